@@ -1,0 +1,28 @@
+//! HTTP/1.1 for servers, protocol only: octets in, events out, octets out (RFC 9110, RFC 9112).
+//!
+//! No I/O, no clock, no allocation, no unsafe code. Everything a parser takes may arrive in any number of pieces; what
+//! was read once is not read again, and no input makes a function of this crate panic.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`octets`] | which octets may stand where |
+//! | [`head`] | where a request head ends and what it says |
+//! | [`framing`] | where a request body ends |
+//! | [`chunked`] | where the chunks of a body lie |
+//! | [`target`] | what a request is aimed at |
+//! | [`response`] | how a response head is written |
+//! | [`refusal`] | why a request is not taken, and with which status |
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod chunked;
+pub mod cookie;
+pub mod date;
+pub mod framing;
+pub mod head;
+pub mod method;
+pub mod octets;
+pub mod refusal;
+pub mod response;
+pub mod status;
+pub mod target;
