@@ -1,1 +1,349 @@
-//! How a response head is written.
+//! How a response head is written: RFC 9112 sections 4 and 6, RFC 9110 sections 5.5, 6.6.1 and 7.6.1.
+
+use crate::{date::DATE_OCTETS, octets, status::StatusCode};
+
+/// The interim response that lets a client send its body: RFC 9110 section 15.2.1.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// What ends a chunked body: RFC 9112 section 7.1.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Octets of a chunk's size line at the most: 16 digits and CR LF.
+pub const CHUNK_SIZE_OCTETS_MAX: usize = 18;
+
+/// How the octets after a response head are delimited: RFC 9112 section 6.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delimiter {
+    /// The status says that there is no body, and no field tells of one.
+    None,
+    /// Exactly this many octets (of the answer to a HEAD: would be sent to a GET).
+    Length(u64),
+    /// In chunks; never to an HTTP/1.0 client.
+    Chunked,
+    /// Up to the close of the connection, which the head announces.
+    Close,
+}
+
+/// What a response head says of the connection: RFC 9112 section 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing: an HTTP/1.1 connection persists.
+    Persists,
+    /// `Connection: keep-alive`: an HTTP/1.0 client asked for it.
+    KeepAlive,
+    /// `Connection: close`.
+    Closes,
+}
+
+/// Why a field cannot be part of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// The name is not a token (RFC 9110 section 5.6.2).
+    Name,
+    /// The value has CR, LF, NUL or another control octet (RFC 9110 section 5.5).
+    Value,
+    /// The field is the server's own to set: it frames the message or manages the connection.
+    Reserved,
+}
+
+impl FieldError {
+    /// What was wrong, for a person.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            FieldError::Name => "a response field's name is not a token",
+            FieldError::Value => "a response field's value has a control octet such as CR, LF or NUL",
+            FieldError::Reserved => "a response field is the server's own to set (framing, connection or date)",
+        }
+    }
+}
+
+/// Fields that the server sets itself, in lower case.
+const RESERVED: [&str; 7] =
+    ["connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "upgrade"];
+
+/// Writes one response head into a slice.
+///
+/// What does not fit is remembered, not written: [`end`](HeadWriter::end) then answers `Ok(None)` and nothing of the
+/// slice counts.
+#[derive(Debug)]
+pub struct HeadWriter<'b> {
+    octets: &'b mut [u8],
+    length: usize,
+    full: bool,
+    typed: bool,
+    error: Option<FieldError>,
+}
+
+impl<'b> HeadWriter<'b> {
+    /// Starts a head with its status line.
+    pub fn new(octets: &'b mut [u8], status: StatusCode) -> Self {
+        let mut writer = HeadWriter { octets, length: 0, full: false, typed: false, error: None };
+        if let Some(line) = status.line() {
+            writer.put(line.as_bytes());
+        } else {
+            writer.put(b"HTTP/1.1 ");
+            writer.decimal(u64::from(status.code()));
+            // The space behind the code belongs to the grammar even where no phrase follows (RFC 9112 section 4).
+            writer.put(b" \r\n");
+        }
+        writer
+    }
+
+    /// Goes on behind a head's beginning that stands in the slice already, `length` octets of it.
+    pub fn resume(octets: &'b mut [u8], length: usize) -> Self {
+        HeadWriter { full: length > octets.len(), octets, length, typed: false, error: None }
+    }
+
+    /// Stops in the midst of a head: the octets so far, `None` where they have not fitted, and the error so far. A
+    /// [`resume`](HeadWriter::resume) goes on.
+    pub fn pause(self) -> (Option<usize>, Option<FieldError>) {
+        ((!self.full).then_some(self.length), self.error)
+    }
+
+    /// Adds a field of the application's. An error is kept and told by [`end`](HeadWriter::end).
+    pub fn field(&mut self, name: &str, value: &[u8]) {
+        if let Err(error) = check_field(name, value) {
+            self.error.get_or_insert(error);
+            return;
+        }
+        self.typed |= name.eq_ignore_ascii_case("content-type");
+        self.own_field(name, value);
+    }
+
+    /// Adds a Date field (RFC 9110 section 6.6.1).
+    pub fn date(&mut self, date: &[u8; DATE_OCTETS]) {
+        self.own_field("Date", date);
+    }
+
+    /// Adds an Allow field (RFC 9110 section 10.2.1) with what `methods` gives to its argument, token by token.
+    pub fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) {
+        self.put(b"Allow: ");
+        let mut first = true;
+        methods(&mut |token| {
+            if !first {
+                self.put(b", ");
+            }
+            first = false;
+            self.put(token.as_bytes());
+        });
+        self.put(b"\r\n");
+    }
+
+    /// Ends the head: the content type where none was set and a body may follow, framing, connection, the empty line.
+    ///
+    /// Returns the octets of the head; `None`: it did not fit.
+    ///
+    /// # Errors
+    /// The first [`FieldError`] of an added field or of `content_type`.
+    pub fn end(
+        mut self,
+        delimiter: Delimiter,
+        persistence: Persistence,
+        content_type: &str,
+    ) -> Result<Option<usize>, FieldError> {
+        let empty = matches!(delimiter, Delimiter::None | Delimiter::Length(0));
+        if !self.typed && !empty && !content_type.is_empty() {
+            self.field("Content-Type", content_type.as_bytes());
+        }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        match delimiter {
+            Delimiter::None => {}
+            Delimiter::Length(octets) => {
+                self.put(b"Content-Length: ");
+                self.decimal(octets);
+                self.put(b"\r\n");
+            }
+            Delimiter::Chunked => self.put(b"Transfer-Encoding: chunked\r\n"),
+            Delimiter::Close => {}
+        }
+        match if delimiter == Delimiter::Close { Persistence::Closes } else { persistence } {
+            Persistence::Persists => {}
+            Persistence::KeepAlive => self.put(b"Connection: keep-alive\r\n"),
+            Persistence::Closes => self.put(b"Connection: close\r\n"),
+        }
+        self.put(b"\r\n");
+        Ok((!self.full).then_some(self.length))
+    }
+
+    fn own_field(&mut self, name: &str, value: &[u8]) {
+        self.put(name.as_bytes());
+        self.put(b": ");
+        self.put(value);
+        self.put(b"\r\n");
+    }
+
+    fn put(&mut self, octets: &[u8]) {
+        match self.octets.get_mut(self.length..).and_then(|free| free.get_mut(..octets.len())) {
+            Some(free) if !self.full => {
+                free.copy_from_slice(octets);
+                self.length += octets.len();
+            }
+            _ => self.full = true,
+        }
+    }
+
+    fn decimal(&mut self, number: u64) {
+        let mut digits = [0; 20];
+        self.put(decimal(number, &mut digits));
+    }
+}
+
+/// Whether an application may set that field.
+///
+/// # Errors
+/// See [`FieldError`].
+pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
+    if name.is_empty() || !name.bytes().all(octets::is_tchar) {
+        return Err(FieldError::Name);
+    }
+    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(FieldError::Reserved);
+    }
+    if value.iter().all(|&octet| octets::is_field_octet(octet)) { Ok(()) } else { Err(FieldError::Value) }
+}
+
+/// The size line of a chunk, written to the end of `line`.
+pub fn chunk_size(octets: usize, line: &mut [u8; CHUNK_SIZE_OCTETS_MAX]) -> &[u8] {
+    let mut rest = octets as u64;
+    let mut at = CHUNK_SIZE_OCTETS_MAX - 2;
+    line[at..].copy_from_slice(b"\r\n");
+    loop {
+        at -= 1;
+        line[at] = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+        if rest == 0 || at == 0 {
+            return &line[at..];
+        }
+    }
+}
+
+/// A number in decimal digits, written to the end of `digits`.
+#[inline]
+pub fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 || at == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::{string::String, vec, vec::Vec};
+
+    fn written(
+        fields: &[(&str, &[u8])],
+        delimiter: Delimiter,
+        persistence: Persistence,
+        room: usize,
+    ) -> Result<Option<String>, FieldError> {
+        let mut octets = vec![0; room];
+        let mut head = HeadWriter::new(&mut octets, StatusCode::OK);
+        for (name, value) in fields {
+            head.field(name, value);
+        }
+        let length = head.end(delimiter, persistence, "text/html")?;
+        Ok(length.map(|length| String::from_utf8(octets[..length].to_vec()).unwrap()))
+    }
+
+    #[test]
+    fn framing_and_connection() {
+        use Delimiter as D;
+        use Persistence as P;
+        for (delimiter, persistence, wanted) in [
+            (D::Length(5), P::Persists, "Content-Type: text/html\r\nContent-Length: 5\r\n"),
+            (D::Length(0), P::Persists, "Content-Length: 0\r\n"),
+            (D::Length(u64::MAX), P::KeepAlive, "Content-Type: text/html\r\nContent-Length: 18446744073709551615\r\nConnection: keep-alive\r\n"),
+            (D::Chunked, P::Closes, "Content-Type: text/html\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"),
+            (D::None, P::Persists, ""),
+            (D::Close, P::Persists, "Content-Type: text/html\r\nConnection: close\r\n"),
+        ] {
+            let head = written(&[], delimiter, persistence, 200).unwrap().unwrap();
+            assert_eq!(head, std::format!("HTTP/1.1 200 OK\r\n{wanted}\r\n"), "{delimiter:?} {persistence:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_application_is_refused_or_written() {
+        let cases: &[(&str, &[u8], Result<(), FieldError>)] = &[
+            ("X-Sum", b"55", Ok(())),
+            ("X-Sum", b"", Ok(())),
+            ("X-Sum", b"a\tb \xe9", Ok(())),
+            ("X-Sum", b"a\rb", Err(FieldError::Value)),
+            ("X-Sum", b"a\nb", Err(FieldError::Value)),
+            ("X-Sum", b"a\0b", Err(FieldError::Value)),
+            ("X-Sum", b"a\x7fb", Err(FieldError::Value)),
+            ("", b"1", Err(FieldError::Name)),
+            ("X Sum", b"1", Err(FieldError::Name)),
+            ("X-Sum:", b"1", Err(FieldError::Name)),
+            ("X\r\nY", b"1", Err(FieldError::Name)),
+            ("content-LENGTH", b"1", Err(FieldError::Reserved)),
+            ("Content-Lengths", b"1", Ok(())),
+            ("Transfer-Encoding", b"chunked", Err(FieldError::Reserved)),
+            ("Connection", b"close", Err(FieldError::Reserved)),
+            ("Date", b"now", Err(FieldError::Reserved)),
+        ];
+        for &(name, value, wanted) in cases {
+            let head = written(&[(name, value)], Delimiter::None, Persistence::Persists, 200).map(|_| ());
+            assert_eq!(head, wanted, "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn the_applications_type_stands_alone() {
+        let head = written(&[("content-type", b"text/plain")], Delimiter::Length(1), Persistence::Persists, 200);
+        assert_eq!(
+            head.unwrap().unwrap(),
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 1\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn room_at_below_and_above() {
+        let whole = written(&[("A", b"b")], Delimiter::Length(10), Persistence::Closes, 500).unwrap().unwrap();
+        for room in 0..whole.len() + 2 {
+            let head = written(&[("A", b"b")], Delimiter::Length(10), Persistence::Closes, room).unwrap();
+            assert_eq!(head.is_some(), room >= whole.len(), "{room}");
+        }
+    }
+
+    #[test]
+    fn allow_lists_methods() {
+        let mut octets = [0; 100];
+        let mut head = HeadWriter::new(&mut octets, StatusCode::METHOD_NOT_ALLOWED);
+        head.allow(&mut |tell| {
+            tell("GET");
+            tell("HEAD");
+        });
+        let length = head.end(Delimiter::Length(0), Persistence::Persists, "").unwrap().unwrap();
+        let wanted = b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(&octets[..length], wanted);
+    }
+
+    #[test]
+    fn a_status_without_a_phrase() {
+        let mut octets = [0; 100];
+        let head = HeadWriter::new(&mut octets, StatusCode::new(299).unwrap());
+        let length = head.end(Delimiter::None, Persistence::Persists, "").unwrap().unwrap();
+        assert_eq!(&octets[..length], b"HTTP/1.1 299 \r\n\r\n");
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [0, 1, 9, 10, 15, 16, 255, 256, 99_999, u64::from(u32::MAX), u64::MAX] {
+            let text = number.to_string();
+            assert_eq!(decimal(number, &mut [0; 20]), text.as_bytes());
+            if let Ok(octets) = usize::try_from(number) {
+                let wanted: Vec<u8> = std::format!("{octets:x}\r\n").into_bytes();
+                assert_eq!(chunk_size(octets, &mut [0; CHUNK_SIZE_OCTETS_MAX]), wanted);
+            }
+        }
+    }
+    use std::string::ToString;
+}

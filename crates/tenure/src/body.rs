@@ -1,0 +1,410 @@
+//! A request's body: whole, parsed, or in pieces, each with a bound.
+
+use core::{
+    cell::RefMut,
+    future::{Future, poll_fn},
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
+
+use crate::{
+    EndReason, Error,
+    text::FromText,
+    wire::{BodyInput, Line},
+};
+
+const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
+const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
+
+/// The octets of a request's body, and the lease on what has been received of them.
+pub(crate) struct Reader<'r> {
+    pub(crate) line: &'r Line,
+    /// From the request's first octet to the last one that was received with its head.
+    pub(crate) octets: &'r [u8],
+    /// Given back to the port while the handler waits for more.
+    lease: Option<RefMut<'r, BodyInput>>,
+}
+
+/// Where a piece of a body lies.
+enum Piece {
+    /// With the head, from there to there.
+    Input(usize, usize),
+    /// In the body's own buffer.
+    Spilled(usize, usize),
+}
+
+impl<'r> Reader<'r> {
+    pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
+        Reader { line, octets, lease: None }
+    }
+
+    fn piece<'a>(&'a self, piece: &Piece) -> &'a [u8] {
+        match *piece {
+            Piece::Input(from, to) => self.octets.get(from..to),
+            Piece::Spilled(from, to) => self.lease.as_ref().and_then(|body| body.buffer.get(from..to)),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Gives the lease back and waits for the port to receive more.
+    fn wait<T>(&mut self) -> Poll<Result<T, Error>> {
+        let line = self.line;
+        if line.ended.get() {
+            if let Some(body) = &mut self.lease {
+                body.lost = Some(EndReason::PeerClosed);
+            }
+            line.reason.set(EndReason::PeerClosed);
+            line.output.borrow_mut().exchange.persistent = false;
+            return Poll::Ready(Err(BROKEN_OFF));
+        }
+        if line.expects_continue.get() {
+            let mut output = line.output.borrow_mut();
+            // An interim response has no place behind the final one's head (RFC 9110 section 15.2).
+            if !output.exchange.begun && !output.put(CONTINUE) {
+                line.wants_room.set(true);
+                return Poll::Pending;
+            }
+            line.expects_continue.set(false);
+        }
+        self.lease = None;
+        line.wants_body.set(true);
+        Poll::Pending
+    }
+
+    fn lost<T>(&mut self, refusal: Refusal) -> Poll<Result<T, Error>> {
+        let reason = EndReason::Protocol(refusal);
+        if let Some(body) = &mut self.lease {
+            body.lost = Some(reason);
+        }
+        self.line.reason.set(reason);
+        self.line.output.borrow_mut().exchange.persistent = false;
+        Poll::Ready(Err(refusal.into()))
+    }
+
+    /// The next piece that is here; `None` at the end.
+    fn poll_piece(&mut self) -> Poll<Result<Option<Piece>, Error>> {
+        let line = self.line;
+        let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
+        let body = &mut **body;
+        loop {
+            let rest = line.rest.get();
+            if rest == 0 {
+                return Poll::Ready(Ok(None));
+            }
+            match body.lost {
+                Some(EndReason::Protocol(refusal)) => return Poll::Ready(Err(refusal.into())),
+                Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
+                None => {}
+            }
+            if rest != u64::MAX && rest > body.limit.saturating_sub(body.taken) {
+                return Poll::Ready(Err(TOO_LARGE));
+            }
+            if body.filled > 0 {
+                // Put together for `whole`, which was given up: they come first.
+                let filled = core::mem::take(&mut body.filled);
+                return Poll::Ready(Ok(Some(Piece::Spilled(0, filled))));
+            }
+            let from = body.at;
+            let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
+            let here = here.unwrap_or_default();
+            if here.is_empty() {
+                (body.spilled, body.at, body.end) = (true, 0, 0);
+                return self.wait();
+            }
+            let (skip, length) = match &mut body.chunked {
+                None => (0, usize::try_from(rest).unwrap_or(usize::MAX).min(here.len())),
+                Some(decoder) => match decoder.decode(here) {
+                    Ok(Chunk::Data { skip, length }) => (skip, length),
+                    Ok(Chunk::Partial) => {
+                        body.at += here.len();
+                        continue;
+                    }
+                    Ok(Chunk::End { skip }) => {
+                        body.at += skip;
+                        line.rest.set(0);
+                        return Poll::Ready(Ok(None));
+                    }
+                    Err(refusal) => return self.lost(refusal),
+                },
+            };
+            let from = from + skip;
+            body.at = from + length;
+            body.taken += length as u64;
+            if body.chunked.is_none() {
+                line.rest.set(rest - length as u64);
+            } else if body.taken > body.limit {
+                return Poll::Ready(Err(TOO_LARGE));
+            }
+            let to = from + length;
+            return Poll::Ready(Ok(Some(if body.spilled { Piece::Spilled(from, to) } else { Piece::Input(from, to) })));
+        }
+    }
+
+    /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
+    #[inline]
+    fn here(&mut self) -> Option<Piece> {
+        let line = self.line;
+        if self.lease.is_some() {
+            return None;
+        }
+        let mut body = line.body.try_borrow_mut().ok()?;
+        let rest = line.rest.get();
+        let here = self.octets.len().checked_sub(body.at)?;
+        if body.spilled || body.chunked.is_some() || rest > here as u64 || rest > body.limit || body.taken != 0 {
+            return None;
+        }
+        let from = body.at;
+        let to = from + rest as usize;
+        body.at = to;
+        body.taken = rest;
+        line.rest.set(0);
+        Some(Piece::Input(from, to))
+    }
+
+    /// The whole body in one piece, put together in the body's buffer.
+    #[inline(never)]
+    fn poll_whole(&mut self) -> Poll<Result<Piece, Error>> {
+        let line = self.line;
+        let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
+        let body = &mut **body;
+        loop {
+            let rest = line.rest.get();
+            let filled = body.filled;
+            if rest == 0 {
+                return Poll::Ready(Ok(Piece::Spilled(0, filled)));
+            }
+            match body.lost {
+                Some(EndReason::Protocol(refusal)) => return Poll::Ready(Err(refusal.into())),
+                Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
+                None => {}
+            }
+            if rest != u64::MAX {
+                let room = body.buffer.len() - filled;
+                if rest > room as u64 || rest > body.limit.saturating_sub(body.taken) {
+                    return Poll::Ready(Err(TOO_LARGE));
+                }
+            }
+            let here = if body.spilled { body.buffer.get(body.at..body.end) } else { self.octets.get(body.at..) };
+            let here = here.unwrap_or_default();
+            if here.is_empty() {
+                body.spilled = true;
+                (body.at, body.end) = (filled, filled);
+                if filled == body.buffer.len() {
+                    return Poll::Ready(Err(TOO_LARGE));
+                }
+                return self.wait();
+            }
+            let (skip, length) = match &mut body.chunked {
+                None => (0, usize::try_from(rest).unwrap_or(usize::MAX).min(here.len())),
+                Some(decoder) => match decoder.decode(here) {
+                    Ok(Chunk::Data { skip, length }) => (skip, length),
+                    Ok(Chunk::Partial) => {
+                        body.at += here.len();
+                        continue;
+                    }
+                    Ok(Chunk::End { skip }) => {
+                        body.at += skip;
+                        line.rest.set(0);
+                        continue;
+                    }
+                    Err(refusal) => return self.lost(refusal),
+                },
+            };
+            if body.taken + length as u64 > body.limit || filled + length > body.buffer.len() {
+                return Poll::Ready(Err(TOO_LARGE));
+            }
+            let from = body.at + skip;
+            if body.spilled {
+                body.buffer.copy_within(from..from + length, filled);
+            } else if let (Some(to), Some(octets)) =
+                (body.buffer.get_mut(filled..filled + length), self.octets.get(from..from + length))
+            {
+                to.copy_from_slice(octets);
+            }
+            body.at = from + length;
+            body.filled += length;
+            body.taken += length as u64;
+            if body.chunked.is_none() {
+                line.rest.set(rest - length as u64);
+            }
+        }
+    }
+
+    /// Gives the lease back: what was read is not needed any more.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        self.lease = None;
+    }
+
+    fn set_limit(&mut self, octets_max: u64) {
+        let line = self.line;
+        match &mut self.lease {
+            Some(body) => body.limit = octets_max,
+            None => {
+                if let Ok(mut body) = line.body.try_borrow_mut() {
+                    body.limit = octets_max;
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request, lent by [`Request::body`](crate::Request::body).
+///
+/// What of it a handler does not read is read and dropped after the response, up to
+/// [`Limits::drain_octets_max`](crate::Limits::drain_octets_max); beyond, the connection closes and the response says so.
+pub struct Body<'a, 'r> {
+    reader: &'a mut Reader<'r>,
+}
+
+impl<'a, 'r> Body<'a, 'r> {
+    #[inline]
+    pub(crate) fn new(reader: &'a mut Reader<'r>) -> Self {
+        Body { reader }
+    }
+
+    /// Bounds this body: more than that many octets are answered 413. Instead of
+    /// [`Limits::body_octets_max`](crate::Limits::body_octets_max).
+    #[must_use]
+    pub fn limit(self, octets_max: u64) -> Self {
+        self.reader.set_limit(octets_max);
+        self
+    }
+
+    /// The octets that the head announced and that are still unread; `None` for a chunked body.
+    pub fn announced(&self) -> Option<u64> {
+        let rest = self.reader.line.rest.get();
+        (rest != u64::MAX).then_some(rest)
+    }
+
+    /// The next octets, waiting for some where none are here; `None` at the body's end.
+    ///
+    /// # Errors
+    /// 400: the framing is broken, or the peer closed before the end. 413: the body is above its bound.
+    ///
+    /// # Cancellation safety
+    /// Safe: octets are either returned or still unread.
+    pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
+        let reader = self.reader;
+        let piece = poll_fn(|_| reader.poll_piece()).await?;
+        Ok(piece.map(|piece| reader.piece(&piece)))
+    }
+
+    /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read).
+    ///
+    /// # Cancellation safety
+    /// Safe: asked again it goes on.
+    #[inline]
+    pub fn whole(self) -> Whole<'a, 'r> {
+        Whole { reader: Some(self.reader) }
+    }
+
+    /// The whole body as a value: white space around it is taken away.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read), and 400 where the text is not such a value.
+    ///
+    /// # Cancellation safety
+    /// Safe: asked again it goes on.
+    #[inline]
+    pub fn parse<T: FromText>(self) -> Parse<'a, 'r, T> {
+        Parse { whole: self.whole(), value: PhantomData }
+    }
+
+    /// The whole body, copied into `buffer`; returns the part that it fills.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read); a body larger than `buffer` is 413.
+    ///
+    /// # Cancellation safety
+    /// Not: what was copied already is read.
+    pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
+        let reader = self.reader;
+        let mut filled = 0;
+        while let Some(piece) = poll_fn(|_| reader.poll_piece()).await? {
+            let octets = reader.piece(&piece);
+            let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
+            room.ok_or(TOO_LARGE)?.copy_from_slice(octets);
+            filled += octets.len();
+        }
+        Ok(&mut buffer[..filled])
+    }
+}
+
+impl core::fmt::Debug for Body<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Body({:?} octets unread)", self.announced())
+    }
+}
+
+/// The future of [`Body::whole`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Whole<'a, 'r> {
+    reader: Option<&'a mut Reader<'r>>,
+}
+
+impl<'a> Future for Whole<'a, '_> {
+    type Output = Result<&'a [u8], Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(reader) = self.reader.take() else { return Poll::Pending };
+        let piece = match reader.here() {
+            Some(piece) => piece,
+            None => match reader.poll_whole() {
+                Poll::Ready(Ok(piece)) => piece,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.reader = Some(reader);
+                    return Poll::Pending;
+                }
+            },
+        };
+        Poll::Ready(Ok(reader.piece(&piece)))
+    }
+}
+
+/// The future of [`Body::parse`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Parse<'a, 'r, T> {
+    whole: Whole<'a, 'r>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: FromText> Future for Parse<'_, '_, T> {
+    type Output = Result<T, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.whole).poll(context).map(|octets| T::from_text(octets?))
+    }
+}
+
+impl Line {
+    /// Reads and drops what is left of the body, up to the bound; `octets` as a request has them. `Err`: the next request
+    /// cannot be found.
+    #[inline(never)]
+    pub(crate) async fn drain(&self, octets: &[u8]) -> Result<(), EndReason> {
+        let mut dropped = 0u64;
+        let mut reader = Reader::new(self, octets);
+        reader.set_limit(u64::MAX);
+        loop {
+            match poll_fn(|_| reader.poll_piece()).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(Piece::Input(from, to) | Piece::Spilled(from, to))) => {
+                    dropped += (to - from) as u64;
+                    if dropped > u64::from(self.limits.drain_octets_max) {
+                        return Err(EndReason::Unread);
+                    }
+                }
+                Err(_) => return Err(self.reason.get()),
+            }
+        }
+    }
+}

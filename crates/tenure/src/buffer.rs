@@ -1,0 +1,57 @@
+//! The octets of a lane: static memory on a board, from the heap on a host.
+
+use core::{fmt, ops};
+
+/// A buffer that a lane owns.
+pub struct Buffer(Repr);
+
+// Both hold a pointer and a length in the same places, so looking inside costs no branch.
+enum Repr {
+    Borrowed(&'static mut [u8]),
+    #[cfg(feature = "alloc")]
+    Owned(alloc::boxed::Box<[u8]>),
+}
+
+impl From<&'static mut [u8]> for Buffer {
+    fn from(octets: &'static mut [u8]) -> Self {
+        Buffer(Repr::Borrowed(octets))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Buffer {
+    /// A buffer of that many octets from the heap.
+    pub fn with_octets(octets: usize) -> Self {
+        Buffer(Repr::Owned(alloc::vec![0; octets].into_boxed_slice()))
+    }
+}
+
+impl ops::Deref for Buffer {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Borrowed(octets) => octets,
+            #[cfg(feature = "alloc")]
+            Repr::Owned(octets) => octets,
+        }
+    }
+}
+
+impl ops::DerefMut for Buffer {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Repr::Borrowed(octets) => octets,
+            #[cfg(feature = "alloc")]
+            Repr::Owned(octets) => octets,
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} octets)", self.len())
+    }
+}

@@ -1,0 +1,103 @@
+//! What a handler, a router or the protocol answers when it cannot do what was asked.
+
+use core::fmt;
+
+use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, target::DecodeError};
+
+/// A request that is answered with an error status and a reason.
+///
+/// Returned from a handler it becomes a response (see [`Router::error`](crate::Router::error) for one of the
+/// application's own); the session stays, and so does the connection wherever the framing is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    status: StatusCode,
+    reason: &'static str,
+    octet: Option<u32>,
+}
+
+macro_rules! of_status {
+    ($($(#[$doc:meta])* $name:ident = $status:ident;)*) => {
+        $($(#[$doc])* pub const fn $name(reason: &'static str) -> Self { Error::new(StatusCode::$status, reason) })*
+    };
+}
+
+impl Error {
+    /// An error of that status; `reason` says to a person what was wrong and what to do.
+    pub const fn new(status: StatusCode, reason: &'static str) -> Self {
+        Error { status, reason, octet: None }
+    }
+
+    of_status! {
+        /// 400: what the client sent is wrong.
+        bad_request = BAD_REQUEST;
+        /// 404: there is no such target.
+        not_found = NOT_FOUND;
+        /// 409: it does not go with the state of things.
+        conflict = CONFLICT;
+        /// 413: the body is too large.
+        too_large = CONTENT_TOO_LARGE;
+        /// 422: understood, but it cannot be done.
+        unprocessable = UNPROCESSABLE_CONTENT;
+        /// 500: this side failed. The reason is logged and not told to the client.
+        internal = INTERNAL_SERVER_ERROR;
+        /// 503: not now.
+        unavailable = SERVICE_UNAVAILABLE;
+    }
+
+    /// The same error, telling which octet of the body was wrong, counted from 0.
+    #[must_use]
+    pub const fn at_octet(mut self, octet: u32) -> Self {
+        self.octet = Some(octet);
+        self
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What was wrong.
+    pub const fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Which octet of the body was wrong, counted from 0.
+    pub const fn octet(&self) -> Option<u32> {
+        self.octet
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.reason.is_empty() { self.status.phrase() } else { self.reason })?;
+        match self.octet {
+            Some(octet) => write!(f, " (octet {octet})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::new(refusal.status(), refusal.reason())
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(error: FieldError) -> Self {
+        Error::internal(error.reason())
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Error::bad_request(match error {
+            DecodeError::Escape => "a percent sign must be followed by two hexadecimal digits",
+            DecodeError::Utf8 => "the decoded text is not UTF-8",
+            DecodeError::Space => "the decoded text is too long",
+            DecodeError::Value => "the value is not of the kind that is wanted here",
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! What answers requests: one trait for functions, routers and what is wrapped around them.
+
+use core::marker::PhantomData;
+
+use crate::{
+    Error, Request, Responder,
+    reply::{IntoResponse, Outcome, Reply, Sent},
+};
+
+/// Answers requests on connections whose sessions are `S`.
+///
+/// A [`Router`](crate::Router) is one, and so is a set of [`Methods`](crate::Methods); the functions [`get`](crate::get)
+/// and its like make one of an `async fn`. What wraps a handler is a handler again: see
+/// [`Router::wrap`](crate::Router::wrap), or implement the trait and pass [`methods`](Handler::methods) and
+/// [`error`](Handler::error) on.
+///
+/// Handlers are shared by reference between the threads of a port; their futures stay on one thread and need not be
+/// `Send`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer requests with sessions `{S}`",
+    label = "not a handler for sessions `{S}`",
+    note = "wrap a function with `get(…)`, `post(…)` or `on(method, …)`; its argument must be `&mut Request<'_, {S}>`"
+)]
+#[allow(async_fn_in_trait)]
+pub trait Handler<S> {
+    /// Answers the request.
+    ///
+    /// # Errors
+    /// An [`Error`] to be answered instead; where the response has begun already the connection is reset.
+    ///
+    /// # Cancellation safety
+    /// Dropped at any await when the peer resets the connection or a deadline is missed; what it has changed of the
+    /// session stays.
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
+
+    /// Tells the methods that the target at `path` has, for Allow fields.
+    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+        let _ = (path, tell);
+    }
+
+    /// Writes the application's own response for an error; `None`: it has none. The status is set already.
+    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
+        let _ = (error, reply);
+        None
+    }
+
+    /// Whether it is there now; a route of a handler that is switched off is as if it had never been added.
+    #[doc(hidden)]
+    fn is_on(&self) -> bool {
+        true
+    }
+}
+
+impl<S, H: Handler<S>> Handler<S> for &H {
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        (**self).handle(request, responder).await
+    }
+
+    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+        (**self).methods(path, tell);
+    }
+
+    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
+        (**self).error(error, reply)
+    }
+
+    fn is_on(&self) -> bool {
+        (**self).is_on()
+    }
+}
+
+/// A function of a request that returns its response.
+#[derive(Debug)]
+pub struct Function<S, F, R> {
+    function: F,
+    types: PhantomData<fn(&S) -> R>,
+}
+
+impl<S, F, R> Function<S, F, R> {
+    pub(crate) fn new(function: F) -> Self {
+        Function { function, types: PhantomData }
+    }
+}
+
+impl<S, F, R> Handler<S> for Function<S, F, R>
+where
+    F: AsyncFn(&mut Request<'_, S>) -> R,
+    R: IntoResponse,
+{
+    #[inline]
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let response = (self.function)(request).await;
+        request.inner.reader.release();
+        responder.send(response).await
+    }
+}
+
+/// A function that answers through the responder.
+#[derive(Debug)]
+pub struct Responding<S, F> {
+    function: F,
+    session: PhantomData<fn(&S)>,
+}
+
+impl<S, F> Responding<S, F> {
+    pub(crate) fn new(function: F) -> Self {
+        Responding { function, session: PhantomData }
+    }
+}
+
+impl<S, F> Handler<S> for Responding<S, F>
+where
+    F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
+{
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        (self.function)(request, responder).await
+    }
+}
+
+/// What a middleware wraps: the handler behind it and the right to answer.
+#[derive(Debug)]
+pub struct Next<'n, 'r, H> {
+    handler: &'n H,
+    responder: Responder<'r>,
+}
+
+impl<'r, H> Next<'_, 'r, H> {
+    /// Lets the wrapped handler answer.
+    ///
+    /// # Errors
+    /// Its error: to be passed on, or another one in its place.
+    ///
+    /// # Cancellation safety
+    /// That of the handler.
+    pub async fn run<S>(self, request: &mut Request<'r, S>) -> Result<Sent, Error>
+    where
+        H: Handler<S>,
+    {
+        self.handler.handle(request, self.responder).await
+    }
+
+    /// Answers in the handler's place.
+    pub fn respond(self) -> Responder<'r> {
+        self.responder
+    }
+}
+
+/// A handler with a middleware around it.
+#[derive(Debug)]
+pub struct Wrapped<F, H> {
+    middleware: F,
+    handler: H,
+}
+
+impl<F, H> Wrapped<F, H> {
+    pub(crate) fn new(middleware: F, handler: H) -> Self {
+        Wrapped { middleware, handler }
+    }
+}
+
+impl<S, F, H> Handler<S> for Wrapped<F, H>
+where
+    H: Handler<S>,
+    F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, H>) -> Result<Sent, Error>,
+{
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        (self.middleware)(request, Next { handler: &self.handler, responder }).await
+    }
+
+    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+        self.handler.methods(path, tell);
+    }
+
+    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
+        self.handler.error(error, reply)
+    }
+
+    fn is_on(&self) -> bool {
+        self.handler.is_on()
+    }
+}

@@ -1,0 +1,554 @@
+//! The test kit: a server and its clients on octets and virtual time. No socket, no clock, no thread, nothing sleeps.
+//!
+//! It is a port like any other, so that an application's tests run what its users run:
+//!
+//! ```
+//! use tenure::{EndReason, Request, Router, get, kit::Server};
+//!
+//! async fn hello(request: &mut Request<'_, ()>) -> &'static str {
+//!     "hello"
+//! }
+//!
+//! let mut server = Server::new(Router::new().route("/", get(hello)));
+//! let client = server.connect();
+//! client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+//! server.run();
+//! assert!(client.received_text().ends_with("\r\n\r\nhello"));
+//!
+//! server.advance(3_600_000);
+//! assert_eq!(server.ended(), [(client.id().unwrap(), EndReason::Idle)]);
+//! ```
+
+use alloc::{boxed::Box, collections::VecDeque, rc::Rc, string::String, sync::Arc, task::Wake, vec::Vec};
+use core::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    task::Context,
+};
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, Session, StatusCode,
+    port::{
+        Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
+        Transmitted, Wire, lane,
+    },
+};
+
+/// Calls of the driver in one [`Server::run`] that nothing sensible needs: a busy loop.
+const CALLS_MAX: u32 = 100_000;
+
+/// How a server of the kit is built.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Connections at the most.
+    pub connections_max: u32,
+    /// Lanes at the most.
+    pub lanes_max: u32,
+    /// Whether a new connection takes the place of the least recently used idle one.
+    pub evict: bool,
+    /// Bounds in time.
+    pub deadlines: Deadlines,
+    /// Bounds in octets.
+    pub limits: Limits,
+    /// Octets of each lane's input buffer.
+    pub input_octets: usize,
+    /// Octets of each lane's body buffer.
+    pub body_octets: usize,
+    /// Octets of each lane's output buffer.
+    pub output_octets: usize,
+    /// Whether an incomplete head waits without a lane, as on a host.
+    pub puts_heads_away: bool,
+    /// Whether responses tell the date, 1994-11-06 08:49:37.
+    pub dated: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            connections_max: 1_000,
+            lanes_max: 1_000,
+            evict: false,
+            deadlines: Deadlines::HOST,
+            limits: Limits::HOST,
+            input_octets: 16_384,
+            body_octets: 16_384,
+            output_octets: 16_384,
+            puts_heads_away: true,
+            dated: false,
+        }
+    }
+}
+
+/// What a server of the kit has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection was opened.
+    Connected(ConnectionId),
+    /// A response was completed: status and octets.
+    Sent(ConnectionId, StatusCode, u64),
+    /// A request was refused.
+    Refused(ConnectionId, Refusal),
+    /// A connection gives way to another.
+    Evicted(ConnectionId, ConnectionId),
+    /// A connection ended; whether it had a session.
+    Disconnected(ConnectionId, EndReason, bool),
+}
+
+#[derive(Debug, Default)]
+struct Recorder {
+    events: RefCell<Vec<Event>>,
+    refuses: Cell<bool>,
+}
+
+impl Recorder {
+    fn push(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+}
+
+impl Observer for Recorder {
+    fn connected(&self, id: ConnectionId, _: Option<SocketAddr>) -> Admission {
+        if self.refuses.get() {
+            return Admission::Refuse;
+        }
+        self.push(Event::Connected(id));
+        Admission::Accept
+    }
+
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, _: u32) {
+        self.push(Event::Sent(id, status, octets));
+    }
+
+    fn refused(&self, id: ConnectionId, refusal: Refusal) {
+        self.push(Event::Refused(id, refusal));
+    }
+
+    fn evicted(&self, id: ConnectionId, by: ConnectionId) {
+        self.push(Event::Evicted(id, by));
+    }
+
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
+        self.push(Event::Disconnected(id, reason, session));
+    }
+}
+
+/// Two directions of octets.
+#[derive(Debug)]
+struct Pipe {
+    to_server: RefCell<VecDeque<u8>>,
+    to_client: RefCell<Vec<u8>>,
+    /// Octets that the client takes before it has read some.
+    window: Cell<usize>,
+    /// Octets at the most that the server receives or sends at once.
+    segment: Cell<usize>,
+    client_closed: Cell<bool>,
+    client_reset: Cell<bool>,
+    server_closed: Cell<bool>,
+    server_reset: Cell<bool>,
+    key: Cell<Option<Key>>,
+    interest: Cell<Interest>,
+    peer: SocketAddr,
+}
+
+/// A client of the kit's server: the other end of one connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pipe: Rc<Pipe>,
+}
+
+impl Client {
+    /// Sends octets. The server sees them in its next [`Server::run`].
+    pub fn send(&self, octets: impl AsRef<[u8]>) {
+        self.pipe.to_server.borrow_mut().extend(octets.as_ref());
+    }
+
+    /// Closes the sending side.
+    pub fn close(&self) {
+        self.pipe.client_closed.set(true);
+    }
+
+    /// Resets the connection.
+    pub fn reset(&self) {
+        self.pipe.client_reset.set(true);
+    }
+
+    /// Lets the server send so many octets, after which it waits until some have been read here.
+    pub fn set_window(&self, octets: usize) {
+        self.pipe.window.set(octets);
+    }
+
+    /// Lets the server receive and send so many octets at once.
+    pub fn set_segment(&self, octets: usize) {
+        self.pipe.segment.set(octets);
+    }
+
+    /// Takes what has been received since the last call.
+    pub fn received(&self) -> Vec<u8> {
+        core::mem::take(&mut *self.pipe.to_client.borrow_mut())
+    }
+
+    /// Takes what has been received since the last call, as text.
+    pub fn received_text(&self) -> String {
+        String::from_utf8_lossy(&self.received()).into_owned()
+    }
+
+    /// Whether the server has closed its side, or all of the connection.
+    pub fn is_closed(&self) -> bool {
+        self.pipe.server_closed.get()
+    }
+
+    /// Whether the server has reset the connection.
+    pub fn is_reset(&self) -> bool {
+        self.pipe.server_reset.get()
+    }
+
+    /// The connection, once it has been accepted.
+    pub fn id(&self) -> Option<ConnectionId> {
+        self.pipe.key.get().map(|key| ConnectionId::new(0, key.index, key.generation))
+    }
+}
+
+type LaneFuture = Pin<Box<dyn Future<Output = Infallible>>>;
+
+/// The kit's side of the driver.
+struct KitPort<S> {
+    renew: Box<dyn Fn(&Rc<Wire<S>>) -> LaneFuture>,
+    recorder: Rc<Recorder>,
+    woken: Arc<Mutex<Vec<u32>>>,
+    heads: HashMap<u32, (Vec<u8>, HeadParser)>,
+    settings: Settings,
+}
+
+struct LaneWaker {
+    number: u32,
+    woken: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Wake for LaneWaker {
+    fn wake(self: Arc<Self>) {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).push(self.number);
+    }
+}
+
+impl<S: Session + 'static> Port for KitPort<S> {
+    type Session = S;
+    type Socket = Rc<Pipe>;
+    type Wire = Rc<Wire<S>>;
+    type Future = LaneFuture;
+    type Pinned = Box<LaneFuture>;
+    type Slots = Vec<Slot<S, Rc<Pipe>>>;
+    type Lanes = Vec<Lane<Self>>;
+    type Observer = Recorder;
+
+    fn observer(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    fn peer(&self, socket: &Rc<Pipe>) -> Peer {
+        Peer::Known(socket.peer)
+    }
+
+    fn receive(&mut self, socket: &mut Rc<Pipe>, into: &mut [u8]) -> Received {
+        if socket.client_reset.get() {
+            return Received::Reset;
+        }
+        let mut octets = socket.to_server.borrow_mut();
+        let count = into.len().min(socket.segment.get()).min(octets.len());
+        for (to, from) in into.iter_mut().zip(octets.drain(..count)) {
+            *to = from;
+        }
+        match count {
+            0 if socket.client_closed.get() => Received::Closed,
+            0 => Received::Blocked,
+            _ => Received::Octets(count),
+        }
+    }
+
+    fn discard(&mut self, socket: &mut Rc<Pipe>) -> Received {
+        self.receive(socket, &mut [0; 4096])
+    }
+
+    fn has_unread(&mut self, socket: &mut Rc<Pipe>) -> bool {
+        !socket.to_server.borrow().is_empty()
+    }
+
+    fn send(&mut self, socket: &mut Rc<Pipe>, octets: &[u8]) -> Transmitted {
+        if socket.client_reset.get() {
+            return Transmitted::Reset;
+        }
+        let room = socket.room().min(socket.segment.get());
+        if room == 0 {
+            return Transmitted::Blocked;
+        }
+        let count = octets.len().min(room);
+        socket.to_client.borrow_mut().extend_from_slice(&octets[..count]);
+        Transmitted::Octets(count)
+    }
+
+    fn shut(&mut self, socket: &mut Rc<Pipe>) {
+        socket.server_closed.set(true);
+    }
+
+    fn release(&mut self, socket: Rc<Pipe>, abort: bool) {
+        socket.server_closed.set(true);
+        // As TCP does: octets that nobody has received turn a close into a reset.
+        socket.server_reset.set(abort || !socket.to_server.borrow().is_empty());
+        socket.interest.set(Interest::NONE);
+    }
+
+    fn report(&mut self, _: Key, socket: &mut Rc<Pipe>, interest: Interest) {
+        socket.interest.set(interest);
+    }
+
+    fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
+        let buffer = Buffer::with_octets;
+        let Settings { input_octets, body_octets, output_octets, limits, .. } = self.settings;
+        let wire = Rc::new(Wire::new(buffer(input_octets), buffer(body_octets), buffer(output_octets), limits));
+        let future = Box::pin((self.renew)(&wire));
+        let waker = Arc::new(LaneWaker { number, woken: self.woken.clone() });
+        Some(Lane::new(wire, future, waker.into()))
+    }
+
+    fn renew(&mut self, wire: &Rc<Wire<S>>) -> LaneFuture {
+        (self.renew)(wire)
+    }
+
+    fn poll(&mut self, future: Pin<&mut LaneFuture>, context: &mut Context<'_>) -> Result<(), Panicked> {
+        catch_unwind(AssertUnwindSafe(|| {
+            let _ = future.poll(context);
+        }))
+        .map_err(|_| Panicked)
+    }
+
+    fn end(&mut self, session: S, reason: EndReason) {
+        let _ = catch_unwind(AssertUnwindSafe(|| session.end(reason)));
+    }
+
+    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
+        if self.settings.puts_heads_away {
+            self.heads.insert(index, (octets.to_vec(), parser));
+        }
+        self.settings.puts_heads_away
+    }
+
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
+        let (octets, parser) = self.heads.remove(&index)?;
+        into.get_mut(..octets.len())?.copy_from_slice(&octets);
+        Some((octets.len(), parser))
+    }
+}
+
+impl Pipe {
+    fn room(&self) -> usize {
+        self.window.get().saturating_sub(self.to_client.borrow().len())
+    }
+
+    /// Whether a level-triggered poll would report it.
+    fn is_ready(&self) -> bool {
+        let interest = self.interest.get();
+        let receives = !self.to_server.borrow().is_empty() || self.client_closed.get();
+        self.client_reset.get() || interest.receives() && receives || interest.sends() && self.room() > 0
+    }
+}
+
+/// A server on octets and virtual time.
+///
+/// The clock starts shortly before it wraps, so that every test of some length sees that too.
+pub struct Server<S: Session + 'static> {
+    driver: Driver<KitPort<S>>,
+    recorder: Rc<Recorder>,
+    woken: Arc<Mutex<Vec<u32>>>,
+    pipes: Vec<Rc<Pipe>>,
+    backlog: VecDeque<Rc<Pipe>>,
+    now_ms: u32,
+    connected: u16,
+    calls: u64,
+}
+
+impl<S: Session + 'static> Server<S> {
+    /// A server for that application, set as a host's.
+    pub fn new<A: Handler<S> + 'static>(app: A) -> Self {
+        Server::with(app, Settings::default())
+    }
+
+    /// A server for that application.
+    pub fn with<A: Handler<S> + 'static>(app: A, settings: Settings) -> Self {
+        let recorder = Rc::new(Recorder::default());
+        let woken = Arc::default();
+        let app = Rc::new(app);
+        let watching = recorder.clone();
+        let renew = Box::new(move |wire: &Rc<Wire<S>>| -> LaneFuture {
+            Box::pin(lane(wire.clone(), app.clone(), watching.clone()))
+        });
+        let port =
+            KitPort { renew, recorder: recorder.clone(), woken: Arc::clone(&woken), heads: HashMap::new(), settings };
+        let mut driver = Driver::new(
+            port,
+            Vec::new(),
+            Vec::new(),
+            DriverSettings {
+                connections_max: settings.connections_max,
+                lanes_max: settings.lanes_max,
+                evict: settings.evict,
+                deadlines: settings.deadlines,
+                limits: settings.limits,
+                worker: 0,
+            },
+        );
+        let now_ms = u32::MAX - 5_000;
+        driver.set_now(now_ms);
+        if settings.dated {
+            driver.set_date(Some(crate::port::imf_fixdate(784_111_777)));
+        }
+        let (pipes, backlog) = (Vec::new(), VecDeque::new());
+        Server { driver, recorder, woken, pipes, backlog, now_ms, connected: 0, calls: 0 }
+    }
+
+    /// Connects a client. It is accepted in the next [`run`](Server::run) in which there is room.
+    pub fn connect(&mut self) -> Client {
+        self.connected += 1;
+        let pipe = Rc::new(Pipe {
+            to_server: RefCell::default(),
+            to_client: RefCell::default(),
+            window: Cell::new(usize::MAX),
+            segment: Cell::new(usize::MAX),
+            client_closed: Cell::new(false),
+            client_reset: Cell::new(false),
+            server_closed: Cell::new(false),
+            server_reset: Cell::new(false),
+            key: Cell::new(None),
+            interest: Cell::new(Interest::RECEIVE),
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, self.connected)),
+        });
+        self.backlog.push_back(pipe.clone());
+        self.run();
+        Client { pipe }
+    }
+
+    /// Lets the server do everything that it can do now.
+    ///
+    /// # Panics
+    /// When that has no end: a busy loop.
+    pub fn run(&mut self) {
+        let before = self.calls;
+        loop {
+            let ready: Vec<_> = self.pipes.iter().filter(|pipe| pipe.is_ready()).cloned().collect();
+            let woken = core::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
+            let accepted = self.accept();
+            if ready.is_empty() && woken.is_empty() && !accepted {
+                return;
+            }
+            for number in woken {
+                self.calls += 1;
+                self.driver.woken(number);
+            }
+            for pipe in ready {
+                self.calls += 1;
+                if let Some(key) = pipe.key.get() {
+                    self.driver.ready(key, pipe.client_reset.get());
+                }
+            }
+            // Those that the driver has let go are not looked at any more.
+            self.pipes
+                .retain(|pipe| Rc::strong_count(pipe) > 1 && !(pipe.client_reset.get() && pipe.server_closed.get()));
+            assert!(self.calls - before < u64::from(CALLS_MAX), "the server is in a busy loop");
+        }
+    }
+
+    fn accept(&mut self) -> bool {
+        let mut accepted = false;
+        while !self.backlog.is_empty() && self.driver.has_room() {
+            let Some(pipe) = self.backlog.pop_front() else { break };
+            match self.driver.connected(pipe.clone()) {
+                Ok(key) => {
+                    pipe.key.set(Some(key));
+                    self.pipes.push(pipe);
+                    accepted = true;
+                }
+                Err(pipe) => pipe.server_closed.set(true),
+            }
+        }
+        accepted
+    }
+
+    /// Lets time pass, and everything happen that falls due meanwhile.
+    pub fn advance(&mut self, ms: u32) {
+        self.run();
+        let mut rest_ms = ms;
+        while rest_ms > 0 {
+            let step_ms = self.driver.due_within().unwrap_or(rest_ms).clamp(1, rest_ms);
+            rest_ms -= step_ms;
+            self.now_ms = self.now_ms.wrapping_add(step_ms);
+            self.driver.set_now(self.now_ms);
+            self.driver.expire();
+            self.run();
+        }
+    }
+
+    /// Everything that has happened so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.recorder.events.borrow().clone()
+    }
+
+    /// The connections that have ended, in order, and why.
+    pub fn ended(&self) -> Vec<(ConnectionId, EndReason)> {
+        let ended = |event| match event {
+            Event::Disconnected(id, reason, _) => Some((id, reason)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(ended).collect()
+    }
+
+    /// Lets the server refuse new connections, as an [`Observer`] may.
+    pub fn refuse_connections(&mut self, refuse: bool) {
+        self.recorder.refuses.set(refuse);
+    }
+
+    /// The connections that there are.
+    pub fn list(&self) -> Vec<Listed> {
+        self.driver.list().collect()
+    }
+
+    /// Closes a connection from outside. Returns whether it is there.
+    pub fn close(&mut self, id: ConnectionId) -> bool {
+        let found = self.driver.close_connection(id);
+        self.run();
+        found
+    }
+
+    /// Pins a connection from outside, or no longer so. Returns whether it is there.
+    pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
+        self.driver.pin(id, pinned)
+    }
+
+    /// Takes an idle connection's session out of the server, its socket released. `None` where there is none.
+    pub fn hand_over(&mut self, id: ConnectionId) -> Option<S> {
+        self.driver.hand_over(id)?.1
+    }
+
+    /// Stops the server: idle connections end, exchanges in flight have until their deadline.
+    pub fn stop(&mut self) {
+        self.driver.stop();
+        self.run();
+    }
+
+    /// Calls of the driver so far: what a port would have been woken for.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+}
+
+impl<S: Session + 'static> core::fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Server({:?})", self.driver)
+    }
+}

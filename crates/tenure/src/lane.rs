@@ -1,0 +1,283 @@
+//! A lane: one long-lived future that serves whatever connection the port has attached to its wire.
+
+use core::{
+    convert::Infallible,
+    fmt::Write,
+    future::{pending, poll_fn},
+    marker::PhantomData,
+    ops::Deref,
+    task::Poll,
+};
+
+use tenure_proto::{
+    chunked::ChunkedDecoder,
+    framing::Framing,
+    head::{Head, HeadParser, TargetForm, Version},
+    method::Method,
+    refusal::Refusal,
+    status::StatusCode,
+};
+
+use crate::{
+    Deadline, EndReason, Error, Handler, Observer, Request, Responder,
+    output::Exchange,
+    reply::{IntoResponse, Outcome, Reply, Sent},
+    wire::{Input, Line, Order, State, Wire},
+};
+
+/// Pending once, so that the port sees the state.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|_| {
+        if paused {
+            return Poll::Ready(());
+        }
+        paused = true;
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Serves requests one after the other. It only knows message boundaries: at one with nothing unread the port may swap
+/// connection and session on the wire. Never ends; the port sets it anew to end a handler.
+///
+/// # Cancellation safety
+/// Dropped at any time, it leaves octets, session and the state of the exchange on the wire, for a lane set anew to take
+/// up.
+pub async fn lane<S, A, O>(
+    wire: impl Deref<Target = Wire<S>>,
+    app: impl Deref<Target = A>,
+    observer: impl Deref<Target = O>,
+) -> Infallible
+where
+    A: Handler<S>,
+    O: Observer,
+{
+    let (wire, app, observer) = (&*wire, &*app, &*observer);
+    let line = &wire.line;
+    if let Some(order) = line.order.take()
+        && !take_up(line, app, observer, order).await
+    {
+        return line.rest_in(State::Close).await;
+    }
+    let mut input = line.input.borrow_mut();
+    loop {
+        match input.parse(&line.head_limits) {
+            Ok(Some(head)) => {
+                let octets = input.unread();
+                line.open(&head, octets.len());
+                let mut request = Request::new(wire, octets, head);
+                observer.head_received(line.id.get(), request.method_token(), request.target());
+                let responder = Responder { line, octets };
+                let result = if head.form == TargetForm::Asterisk {
+                    // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                    responder.send(StatusCode::NO_CONTENT).await
+                } else {
+                    app.handle(&mut request, responder).await
+                };
+                let path = if result.is_err() { request.inner.routed() } else { "" };
+                drop(request);
+                match result {
+                    Ok(_) if line.rest.get() == 0 => {}
+                    result => conclude(line, app, octets, path, result).await,
+                }
+                if !line.close(observer, &mut input) {
+                    drop(input);
+                    return line.rest_in(State::Close).await;
+                }
+                if input.start == input.end {
+                    input.clear();
+                    line.state.set(State::Between);
+                    drop(input);
+                    pause().await;
+                    input = line.input.borrow_mut();
+                }
+            }
+            Ok(None) => {
+                line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
+                input.compact();
+                drop(input);
+                pause().await;
+                input = line.input.borrow_mut();
+            }
+            Err(refusal) => {
+                drop(input);
+                refuse(line, app, observer, refusal).await;
+                return line.rest_in(State::Close).await;
+            }
+        }
+    }
+}
+
+/// Does what a lane that was set anew has been ordered to. Returns whether the connection goes on.
+#[inline(never)]
+async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, order: Order) -> bool {
+    let error = match order {
+        Order::Refuse(refusal) if line.state.get() != State::Exchange => {
+            refuse(line, app, observer, refusal).await;
+            return false;
+        }
+        Order::Refuse(refusal) => {
+            observer.refused(line.id.get(), refusal);
+            line.output.borrow_mut().exchange.persistent = false;
+            refusal.into()
+        }
+        Order::Failed => Error::internal("a handler panicked"),
+        Order::Overdue => Error::unavailable("the answer took too long: try again later"),
+    };
+    let mut input = line.input.borrow_mut();
+    conclude(line, app, input.unread(), "", Err(error)).await;
+    line.close(observer, &mut input)
+}
+
+/// Answers what the protocol refuses, before there is a request.
+#[inline(never)]
+async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, refusal: Refusal) {
+    observer.refused(line.id.get(), refusal);
+    line.output.borrow_mut().exchange = Exchange::new(false, false, false);
+    line.state.set(State::Exchange);
+    line.rest.set(0);
+    line.reason.set(match refusal {
+        Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
+        refusal => EndReason::Protocol(refusal),
+    });
+    let _ = line.respond_rest(&mut Failure { error: refusal.into(), app, path: "", session: PhantomData }).await;
+    let _ = line.close_response(observer);
+}
+
+/// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
+#[inline(never)]
+async fn conclude<S, A: Handler<S>>(line: &Line, app: &A, octets: &[u8], path: &str, result: Result<Sent, Error>) {
+    if let Err(error) = result {
+        if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            log::error!("connection {}: {error}", line.id.get());
+        }
+        let Exchange { begun, done, .. } = line.output.borrow().exchange;
+        if begun && !done {
+            if !matches!(line.reason.get(), EndReason::Deadline(_)) {
+                line.reason.set(EndReason::Aborted);
+            }
+            line.rest_in(State::Abort).await;
+        }
+        if !done {
+            if line.rest.get() != 0 {
+                line.settle(octets).await;
+            }
+            let failure = &mut Failure { error, app, path, session: PhantomData };
+            if line.respond_rest(failure).await.is_err() {
+                line.reason.set(EndReason::Aborted);
+                line.rest_in(State::Abort).await;
+            }
+        }
+    }
+    if line.rest.get() != 0
+        && line.output.borrow().exchange.persistent
+        && let Err(reason) = line.drain(octets).await
+    {
+        line.reason.set(reason);
+        line.output.borrow_mut().exchange.persistent = false;
+    }
+}
+
+/// An error as a response: the application's own for its status, or a line of text.
+struct Failure<'a, S, A> {
+    error: Error,
+    app: &'a A,
+    path: &'a str,
+    session: PhantomData<fn(&S)>,
+}
+
+impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        let status = self.error.status();
+        let begin = |reply: &mut Reply<'_>| {
+            reply.restart(status);
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                reply.allow(&mut |tell| self.app.methods(self.path, tell));
+            }
+        };
+        begin(reply);
+        match self.app.error(&self.error, reply) {
+            Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
+            Some(outcome) => return outcome,
+            None => {}
+        }
+        begin(reply);
+        let mut text = heapless::String::<192>::new();
+        let _ = match status {
+            // What failed on this side is logged; the client learns that it did.
+            StatusCode::INTERNAL_SERVER_ERROR => writeln!(text, "{}", status.phrase()),
+            _ => writeln!(text, "{}", self.error),
+        };
+        reply.field("Content-Type", "text/plain").body(text.as_bytes())
+    }
+}
+
+impl Line {
+    /// Tells the port a state in which this future ends its work: it is set anew before the wire serves on.
+    async fn rest_in(&self, state: State) -> Infallible {
+        self.state.set(state);
+        pending().await
+    }
+
+    /// Begins an exchange of a head and what has come with it, `received` octets together.
+    #[inline]
+    fn open(&self, head: &Head, received: usize) {
+        self.state.set(State::Exchange);
+        let mut persistent = head.persistent;
+        if !persistent {
+            self.reason.set(EndReason::PeerAsked);
+        }
+        if self.stopping.get() {
+            persistent = false;
+            self.reason.set(EndReason::Shutdown);
+        }
+        self.output.borrow_mut().exchange =
+            Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);
+        self.route_handler_ms.set(None);
+        self.route_body_ms.set(None);
+        let mut body = self.body.borrow_mut();
+        body.at = head.octets as usize;
+        (body.spilled, body.end, body.filled, body.taken) = (false, 0, 0, 0);
+        (body.limit, body.lost, body.chunked) = (self.limits.body_octets_max, None, None);
+        // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
+        self.expects_continue.set(head.expects_continue && body.at == received);
+        self.rest.set(match head.framing {
+            Framing::Empty => 0,
+            Framing::Length(octets) => octets,
+            Framing::Chunked => {
+                body.chunked = Some(ChunkedDecoder::new());
+                u64::MAX
+            }
+        });
+    }
+
+    /// Tells the observer of a response that is complete; returns whether the connection goes on.
+    #[inline]
+    fn close_response(&self, observer: &impl Observer) -> bool {
+        let exchange = self.output.borrow().exchange;
+        let duration_ms = self.now_ms.get().wrapping_sub(self.arrived_ms.get());
+        observer.response_sent(self.id.get(), exchange.status, exchange.octets, duration_ms);
+        exchange.persistent
+    }
+
+    /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
+    #[inline]
+    fn close(&self, observer: &impl Observer, input: &mut Input) -> bool {
+        if !self.close_response(observer) {
+            return false;
+        }
+        let body = self.body.borrow();
+        if body.spilled {
+            let behind = body.buffer.get(body.at..body.end).unwrap_or_default();
+            (input.start, input.end) = (0, behind.len().min(input.buffer.len()));
+            input.buffer[..input.end].copy_from_slice(&behind[..input.end]);
+        } else {
+            input.start = (input.start + body.at).min(input.end);
+        }
+        input.parser = HeadParser::new();
+        // What is there already of the next request counts as having arrived now.
+        self.arrived_ms.set(self.now_ms.get());
+        true
+    }
+}

@@ -1,0 +1,95 @@
+//! An HTTP/1.1 server whose sessions live exactly as long as their sockets.
+//!
+//! A client connects, and from its first use on a value of the application's own type, the [`Session`], lives on that
+//! connection: lent to every handler as `&mut`, given to [`Session::end`] exactly once with the [`EndReason`], whatever
+//! ends the connection. The same application runs without a heap on a microcontroller and on a host.
+//!
+//! ```
+//! use tenure::{EndReason, Error, Request, Router, Session, get};
+//!
+//! /// What one client has added up over its connection.
+//! struct Adder {
+//!     sum: i64,
+//! }
+//!
+//! impl Session for Adder {
+//!     fn end(self, reason: EndReason) {
+//!         log::info!("the sum was {}: {reason}", self.sum);
+//!     }
+//! }
+//!
+//! async fn add(request: &mut Request<'_, Adder>) -> Result<i64, Error> {
+//!     let number: i64 = request.body().parse().await?; // not a number: 400, the sum stays
+//!     let adder = request.session_or_insert_with(|| Adder { sum: 0 });
+//!     adder.sum = adder.sum.checked_add(number).ok_or(Error::unprocessable("the sum would overflow"))?;
+//!     Ok(adder.sum)
+//! }
+//!
+//! async fn read(request: &mut Request<'_, Adder>) -> i64 {
+//!     request.session().map_or(0, |adder| adder.sum)
+//! }
+//!
+//! let app = Router::new().route("/adder", get(read).post(add));
+//! # let _ = app;
+//! ```
+//!
+//! A *port* binds an application to a runtime and a network: `tenure-linux`, for one. What a port needs of this crate is
+//! in [`port`]; what tests of an application need is in `kit`, a feature.
+//!
+//! # Words
+//! *connection*: one socket, with a [`ConnectionId`]. *session*: the application's value that lives on it. *lane*: a
+//! long-lived future with buffers that serves one connection at a time, from its first octet until it is idle again.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(any(feature = "alloc", feature = "kit"))]
+extern crate alloc;
+#[cfg(feature = "kit")]
+extern crate std;
+
+mod body;
+mod buffer;
+mod driver;
+mod error;
+mod handler;
+mod id;
+#[cfg(feature = "kit")]
+pub mod kit;
+mod lane;
+mod methods;
+mod observer;
+mod output;
+mod pattern;
+pub mod port;
+mod reply;
+mod request;
+mod responder;
+mod router;
+mod session;
+mod settings;
+mod switch;
+mod table;
+mod text;
+mod wire;
+
+pub use body::Body;
+pub use error::Error;
+pub use handler::{Handler, Next};
+pub use id::ConnectionId;
+pub use methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
+pub use observer::{Admission, Observer};
+pub use reply::{IntoResponse, Outcome, Reply, Sent};
+pub use request::Request;
+pub use responder::{Responder, Stream};
+pub use router::Router;
+pub use session::{Deadline, EndReason, Session};
+pub use settings::{Deadlines, Limits, NEVER};
+pub use switch::Switch;
+pub use tenure_proto::{
+    head::Version,
+    method::Method,
+    refusal::Refusal,
+    status::StatusCode,
+    target::{DecodeError, Encoded},
+};
+pub use text::FromText;

@@ -1,0 +1,378 @@
+//! Which handler a target has for which method.
+
+use core::time::Duration;
+
+use tenure_proto::{method::Method, status::StatusCode};
+
+use crate::{
+    Error, Request, Responder, Switch,
+    handler::{Function, Handler, Responding},
+    reply::{IntoResponse, Outcome, Reply, Sent},
+    wire::Line,
+};
+
+/// What a handler is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Known(Method),
+    Extension(&'static str),
+    Any,
+}
+
+/// The handlers of one target, method by method, made by [`get`], [`post`] and the like.
+///
+/// HEAD is answered by the handler of GET, without its body, and OPTIONS with the methods that there are, unless they
+/// have handlers of their own. Another method is answered 405 with an Allow field; a token that names no method known
+/// here, 501.
+#[derive(Debug)]
+pub struct Methods<C> {
+    chain: C,
+    switch: Option<&'static Switch>,
+    handler_ms: Option<u32>,
+    body_ms: Option<u32>,
+    waits_long: bool,
+}
+
+/// One method and its handler, in front of others.
+#[derive(Debug)]
+pub struct On<H, C> {
+    verb: Verb,
+    handler: H,
+    next: C,
+}
+
+/// No more methods.
+#[derive(Debug)]
+pub struct End;
+
+/// The handlers of a target's methods.
+#[allow(async_fn_in_trait)]
+#[doc(hidden)]
+pub trait Chain<S>: Declared {
+    async fn handle<'r>(
+        &self,
+        method: Method,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> Result<Sent, Error>;
+}
+
+/// Which methods a chain has.
+#[doc(hidden)]
+pub trait Declared {
+    fn has(&self, method: Method) -> bool;
+    fn has_extension(&self, token: &str) -> bool;
+    fn tell(&self, tell: &mut dyn FnMut(&str));
+}
+
+impl Declared for End {
+    fn has(&self, _: Method) -> bool {
+        false
+    }
+
+    fn has_extension(&self, _: &str) -> bool {
+        false
+    }
+
+    fn tell(&self, _: &mut dyn FnMut(&str)) {}
+}
+
+impl<S> Chain<S> for End {
+    #[inline]
+    async fn handle<'r>(&self, method: Method, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
+        Err(not_allowed(method))
+    }
+}
+
+#[cold]
+fn not_allowed(method: Method) -> Error {
+    if method == Method::Other {
+        Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here")
+    } else {
+        Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
+    }
+}
+
+impl<H, C: Declared> Declared for On<H, C> {
+    fn has(&self, method: Method) -> bool {
+        self.verb == Verb::Any || self.verb == Verb::Known(method) || self.next.has(method)
+    }
+
+    fn has_extension(&self, token: &str) -> bool {
+        matches!(self.verb, Verb::Extension(found) if found == token) || self.next.has_extension(token)
+    }
+
+    fn tell(&self, tell: &mut dyn FnMut(&str)) {
+        self.next.tell(tell);
+        match self.verb {
+            Verb::Known(method) => tell(method.token().unwrap_or_default()),
+            Verb::Extension(token) => tell(token),
+            Verb::Any => {
+                for method in ALL {
+                    if !self.next.has(method) {
+                        tell(method.token().unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The methods that `any` tells of.
+const ALL: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch];
+
+impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
+    #[inline]
+    async fn handle<'r>(
+        &self,
+        method: Method,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> Result<Sent, Error> {
+        let mine = match self.verb {
+            Verb::Known(known) => known == method,
+            Verb::Extension(token) => method == Method::Other && request.inner.token() == token.as_bytes(),
+            // What was added for one method goes before what was added for all, in whatever order.
+            Verb::Any => !self.next.has(method) && !self.next.has_extension(request.method_token()),
+        };
+        if mine {
+            self.handler.handle(request, responder).await
+        } else {
+            self.next.handle(method, request, responder).await
+        }
+    }
+}
+
+impl<C> Methods<C> {
+    fn with<H>(self, verb: Verb, handler: H) -> Methods<On<H, C>>
+    where
+        C: Declared,
+    {
+        let twice = match verb {
+            Verb::Known(method) => self.chain.has(method) && !self.chain.has(Method::Other),
+            Verb::Extension(token) => self.chain.has_extension(token),
+            Verb::Any => self.chain.has(Method::Other),
+        };
+        assert!(!twice, "a target has two handlers for {verb:?}");
+        Methods {
+            chain: On { verb, handler, next: self.chain },
+            switch: self.switch,
+            handler_ms: self.handler_ms,
+            body_ms: self.body_ms,
+            waits_long: self.waits_long,
+        }
+    }
+
+    /// Adds a handler for a method. [`Method::Other`] stands for every method that has none of its own.
+    ///
+    /// # Panics
+    /// When the method has a handler already.
+    pub fn on<S, F, R>(self, method: Method, handler: F) -> Methods<On<Function<S, F, R>, C>>
+    where
+        C: Declared,
+        F: AsyncFn(&mut Request<'_, S>) -> R,
+        R: IntoResponse,
+    {
+        self.with(verb(method), Function::new(handler))
+    }
+
+    /// Adds a handler that answers through the responder, as for streams and for what borrows the request.
+    ///
+    /// # Panics
+    /// When the method has a handler already.
+    pub fn respond<S, F>(self, method: Method, handler: F) -> Methods<On<Responding<S, F>, C>>
+    where
+        C: Declared,
+        F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
+    {
+        self.with(verb(method), Responding::new(handler))
+    }
+
+    /// Adds a handler for an extension method.
+    ///
+    /// # Panics
+    /// When the method has a handler already, or is not an extension.
+    pub fn extension<S, F, R>(self, token: &'static str, handler: F) -> Methods<On<Function<S, F, R>, C>>
+    where
+        C: Declared,
+        F: AsyncFn(&mut Request<'_, S>) -> R,
+        R: IntoResponse,
+    {
+        self.with(extension_verb(token), Function::new(handler))
+    }
+
+    /// Lets the target be there only while the switch is on; 404 otherwise, the session stays.
+    #[must_use]
+    pub fn when(mut self, switch: &'static Switch) -> Self {
+        self.switch = Some(switch);
+        self
+    }
+
+    /// Sets what the handlers here may take to their response head, instead of
+    /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms).
+    #[must_use]
+    pub fn handler_deadline(mut self, deadline: Duration) -> Self {
+        self.handler_ms = Some(milliseconds(deadline));
+        self
+    }
+
+    /// Sets what the handlers here may wait for a body beyond what its rate grants, instead of
+    /// [`Deadlines::body_ms`](crate::Deadlines::body_ms).
+    #[must_use]
+    pub fn body_deadline(mut self, deadline: Duration) -> Self {
+        self.body_ms = Some(milliseconds(deadline));
+        self
+    }
+
+    /// Says that responses here take long, as streams do. Such a handler is not begun on the last free lane, so that one
+    /// always stays for short requests: 503 then.
+    #[must_use]
+    pub fn waits_long(mut self) -> Self {
+        self.waits_long = true;
+        self
+    }
+}
+
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(crate::NEVER)
+}
+
+fn verb(method: Method) -> Verb {
+    if method == Method::Other { Verb::Any } else { Verb::Known(method) }
+}
+
+fn extension_verb(token: &'static str) -> Verb {
+    let extension = Method::from_token(token.as_bytes()) == Method::Other && token != "CONNECT" && !token.is_empty();
+    let valid = token.bytes().all(tenure_proto::octets::is_tchar);
+    assert!(extension && valid, "{token:?} is not an extension method");
+    Verb::Extension(token)
+}
+
+impl<S, C: Chain<S>> Handler<S> for Methods<C> {
+    #[inline]
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut method = request.method();
+        if self.handler_ms.is_some() || self.body_ms.is_some() || self.waits_long {
+            self.prepare(request.inner.line())?;
+        }
+        if method == Method::Head && !self.chain.has(Method::Head) {
+            method = Method::Get;
+        }
+        if method == Method::Options && !self.chain.has(Method::Options) {
+            return responder.send(Options(&self.chain)).await;
+        }
+        self.chain.handle(method, request, responder).await
+    }
+
+    fn methods(&self, _: &str, tell: &mut dyn FnMut(&str)) {
+        tell_all(&self.chain, tell);
+    }
+
+    fn is_on(&self) -> bool {
+        self.switch.is_none_or(Switch::is_on)
+    }
+}
+
+impl<C> Methods<C> {
+    #[cold]
+    fn prepare(&self, line: &Line) -> Result<(), Error> {
+        line.route_handler_ms.set(self.handler_ms);
+        line.route_body_ms.set(self.body_ms);
+        if self.waits_long && !line.may_wait_long.get() {
+            return Err(Error::unavailable("too many long responses are at work: try again later"));
+        }
+        Ok(())
+    }
+}
+
+fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
+    chain.tell(tell);
+    if chain.has(Method::Get) && !chain.has(Method::Head) {
+        tell("HEAD");
+    }
+    if !chain.has(Method::Options) || chain.has(Method::Other) {
+        tell("OPTIONS");
+    }
+}
+
+/// The answer to OPTIONS: the methods that there are.
+struct Options<'a>(&'a dyn Declared);
+
+impl IntoResponse for Options<'_> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.status(StatusCode::NO_CONTENT);
+        reply.allow(&mut |tell| tell_all(self.0, tell)).empty()
+    }
+}
+
+const NONE: Methods<End> = Methods { chain: End, switch: None, handler_ms: None, body_ms: None, waits_long: false };
+
+/// The first method of a chain of them.
+type First<H> = Methods<On<H, End>>;
+
+/// A target with a handler for that method. [`Method::Other`] stands for every method.
+pub fn on<S, F, R>(method: Method, handler: F) -> First<Function<S, F, R>>
+where
+    F: AsyncFn(&mut Request<'_, S>) -> R,
+    R: IntoResponse,
+{
+    NONE.on(method, handler)
+}
+
+/// A target with a handler for that method that answers through the responder.
+pub fn respond<S, F>(method: Method, handler: F) -> First<Responding<S, F>>
+where
+    F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
+{
+    NONE.respond(method, handler)
+}
+
+/// A target with a handler for an extension method.
+///
+/// # Panics
+/// When the token is not an extension method.
+pub fn extension<S, F, R>(token: &'static str, handler: F) -> First<Function<S, F, R>>
+where
+    F: AsyncFn(&mut Request<'_, S>) -> R,
+    R: IntoResponse,
+{
+    NONE.extension(token, handler)
+}
+
+macro_rules! by_name {
+    ($($name:ident = $method:ident, $text:literal;)*) => {
+        $(
+            #[doc = concat!("A target with a handler for ", $text, ".")]
+            pub fn $name<S, F, R>(handler: F) -> First<Function<S, F, R>>
+            where
+                F: AsyncFn(&mut Request<'_, S>) -> R,
+                R: IntoResponse,
+            {
+                NONE.on(Method::$method, handler)
+            }
+        )*
+
+        impl<C: Declared> Methods<C> {
+            $(
+                #[doc = concat!("Adds a handler for ", $text, ".\n\n# Panics\nWhen it has one already.")]
+                pub fn $name<S, F, R>(self, handler: F) -> Methods<On<Function<S, F, R>, C>>
+                where
+                    F: AsyncFn(&mut Request<'_, S>) -> R,
+                    R: IntoResponse,
+                {
+                    self.on(Method::$method, handler)
+                }
+            )*
+        }
+    };
+}
+
+by_name! {
+    get = Get, "GET, and for HEAD";
+    post = Post, "POST";
+    put = Put, "PUT";
+    delete = Delete, "DELETE";
+    patch = Patch, "PATCH";
+    options = Options, "OPTIONS";
+    any = Other, "every method that has none of its own";
+}

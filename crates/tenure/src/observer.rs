@@ -1,0 +1,85 @@
+//! What can be watched: every step of a connection, at no cost where nobody watches.
+
+use core::net::SocketAddr;
+
+use tenure_proto::{refusal::Refusal, status::StatusCode};
+
+use crate::{ConnectionId, EndReason};
+
+/// Whether a new connection is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is served.
+    Accept,
+    /// It is closed at once, before anything is read.
+    Refuse,
+}
+
+/// Watches a server. Every method does nothing by default; `()` watches nothing and costs nothing.
+///
+/// Called on the thread that serves the connection: what takes long here keeps its other connections waiting.
+#[allow(unused_variables)]
+pub trait Observer {
+    /// The server listens at that address, the real one where port 0 was asked for.
+    fn started(&self, address: SocketAddr) {}
+
+    /// A connection was opened; it may be refused.
+    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
+        Admission::Accept
+    }
+
+    /// A request's head is complete.
+    fn head_received(&self, id: ConnectionId, method: &str, target: &str) {}
+
+    /// A response is complete: its status, the octets of head and body, and the milliseconds since the request's arrival.
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {}
+
+    /// A request was refused by the protocol.
+    fn refused(&self, id: ConnectionId, refusal: Refusal) {}
+
+    /// A connection gives way to a new one. [`disconnected`](Observer::disconnected) follows.
+    fn evicted(&self, id: ConnectionId, by: ConnectionId) {}
+
+    /// A connection has ended, `session` telling whether it had one then. Called once for each that was accepted, after
+    /// the session's end and before the socket is released.
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {}
+
+    /// The server has stopped; every connection has ended.
+    fn stopped(&self) {}
+}
+
+impl Observer for () {}
+
+impl<O: Observer + ?Sized> Observer for &O {
+    fn started(&self, address: SocketAddr) {
+        (**self).started(address);
+    }
+
+    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
+        (**self).connected(id, peer)
+    }
+
+    fn head_received(&self, id: ConnectionId, method: &str, target: &str) {
+        (**self).head_received(id, method, target);
+    }
+
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
+        (**self).response_sent(id, status, octets, duration_ms);
+    }
+
+    fn refused(&self, id: ConnectionId, refusal: Refusal) {
+        (**self).refused(id, refusal);
+    }
+
+    fn evicted(&self, id: ConnectionId, by: ConnectionId) {
+        (**self).evicted(id, by);
+    }
+
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
+        (**self).disconnected(id, reason, session);
+    }
+
+    fn stopped(&self) {
+        (**self).stopped();
+    }
+}

@@ -1,0 +1,177 @@
+//! What is to be sent, and how the response at hand is framed.
+
+use tenure_proto::{
+    date::DATE_OCTETS,
+    response::{Delimiter, HeadWriter, Persistence},
+    status::StatusCode,
+};
+
+use crate::buffer::Buffer;
+
+/// Octets of the prebuilt beginning of a plain response.
+const STAMP_OCTETS: usize = 160;
+
+/// Responses on their way out.
+pub(crate) struct Output {
+    pub(crate) buffer: Buffer,
+    /// Octets at the front that the port has sent.
+    pub(crate) sent: usize,
+    /// Behind the last octet written.
+    pub(crate) end: usize,
+    pub(crate) exchange: Exchange,
+    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
+    stamp: [u8; STAMP_OCTETS],
+    stamp_octets: u8,
+    date: Option<[u8; DATE_OCTETS]>,
+    pub(crate) content_type: &'static str,
+}
+
+/// The response at hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange {
+    /// The request is a HEAD: no body is sent.
+    pub(crate) head_only: bool,
+    /// The request is of HTTP/1.0.
+    pub(crate) http10: bool,
+    /// The connection may go on afterwards.
+    pub(crate) persistent: bool,
+    /// The response head is in the output.
+    pub(crate) begun: bool,
+    /// The response is complete.
+    pub(crate) done: bool,
+    pub(crate) status: StatusCode,
+    /// Octets of the body written so far.
+    pub(crate) progress: usize,
+    /// Octets written so far, head and framing included.
+    pub(crate) octets: u64,
+}
+
+impl Exchange {
+    pub(crate) const fn new(head_only: bool, http10: bool, persistent: bool) -> Self {
+        Exchange {
+            head_only,
+            http10,
+            persistent,
+            begun: false,
+            done: false,
+            status: StatusCode::OK,
+            progress: 0,
+            octets: 0,
+        }
+    }
+
+    pub(crate) fn persistence(&self) -> Persistence {
+        match (self.persistent, self.http10) {
+            (false, _) => Persistence::Closes,
+            (true, true) => Persistence::KeepAlive,
+            (true, false) => Persistence::Persists,
+        }
+    }
+}
+
+impl Output {
+    pub(crate) fn new(buffer: Buffer, content_type: &'static str) -> Self {
+        let mut output = Output {
+            buffer,
+            sent: 0,
+            end: 0,
+            exchange: Exchange::new(false, false, true),
+            stamp: [0; STAMP_OCTETS],
+            stamp_octets: 0,
+            date: None,
+            content_type,
+        };
+        output.stamp(None);
+        output
+    }
+
+    /// Sets the date that responses tell from now on.
+    pub(crate) fn stamp(&mut self, date: Option<[u8; DATE_OCTETS]>) {
+        self.date = date;
+        let mut head = HeadWriter::new(&mut self.stamp, StatusCode::OK);
+        if let Some(date) = &date {
+            head.date(date);
+        }
+        // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
+        let octets = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
+        self.stamp_octets = octets.ok().flatten().map_or(0, |octets| (octets - 5) as u8);
+    }
+
+    pub(crate) fn date(&self) -> Option<[u8; DATE_OCTETS]> {
+        self.date
+    }
+
+    pub(crate) fn clear(&mut self) {
+        (self.sent, self.end) = (0, 0);
+    }
+
+    #[inline]
+    pub(crate) fn pending(&self) -> &[u8] {
+        self.buffer.get(self.sent..self.end).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn sent(&mut self, octets: usize) {
+        self.sent += octets;
+        if self.sent >= self.end {
+            self.clear();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.len() - self.end
+    }
+
+    /// Moves what is not yet sent to the front.
+    pub(crate) fn compact(&mut self) {
+        if self.sent > 0 {
+            self.buffer.copy_within(self.sent..self.end, 0);
+            self.end -= self.sent;
+            self.sent = 0;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, octets: &[u8]) -> bool {
+        let Some(room) = self.buffer.get_mut(self.end..).and_then(|room| room.get_mut(..octets.len())) else {
+            return false;
+        };
+        room.copy_from_slice(octets);
+        self.end += octets.len();
+        self.exchange.octets += octets.len() as u64;
+        true
+    }
+
+    /// A whole response of status 200 with the default type, `body` of 99 octets at the most.
+    #[inline]
+    pub(crate) fn put_plain(&mut self, body: &[u8]) -> bool {
+        let stamp = usize::from(self.stamp_octets);
+        let Some(room) =
+            self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<{ STAMP_OCTETS + 128 }>())
+        else {
+            return false;
+        };
+        if stamp == 0 || body.len() > 99 {
+            return false;
+        }
+        let length = body.len() as u8;
+        // The stamp is copied whole, at a size that the compiler knows; what is behind its end is written over.
+        room[..STAMP_OCTETS].copy_from_slice(&self.stamp);
+        let mut at = stamp;
+        if length >= 10 {
+            room[at] = b'0' + length / 10;
+            at += 1;
+        }
+        let Some(rest) = room.get_mut(at..at + 5) else { return false };
+        rest.copy_from_slice(&[b'0' + length % 10, b'\r', b'\n', b'\r', b'\n']);
+        at += 5;
+        let Some(rest) = room.get_mut(at..at + body.len()) else { return false };
+        rest.copy_from_slice(body);
+        at += body.len();
+        self.end += at;
+        self.exchange.octets = at as u64;
+        (self.exchange.begun, self.exchange.done) = (true, true);
+        true
+    }
+}

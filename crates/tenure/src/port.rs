@@ -1,0 +1,16 @@
+//! What a port needs: the driver of connections, and what it asks of a port.
+//!
+//! A port accepts sockets and tells the [`Driver`] of each; reports readiness, wake-ups and the time; and does what the
+//! driver asks through [`Port`]. It keeps nothing of a connection itself but the socket. Applications need none of this.
+
+pub use crate::{
+    buffer::Buffer,
+    driver::{Driver, DriverSettings, Interest, Key, Lane, Listed, Panicked, Port, Transmitted},
+    lane::lane,
+    table::{Slot, Store},
+    wire::{Peer, Received, Wire},
+};
+pub use tenure_proto::{
+    date::{DATE_OCTETS, imf_fixdate},
+    head::HeadParser,
+};

@@ -1,0 +1,359 @@
+//! What a handler's result looks like as a response.
+
+use tenure_proto::{
+    response::{Delimiter, FieldError, HeadWriter, decimal},
+    status::StatusCode,
+};
+
+use crate::{
+    Error,
+    output::{Exchange, Output},
+};
+
+/// Proof that a response is complete. Only a finished response makes one.
+#[derive(Debug)]
+#[must_use = "a handler returns it: it proves that the request is answered"]
+pub struct Sent {
+    pub(crate) status: StatusCode,
+}
+
+impl Sent {
+    /// The status that was sent.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+/// How far a response got.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is in the output.
+    Sent(Sent),
+    /// The output is full: the response is asked again once octets have been sent, and goes on where it was.
+    Full,
+    /// It cannot be written; this error is answered instead where nothing was sent yet.
+    Failed(Error),
+}
+
+/// A value that can be answered.
+///
+/// Implemented for text, octets, integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
+/// tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as an array of name and value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be answered",
+    label = "not a response",
+    note = "a handler returns text, octets, a number, a status, a tuple of status, fields and body, or an `Option` or `Result` of these"
+)]
+pub trait IntoResponse {
+    /// Writes the response. After [`Outcome::Full`] it is called again with the same value and must say the same: what was
+    /// written already is passed over.
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome;
+}
+
+/// Where an [`IntoResponse`] writes.
+#[derive(Debug)]
+pub struct Reply<'o> {
+    output: &'o mut Output,
+    status: StatusCode,
+    head: Option<HeadState>,
+}
+
+/// A head whose fields are being set: octets of it in the output so far.
+#[derive(Debug, Clone, Copy)]
+struct HeadState {
+    length: usize,
+    typed: bool,
+    full: bool,
+    error: Option<FieldError>,
+}
+
+impl core::fmt::Debug for Output {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Output({} octets pending)", self.pending().len())
+    }
+}
+
+impl<'o> Reply<'o> {
+    #[inline]
+    pub(crate) fn new(output: &'o mut Output) -> Self {
+        Reply { output, status: StatusCode::OK, head: None }
+    }
+
+    /// Starts anew with that status, where nothing is in the output for good.
+    pub(crate) fn restart(&mut self, status: StatusCode) {
+        self.head = None;
+        self.status = status;
+    }
+
+    fn exchange(&self) -> &Exchange {
+        &self.output.exchange
+    }
+
+    /// Sets the status; 200 where it is not called. Before the first [`field`](Reply::field).
+    pub fn status(&mut self, status: StatusCode) -> &mut Self {
+        if self.head.is_none() {
+            self.status = status;
+        }
+        self
+    }
+
+    /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control octets, with
+    /// [`Outcome::Failed`] when the body is written.
+    pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        self.add(|head| head.field(name, value.as_ref()));
+        if name.eq_ignore_ascii_case("content-type")
+            && let Some(head) = &mut self.head
+        {
+            head.typed = true;
+        }
+        self
+    }
+
+    /// Adds an Allow field of the methods that `methods` tells.
+    pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) -> &mut Self {
+        self.add(|head| head.allow(methods));
+        self
+    }
+
+    fn add(&mut self, add: impl FnOnce(&mut HeadWriter<'_>)) {
+        if self.exchange().begun {
+            return;
+        }
+        let state = self.head.unwrap_or_else(|| self.begin());
+        if state.full || state.error.is_some() {
+            self.head = Some(state);
+            return;
+        }
+        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
+        let mut head = HeadWriter::resume(room, state.length);
+        add(&mut head);
+        let (length, error) = head.pause();
+        self.head = Some(HeadState {
+            length: length.unwrap_or(state.length),
+            full: length.is_none(),
+            error,
+            typed: state.typed,
+        });
+    }
+
+    /// Status line and date.
+    fn begin(&mut self) -> HeadState {
+        let date = self.output.date();
+        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
+        let mut head = HeadWriter::new(room, self.status);
+        if let Some(date) = &date {
+            head.date(date);
+        }
+        let (length, error) = head.pause();
+        HeadState { length: length.unwrap_or(0), full: length.is_none(), error, typed: false }
+    }
+
+    /// Ends the head, `None` where it has not fitted.
+    pub(crate) fn end_head(&mut self, delimiter: Delimiter) -> Result<Option<()>, Error> {
+        let state = self.head.unwrap_or_else(|| self.begin());
+        self.head = None;
+        let persistence = self.exchange().persistence();
+        let delimiter = if self.status.has_no_body() { Delimiter::None } else { delimiter };
+        if let Some(error) = state.error {
+            return Err(error.into());
+        }
+        let content_type = if state.typed { "" } else { self.output.content_type };
+        let octets = if state.full {
+            None
+        } else {
+            let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
+            HeadWriter::resume(room, state.length).end(delimiter, persistence, content_type)?
+        };
+        let Some(octets) = octets else {
+            // An empty output that cannot hold the head never will.
+            return if self.output.end == 0 {
+                Err(Error::internal("the response head is larger than the output buffer"))
+            } else {
+                Ok(None)
+            };
+        };
+        self.output.end += octets;
+        let exchange = &mut self.output.exchange;
+        exchange.octets = octets as u64;
+        exchange.status = self.status;
+        exchange.begun = true;
+        if delimiter == Delimiter::Close {
+            exchange.persistent = false;
+        }
+        Ok(Some(()))
+    }
+
+    /// Answers with that body, of a length that the head tells.
+    #[inline]
+    pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
+        let body = body.as_ref();
+        let exchange = self.exchange();
+        let plain = self.head.is_none() && self.status == StatusCode::OK && exchange.persistent;
+        if plain
+            && !exchange.http10
+            && !exchange.head_only
+            && !exchange.begun
+            && !body.is_empty()
+            && self.output.put_plain(body)
+        {
+            return Outcome::Sent(Sent { status: StatusCode::OK });
+        }
+        self.body_in_parts(body)
+    }
+
+    /// Answers without a body.
+    pub fn empty(&mut self) -> Outcome {
+        self.body_in_parts(b"")
+    }
+
+    #[inline(never)]
+    fn body_in_parts(&mut self, body: &[u8]) -> Outcome {
+        if !self.exchange().begun {
+            match self.end_head(Delimiter::Length(body.len() as u64)) {
+                Ok(Some(())) => {}
+                Ok(None) => return Outcome::Full,
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        let exchange = self.exchange();
+        if !exchange.head_only && !exchange.status.has_no_body() {
+            let rest = body.get(exchange.progress..).unwrap_or_default();
+            let octets = rest.len().min(self.output.room());
+            self.output.put(&rest[..octets]);
+            self.output.exchange.progress += octets;
+            if octets < rest.len() {
+                return Outcome::Full;
+            }
+        }
+        self.output.exchange.done = true;
+        Outcome::Sent(Sent { status: self.output.exchange.status })
+    }
+
+    /// Answers with a number in decimal digits.
+    #[inline]
+    fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
+        let mut text = [b'-'; 21];
+        let mut digits = [0; 20];
+        let digits = decimal(magnitude, &mut digits);
+        let length = digits.len() + usize::from(negative);
+        text[usize::from(negative)..length].copy_from_slice(digits);
+        self.body(&text[..length])
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {
+        $(impl IntoResponse for $type {
+            #[inline]
+            fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+                #[allow(unused_comparisons, clippy::cast_lossless)]
+                reply.integer(*self < 0, if *self < 0 { (*self as i64).unsigned_abs() } else { *self as u64 })
+            }
+        })*
+    };
+}
+
+integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+
+macro_rules! octets {
+    ($($(#[$meta:meta])* [$($generics:tt)*] $type:ty;)*) => {
+        $($(#[$meta])* impl<$($generics)*> IntoResponse for $type {
+            #[inline]
+            fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+                let body: &[u8] = self.as_ref();
+                reply.body(body)
+            }
+        })*
+    };
+}
+
+octets! {
+    [] &str;
+    [] &[u8];
+    [const N: usize] [u8; N];
+    [const N: usize] &[u8; N];
+    [const N: usize, L: heapless::LenType] heapless::Vec<u8, N, L>;
+    #[cfg(feature = "alloc")]
+    [] alloc::string::String;
+    #[cfg(feature = "alloc")]
+    [] alloc::vec::Vec<u8>;
+}
+
+impl<const N: usize, L: heapless::LenType> IntoResponse for heapless::String<N, L> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.body(self.as_bytes())
+    }
+}
+
+impl IntoResponse for bool {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.body(if *self { "true" } else { "false" })
+    }
+}
+
+/// An empty 200.
+impl IntoResponse for () {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.empty()
+    }
+}
+
+/// An empty response of that status.
+impl IntoResponse for StatusCode {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.status(*self).empty()
+    }
+}
+
+/// The application's response for that error, or a line of text.
+impl IntoResponse for Error {
+    #[inline]
+    fn respond(&mut self, _: &mut Reply<'_>) -> Outcome {
+        Outcome::Failed(*self)
+    }
+}
+
+/// `None` is a 404.
+impl<T: IntoResponse> IntoResponse for Option<T> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        match self {
+            Some(response) => response.respond(reply),
+            None => Outcome::Failed(Error::not_found("there is nothing here")),
+        }
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    #[inline]
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        match self {
+            Ok(response) => response.respond(reply),
+            Err(error) => error.respond(reply),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        self.1.respond(reply.status(self.0))
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<[u8]>, const F: usize, T: IntoResponse> IntoResponse for ([(N, V); F], T) {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        for (name, value) in &self.0 {
+            reply.field(name.as_ref(), value);
+        }
+        self.1.respond(reply)
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<[u8]>, const F: usize, T: IntoResponse> IntoResponse for (StatusCode, [(N, V); F], T) {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.status(self.0);
+        for (name, value) in &self.1 {
+            reply.field(name.as_ref(), value);
+        }
+        self.2.respond(reply)
+    }
+}

@@ -1,0 +1,288 @@
+//! One request, and the loan of its session.
+
+use core::{cell::RefMut, fmt, net::SocketAddr};
+
+use tenure_proto::{
+    cookie::cookies,
+    head::{Fields, Head, TargetForm, Version},
+    method::Method,
+    target::{self, Encoded, Target},
+};
+
+use crate::{
+    Body, ConnectionId, EndReason, Session,
+    body::Reader,
+    pattern::{Pattern, path_of},
+    wire::{Line, Wire},
+};
+
+/// Patterns that a request remembers: a route's and those of the routers around it.
+const LEVELS: usize = 4;
+
+/// One request, and the loan of its connection's session.
+///
+/// What it tells of the head (`&'r str`) stays valid for as long as the request is being answered, whatever else is
+/// borrowed meanwhile: a handler may keep the target and wait for the body.
+pub struct Request<'r, S> {
+    session: RefMut<'r, Option<S>>,
+    pub(crate) inner: Inner<'r>,
+}
+
+/// The part of a request that does not depend on the session's type: one copy of the code.
+pub(crate) struct Inner<'r> {
+    pub(crate) reader: Reader<'r>,
+    head: Head,
+    /// The target as text: the head's octets are visible ASCII there.
+    target: &'r str,
+    /// What stands before the target's path: the scheme and authority of an absolute form.
+    path_at: u32,
+    depth: u32,
+    levels: [Option<Level>; LEVELS],
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    pattern: Pattern,
+    /// Where in the target its match begins.
+    at: u32,
+}
+
+impl<'r, S> Request<'r, S> {
+    #[inline]
+    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: Head) -> Self {
+        let target = str::from_utf8(head.target.of(octets)).unwrap_or_default();
+        let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
+        Request {
+            session: wire.session.borrow_mut(),
+            inner: Inner {
+                reader: Reader::new(&wire.line, octets),
+                head,
+                target,
+                path_at,
+                depth: 0,
+                levels: [None; LEVELS],
+            },
+        }
+    }
+
+    fn line(&self) -> &'r Line {
+        self.inner.reader.line
+    }
+
+    /// The method; an extension method is [`Method::Other`], see [`method_token`](Request::method_token).
+    #[inline]
+    pub fn method(&self) -> Method {
+        self.inner.head.method
+    }
+
+    /// The method as it was sent.
+    pub fn method_token(&self) -> &'r str {
+        str::from_utf8(self.inner.head.token.of(self.inner.reader.octets)).unwrap_or_default()
+    }
+
+    /// The version that the request is answered as.
+    pub fn version(&self) -> Version {
+        self.inner.head.version
+    }
+
+    /// The whole request-target as it was sent.
+    #[inline]
+    pub fn target(&self) -> &'r str {
+        self.inner.target
+    }
+
+    /// The target's path, percent-encoded as it was sent.
+    pub fn path(&self) -> &'r str {
+        Target::new(self.inner.target, self.inner.head.form).path
+    }
+
+    /// The segments of the path. They may be `.` and `..`: for what leads to files use a `{*rest}` parameter, which
+    /// never has these.
+    pub fn segments(&self) -> impl Iterator<Item = Encoded<'r>> {
+        target::segments(self.path())
+    }
+
+    /// The target's query, percent-encoded as it was sent, without its question mark.
+    pub fn query(&self) -> Option<&'r str> {
+        Target::new(self.inner.target, self.inner.head.form).query
+    }
+
+    /// The query's names and values.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Encoded<'r>, Encoded<'r>)> {
+        target::pairs(self.query().unwrap_or_default())
+    }
+
+    /// The value of the query's first pair of that name.
+    pub fn query_value(&self, name: &str) -> Option<Encoded<'r>> {
+        self.query_pairs().find(|(found, _)| *found == *name).map(|(_, value)| value)
+    }
+
+    /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the four
+    /// innermost).
+    pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
+        let levels = self.inner.levels.iter().rev().flatten();
+        levels.filter_map(|level| level.pattern.parameter(self.inner.target.get(level.at as usize..)?, name)).next()
+    }
+
+    /// The authority that the request is for: the absolute target's, else the Host field's.
+    pub fn authority(&self) -> Option<&'r str> {
+        Target::new(self.inner.target, self.inner.head.form).authority.or_else(|| self.field("host"))
+    }
+
+    /// The value of the first field of that name, without surrounding blanks; `None` also where it is not UTF-8 (see
+    /// [`fields`](Request::fields)). Names are case-insensitive.
+    pub fn field(&self, name: &str) -> Option<&'r str> {
+        str::from_utf8(self.fields().first(name)?).ok()
+    }
+
+    /// All fields in order, their values without surrounding blanks.
+    pub fn fields(&self) -> Fields<'r> {
+        Fields::new(self.inner.head.fields.of(self.inner.reader.octets))
+    }
+
+    /// The value of the first cookie of that name (RFC 6265).
+    pub fn cookie(&self, name: &str) -> Option<&'r str> {
+        self.cookies().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The names and values of all cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let fields = self.fields().filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        fields.filter_map(|(_, value)| str::from_utf8(value).ok()).flat_map(cookies)
+    }
+
+    /// The connection.
+    pub fn id(&self) -> ConnectionId {
+        self.line().id.get()
+    }
+
+    /// The peer's address; `None` where the port has none, or the peer is gone.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.line().peer.get().address()
+    }
+
+    /// Milliseconds of the port's clock at the request's arrival. The clock starts anywhere and wraps.
+    pub fn arrived_ms(&self) -> u32 {
+        self.line().arrived_ms.get()
+    }
+
+    /// The body.
+    #[inline]
+    pub fn body(&mut self) -> Body<'_, 'r> {
+        Body::new(&mut self.inner.reader)
+    }
+
+    /// The connection's session.
+    #[inline]
+    pub fn session(&self) -> Option<&S> {
+        self.session.as_ref()
+    }
+
+    /// The connection's session, to change.
+    #[inline]
+    pub fn session_mut(&mut self) -> Option<&mut S> {
+        self.session.as_mut()
+    }
+
+    /// The connection's session, made by `make` where there is none yet.
+    #[inline]
+    pub fn session_or_insert_with(&mut self, make: impl FnOnce() -> S) -> &mut S {
+        self.session.get_or_insert_with(make)
+    }
+
+    /// Takes the session away from the connection. It is the caller's: [`Session::end`] is not called for it.
+    pub fn take_session(&mut self) -> Option<S> {
+        self.session.take()
+    }
+
+    /// Closes the connection once the response has been sent; the response says so.
+    pub fn close(&mut self) {
+        let line = self.line();
+        line.output.borrow_mut().exchange.persistent = false;
+        line.reason.set(EndReason::Handler);
+    }
+
+    /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.
+    pub fn pin(&mut self, pinned: bool) {
+        self.line().pin.set(Some(pinned));
+    }
+}
+
+impl<S: Session> Request<'_, S> {
+    /// Ends the session with [`EndReason::Removed`]; the connection goes on. Returns whether there was one.
+    pub fn end_session(&mut self) -> bool {
+        match self.session.take() {
+            Some(session) => {
+                session.end(EndReason::Removed);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Puts `session` in the place of the one there is, which ends with [`EndReason::Replaced`].
+    pub fn replace_session(&mut self, session: S) -> &mut S {
+        if let Some(before) = self.session.take() {
+            before.end(EndReason::Replaced);
+        }
+        self.session.insert(session)
+    }
+}
+
+impl<'r> Inner<'r> {
+    /// The target from where the router at hand looks at it.
+    #[inline]
+    pub(crate) fn routed(&self) -> &'r str {
+        // An absolute target may have no path, and a nested router's prefix may be all of it.
+        match self.target.get(self.path_at as usize..) {
+            Some(target) if target.starts_with('/') => target,
+            _ => "/",
+        }
+    }
+
+    pub(crate) fn token(&self) -> &'r [u8] {
+        self.head.token.of(self.reader.octets)
+    }
+
+    pub(crate) fn line(&self) -> &'r Line {
+        self.reader.line
+    }
+
+    /// Remembers the pattern that has matched.
+    #[inline]
+    pub(crate) fn matched(&mut self, pattern: Pattern) {
+        if let Some(level) = self.levels.get_mut(self.depth as usize) {
+            *level = Some(Level { pattern, at: self.path_at });
+        }
+    }
+
+    /// Goes into a nested router whose prefix takes `octets` of what is routed.
+    pub(crate) fn enter(&mut self, pattern: Pattern, octets: usize) {
+        if self.depth as usize == LEVELS - 1 {
+            self.levels.rotate_left(1);
+            self.depth -= 1;
+        }
+        self.matched(pattern);
+        self.depth += 1;
+        self.path_at += octets as u32;
+    }
+}
+
+/// Where the path begins in an absolute target.
+fn path_offset(target: &str) -> u32 {
+    let authority = target.find("://").map_or(0, |at| at + 3);
+    let path = target[authority..].find(['/', '?']).map_or(target.len(), |at| authority + at);
+    path as u32
+}
+
+impl<S> fmt::Debug for Request<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({} {} of connection {})", self.method_token(), self.target(), self.id())
+    }
+}
+
+/// The path of what is routed, for those who are asked which methods a target has.
+pub(crate) fn routed_path(target: &str) -> &str {
+    let path = path_of(target);
+    if path.is_empty() { "/" } else { path }
+}

@@ -1,0 +1,256 @@
+//! The right to answer a request, once.
+
+use core::future::poll_fn;
+use core::task::Poll;
+
+use tenure_proto::{
+    response::{CHUNK_SIZE_OCTETS_MAX, Delimiter, LAST_CHUNK, chunk_size},
+    status::StatusCode,
+};
+
+use crate::{
+    EndReason, Error,
+    reply::{IntoResponse, Outcome, Reply, Sent},
+    wire::Line,
+};
+
+/// The right to answer one request. It is used up by the answer, so that none is answered twice; and only an answer makes
+/// the [`Sent`] that a handler must return, so that none is forgotten.
+#[derive(Debug)]
+pub struct Responder<'r> {
+    pub(crate) line: &'r Line,
+    /// From the request's first octet to the last one that was received with its head.
+    pub(crate) octets: &'r [u8],
+}
+
+impl core::fmt::Debug for Line {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Line(connection {})", self.id.get())
+    }
+}
+
+impl<'r> Responder<'r> {
+    /// Answers with `response`, which may borrow from the request.
+    ///
+    /// # Errors
+    /// The [`Error`] that the response is, or a field that it must not set; it is to be returned.
+    ///
+    /// # Cancellation safety
+    /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
+    #[inline]
+    pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
+        if self.line.rest.get() != 0 {
+            self.line.settle(self.octets).await;
+        }
+        let outcome = response.respond(&mut Reply::new(&mut self.line.output.borrow_mut()));
+        match outcome {
+            Outcome::Sent(sent) => Ok(sent),
+            Outcome::Failed(error) => Err(error),
+            Outcome::Full => self.line.respond_rest(&mut response).await,
+        }
+    }
+
+    /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
+    /// client. `fields` are names and values.
+    ///
+    /// # Errors
+    /// A field that must not be set.
+    ///
+    /// # Cancellation safety
+    /// As [`send`](Responder::send).
+    pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
+        let chunked = !self.line.output.borrow().exchange.http10;
+        self.begin(status, fields, if chunked { Delimiter::Chunked } else { Delimiter::Close }, None).await
+    }
+
+    /// Begins a response of a body of exactly that many octets.
+    ///
+    /// # Errors
+    /// A field that must not be set.
+    ///
+    /// # Cancellation safety
+    /// As [`send`](Responder::send).
+    pub async fn stream_of(
+        self,
+        status: StatusCode,
+        fields: &[(&str, &str)],
+        octets: u64,
+    ) -> Result<Stream<'r>, Error> {
+        self.begin(status, fields, Delimiter::Length(octets), Some(octets)).await
+    }
+
+    async fn begin(
+        self,
+        status: StatusCode,
+        fields: &[(&str, &str)],
+        delimiter: Delimiter,
+        missing: Option<u64>,
+    ) -> Result<Stream<'r>, Error> {
+        let line = self.line;
+        loop {
+            {
+                let mut output = line.output.borrow_mut();
+                line.judge_rest(&mut output.exchange);
+                let mut reply = Reply::new(&mut output);
+                reply.status(status);
+                for (name, value) in fields {
+                    reply.field(name, value);
+                }
+                if reply.end_head(delimiter)?.is_some() {
+                    let exchange = &output.exchange;
+                    let silent = exchange.head_only || status.has_no_body();
+                    let chunked = delimiter == Delimiter::Chunked;
+                    return Ok(Stream { line, missing, chunked, silent, status });
+                }
+            }
+            line.room(usize::MAX).await;
+        }
+    }
+}
+
+/// A response on its way, octets given piece by piece.
+///
+/// Octets go out when the handler waits for something, or when the output is full. A stream that is dropped before
+/// [`finish`](Stream::finish), or that was given fewer octets than announced, resets the connection: the peer must see
+/// that something is missing.
+#[derive(Debug)]
+pub struct Stream<'r> {
+    line: &'r Line,
+    /// Octets still to come, where the head has told how many there are.
+    missing: Option<u64>,
+    chunked: bool,
+    /// The answer to a HEAD, or of a status without a body: nothing is sent.
+    silent: bool,
+    status: StatusCode,
+}
+
+impl Stream<'_> {
+    /// Sends octets, waiting for the peer to take earlier ones where there is no room.
+    ///
+    /// # Errors
+    /// More octets than announced: 500, and the connection is reset.
+    ///
+    /// # Cancellation safety
+    /// Not: a part of the octets may have been sent. Dropped midway, the stream cannot be finished.
+    pub async fn write(&mut self, mut octets: &[u8]) -> Result<(), Error> {
+        if let Some(missing) = &mut self.missing {
+            let Some(rest) = missing.checked_sub(octets.len() as u64) else {
+                return Err(Error::internal("a stream was given more octets than announced"));
+            };
+            *missing = rest;
+        }
+        while !octets.is_empty() && !self.silent {
+            let framing = if self.chunked { CHUNK_SIZE_OCTETS_MAX + 2 } else { 0 };
+            self.line.room((octets.len() + framing).min(64)).await;
+            let mut output = self.line.output.borrow_mut();
+            let piece = octets.len().min(output.room().saturating_sub(framing));
+            let (now, later) = octets.split_at(piece);
+            if self.chunked && piece > 0 {
+                output.put(chunk_size(piece, &mut [0; CHUNK_SIZE_OCTETS_MAX]));
+                output.put(now);
+                output.put(b"\r\n");
+            } else {
+                output.put(now);
+            }
+            octets = later;
+        }
+        Ok(())
+    }
+
+    /// Waits until the port has handed everything so far to the network.
+    ///
+    /// # Cancellation safety
+    /// Safe.
+    pub async fn flush(&mut self) {
+        self.line.room(usize::MAX).await;
+    }
+
+    /// Ends the response.
+    ///
+    /// # Errors
+    /// Fewer octets than announced: 500, and the connection is reset.
+    ///
+    /// # Cancellation safety
+    /// Dropped before its end, the connection is reset.
+    pub async fn finish(self) -> Result<Sent, Error> {
+        if self.missing.is_some_and(|missing| missing > 0) && !self.silent {
+            return Err(Error::internal("a stream was given fewer octets than announced"));
+        }
+        if self.chunked && !self.silent {
+            self.line.room(LAST_CHUNK.len()).await;
+            self.line.output.borrow_mut().put(LAST_CHUNK);
+        }
+        self.line.output.borrow_mut().exchange.done = true;
+        Ok(Sent { status: self.status })
+    }
+}
+
+impl Line {
+    /// Pending until the output has room for that many octets, or is empty.
+    pub(crate) async fn room(&self, octets: usize) {
+        poll_fn(|_| {
+            let mut output = self.output.borrow_mut();
+            if output.end == 0 || output.room() >= octets {
+                return Poll::Ready(());
+            }
+            output.compact();
+            if output.room() >= octets {
+                return Poll::Ready(());
+            }
+            self.wants_room.set(true);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Asks a response again until all of it is written.
+    #[inline(never)]
+    pub(crate) async fn respond_rest(&self, response: &mut impl IntoResponse) -> Result<Sent, Error> {
+        loop {
+            self.room(usize::MAX).await;
+            let outcome = response.respond(&mut Reply::new(&mut self.output.borrow_mut()));
+            match outcome {
+                Outcome::Sent(sent) => return Ok(sent),
+                Outcome::Failed(error) => return Err(error),
+                Outcome::Full => {}
+            }
+        }
+    }
+
+    /// Decides by what is left of the request's body whether the connection can go on after the response, before that
+    /// says so. A chunked rest is read, up to the bound, because its length is not known.
+    #[inline(never)]
+    pub(crate) async fn settle(&self, octets: &[u8]) {
+        // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
+        if self.rest.get() == u64::MAX && !self.expects_continue.get() {
+            let drained = match self.body.try_borrow_mut().is_ok() {
+                true => self.drain(octets).await,
+                false => Err(EndReason::Unread),
+            };
+            if let Err(reason) = drained {
+                self.reason.set(reason);
+                self.output.borrow_mut().exchange.persistent = false;
+            }
+            return;
+        }
+        let mut output = self.output.borrow_mut();
+        self.judge_rest(&mut output.exchange);
+    }
+
+    /// What is left of the body decides whether the connection can go on.
+    pub(crate) fn judge_rest(&self, exchange: &mut crate::output::Exchange) {
+        let rest = self.rest.get();
+        if rest == 0 {
+            return;
+        }
+        let lost = self.body.try_borrow().is_ok_and(|body| body.lost.is_some());
+        let unasked = self.expects_continue.get();
+        let too_much = rest != u64::MAX && rest > u64::from(self.limits.drain_octets_max);
+        if exchange.persistent && (lost || unasked || too_much) {
+            exchange.persistent = false;
+            if !lost {
+                self.reason.set(EndReason::Unread);
+            }
+        }
+    }
+}

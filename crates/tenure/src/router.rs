@@ -1,0 +1,302 @@
+//! Which handler a target has.
+
+use core::{fmt, marker::PhantomData};
+
+use tenure_proto::status::StatusCode;
+
+use crate::{
+    Error, Request, Responder,
+    handler::{Handler, Wrapped},
+    pattern::Pattern,
+    reply::{IntoResponse, Outcome, Reply, Sent},
+    request::routed_path,
+};
+
+/// Routes, in the order in which they were added: the first that matches answers.
+///
+/// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
+/// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A segment `.` or `..`,
+/// encoded or not, matches no parameter. What nothing matches is answered 404; the session stays.
+pub struct Router<S, H = NotFound> {
+    routes: H,
+    session: PhantomData<fn(&S)>,
+}
+
+/// The end of all routes.
+#[derive(Debug)]
+pub struct NotFound;
+
+/// A route in front of others. The first that was added stands innermost and is asked first.
+#[derive(Debug)]
+pub struct Route<H, N> {
+    pattern: Pattern,
+    handler: H,
+    before: N,
+}
+
+/// A router of its own below a prefix, behind other routes.
+#[derive(Debug)]
+pub struct Nested<H, N> {
+    prefix: Pattern,
+    router: H,
+    before: N,
+}
+
+/// A router with a response of the application's own for one error status.
+#[derive(Debug)]
+pub struct OnError<F, H> {
+    status: StatusCode,
+    response: F,
+    handler: H,
+}
+
+/// Routes, numbered from 0 in the order in which they were added.
+#[allow(async_fn_in_trait)]
+#[doc(hidden)]
+pub trait Routes<S> {
+    /// How many there are.
+    const COUNT: u32;
+
+    /// The first route that `target` matches, path and query from where this router looks at it.
+    fn find(&self, target: &str) -> Option<u32>;
+
+    /// Lets the route of that number answer.
+    async fn handle<'r>(
+        &self,
+        number: u32,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> Result<Sent, Error>;
+
+    /// Tells the methods of the route of that number.
+    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str));
+
+    /// Whether that pattern is taken.
+    fn has(&self, pattern: &str) -> bool;
+}
+
+impl<S> Routes<S> for NotFound {
+    const COUNT: u32 = 0;
+
+    #[inline]
+    fn find(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    #[inline]
+    async fn handle<'r>(&self, _: u32, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
+        Err(not_found())
+    }
+
+    fn methods(&self, _: u32, _: &str, _: &mut dyn FnMut(&str)) {}
+
+    fn has(&self, _: &str) -> bool {
+        false
+    }
+}
+
+#[cold]
+fn not_found() -> Error {
+    Error::not_found("there is no such target here")
+}
+
+impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
+    const COUNT: u32 = N::COUNT + 1;
+
+    #[inline]
+    fn find(&self, target: &str) -> Option<u32> {
+        self.before.find(target).or_else(|| (self.pattern.matches(target) && self.handler.is_on()).then_some(N::COUNT))
+    }
+
+    #[inline]
+    async fn handle<'r>(
+        &self,
+        number: u32,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> Result<Sent, Error> {
+        if number == N::COUNT {
+            request.inner.matched(self.pattern);
+            self.handler.handle(request, responder).await
+        } else {
+            self.before.handle(number, request, responder).await
+        }
+    }
+
+    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str)) {
+        if number == N::COUNT { self.handler.methods(path, tell) } else { self.before.methods(number, path, tell) }
+    }
+
+    fn has(&self, pattern: &str) -> bool {
+        self.pattern.text() == pattern || self.before.has(pattern)
+    }
+}
+
+impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Nested<H, N> {
+    const COUNT: u32 = N::COUNT + 1;
+
+    fn find(&self, target: &str) -> Option<u32> {
+        let mine = || self.prefix.prefix(target).is_some() && self.router.is_on();
+        self.before.find(target).or_else(|| mine().then_some(N::COUNT))
+    }
+
+    async fn handle<'r>(
+        &self,
+        number: u32,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> Result<Sent, Error> {
+        if number == N::COUNT {
+            let octets = self.prefix.prefix(request.inner.routed()).unwrap_or_default();
+            request.inner.enter(self.prefix, octets);
+            self.router.handle(request, responder).await
+        } else {
+            self.before.handle(number, request, responder).await
+        }
+    }
+
+    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str)) {
+        if number == N::COUNT {
+            let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
+            self.router.methods(routed_path(behind), tell);
+        } else {
+            self.before.methods(number, path, tell);
+        }
+    }
+
+    fn has(&self, pattern: &str) -> bool {
+        self.prefix.text() == pattern || self.before.has(pattern)
+    }
+}
+
+impl<S> Router<S> {
+    /// A router without routes.
+    pub fn new() -> Self {
+        Router { routes: NotFound, session: PhantomData }
+    }
+}
+
+impl<S> Default for Router<S> {
+    fn default() -> Self {
+        Router::new()
+    }
+}
+
+impl<S, N> Router<S, N> {
+    /// Adds a route.
+    ///
+    /// # Panics
+    /// When `pattern` is not one, or is taken already.
+    pub fn route<H: Handler<S>>(self, pattern: &'static str, handler: H) -> Router<S, Route<H, N>>
+    where
+        N: Routes<S>,
+    {
+        assert!(!self.routes.has(pattern), "the route {pattern:?} is taken");
+        let route = Route { pattern: Pattern::new(pattern), handler, before: self.routes };
+        Router { routes: route, session: PhantomData }
+    }
+
+    /// Adds a router, or any other handler, for all targets below a prefix. It matches what follows the prefix, `/` where
+    /// nothing does.
+    ///
+    /// # Panics
+    /// When `prefix` is not a pattern, or is taken already.
+    pub fn nest<H: Handler<S>>(self, prefix: &'static str, router: H) -> Router<S, Nested<H, N>>
+    where
+        N: Routes<S>,
+    {
+        assert!(!self.routes.has(prefix), "the route {prefix:?} is taken");
+        let nested = Nested { prefix: Pattern::new(prefix), router, before: self.routes };
+        Router { routes: nested, session: PhantomData }
+    }
+
+    /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
+    /// there is a request, the protocol. It counts on the outermost router, for all of its routes.
+    ///
+    /// The response has the error's status unless it sets another.
+    pub fn error<F, R>(self, status: StatusCode, response: F) -> OnError<F, Self>
+    where
+        N: Routes<S>,
+        F: Fn(&Error) -> R,
+        R: IntoResponse,
+    {
+        OnError { status, response, handler: self }
+    }
+
+    /// Wraps a middleware around all routes: an async function that gets the request and what is [`Next`](crate::Next).
+    pub fn wrap<F>(self, middleware: F) -> Wrapped<F, Self>
+    where
+        N: Routes<S>,
+        F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, crate::Next<'n, 'r, Self>) -> Result<Sent, Error>,
+    {
+        Wrapped::new(middleware, self)
+    }
+}
+
+impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
+    #[inline]
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        match self.routes.find(request.inner.routed()) {
+            Some(number) => self.routes.handle(number, request, responder).await,
+            None => Err(not_found()),
+        }
+    }
+
+    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+        if let Some(number) = self.routes.find(path) {
+            self.routes.methods(number, path, tell);
+        }
+    }
+}
+
+impl<F, H> OnError<F, H> {
+    /// Sets the response for another status, as [`Router::error`].
+    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
+    where
+        G: Fn(&Error) -> R,
+        R: IntoResponse,
+    {
+        OnError { status, response, handler: self }
+    }
+
+    /// Wraps a middleware around it, as [`Router::wrap`].
+    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
+    where
+        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, crate::Next<'n, 'r, Self>) -> Result<Sent, Error>,
+    {
+        Wrapped::new(middleware, self)
+    }
+}
+
+impl<S, F, R, H> Handler<S> for OnError<F, H>
+where
+    H: Handler<S>,
+    F: Fn(&Error) -> R,
+    R: IntoResponse,
+{
+    #[inline]
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        self.handler.handle(request, responder).await
+    }
+
+    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+        self.handler.methods(path, tell);
+    }
+
+    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
+        if error.status() == self.status {
+            return Some((self.response)(error).respond(reply));
+        }
+        self.handler.error(error, reply)
+    }
+
+    fn is_on(&self) -> bool {
+        self.handler.is_on()
+    }
+}
+
+impl<S, H> fmt::Debug for Router<S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Router")
+    }
+}

@@ -1,0 +1,110 @@
+//! What lives on a connection, and why it ends.
+
+use core::fmt;
+
+use tenure_proto::refusal::Refusal;
+
+use crate::ConnectionId;
+
+/// A value of the application's that lives on one connection.
+///
+/// It is made by a handler on first use ([`Request::session_or_insert_with`](crate::Request::session_or_insert_with)),
+/// lent to handlers as `&mut`, and ended exactly once, before its socket is released. An application without sessions
+/// uses `()`.
+pub trait Session {
+    /// Takes the session back: the connection has ended, or a handler has removed or replaced the session.
+    ///
+    /// Called once for each session, never for one that a handler took
+    /// ([`Request::take_session`](crate::Request::take_session)). It can no longer write to the peer. A panic in it stays
+    /// in it on ports with `std`.
+    fn end(self, reason: EndReason);
+}
+
+impl Session for () {
+    fn end(self, _: EndReason) {}
+}
+
+/// Why a session or a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The peer closed its side of the connection.
+    PeerClosed,
+    /// The peer reset the connection, or the network did.
+    PeerReset,
+    /// The peer asked for it with the request that was answered last: `Connection: close`, or HTTP/1.0 without keep-alive.
+    PeerAsked,
+    /// No request came for as long as the idle deadline allows.
+    Idle,
+    /// The peer missed a deadline.
+    Deadline(Deadline),
+    /// A new connection needed the place and this one was the least recently used.
+    Evicted {
+        /// The connection that took the place.
+        by: ConnectionId,
+        /// Milliseconds since this one was last used.
+        idle_ms: u32,
+    },
+    /// A handler removed the session; the connection goes on.
+    Removed,
+    /// A handler put another session in its place; the connection goes on.
+    Replaced,
+    /// A handler asked for the connection to be closed.
+    Handler,
+    /// The application asked for it from elsewhere.
+    Closed,
+    /// The peer's octets could not be taken as HTTP/1.1.
+    Protocol(Refusal),
+    /// The rest of a request's body was more than is read and dropped, so that the next request could not be found.
+    Unread,
+    /// A response broke off; its connection was reset so that the peer sees it.
+    Aborted,
+    /// The network is gone, or this side's address has changed.
+    LinkDown,
+    /// The server stops.
+    Shutdown,
+    /// The connection was handed over to something else than this server.
+    HandedOver,
+}
+
+/// A deadline that a peer, or a handler, can miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// From the connection's start to its first octet.
+    FirstOctet,
+    /// From a request's first octet to the end of its head.
+    Head,
+    /// What the body's octets may take.
+    Body,
+    /// From a request's arrival to its response head.
+    Handler,
+    /// From one octet of a response that the peer took to the next.
+    Response,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EndReason::PeerClosed => f.write_str("the peer closed"),
+            EndReason::PeerReset => f.write_str("the peer reset the connection"),
+            EndReason::PeerAsked => f.write_str("the peer asked for it"),
+            EndReason::Idle => f.write_str("idle for too long"),
+            EndReason::Deadline(Deadline::FirstOctet) => f.write_str("no request came in time"),
+            EndReason::Deadline(Deadline::Head) => f.write_str("the request head did not come in time"),
+            EndReason::Deadline(Deadline::Body) => f.write_str("the request body did not come in time"),
+            EndReason::Deadline(Deadline::Handler) => f.write_str("the handler did not answer in time"),
+            EndReason::Deadline(Deadline::Response) => f.write_str("the peer did not take the response in time"),
+            EndReason::Evicted { by, idle_ms } => write!(f, "evicted for connection {by} after {idle_ms} ms idle"),
+            EndReason::Removed => f.write_str("removed by a handler"),
+            EndReason::Replaced => f.write_str("replaced by a handler"),
+            EndReason::Handler => f.write_str("a handler closed the connection"),
+            EndReason::Closed => f.write_str("the application closed the connection"),
+            EndReason::Protocol(refusal) => write!(f, "{}", refusal.reason()),
+            EndReason::Unread => f.write_str("too much of a request's body was left unread"),
+            EndReason::Aborted => f.write_str("a response broke off"),
+            EndReason::LinkDown => f.write_str("the link went down"),
+            EndReason::Shutdown => f.write_str("the server stops"),
+            EndReason::HandedOver => f.write_str("handed over"),
+        }
+    }
+}

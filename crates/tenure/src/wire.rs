@@ -1,0 +1,304 @@
+//! What a lane and its port share: octets both ways, the session, and what the lane waits for.
+//!
+//! Input, body, output and session stand in cells of their own, because they are lent apart: a request keeps the input
+//! (its head stays where it is, also across awaits) while the port receives into the body and sends from the output. A
+//! lease that the port cannot take is back-pressure. Nothing is borrowed by the port while it polls the lane.
+
+use core::{
+    cell::{Cell, RefCell},
+    fmt,
+    net::SocketAddr,
+};
+
+use tenure_proto::{
+    chunked::ChunkedDecoder,
+    head::{Head, HeadLimits, HeadParser},
+    refusal::Refusal,
+};
+
+use crate::{ConnectionId, EndReason, Limits, NEVER, buffer::Buffer, output::Output};
+
+/// Where a lane stands between two polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// At a message boundary, nothing unread: the connection may be detached.
+    Between,
+    /// A head is incomplete.
+    Head,
+    /// A request is being answered.
+    Exchange,
+    /// What is in the output is the last that is sent.
+    Close,
+    /// The connection is to be reset.
+    Abort,
+}
+
+/// What a lane must do first when its future has been set anew in the midst of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Answer the refusal and close.
+    Refuse(Refusal),
+    /// The handler panicked: answer 500 and go on.
+    Failed,
+    /// The handler missed its deadline: answer 503 and go on.
+    Overdue,
+}
+
+/// Where the peer's address comes from: some ports ask for it only when it is wanted.
+#[derive(Clone, Copy)]
+pub enum Peer {
+    /// There is none.
+    Unknown,
+    /// It is known.
+    Known(SocketAddr),
+    /// The port looks it up by its number for the socket.
+    Ask(fn(i64) -> Option<SocketAddr>, i64),
+}
+
+impl Peer {
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self {
+            Peer::Unknown => None,
+            Peer::Known(address) => Some(address),
+            Peer::Ask(ask, socket) => ask(socket),
+        }
+    }
+}
+
+/// Octets of requests: heads, and what came with them.
+pub(crate) struct Input {
+    pub(crate) buffer: Buffer,
+    /// First octet of the request at hand.
+    pub(crate) start: usize,
+    /// Behind the last octet received.
+    pub(crate) end: usize,
+    pub(crate) parser: HeadParser,
+}
+
+impl Input {
+    #[inline]
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+        let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
+        self.parser.parse(octets, limits)
+    }
+
+    /// Moves what is unread to the front, so that a whole head has room.
+    pub(crate) fn compact(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+        self.parser = HeadParser::new();
+    }
+}
+
+/// Octets of a request's body. They begin behind the head in the input; what comes later is received here.
+pub(crate) struct BodyInput {
+    pub(crate) buffer: Buffer,
+    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
+    pub(crate) spilled: bool,
+    /// The next unread octet: in the octets from the request's start on, or in `buffer`.
+    pub(crate) at: usize,
+    /// Behind the last octet received in `buffer`.
+    pub(crate) end: usize,
+    /// Octets at the front of `buffer` that are a body being put together.
+    pub(crate) filled: usize,
+    pub(crate) chunked: Option<ChunkedDecoder>,
+    /// Octets handed out.
+    pub(crate) taken: u64,
+    /// Octets that may be handed out.
+    pub(crate) limit: u64,
+    /// Why nothing more of it can be had.
+    pub(crate) lost: Option<EndReason>,
+}
+
+/// The part of a wire that does not depend on the session's type: one copy of the code.
+pub(crate) struct Line {
+    pub(crate) input: RefCell<Input>,
+    pub(crate) body: RefCell<BodyInput>,
+    pub(crate) output: RefCell<Output>,
+    pub(crate) state: Cell<State>,
+    /// The lane waits for octets of a body.
+    pub(crate) wants_body: Cell<bool>,
+    /// The lane waits for room in the output.
+    pub(crate) wants_room: Cell<bool>,
+    /// Octets of the body not yet handed out; `u64::MAX` while chunks may follow.
+    pub(crate) rest: Cell<u64>,
+    /// A client waits for `100 (Continue)`.
+    pub(crate) expects_continue: Cell<bool>,
+    /// The peer has closed its side: no more octets will come.
+    pub(crate) ended: Cell<bool>,
+    /// The server stops: every response says so.
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) order: Cell<Option<Order>>,
+    /// Why the connection ends, when it does.
+    pub(crate) reason: Cell<EndReason>,
+    pub(crate) id: Cell<ConnectionId>,
+    pub(crate) peer: Cell<Peer>,
+    pub(crate) now_ms: Cell<u32>,
+    pub(crate) arrived_ms: Cell<u32>,
+    /// What this request's route says of deadlines.
+    pub(crate) route_handler_ms: Cell<Option<u32>>,
+    pub(crate) route_body_ms: Cell<Option<u32>>,
+    /// Another lane is free, so that a handler that takes long may start.
+    pub(crate) may_wait_long: Cell<bool>,
+    pub(crate) pin: Cell<Option<bool>>,
+    pub(crate) limits: Limits,
+    pub(crate) head_limits: HeadLimits,
+}
+
+/// The connection between one lane and its port.
+pub struct Wire<S> {
+    pub(crate) line: Line,
+    pub(crate) session: RefCell<Option<S>>,
+}
+
+impl<S> Wire<S> {
+    /// A wire over three buffers: `input` holds a request's head and what came with it, `body` what of a body comes
+    /// later (no more of it than `input` has is used), `output` responses.
+    ///
+    /// # Panics
+    /// When `input` or `output` has less than 256 octets: no response head would fit.
+    pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
+        assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 octets each");
+        let head_limits = HeadLimits {
+            head_octets_max: limits.head_octets_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
+            target_octets_max: limits.target_octets_max,
+            tolerate_lone_lf: limits.tolerate_lone_lf,
+        };
+        Wire {
+            line: Line {
+                input: RefCell::new(Input { buffer: input, start: 0, end: 0, parser: HeadParser::new() }),
+                body: RefCell::new(BodyInput {
+                    buffer: body,
+                    spilled: false,
+                    at: 0,
+                    end: 0,
+                    filled: 0,
+                    chunked: None,
+                    taken: 0,
+                    limit: limits.body_octets_max,
+                    lost: None,
+                }),
+                output: RefCell::new(Output::new(output, limits.content_type)),
+                state: Cell::new(State::Between),
+                wants_body: Cell::new(false),
+                wants_room: Cell::new(false),
+                rest: Cell::new(0),
+                expects_continue: Cell::new(false),
+                ended: Cell::new(false),
+                stopping: Cell::new(false),
+                order: Cell::new(None),
+                reason: Cell::new(EndReason::PeerClosed),
+                id: Cell::new(ConnectionId::new(0, 0, 0)),
+                peer: Cell::new(Peer::Unknown),
+                now_ms: Cell::new(0),
+                arrived_ms: Cell::new(0),
+                route_handler_ms: Cell::new(None),
+                route_body_ms: Cell::new(None),
+                may_wait_long: Cell::new(true),
+                pin: Cell::new(None),
+                limits,
+                head_limits,
+            },
+            session: RefCell::new(None),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Wire<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wire(connection {}, {:?})", self.line.id.get(), self.line.state.get())
+    }
+}
+
+/// What there was to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// That many octets, at least one.
+    Octets(usize),
+    /// None now.
+    Blocked,
+    /// The peer has closed its side.
+    Closed,
+    /// The connection is gone.
+    Reset,
+}
+
+impl Line {
+    /// Ready for the next connection, the session taken out and nothing leased.
+    pub(crate) fn reset(&self) {
+        self.input.borrow_mut().clear();
+        self.output.borrow_mut().clear();
+        self.state.set(State::Between);
+        self.rest.set(0);
+        self.ended.set(false);
+        self.order.set(None);
+        self.pin.set(None);
+    }
+
+    /// Lets the port receive where the lane wants octets now. `None`: nowhere.
+    #[inline]
+    pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
+        if self.state.get() == State::Exchange {
+            return if self.wants_body.get() { self.receive_body(receive) } else { None };
+        }
+        let mut input = self.input.try_borrow_mut().ok()?;
+        let input = &mut *input;
+        let space = input.buffer.get_mut(input.end..).unwrap_or_default();
+        if space.is_empty() {
+            return None;
+        }
+        let received = receive(space);
+        if let Received::Octets(octets) = received {
+            input.end += octets;
+        }
+        Some(received)
+    }
+
+    fn receive_body(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
+        let mut body = self.body.try_borrow_mut().ok()?;
+        let body = &mut *body;
+        let mut space = body.buffer.get_mut(body.end..).unwrap_or_default();
+        if body.chunked.is_none() {
+            // Nothing behind a body of known length is received with it: the next request begins in the input.
+            let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
+            let octets = usize::try_from(missing).unwrap_or(usize::MAX).min(space.len());
+            space = &mut space[..octets];
+        }
+        if space.is_empty() {
+            return None;
+        }
+        let received = receive(space);
+        if let Received::Octets(octets) = received {
+            body.end += octets;
+        }
+        Some(received)
+    }
+
+    /// When the port must have acted at the latest for this request's handler.
+    pub(crate) fn handler_ms(&self, default_ms: u32) -> u32 {
+        self.route_handler_ms.get().unwrap_or(default_ms)
+    }
+
+    /// What the body may take by now, octets that have come counted in.
+    pub(crate) fn body_ms(&self, default_ms: u32, octets_per_s: u32) -> u32 {
+        let base_ms = self.route_body_ms.get().unwrap_or(default_ms);
+        if octets_per_s == 0 || base_ms == NEVER {
+            return NEVER;
+        }
+        let received = self.body.try_borrow().map_or(0, |body| body.taken + (body.end.saturating_sub(body.at)) as u64);
+        let granted = received.saturating_mul(1000) / u64::from(octets_per_s);
+        u32::try_from(granted).unwrap_or(NEVER).saturating_add(base_ms)
+    }
+}
