@@ -1,6 +1,14 @@
 //! Where a request head ends and what it says: RFC 9112 sections 2 to 6, RFC 9110 sections 5, 7.2, 7.6.1 and 10.1.1.
 
+mod authority;
+mod fields;
+mod line;
+mod meaning;
+mod section;
+
 use crate::{framing::Framing, method::Method, refusal::Refusal};
+
+pub use fields::Fields;
 
 /// The version that a request is answered as: RFC 9112 section 2.3. Minor versions above 1 are read as 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,54 +88,252 @@ pub struct HeadLimits {
 /// Plain data: it may be put away with the octets of an incomplete head and taken up again with more of them.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadParser {
-    // filled in with the parser
-    _todo: u32,
+    phase: Phase,
+    method: Method,
+    version: Version,
+    form: TargetForm,
+    body: Body,
+    /// Of [`meaning`]'s flags, those that hold.
+    seen: u8,
+    /// Octets of the empty line before the request line.
+    lead: u8,
+    /// The first octet that has not been read.
+    at: u32,
+    target: Span,
+    /// The first field line.
+    fields: u32,
+    /// The field line that is being read, and the colon behind its name.
+    line: u32,
+    colon: u32,
+    /// The value of Content-Length, 0 where there is none.
+    length: u64,
+}
+
+/// What is read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Start,
+    Method,
+    Target,
+    Authority,
+    PathAndQuery,
+    Version,
+    /// The start of a field line, or the empty line.
+    Line,
+    Name,
+    Value,
+    End,
+}
+
+/// What the fields have said about the body so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Nothing,
+    Length,
+    /// Transfer-Encoding was there, but no coding yet.
+    Codings,
+    Chunked,
+}
+
+/// Where a head ends.
+struct End {
+    /// The empty line that ends it.
+    empty_line: usize,
+    /// Octets of the head.
+    octets: usize,
+}
+
+/// Why reading stops before the head's end.
+enum Stop {
+    /// The octets are used up.
+    More,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Stop::Refused(refusal)
+    }
+}
+
+impl Default for HeadParser {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl HeadParser {
     /// A parser before its first octet.
+    #[inline]
     pub const fn new() -> Self {
-        HeadParser { _todo: 0 }
+        HeadParser {
+            phase: Phase::Start,
+            method: Method::Other,
+            version: Version::Http11,
+            form: TargetForm::Origin,
+            body: Body::Nothing,
+            seen: 0,
+            lead: 0,
+            at: 0,
+            target: Span { start: 0, end: 0 },
+            fields: 0,
+            line: 0,
+            colon: 0,
+            length: 0,
+        }
     }
 
     /// Reads on. `octets` is all that has been received from the request's first octet on: the octets of an earlier call
     /// first, unchanged, then what has come since; what stands behind the head is not looked at.
     ///
-    /// `Ok(None)`: incomplete, call again with more. After a complete head start with a new parser.
+    /// `Ok(None)`: incomplete, call again with more. After a complete head start with a new parser. The outcome does not
+    /// depend on how the octets were split. Nothing that is passed in makes it panic.
     ///
     /// # Errors
     /// A [`Refusal`] is final: the connection's framing is lost and it must close.
     pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
-        let _ = (octets, limits);
-        unimplemented!()
+        // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
+        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
+        match self.read(bounded, limits) {
+            Ok(end) => self.head(&end).map(Some),
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::More) if octets.len() < limits.head_octets_max as usize => Ok(None),
+            Err(Stop::More) => Err(Refusal::HeadTooLarge),
+        }
+    }
+
+    #[inline(always)]
+    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<End, Stop> {
+        if self.phase != Phase::Start || !self.usual_line(octets, limits) {
+            self.request_line(octets, limits)?;
+        }
+        self.field_section(octets, limits.tolerate_lone_lf)
+    }
+
+    /// What the whole head says, decided at its end.
+    #[inline(always)]
+    fn head(&self, end: &End) -> Result<Head, Refusal> {
+        let framing = match self.body {
+            Body::Nothing | Body::Length if self.length == 0 => Framing::Empty,
+            Body::Nothing | Body::Length => Framing::Length(self.length),
+            Body::Chunked => Framing::Chunked,
+            Body::Codings => return Err(Refusal::UnsupportedCoding),
+        };
+        // RFC 9112 section 3.2: an HTTP/1.1 client must send Host.
+        if self.version == Version::Http11 && self.seen & meaning::HOST == 0 {
+            return Err(Refusal::HostMissing);
+        }
+        Ok(Head {
+            method: self.method,
+            version: self.version,
+            form: self.form,
+            framing,
+            persistent: self.persistent(),
+            expects_continue: self.seen & meaning::CONTINUE != 0 && framing != Framing::Empty,
+            token: Span { start: u32::from(self.lead), end: self.target.start - 1 },
+            target: self.target,
+            fields: Span { start: self.fields, end: end.empty_line as u32 },
+            octets: end.octets as u32,
+        })
+    }
+
+    /// RFC 9112 section 9.3.
+    #[inline(always)]
+    fn persistent(&self) -> bool {
+        match self.version {
+            Version::Http11 => self.seen & meaning::CLOSE == 0,
+            Version::Http10 => self.seen & (meaning::CLOSE | meaning::KEEP_ALIVE) == meaning::KEEP_ALIVE,
+        }
     }
 }
 
-/// The field lines of a head that [`HeadParser::parse`] accepted, in order; name and value without surrounding blanks.
-#[derive(Clone, Debug)]
-pub struct Fields<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    /// The fields in `octets`, which must be the [`Head::fields`] of a head.
-    pub fn new(octets: &'a [u8]) -> Self {
-        Fields { rest: octets }
-    }
-
-    /// The value of the first field of that name; names are case-insensitive.
-    pub fn first(&self, name: &str) -> Option<&'a [u8]> {
-        let _ = name;
-        unimplemented!()
+/// Octets of the line end at `at`, `None` where there is none, or not all of it.
+#[inline(always)]
+fn line_end(octets: &[u8], at: usize, lone_lf: bool) -> Option<usize> {
+    match octets.get(at..) {
+        Some([b'\r', b'\n', ..]) => Some(2),
+        // RFC 9112 section 2.2 lets a recipient take a lone LF for a line end.
+        Some([b'\n', ..]) if lone_lf => Some(1),
+        _ => None,
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    /// Name and value.
-    type Item = (&'a str, &'a [u8]);
+/// What to say of the octet at `at`, which cannot stand there: `refusal`, unless it is none, or half a line end.
+#[cold]
+fn stray(octets: &[u8], at: usize, lone_lf: bool, refusal: Refusal) -> Stop {
+    Stop::Refused(match octets.get(at..) {
+        None | Some([] | [b'\r']) => return Stop::More,
+        Some([b'\r', b'\n', ..]) => refusal,
+        // RFC 9112 section 2.2: a bare CR makes the element invalid.
+        Some([b'\r', ..]) => Refusal::BadLineEnd,
+        Some([b'\n', ..]) if !lone_lf => Refusal::BadLineEnd,
+        Some(_) => refusal,
+    })
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let _ = self.rest;
-        unimplemented!()
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::octets;
+    use std::{format, string::String};
+
+    /// What was read is not read again: the resume point keeps up with the octets that come, whatever they are of.
+    #[test]
+    fn the_resume_point_keeps_up() {
+        // A version and its line end are read anew until they are whole.
+        const BEHIND_MAX: usize = "HTTP/1.1\r".len();
+        let long = "a-b.c".repeat(600);
+        let limits = HeadLimits { head_octets_max: 8192, target_octets_max: 4096, tolerate_lone_lf: false };
+        for (line, field) in [
+            (format!("GET /{long} HTTP/1.1"), format!("A: {long}")),
+            (format!("{long} / HTTP/1.1"), format!("{long}: a")),
+            (format!("GET http://{long}/ HTTP/1.1"), "A: b\r\n".repeat(800)),
+            (
+                format!("\r\nPUT https://a/?{} HTTP/1.0", "%41".repeat(1000)),
+                format!("Connection: {}", "a,".repeat(1500)),
+            ),
+        ] {
+            let text: String = format!("{line}\r\nHost: a\r\n{}\r\n\r\n", field.trim_end());
+            let mut parser = HeadParser::new();
+            for end in 1..text.len() {
+                let before = parser.at;
+                assert_eq!(parser.parse(&text.as_bytes()[..end], &limits), Ok(None), "{end} octets of {text:?}");
+                let at = parser.at as usize;
+                assert!(
+                    parser.at >= before && at <= end && end - at <= BEHIND_MAX,
+                    "at {at} after {end} octets of {text:?}"
+                );
+            }
+            assert!(matches!(parser.parse(text.as_bytes(), &limits), Ok(Some(_))), "case {text:?}");
+        }
+    }
+
+    /// The short ways of a whole head and the long way of its pieces decide the same.
+    #[test]
+    fn a_usual_line_is_read_alike_in_pieces() {
+        let limits = HeadLimits { head_octets_max: 8192, target_octets_max: 16, tolerate_lone_lf: false };
+        for (line, usual) in [
+            ("GET / HTTP/1.1\r\n", true),
+            ("POST /a%20b?c HTTP/1.1\r\n", true),
+            ("DELETE /123456789012345 HTTP/1.1\r\n", true),
+            ("GET /1234567890123456 HTTP/1.1\r\n", false),
+            ("GET /a%2 HTTP/1.1\r\n", false),
+            ("GET / HTTP/1.0\r\n", false),
+            ("GET / HTTP/1.1\n\n", false),
+            ("CONNECT /a HTTP/1.1\r\n", false),
+            ("GET  / HTTP/1.1\r\n", false),
+            (" / HTTP/1.1\r\n", false),
+        ] {
+            let (mut short, mut long) = (HeadParser::new(), HeadParser::new());
+            let taken = short.usual_line(line.as_bytes(), &limits);
+            assert_eq!(taken, usual && octets::WORDS, "case {line:?}");
+            let read = long.request_line(line.as_bytes(), &limits);
+            assert_eq!(read.is_ok() && long.version == Version::Http11, usual, "case {line:?}");
+            if taken {
+                assert_eq!(format!("{short:?}"), format!("{long:?}"), "case {line:?}");
+            }
+        }
     }
 }

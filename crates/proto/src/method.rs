@@ -1,6 +1,6 @@
 //! What a request asks for: RFC 9110 section 9.
 
-/// A request method. The token of an [`Other`](Method::Other) stands at the head's first octets.
+/// A request method. The token of an [`Other`](Method::Other) is that of the head, [`Head::token`](crate::head::Head::token).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Method {

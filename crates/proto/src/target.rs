@@ -1,6 +1,10 @@
 //! What a request is aimed at: RFC 9112 section 3.2, RFC 3986 sections 2.1 and 3.
 
-use crate::head::TargetForm;
+use crate::{head::TargetForm, octets};
+use core::fmt;
+
+/// Octets of the decoded text that [`Encoded::parse`] can take at the most: no number or address is longer.
+pub const PARSED_OCTETS_MAX: usize = 64;
 
 /// A request-target that the head parser accepted, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +19,45 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Takes `text`, a target that the head parser accepted as of that form, apart.
+    ///
+    /// Any other text is taken apart somehow, without a panic.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure_proto::{head::TargetForm, target::Target};
+    ///
+    /// let target = Target::new("http://a:8080?sum=1", TargetForm::Absolute);
+    /// assert_eq!((target.authority, target.path, target.query), (Some("a:8080"), "/", Some("sum=1")));
+    /// ```
+    #[inline]
     pub fn new(text: &'a str, form: TargetForm) -> Self {
-        let _ = (text, form);
-        unimplemented!()
+        let (authority, rest) = match form {
+            TargetForm::Asterisk => return Target { authority: None, path: text, query: None },
+            TargetForm::Origin => (None, text),
+            TargetForm::Absolute => {
+                let (authority, rest) = split_absolute(text);
+                (Some(authority), rest)
+            }
+        };
+        let (path, query) = match rest.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (rest, None),
+        };
+        // RFC 9110 section 4.2.3: an empty path means `/`.
+        Target { authority, path: if path.is_empty() { "/" } else { path }, query }
     }
 }
 
+/// The authority of an absolute form, without user information, and what follows it: RFC 3986 section 3.2.
+fn split_absolute(text: &str) -> (&str, &str) {
+    let hierarchy = text.split_once("://").map_or(text, |(_scheme, hierarchy)| hierarchy);
+    let (authority, rest) = hierarchy.split_at(hierarchy.find(['/', '?']).unwrap_or(hierarchy.len()));
+    (authority.rsplit_once('@').map_or(authority, |(_user, host)| host), rest)
+}
+
 /// Percent-encoded text as it was sent, decoded on the fly: nothing is allocated.
+///
+/// It is compared with plain text by its decoded octets, and displayed as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded<'a> {
     raw: &'a str,
@@ -41,6 +77,19 @@ pub enum DecodeError {
     Value,
 }
 
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecodeError::Escape => "a % must be followed by two hexadecimal digits",
+            DecodeError::Utf8 => "the decoded text is not UTF-8",
+            DecodeError::Space => "the decoded text is too long",
+            DecodeError::Value => "the text is not a value of the kind that was asked for",
+        })
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
 impl<'a> Encoded<'a> {
     /// Text of a path, where `+` is itself.
     pub const fn path(raw: &'a str) -> Self {
@@ -59,8 +108,22 @@ impl<'a> Encoded<'a> {
 
     /// The decoded octets, one by one; a broken escape yields an error and ends.
     pub fn octets(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
-        let _ = self.plus_is_space;
-        core::iter::empty()
+        let plus_is_space = self.plus_is_space;
+        let mut rest = self.raw.as_bytes();
+        core::iter::from_fn(move || {
+            let (&octet, behind) = rest.split_first()?;
+            rest = behind;
+            Some(match octet {
+                b'%' => {
+                    let decoded = if let [high, low, ..] = *behind { escaped(high, low) } else { None };
+                    // A broken escape ends the text: what stands behind it has no meaning that all would agree on.
+                    rest = if decoded.is_some() { &behind[2..] } else { &[] };
+                    decoded.ok_or(DecodeError::Escape)
+                }
+                b'+' if plus_is_space => Ok(b' '),
+                _ => Ok(octet),
+            })
+        })
     }
 
     /// The decoded text: borrowed as it was sent where nothing is encoded, else written into `buffer`.
@@ -71,41 +134,80 @@ impl<'a> Encoded<'a> {
     where
         'a: 'b,
     {
-        let _ = buffer;
-        unimplemented!()
+        if self.is_plain() {
+            return Ok(self.raw);
+        }
+        let mut length = 0;
+        for octet in self.octets() {
+            *buffer.get_mut(length).ok_or(DecodeError::Space)? = octet?;
+            length += 1;
+        }
+        core::str::from_utf8(&buffer[..length]).map_err(|_| DecodeError::Utf8)
     }
 
-    /// Parses the decoded text, which may have 64 octets at the most.
+    /// Parses the decoded text, which may have [`PARSED_OCTETS_MAX`] octets at the most where something is encoded.
     ///
     /// # Errors
     /// See [`DecodeError`].
     pub fn parse<T: core::str::FromStr>(&self) -> Result<T, DecodeError> {
-        unimplemented!()
+        self.decode(&mut [0; PARSED_OCTETS_MAX])?.parse().map_err(|_| DecodeError::Value)
+    }
+
+    /// Whether the text decodes to itself.
+    fn is_plain(&self) -> bool {
+        !self.raw.bytes().any(|octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
     }
 }
 
-/// Whether the decoded octets are those of the text.
+/// The text as it was sent.
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.raw)
+    }
+}
+
+/// Whether the decoded octets are those of the text; a broken escape is equal to nothing.
 impl PartialEq<str> for Encoded<'_> {
     fn eq(&self, other: &str) -> bool {
-        let _ = other;
-        unimplemented!()
+        if self.raw == other {
+            return self.is_plain();
+        }
+        // Decoding never lengthens: what is shorter than the other text cannot become it.
+        self.raw.len() >= other.len() && self.octets().eq(other.bytes().map(Ok))
     }
+}
+
+/// As with `str`.
+impl PartialEq<&str> for Encoded<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+/// The octet that `%` and two hexadecimal digits stand for: RFC 3986 section 2.1.
+fn escaped(high: u8, low: u8) -> Option<u8> {
+    Some((octets::hex(high)? << 4) | octets::hex(low)?)
 }
 
 /// The segments of a path, those between its `/`, as sent.
+///
+/// One leading `/` opens the first segment; an empty segment is told like any other, so `/` has one empty segment and
+/// `/a/` has `a` and an empty one. The asterisk form has the segment `*`.
 pub fn segments(path: &str) -> impl Iterator<Item = Encoded<'_>> {
-    let _ = path;
-    core::iter::empty()
+    path.strip_prefix('/').unwrap_or(path).split('/').map(Encoded::path)
 }
 
 /// Whether a segment, decoded, is `.` or `..`: RFC 3986 section 3.3. Such a segment must never reach a file system.
 pub fn is_dot_segment(segment: &str) -> bool {
-    let _ = segment;
-    unimplemented!()
+    let segment = Encoded::path(segment);
+    segment == "." || segment == ".."
 }
 
-/// The pairs of a query: names and values, split at `&` and the first `=`; a name without `=` has an empty value.
+/// The pairs of a query: names and values, split at `&` and the first `=`; a name without `=` has an empty value. What is
+/// empty between two `&` is passed over.
 pub fn pairs(query: &str) -> impl Iterator<Item = (Encoded<'_>, Encoded<'_>)> {
-    let _ = query;
-    core::iter::empty()
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (Encoded::query(name), Encoded::query(value))
+    })
 }

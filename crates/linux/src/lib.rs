@@ -1,0 +1,50 @@
+//! [`tenure`] on Linux, at the kernel's speed: level-triggered epoll, a worker a core, one receive and one send a wake-up,
+//! nothing shared on a request's way.
+//!
+//! ```no_run
+//! use tenure::{Request, Router, get};
+//! use tenure_linux::{Error, Server, Settings};
+//!
+//! async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+//!     "hello"
+//! }
+//!
+//! fn main() -> Result<(), Error> {
+//!     let server = Server::bind(Settings::at("127.0.0.1:8080".parse().unwrap()))?;
+//!     server.run(&Router::new().route("/", get(hello)), &())
+//! }
+//! ```
+//!
+//! # From `esp_http_server`
+//! | there | here |
+//! |---|---|
+//! | `server_port` | [`Settings::addresses`] |
+//! | `max_open_sockets` | [`Settings::max_open_sockets`] |
+//! | `backlog_conn` | [`Settings::backlog_conn`] |
+//! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
+//! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_octets_per_s`: for the whole, not a call |
+//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
+//! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | the same names |
+//! | `enable_so_linger`, `linger_timeout` | [`Settings::so_linger`] |
+//! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |
+//! | `httpd_get_client_list`, `httpd_sess_trigger_close` | [`Handle::list`], [`Handle::close`] |
+//! | `httpd_sess_update_lru_counter` | [`Handle::pin`], [`Request::pin`](tenure::Request::pin) |
+//! | `httpd_stop` | [`Handle::stop`] |
+//! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
+#![cfg(target_os = "linux")]
+
+mod accept;
+mod clock;
+mod error;
+mod handle;
+mod net;
+mod server;
+mod settings;
+mod signals;
+mod sys;
+mod worker;
+
+pub use error::Error;
+pub use handle::{Handle, Listing};
+pub use server::Server;
+pub use settings::Settings;

@@ -1,0 +1,196 @@
+//! The field lines: RFC 9112 section 5.
+
+use super::{Body, End, HeadParser, Phase, Stop, authority, line_end, meaning, stray};
+use crate::{octets, refusal::Refusal};
+
+impl HeadParser {
+    /// Reads the field lines on, up to the empty one.
+    #[inline(always)]
+    pub(super) fn field_section(&mut self, octets: &[u8], lone_lf: bool) -> Result<End, Stop> {
+        if self.phase == Phase::Line {
+            // RFC 9110 section 7.2: a user agent should send Host first. Many requests have a length at the most besides.
+            let mut at = self.at as usize;
+            at += octets.get(at..).and_then(|rest| self.usual_host(rest)).unwrap_or(0);
+            at += octets.get(at..).and_then(|rest| self.usual_length(rest)).unwrap_or(0);
+            if is_line_end(octets, at) {
+                return Ok(End { empty_line: at, octets: at + 2 });
+            }
+            self.at = at as u32;
+        }
+        self.field_lines(octets, lone_lf)
+    }
+
+    /// The same for any fields, in any order.
+    #[inline(never)]
+    fn field_lines(&mut self, octets: &[u8], lone_lf: bool) -> Result<End, Stop> {
+        let mut at = self.at as usize;
+        let mut odd = self.phase != Phase::Line;
+        loop {
+            if odd {
+                match self.odd_line(octets, lone_lf)? {
+                    Some(next) => at = next,
+                    None => return Ok(End { empty_line: self.line as usize, octets: self.at as usize }),
+                }
+            }
+            let Some(rest) = octets.get(at..) else { return Err(Stop::More) };
+            if is_line_end(rest, 0) {
+                return Ok(End { empty_line: at, octets: at + 2 });
+            }
+            let line = match self.keep_alive(rest).or_else(|| self.usual_length(rest)) {
+                None => self.usual_field(rest, at)?,
+                line => line,
+            };
+            at += line.unwrap_or(0);
+            odd = line.is_none();
+        }
+    }
+
+    /// Reads a field line that is there as a whole and ends with CR LF; its octets. Else notes how far it has been read.
+    #[inline(always)]
+    fn usual_field(&mut self, rest: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
+        let colon = octets::token(rest, 0);
+        if rest.get(colon) != Some(&b':') || colon == 0 {
+            self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, 0, start + colon);
+            return Ok(None);
+        }
+        let end = octets::field_value(rest, colon + 1);
+        if !is_line_end(rest, end) {
+            self.stand(Phase::Value, start, start + colon, start + end);
+            return Ok(None);
+        }
+        if meaning::may_matter(colon, rest[0]) {
+            let (name, value) = rest.get(..end).unwrap_or_default().split_at(colon);
+            self.field(name, &value[1..])?;
+        }
+        Ok(Some(end + 2))
+    }
+
+    /// Notes how far a line has been read.
+    #[inline(always)]
+    fn stand(&mut self, phase: Phase, line: usize, colon: usize, at: usize) {
+        self.phase = phase;
+        self.line = line as u32;
+        self.colon = colon as u32;
+        self.at = at as u32;
+    }
+
+    /// `Host: name:port`, the first one; the octets of the line.
+    #[inline(always)]
+    fn usual_host(&mut self, rest: &[u8]) -> Option<usize> {
+        if !octets::word_starts_with(octets::word(rest)?, "host: ") || self.seen & meaning::HOST != 0 {
+            return None;
+        }
+        let end = authority::usual_end(rest, 6)?;
+        if !is_line_end(rest, end) {
+            return None;
+        }
+        self.seen |= meaning::HOST;
+        Some(end + 2)
+    }
+
+    /// `Content-Length: digits`, the first one; the octets of the line.
+    #[inline(always)]
+    fn usual_length(&mut self, rest: &[u8]) -> Option<usize> {
+        const NAME: usize = "content-length: ".len();
+        let (name, value) = rest.split_first_chunk::<NAME>()?;
+        if !octets::word_starts_with(octets::word(name)?, "content-")
+            || !octets::word_starts_with(octets::word(&name[8..])?, "length: ")
+        {
+            return None;
+        }
+        let (length, digits) = match value {
+            [octet @ b'0'..=b'9', b'\r', b'\n', ..] => (u64::from(octet - b'0'), 1),
+            _ => decimal_line(value)?,
+        };
+        if self.body != Body::Nothing {
+            return None;
+        }
+        self.body = Body::Length;
+        self.length = length;
+        Some(NAME + digits + 2)
+    }
+
+    /// `Connection: keep-alive`; the octets of the line.
+    #[inline(always)]
+    fn keep_alive(&mut self, rest: &[u8]) -> Option<usize> {
+        let line: &[u8; 24] = rest.first_chunk()?;
+        if !octets::word_starts_with(octets::word(line)?, "connecti")
+            || !octets::word_starts_with(octets::word(&line[8..])?, "on: keep")
+            || !octets::word_starts_with(octets::word(&line[16..])?, "-alive\r\n")
+        {
+            return None;
+        }
+        self.seen |= meaning::KEEP_ALIVE;
+        Some(line.len())
+    }
+
+    /// Reads any line on, up to its end. The offset of the next one, `None` behind the empty one.
+    #[cold]
+    #[inline(never)]
+    fn odd_line(&mut self, octets: &[u8], lone_lf: bool) -> Result<Option<usize>, Stop> {
+        if self.phase == Phase::Line {
+            let start = self.at as usize;
+            self.line = self.at;
+            if let Some(octets) = line_end(octets, start, lone_lf) {
+                self.phase = Phase::End;
+                self.at += octets as u32;
+                return Ok(None);
+            }
+            if octets.get(start).is_some_and(|&octet| octets::is_blank(octet)) {
+                return Err(Refusal::ObsoleteFolding.into());
+            }
+        }
+        if self.phase != Phase::Value {
+            self.name(octets, lone_lf)?;
+        }
+        let end = octets::field_value_slow(octets, self.at as usize);
+        self.at = end as u32;
+        let Some(line_end) = line_end(octets, end, lone_lf) else {
+            return Err(stray(octets, end, lone_lf, Refusal::BadFieldValue));
+        };
+        let name = octets.get(self.line as usize..self.colon as usize).unwrap_or_default();
+        self.field(name, octets.get(self.colon as usize + 1..end).unwrap_or_default())?;
+        self.at = (end + line_end) as u32;
+        self.phase = Phase::Line;
+        Ok(Some(end + line_end))
+    }
+
+    fn name(&mut self, octets: &[u8], lone_lf: bool) -> Result<(), Stop> {
+        let colon = octets::token_slow(octets, self.at as usize);
+        self.at = colon as u32;
+        let empty = self.at == self.line;
+        // Half a line end keeps the line at its start: it may be the empty one.
+        self.phase = if empty { Phase::Line } else { Phase::Name };
+        match octets.get(colon) {
+            Some(b':') if !empty => {
+                self.colon = self.at;
+                self.at += 1;
+                self.phase = Phase::Value;
+                Ok(())
+            }
+            // RFC 9112 section 5.1: such a request must be refused.
+            Some(&octet) if !empty && octets::is_blank(octet) => Err(Refusal::SpaceBeforeColon.into()),
+            _ => Err(stray(octets, colon, lone_lf, Refusal::BadFieldName)),
+        }
+    }
+}
+
+#[inline(always)]
+fn is_line_end(octets: &[u8], at: usize) -> bool {
+    octets.get(at..).and_then(<[u8]>::first_chunk) == Some(b"\r\n")
+}
+
+/// The value and the count of the digits that fill the rest of a line.
+#[inline(never)]
+fn decimal_line(value: &[u8]) -> Option<(u64, usize)> {
+    // 19 digits can't leave 64 bits.
+    const DIGITS_MAX: usize = 19;
+    let (mut number, mut digits) = (0, 0);
+    while let Some(octet @ b'0'..=b'9') = value.get(digits)
+        && digits < DIGITS_MAX
+    {
+        number = number * 10 + u64::from(octet - b'0');
+        digits += 1;
+    }
+    (digits > 0 && is_line_end(value, digits)).then_some((number, digits))
+}

@@ -1,0 +1,216 @@
+//! Targets and what is encoded in them: RFC 9112 section 3.2, RFC 3986.
+
+use proptest::prelude::*;
+use tenure_proto::{
+    head::TargetForm::{self, Absolute, Asterisk, Origin},
+    target::{DecodeError, Encoded, PARSED_OCTETS_MAX, Target, is_dot_segment, pairs, segments},
+};
+
+#[test]
+fn targets_are_taken_apart() {
+    for (text, form, authority, path, query) in [
+        ("/", Origin, None, "/", None),
+        ("/adder", Origin, None, "/adder", None),
+        ("/a/b%2Fc", Origin, None, "/a/b%2Fc", None),
+        ("/adder?", Origin, None, "/adder", Some("")),
+        ("/adder?a=b", Origin, None, "/adder", Some("a=b")),
+        ("/?a?b", Origin, None, "/", Some("a?b")),
+        ("//a/b", Origin, None, "//a/b", None),
+        ("/http://a/b", Origin, None, "/http://a/b", None),
+        ("*", Asterisk, None, "*", None),
+        ("http://a", Absolute, Some("a"), "/", None),
+        ("http://a/", Absolute, Some("a"), "/", None),
+        ("http://a:8080/b?c", Absolute, Some("a:8080"), "/b", Some("c")),
+        ("http://a?", Absolute, Some("a"), "/", Some("")),
+        ("http://a?b=/c", Absolute, Some("a"), "/", Some("b=/c")),
+        ("https://[::1]:443/b", Absolute, Some("[::1]:443"), "/b", None),
+        ("HTTP://A/b", Absolute, Some("A"), "/b", None),
+        ("http://a/b?c=http://d@e/f", Absolute, Some("a"), "/b", Some("c=http://d@e/f")),
+        // The head parser refuses user information; were it to come through, it must not be taken for the host.
+        ("http://user:word@a/b", Absolute, Some("a"), "/b", None),
+        ("http://user@b@a", Absolute, Some("a"), "/", None),
+        // Never accepted by the head parser, and still no panic.
+        ("", Origin, None, "/", None),
+        ("", Absolute, Some(""), "/", None),
+        ("://", Absolute, Some(""), "/", None),
+    ] {
+        assert_eq!(Target::new(text, form), Target { authority, path, query }, "{text} {form:?}");
+    }
+}
+
+#[test]
+fn encoded_text_is_decoded() {
+    use DecodeError::{Escape, Utf8};
+    for (raw, as_path, as_query) in [
+        ("", Ok(""), Ok("")),
+        ("adder", Ok("adder"), Ok("adder")),
+        ("a+b", Ok("a+b"), Ok("a b")),
+        ("a%2Bb", Ok("a+b"), Ok("a+b")),
+        ("a%20b", Ok("a b"), Ok("a b")),
+        ("%41%4a%4A%7e", Ok("AJJ~"), Ok("AJJ~")),
+        ("%00", Ok("\0"), Ok("\0")),
+        ("%C3%A9", Ok("é"), Ok("é")),
+        ("é", Ok("é"), Ok("é")),
+        // Decoded once: what an escape stands for is no escape.
+        ("%2541", Ok("%41"), Ok("%41")),
+        ("%2525", Ok("%25"), Ok("%25")),
+        ("%c3", Err(Utf8), Err(Utf8)),
+        ("%ff%fe", Err(Utf8), Err(Utf8)),
+        ("%", Err(Escape), Err(Escape)),
+        ("%4", Err(Escape), Err(Escape)),
+        ("%4g", Err(Escape), Err(Escape)),
+        ("%g4", Err(Escape), Err(Escape)),
+        ("%+4", Err(Escape), Err(Escape)),
+        ("%%41", Err(Escape), Err(Escape)),
+        ("%é", Err(Escape), Err(Escape)),
+        ("ab%", Err(Escape), Err(Escape)),
+    ] {
+        let mut buffer = [0; 16];
+        assert_eq!(Encoded::path(raw).decode(&mut buffer), as_path, "{raw}");
+        assert_eq!(Encoded::query(raw).decode(&mut buffer), as_query, "{raw}");
+        assert_eq!(Encoded::path(raw).raw(), raw);
+        assert_eq!(Encoded::query(raw).to_string(), raw);
+    }
+}
+
+#[test]
+fn a_broken_escape_ends_the_octets() {
+    let octets: Vec<_> = Encoded::path("a%4zb%41").octets().collect();
+    assert_eq!(octets, [Ok(b'a'), Err(DecodeError::Escape)]);
+}
+
+#[test]
+fn the_buffer_bounds_what_is_encoded_only() {
+    assert_eq!(Encoded::path("adder").decode(&mut []), Ok("adder"));
+    assert_eq!(Encoded::path("a%20b").decode(&mut [0; 2]), Err(DecodeError::Space));
+    assert_eq!(Encoded::path("a%20b").decode(&mut [0; 3]), Ok("a b"));
+    assert_eq!(Encoded::query("a+b").decode(&mut [0; 2]), Err(DecodeError::Space));
+    assert_eq!(Encoded::query("a+b").decode(&mut [0; 3]), Ok("a b"));
+}
+
+#[test]
+fn values_are_parsed() {
+    assert_eq!(Encoded::path("-17").parse(), Ok(-17));
+    assert_eq!(Encoded::path("%2d17").parse(), Ok(-17));
+    assert_eq!(Encoded::path("+17").parse(), Ok(17));
+    assert_eq!(Encoded::query("+17").parse::<i64>(), Err(DecodeError::Value));
+    assert_eq!(Encoded::path("").parse::<i64>(), Err(DecodeError::Value));
+    assert_eq!(Encoded::path("9223372036854775807").parse(), Ok(i64::MAX));
+    assert_eq!(Encoded::path("9223372036854775808").parse::<i64>(), Err(DecodeError::Value));
+    assert_eq!(Encoded::path("%zz").parse::<i64>(), Err(DecodeError::Escape));
+    assert_eq!(Encoded::path("%ff").parse::<i64>(), Err(DecodeError::Utf8));
+    let zeros = |count| format!("%30{}", "0".repeat(count - 1));
+    assert_eq!(Encoded::path(&zeros(PARSED_OCTETS_MAX)).parse(), Ok(0));
+    assert_eq!(Encoded::path(&zeros(PARSED_OCTETS_MAX + 1)).parse::<i64>(), Err(DecodeError::Space));
+}
+
+#[test]
+fn encoded_text_is_compared_as_decoded() {
+    for (raw, text, path_is, query_is) in [
+        ("adder", "adder", true, true),
+        ("%61dder", "adder", true, true),
+        ("adde%72", "adder", true, true),
+        ("Adder", "adder", false, false),
+        ("adder", "adde", false, false),
+        ("adde", "adder", false, false),
+        ("", "", true, true),
+        ("", "a", false, false),
+        ("a", "", false, false),
+        ("a+b", "a+b", true, false),
+        ("a+b", "a b", false, true),
+        ("%", "%", false, false),
+        ("%25", "%", true, true),
+        ("%25", "%25", false, false),
+        ("a%", "a", false, false),
+        ("a%4", "a", false, false),
+        ("%C3%A9", "é", true, true),
+        ("%C3", "é", false, false),
+    ] {
+        assert_eq!(Encoded::path(raw) == *text, path_is, "{raw} {text}");
+        assert_eq!(Encoded::query(raw) == text, query_is, "{raw} {text}");
+    }
+}
+
+#[test]
+fn paths_have_segments() {
+    for (path, wanted) in [
+        ("/", &[""][..]),
+        ("/adder", &["adder"]),
+        ("/a/b", &["a", "b"]),
+        ("/a/", &["a", ""]),
+        ("//a", &["", "a"]),
+        ("/a//b", &["a", "", "b"]),
+        // An encoded slash is part of its segment.
+        ("/a%2Fb/c", &["a%2Fb", "c"]),
+        ("*", &["*"]),
+        ("", &[""]),
+    ] {
+        let found: Vec<_> = segments(path).map(|segment| segment.raw()).collect();
+        assert_eq!(found, wanted, "{path}");
+    }
+}
+
+#[test]
+fn dot_segments_are_known_however_they_are_encoded() {
+    for segment in [".", "..", "%2e", "%2E", "%2e.", ".%2e", "%2E%2e", ".%2E"] {
+        assert!(is_dot_segment(segment), "{segment}");
+    }
+    for segment in ["", "...", "%2e%2e%2e", "a", ".a", "a.", "..a", "%252e", "%2", "%2g", ".%", "+", ".+", "\u{2024}"] {
+        assert!(!is_dot_segment(segment), "{segment}");
+    }
+}
+
+#[test]
+fn queries_have_pairs() {
+    for (query, wanted) in [
+        ("", &[][..]),
+        ("a=1", &[("a", "1")]),
+        ("a=1&b=2", &[("a", "1"), ("b", "2")]),
+        ("a", &[("a", "")]),
+        ("a=", &[("a", "")]),
+        ("=a", &[("", "a")]),
+        ("a=b=c", &[("a", "b=c")]),
+        ("&a=1&&b&", &[("a", "1"), ("b", "")]),
+        ("a%26b=c%3Dd", &[("a%26b", "c%3Dd")]),
+        ("a=1;b=2", &[("a", "1;b=2")]),
+    ] {
+        let found: Vec<_> = pairs(query).map(|(name, value)| (name.raw(), value.raw())).collect();
+        assert_eq!(found, wanted, "{query}");
+    }
+    let (name, value) = pairs("first+name=a+b%2B").next().unwrap();
+    assert!(name == "first name" && value == "a b+");
+}
+
+fn form() -> impl Strategy<Value = TargetForm> {
+    prop_oneof![Just(Origin), Just(Absolute), Just(Asterisk)]
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "[a-e/?&=%+.0-9@:é*]{0,24}", form in form()) {
+        let target = Target::new(&text, form);
+        prop_assert!(!target.path.is_empty() || form == Asterisk);
+        for encoded in segments(target.path).chain(pairs(target.query.unwrap_or_default()).flat_map(|(name, value)| [name, value])) {
+            let octets: Result<Vec<_>, _> = encoded.octets().collect();
+            let mut buffer = [0; 24];
+            match (encoded.decode(&mut buffer), octets) {
+                (Ok(decoded), Ok(octets)) => {
+                    prop_assert_eq!(decoded.as_bytes(), &octets[..]);
+                    prop_assert!(encoded == decoded);
+                    prop_assert_eq!(is_dot_segment(encoded.raw()), Encoded::path(encoded.raw()) == "." || Encoded::path(encoded.raw()) == "..");
+                }
+                (Err(DecodeError::Escape), Err(DecodeError::Escape)) => {}
+                (Err(DecodeError::Utf8), Ok(octets)) => prop_assert!(core::str::from_utf8(&octets).is_err()),
+                (decoded, octets) => prop_assert!(false, "{:?} {:?}", decoded, octets),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back(text in ".{0,16}") {
+        let raw = text.bytes().fold(String::new(), |raw, octet| raw + &format!("%{octet:02x}"));
+        let mut buffer = [0; 64];
+        prop_assert_eq!(Encoded::path(&raw).decode(&mut buffer), Ok(&text[..]));
+        prop_assert!(Encoded::query(&raw) == *text);
+    }
+}

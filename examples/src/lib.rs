@@ -1,0 +1,1 @@
+//! Examples of tenure, one idea each: see the files in `examples/examples`.
