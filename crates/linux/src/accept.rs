@@ -140,6 +140,11 @@ impl<'a> Acceptor<'a> {
                     | Errno::NETUNREACH
                     | Errno::PERM,
                 ) => {}
+                // Another worker has shut it to stop the server; this one will hear of it at once.
+                Err(Errno::INVAL) => {
+                    self.rests_until_ms = Some(now_ms.wrapping_add(REST_MS));
+                    return Accepted::Rest;
+                }
                 Err(error) => {
                     self.rests_until_ms = Some(now_ms.wrapping_add(REST_MS));
                     if !self.said {

@@ -31,6 +31,15 @@ pub(crate) enum Command {
     LookAgain,
 }
 
+impl Command {
+    /// Nobody serves it: who waits for its answer must not wait for ever.
+    fn drop_unserved(self) {
+        if let Command::List(listing) = self {
+            listing.add(std::iter::empty());
+        }
+    }
+}
+
 /// A lane's own mark that it is on its worker's list of woken ones.
 #[derive(Debug)]
 pub(crate) struct LaneWake {
@@ -48,7 +57,8 @@ impl LaneWake {
 #[derive(Debug)]
 pub(crate) struct WorkerShared {
     pub(crate) event: OwnedFd,
-    commands: Mutex<VecDeque<Command>>,
+    /// `None` once nobody serves them any more.
+    commands: Mutex<Option<VecDeque<Command>>>,
     woken: Mutex<Vec<(u32, Arc<AtomicBool>)>>,
 }
 
@@ -61,7 +71,7 @@ impl WorkerShared {
     pub(crate) fn new() -> Result<Self, Error> {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map_err(|error| Error::System("an eventfd cannot be made", error.into()))?;
-        Ok(WorkerShared { event, commands: Mutex::default(), woken: Mutex::default() })
+        Ok(WorkerShared { event, commands: Mutex::new(Some(VecDeque::new())), woken: Mutex::default() })
     }
 
     fn ring(&self) {
@@ -70,8 +80,17 @@ impl WorkerShared {
     }
 
     pub(crate) fn command(&self, command: Command) {
-        lock(&self.commands).push_back(command);
+        match &mut *lock(&self.commands) {
+            Some(commands) => commands.push_back(command),
+            None => return command.drop_unserved(),
+        }
         self.ring();
+    }
+
+    /// Serves no command any more, neither those that are here nor those that come.
+    pub(crate) fn close(&self) {
+        let commands = lock(&self.commands).take();
+        commands.into_iter().flatten().for_each(Command::drop_unserved);
     }
 
     pub(crate) fn wake_lane(&self, wake: &LaneWake) {
@@ -88,7 +107,7 @@ impl WorkerShared {
             queued.store(false, Ordering::Release);
             woken.push(number);
         }
-        std::mem::take(&mut *lock(&self.commands))
+        lock(&self.commands).as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 

@@ -161,6 +161,14 @@ where
         (self.make)(wire.clone())
     }
 
+    fn restart(&mut self, wire: &Rc<Wire<S>>, mut future: Pin<&mut F>) {
+        let renewed = self.renew(wire);
+        // The new one is in place also where dropping the old one panics.
+        if catch_unwind(AssertUnwindSafe(|| future.set(renewed))).is_err() {
+            log::error!("a handler panicked when it was dropped");
+        }
+    }
+
     #[inline]
     fn poll(&mut self, future: Pin<&mut F>, context: &mut Context<'_>) -> Result<(), Panicked> {
         // What the future had borrowed is dropped with it, and the driver sets it anew.

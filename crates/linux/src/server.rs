@@ -35,6 +35,15 @@ pub struct Server {
     signals: Option<Signals>,
 }
 
+/// One that has never run has nobody either who would answer what its handle asks.
+impl Drop for Server {
+    fn drop(&mut self) {
+        for worker in &self.handle.shared.workers {
+            worker.close();
+        }
+    }
+}
+
 impl Server {
     /// Listens. The limit of descriptors is raised to the hard one; where that is too low for
     /// [`Settings::max_open_sockets`] the latter is lowered, which is logged.

@@ -116,6 +116,7 @@ impl Settings {
                 self.input_octets < 256 || self.output_octets < 256,
                 "`input_octets` and `output_octets` must be 256 at least: a head must fit",
             ),
+            (self.body_octets == 0, "`body_octets` is 0: no body that comes behind its head could be received"),
             (
                 self.limits.head_octets_max as usize > self.input_octets,
                 "`limits.head_octets_max` is above `input_octets`: such a head would not fit",

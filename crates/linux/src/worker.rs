@@ -27,6 +27,9 @@ use crate::{
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 512;
+/// What is further away than this is waited for in several steps, whose length needs no calculation.
+const FAR_MS: u32 = 60_000;
+const FAR: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// What the worker's eventfd is known by in epoll.
 const RUNG: u64 = u64::MAX;
 
@@ -40,8 +43,18 @@ where
     A: Handler<S>,
     O: Observer,
 {
+    let _closing = Closing(server.shared().workers[number].clone());
     // The future's type is known here and nowhere else: it has no name.
     Worker::new(server, number, |wire: Rc<Wire<S>>| lane(wire, app, observer), observer)?.run()
+}
+
+/// Lets go of those who wait for a worker's answer when it ends, however it does.
+struct Closing(Arc<WorkerShared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Worker<'a, S: Session, F: Future<Output = Infallible>, M: Fn(Rc<Wire<S>>) -> F, O: Observer> {
@@ -174,6 +187,9 @@ where
         }
         // At least one: the coarse clock may stand still for a few milliseconds.
         let ms = ms?.max(1);
+        if ms > FAR_MS {
+            return Some(FAR);
+        }
         Some(Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 })
     }
 

@@ -4,11 +4,13 @@ mod authority;
 mod fields;
 mod line;
 mod meaning;
+mod memo;
 mod section;
 
 use crate::{framing::Framing, method::Method, refusal::Refusal};
 
 pub use fields::Fields;
+pub use memo::HeadMemo;
 
 /// The version that a request is answered as: RFC 9112 section 2.3. Minor versions above 1 are read as 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -84,8 +84,8 @@ impl<'r> Reader<'r> {
         Poll::Ready(Err(refusal.into()))
     }
 
-    /// The next piece that is here; `None` at the end.
-    fn poll_piece(&mut self) -> Poll<Result<Option<Piece>, Error>> {
+    /// The next piece that is here, of `octets_max` octets at the most; `None` at the end.
+    fn poll_piece(&mut self, octets_max: usize) -> Poll<Result<Option<Piece>, Error>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
@@ -99,13 +99,15 @@ impl<'r> Reader<'r> {
                 Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
                 None => {}
             }
-            if rest != u64::MAX && rest > body.limit.saturating_sub(body.taken) {
+            if body.taken > body.limit || rest != u64::MAX && rest > body.limit - body.taken {
                 return Poll::Ready(Err(TOO_LARGE));
             }
             if body.filled > 0 {
-                // Put together for `whole`, which was given up: they come first.
-                let filled = core::mem::take(&mut body.filled);
-                return Poll::Ready(Ok(Some(Piece::Spilled(0, filled))));
+                // Put together for `whole`, which was given up: they come first, what is told of them behind the others.
+                let (filled, octets) = (body.filled, body.filled.min(octets_max));
+                body.buffer[..filled].rotate_left(octets);
+                body.filled -= octets;
+                return Poll::Ready(Ok(Some(Piece::Spilled(filled - octets, filled))));
             }
             let from = body.at;
             let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
@@ -114,6 +116,7 @@ impl<'r> Reader<'r> {
                 (body.spilled, body.at, body.end) = (true, 0, 0);
                 return self.wait();
             }
+            let here = &here[..here.len().min(octets_max)];
             let (skip, length) = match &mut body.chunked {
                 None => (0, usize::try_from(rest).unwrap_or(usize::MAX).min(here.len())),
                 Some(decoder) => match decoder.decode(here) {
@@ -156,6 +159,10 @@ impl<'r> Reader<'r> {
         if body.spilled || body.chunked.is_some() || rest > here as u64 || rest > body.limit || body.taken != 0 {
             return None;
         }
+        // What fits must not depend on how it came.
+        if rest > body.buffer.len() as u64 {
+            return None;
+        }
         let from = body.at;
         let to = from + rest as usize;
         body.at = to;
@@ -174,6 +181,7 @@ impl<'r> Reader<'r> {
             let rest = line.rest.get();
             let filled = body.filled;
             if rest == 0 {
+                body.filled = 0;
                 return Poll::Ready(Ok(Piece::Spilled(0, filled)));
             }
             match body.lost {
@@ -181,20 +189,15 @@ impl<'r> Reader<'r> {
                 Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
                 None => {}
             }
-            if rest != u64::MAX {
-                let room = body.buffer.len() - filled;
-                if rest > room as u64 || rest > body.limit.saturating_sub(body.taken) {
-                    return Poll::Ready(Err(TOO_LARGE));
-                }
+            let room = (body.buffer.len() - filled) as u64;
+            if body.taken > body.limit || rest != u64::MAX && rest > room.min(body.limit - body.taken) {
+                return Poll::Ready(Err(TOO_LARGE));
             }
             let here = if body.spilled { body.buffer.get(body.at..body.end) } else { self.octets.get(body.at..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
                 body.spilled = true;
                 (body.at, body.end) = (filled, filled);
-                if filled == body.buffer.len() {
-                    return Poll::Ready(Err(TOO_LARGE));
-                }
                 return self.wait();
             }
             let (skip, length) = match &mut body.chunked {
@@ -213,10 +216,17 @@ impl<'r> Reader<'r> {
                     Err(refusal) => return self.lost(refusal),
                 },
             };
-            if body.taken + length as u64 > body.limit || filled + length > body.buffer.len() {
+            let from = body.at + skip;
+            // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
+            // depend on how it came.
+            let fits = body.chunked.is_none() || filled + length < body.buffer.len();
+            if !fits || body.taken + length as u64 > body.limit {
+                // The decoder has gone past these octets. Without them nothing more is handed out.
+                body.at = from + length;
+                body.taken += length as u64;
+                body.limit = 0;
                 return Poll::Ready(Err(TOO_LARGE));
             }
-            let from = body.at + skip;
             if body.spilled {
                 body.buffer.copy_within(from..from + length, filled);
             } else if let (Some(to), Some(octets)) =
@@ -289,11 +299,25 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_piece()).await?;
+        let piece = poll_fn(|_| reader.poll_piece(usize::MAX)).await?;
         Ok(piece.map(|piece| reader.piece(&piece)))
     }
 
-    /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer.
+    /// As [`read`](Body::read), but `octets_max` octets at the most, at least one: the others stay unread.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read).
+    ///
+    /// # Cancellation safety
+    /// Safe: octets are either returned or still unread.
+    pub async fn read_up_to(self, octets_max: usize) -> Result<Option<&'a [u8]>, Error> {
+        let reader = self.reader;
+        let piece = poll_fn(|_| reader.poll_piece(octets_max.max(1))).await?;
+        Ok(piece.map(|piece| reader.piece(&piece)))
+    }
+
+    /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer; of
+    /// that, a chunked body must leave one octet free. What has been read already is no part of it.
     ///
     /// # Errors
     /// As [`read`](Body::read).
@@ -327,7 +351,7 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let mut filled = 0;
-        while let Some(piece) = poll_fn(|_| reader.poll_piece()).await? {
+        while let Some(piece) = poll_fn(|_| reader.poll_piece(usize::MAX)).await? {
             let octets = reader.piece(&piece);
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
             room.ok_or(TOO_LARGE)?.copy_from_slice(octets);
@@ -395,7 +419,7 @@ impl Line {
         let mut reader = Reader::new(self, octets);
         reader.set_limit(u64::MAX);
         loop {
-            match poll_fn(|_| reader.poll_piece()).await {
+            match poll_fn(|_| reader.poll_piece(usize::MAX)).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(Piece::Input(from, to) | Piece::Spilled(from, to))) => {
                     dropped += (to - from) as u64;

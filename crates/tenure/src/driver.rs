@@ -15,9 +15,9 @@ use core::{
 use tenure_proto::{date::DATE_OCTETS, head::HeadParser, refusal::Refusal};
 
 use crate::{
-    Admission, ConnectionId, Deadline, Deadlines, EndReason, Limits, NEVER, Observer, Session,
+    Admission, ConnectionId, Deadline, Deadlines, EndReason, Limits, Observer, Session,
     table::{NONE, Slot, Stage, Store, Table},
-    wire::{Order, Peer, Received, State, Wire},
+    wire::{Line, Order, Peer, Received, State, Wire},
 };
 
 /// What a port is to report of a socket.
@@ -104,12 +104,22 @@ pub trait Port: Sized {
     fn shut(&mut self, socket: &mut Self::Socket);
     /// Gives the socket up; `abort`: with a reset.
     fn release(&mut self, socket: Self::Socket, abort: bool);
-    /// Changes what is reported of a socket. A new one is reported for [`Interest::RECEIVE`].
+    /// Begins to report [`Interest::RECEIVE`] of a new socket. `false`: it cannot be served.
+    fn register(&mut self, key: Key, socket: &mut Self::Socket) -> bool {
+        let _ = (key, socket);
+        true
+    }
+    /// Changes what is reported of a socket.
     fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
     /// Makes one more lane, `None` where there are as many as there may be.
     fn lane(&mut self, number: u32) -> Option<Lane<Self>>;
     /// A lane's future, anew.
     fn renew(&mut self, wire: &Self::Wire) -> Self::Future;
+    /// Sets a lane's future anew in place, which drops the handler at work in it: where the port can, it keeps a panic of
+    /// that drop in it.
+    fn restart(&mut self, wire: &Self::Wire, mut future: Pin<&mut Self::Future>) {
+        future.set(self.renew(wire));
+    }
     /// Polls a lane.
     ///
     /// # Errors
@@ -141,12 +151,11 @@ pub struct Lane<P: Port> {
     waker: Waker,
     /// The slot that it serves, or the next free lane.
     slot: u32,
-    /// When its last poll ended, and what it has waited for since.
+    /// When its last poll ended.
     polled_ms: u32,
-    body_waited_ms: u32,
-    handler_waited_ms: u32,
-    /// When the peer last took octets.
+    /// Since when octets wait for the peer to take some.
     progress_ms: u32,
+    blocked: bool,
     dated: u32,
 }
 
@@ -154,17 +163,7 @@ impl<P: Port> Lane<P> {
     /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
-        Lane {
-            wire,
-            future,
-            waker,
-            slot: NONE,
-            polled_ms: 0,
-            body_waited_ms: 0,
-            handler_waited_ms: 0,
-            progress_ms: 0,
-            dated: 0,
-        }
+        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: 0 }
     }
 
     /// The slot that the lane serves.
@@ -197,7 +196,7 @@ pub struct Listed {
     pub id: ConnectionId,
     /// The peer's address.
     pub peer: Option<SocketAddr>,
-    /// Milliseconds since its last use.
+    /// Milliseconds since its last use, 0 where it is busy.
     pub idle_ms: u32,
     /// Whether a request is being answered.
     pub busy: bool,
@@ -232,6 +231,17 @@ const TICK_MS: u32 = 50;
 /// Whether `then` is not after `now`; times wrap.
 fn is_due(then_ms: u32, now_ms: u32) -> bool {
     now_ms.wrapping_sub(then_ms) < 1 << 31
+}
+
+/// Whether a deadline is ever due: half the clock's range and more cannot be told from the past.
+fn is_bound(ms: u32) -> bool {
+    ms < 1 << 31
+}
+
+/// Whether an exchange goes on only when the peer has taken octets: some are left, or a stream that has had its turn waits
+/// for the socket to take more.
+fn awaits_peer(line: &Line) -> bool {
+    line.wants_room.get() || line.output.try_borrow().is_ok_and(|output| output.end > 0)
 }
 
 impl<P: Port> Driver<P> {
@@ -270,9 +280,14 @@ impl<P: Port> Driver<P> {
         self.table.count()
     }
 
+    /// Whether a new connection would have to take another one's place.
+    pub fn is_full(&self) -> bool {
+        self.table.is_full()
+    }
+
     /// Whether a new connection finds a place, if need be by eviction.
     pub fn has_room(&mut self) -> bool {
-        !self.table.is_full() || self.victim().is_some()
+        self.table.has_place() || self.victim().is_some()
     }
 
     /// Takes a new connection, evicting the least recently used idle one if there is no place and that is allowed. Gives
@@ -280,29 +295,33 @@ impl<P: Port> Driver<P> {
     ///
     /// # Errors
     /// The socket.
-    pub fn connected(&mut self, socket: P::Socket) -> Result<Key, P::Socket> {
+    pub fn connected(&mut self, mut socket: P::Socket) -> Result<Key, P::Socket> {
         if self.stopping.is_some() {
             return Err(socket);
         }
-        if self.table.is_full() {
-            let Some(victim) = self.victim() else { return Err(socket) };
+        let victim = if self.table.has_place() { None } else { self.victim() };
+        if victim.is_none() && self.table.is_full() {
+            return Err(socket);
+        }
+        // The newcomer gets the victim's slot, because that will be the last to be freed.
+        let (index, generation) = match victim {
+            Some(index) => (index, self.table.slot(index).generation.wrapping_add(1)),
+            None => (self.table.next(), self.table.slot(self.table.next()).generation),
+        };
+        let (key, by) = (Key { index, generation }, self.id(index, generation));
+        let peer = self.port.peer(&socket).address();
+        // Asked first: nobody gives way to one that is not taken.
+        if !self.port.register(key, &mut socket) || self.port.observer().connected(by, peer) == Admission::Refuse {
+            return Err(socket);
+        }
+        if let Some(victim) = victim {
             let slot = self.table.slot(victim);
-            // The newcomer gets the victim's slot: it was freed last.
-            let by = self.id(victim, slot.generation.wrapping_add(1));
             let idle_ms = self.now_ms.wrapping_sub(slot.since_ms);
             self.port.observer().evicted(self.id(victim, slot.generation), by);
             self.end(victim, EndReason::Evicted { by, idle_ms }, false);
         }
-        let peer = self.port.peer(&socket);
         let index = self.table.take(socket, self.now_ms)?;
-        let slot = self.table.slot_mut(index);
-        slot.interest = Interest::RECEIVE;
-        let key = Key { index, generation: slot.generation };
-        if self.port.observer().connected(self.id(index, key.generation), peer.address()) == Admission::Refuse {
-            let socket = self.table.slot_mut(index).socket.take();
-            self.table.free(index);
-            return socket.map_or(Ok(key), Err);
-        }
+        self.table.slot_mut(index).interest = Interest::RECEIVE;
         self.due_in(self.settings.deadlines.first_octet_ms);
         Ok(key)
     }
@@ -348,7 +367,7 @@ impl<P: Port> Driver<P> {
         let attached = slot.lane;
         let lane = if attached == NONE { self.attach(key.index) } else { Some(attached) };
         match lane {
-            Some(lane) => self.serve(key.index, lane),
+            Some(lane) => self.advance(key.index, lane, true),
             None => self.wait(key.index),
         }
         self.serve_waiting();
@@ -358,7 +377,7 @@ impl<P: Port> Driver<P> {
     pub fn woken(&mut self, lane: u32) {
         let Some(index) = self.lanes.get(lane as usize).map(Lane::connection) else { return };
         if self.is_attached(index, lane) {
-            self.advance(index, lane);
+            self.advance(index, lane, false);
             self.serve_waiting();
         }
     }
@@ -378,8 +397,10 @@ impl<P: Port> Driver<P> {
         if slot.stage != Stage::Head {
             slot.since_ms = now_ms;
         }
+        slot.waiting_ms = now_ms;
         self.table.move_to(index, Stage::Waiting);
         self.report(index, Interest::NONE);
+        self.due_in(self.settings.deadlines.handler_ms);
     }
 
     /// Gives free lanes to those that wait, first come, first served.
@@ -387,44 +408,57 @@ impl<P: Port> Driver<P> {
     fn serve_waiting(&mut self) {
         while self.table.oldest(Stage::Waiting) != NONE {
             let index = self.table.oldest(Stage::Waiting);
-            let Some(lane) = self.attach(index) else { return };
-            self.serve(index, lane);
+            let Some(lane) = self.give_lane(index) else { return };
+            self.advance(index, lane, true);
         }
     }
 
-    /// Gives a connection a lane.
-    #[inline]
+    /// Gives a connection a lane. Inlined where every request passes; see [`give_lane`](Driver::give_lane).
+    #[inline(always)]
     fn attach(&mut self, index: u32) -> Option<u32> {
         let number = if self.free_lane == NONE { self.new_lane()? } else { self.free_lane };
-        let lane = &mut self.lanes[number as usize];
+        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
         self.free_lane = lane.slot;
-        lane.slot = index;
+        (lane.slot, slot.lane) = (index, number);
         self.attached += 1;
-        let slot = self.table.slot_mut(index);
-        slot.lane = number;
+        *lane.wire.session.borrow_mut() = slot.session.take();
         let line = &lane.wire.line;
         line.id.set(ConnectionId::new(self.settings.worker, index, slot.generation));
         if let Some(socket) = &slot.socket {
             line.peer.set(self.port.peer(socket));
         }
         line.may_wait_long.set(self.attached < self.settings.lanes_max);
-        (lane.body_waited_ms, lane.handler_waited_ms, lane.progress_ms) = (0, 0, self.now_ms);
         line.arrived_ms.set(self.now_ms);
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
-            line.arrived_ms.set(slot.since_ms);
-            lane.handler_waited_ms = self.now_ms.wrapping_sub(slot.since_ms);
-            let mut input = line.input.borrow_mut();
-            if let Some((octets, parser)) = self.port.take_back(index, &mut input.buffer) {
-                (input.start, input.end, input.parser) = (0, octets.min(input.buffer.len()), parser);
-            }
-            drop(input);
-            if slot.stage == Stage::Waiting {
-                self.table.move_to(index, Stage::Busy);
-                self.report(index, Interest::RECEIVE);
-            }
+            self.attach_late(index, number);
         }
-        *self.lanes[number as usize].wire.session.borrow_mut() = self.table.slot_mut(index).session.take();
         Some(number)
+    }
+
+    /// What attaching means for a connection whose request has begun before.
+    #[cold]
+    fn attach_late(&mut self, index: u32, number: u32) {
+        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
+        let line = &lane.wire.line;
+        line.arrived_ms.set(slot.since_ms);
+        let mut input = line.input.borrow_mut();
+        if let Some((octets, parser)) = self.port.take_back(index, &mut input.buffer) {
+            (input.start, input.end, input.parser) = (0, octets.min(input.buffer.len()), parser);
+        }
+        drop(input);
+        if slot.stage == Stage::Waiting {
+            // A request's time runs while it waits for a lane.
+            line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
+            self.table.move_to(index, Stage::Busy);
+            self.report(index, Interest::RECEIVE);
+        }
+    }
+
+    /// The same out of line.
+    #[cold]
+    #[inline(never)]
+    fn give_lane(&mut self, index: u32) -> Option<u32> {
+        self.attach(index)
     }
 
     #[cold]
@@ -438,65 +472,61 @@ impl<P: Port> Driver<P> {
         Some(number)
     }
 
-    /// Receives once, then lets the lane go on.
+    /// Lets a lane go on: receives once where that is asked for, polls it, sends what it has, and puts connection and lane
+    /// where they belong then.
     #[inline]
-    fn serve(&mut self, index: u32, number: u32) {
-        let lane = &self.lanes[number as usize];
-        let slot = self.table.slot_mut(index);
-        if slot.interest.receives()
-            && let Some(socket) = &mut slot.socket
-        {
-            let port = &mut self.port;
-            match lane.wire.line.receive(|space| port.receive(socket, space)) {
-                Some(Received::Closed) => lane.wire.line.ended.set(true),
-                Some(Received::Reset) => return self.end(index, EndReason::PeerReset, true),
-                Some(Received::Octets(_) | Received::Blocked) | None => {}
+    fn advance(&mut self, index: u32, number: u32, receives: bool) {
+        let mut rounds = 0;
+        if receives {
+            let (lane, slot) = (&self.lanes[number as usize], self.table.slot_mut(index));
+            if slot.interest.receives()
+                && let Some(socket) = &mut slot.socket
+            {
+                let port = &mut self.port;
+                match lane.wire.line.receive(|space| port.receive(socket, space)) {
+                    Some(Received::Closed) => lane.wire.line.ended.set(true),
+                    Some(Received::Reset) => return self.end(index, EndReason::PeerReset, true),
+                    Some(Received::Octets(_) | Received::Blocked) | None => {}
+                }
             }
         }
-        self.advance(index, number);
-    }
-
-    /// Polls the lane, sends what it has, and puts connection and lane where they belong then.
-    #[inline]
-    fn advance(&mut self, index: u32, number: u32) {
-        let mut rounds = 0;
-        let mut panics = 0;
         loop {
-            let lane = &mut self.lanes[number as usize];
+            let Driver { port, table, lanes, now_ms, date, dated, .. } = self;
+            let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
             let line = &lane.wire.line;
-            line.now_ms.set(self.now_ms);
-            if lane.dated != self.dated {
-                lane.dated = self.dated;
-                line.output.borrow_mut().stamp(self.date);
+            line.now_ms.set(*now_ms);
+            if lane.dated != *dated {
+                lane.dated = *dated;
+                line.output.borrow_mut().stamp(*date);
             }
             if line.state.get() == State::Exchange {
-                let waited = self.now_ms.wrapping_sub(lane.polled_ms);
-                let so_far = if line.wants_body.get() { &mut lane.body_waited_ms } else { &mut lane.handler_waited_ms };
-                *so_far = so_far.saturating_add(waited);
+                let waited = now_ms.wrapping_sub(lane.polled_ms);
+                let so_far = if line.wants_body.get() { &line.body_waited_ms } else { &line.handler_waited_ms };
+                so_far.set(so_far.get().saturating_add(waited));
             }
             line.wants_body.set(false);
             line.wants_room.set(false);
-            if self.port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
-                panics += 1;
-                let future = self.port.renew(&lane.wire);
-                lane.future.set(future);
-                if panics > 1 || lane.wire.line.state.get() != State::Exchange {
+            lane.polled_ms = *now_ms;
+            if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
+                port.restart(&lane.wire, lane.future.as_mut());
+                // What answers a panic may panic too.
+                if line.failed.replace(true) || line.state.get() != State::Exchange {
                     return self.end(index, EndReason::Aborted, true);
                 }
-                lane.wire.line.order.set(Some(Order::Failed));
+                line.order.set(Some(Order::Failed));
                 continue;
             }
-            let lane = &mut self.lanes[number as usize];
-            let line = &lane.wire.line;
-            lane.polled_ms = self.now_ms;
             let mut output = line.output.borrow_mut();
             let mut progress = false;
             if output.end > 0 {
-                let Some(socket) = &mut self.table.slot_mut(index).socket else { return };
-                match self.port.send(socket, output.pending()) {
+                if !lane.blocked {
+                    lane.progress_ms = *now_ms;
+                }
+                let Some(socket) = &mut slot.socket else { return };
+                match port.send(socket, output.pending()) {
                     Transmitted::Octets(octets) => {
                         output.sent(octets);
-                        lane.progress_ms = self.now_ms;
+                        lane.progress_ms = *now_ms;
                         progress = true;
                     }
                     Transmitted::Blocked => {}
@@ -507,13 +537,15 @@ impl<P: Port> Driver<P> {
                 }
             }
             let blocked = output.end > 0;
+            lane.blocked = blocked;
             drop(output);
             match line.state.get() {
                 State::Between if !blocked => return self.detach(index, number),
                 State::Head if !blocked => {
-                    if self.put_away(index, number) {
-                        return;
+                    if !self.put_away(index, number) {
+                        self.hold(index, number, blocked);
                     }
+                    return;
                 }
                 State::Close if !blocked => return self.close(index, number),
                 State::Abort => {
@@ -569,8 +601,9 @@ impl<P: Port> Driver<P> {
         if line.ended.get() {
             return self.end(index, EndReason::PeerClosed, false);
         }
-        if self.stopping.is_some() {
-            return self.end(index, EndReason::Shutdown, false);
+        if let Some(reason) = line.ending.get() {
+            line.reason.set(reason);
+            return self.close(index, number);
         }
         let slot = self.table.slot_mut(index);
         if let Some(pinned) = line.pin.take() {
@@ -603,12 +636,18 @@ impl<P: Port> Driver<P> {
             self.end(index, EndReason::PeerClosed, false);
             return true;
         }
+        if let Some(reason) = line.ending.get() {
+            line.reason.set(reason);
+            self.close(index, number);
+            return true;
+        }
         let mut input = line.input.borrow_mut();
         if !self.port.put_away(index, input.unread(), input.parser) {
             return false;
         }
         input.clear();
         drop(input);
+        line.handler_waited_ms.set(0);
         let slot = self.table.slot_mut(index);
         if let Some(pinned) = line.pin.take() {
             slot.pinned = pinned;
@@ -618,9 +657,9 @@ impl<P: Port> Driver<P> {
         line.state.set(State::Between);
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
-            self.table.move_to(index, Stage::Head);
+            self.table.insert(index, Stage::Head);
             let head_ms = self.settings.deadlines.head_ms;
-            if head_ms != NEVER {
+            if is_bound(head_ms) {
                 self.due_at(arrived_ms.wrapping_add(head_ms));
             }
         }
@@ -634,10 +673,10 @@ impl<P: Port> Driver<P> {
         let number = self.table.slot(index).lane;
         if let Some(lane) = self.lanes.get_mut(number as usize) {
             if lane.wire.line.state.get() != State::Between {
-                let future = self.port.renew(&lane.wire);
-                lane.future.set(future);
+                self.port.restart(&lane.wire, lane.future.as_mut());
             }
             lane.wire.line.reset();
+            lane.blocked = false;
             self.free(index, number);
         }
         let slot = self.table.slot_mut(index);
@@ -709,7 +748,7 @@ impl<P: Port> Driver<P> {
     }
 
     fn due_in(&mut self, ms: u32) {
-        if ms != NEVER {
+        if is_bound(ms) {
             self.due_at(self.now_ms.wrapping_add(ms));
         }
     }
@@ -740,10 +779,10 @@ impl<P: Port> Driver<P> {
         self.due_ms = None;
         if let Some(stopped_ms) = self.stopping {
             let flush_ms = self.settings.deadlines.flush_ms;
-            if flush_ms != NEVER && is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
-                return self.end_all();
-            }
-            if flush_ms != NEVER {
+            if is_bound(flush_ms) {
+                if is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
+                    return self.end_all();
+                }
                 self.due_at(stopped_ms.wrapping_add(flush_ms));
             }
         }
@@ -753,9 +792,10 @@ impl<P: Port> Driver<P> {
             (Stage::Idle, deadlines.idle_ms),
             (Stage::Pinned, deadlines.idle_ms),
             (Stage::Head, deadlines.head_ms),
+            (Stage::Waiting, deadlines.handler_ms),
             (Stage::Closing, deadlines.linger_ms),
         ] {
-            if ms == NEVER {
+            if !is_bound(ms) {
                 continue;
             }
             loop {
@@ -763,7 +803,9 @@ impl<P: Port> Driver<P> {
                 if index == NONE {
                     break;
                 }
-                let due_ms = self.table.slot(index).since_ms.wrapping_add(ms);
+                let slot = self.table.slot(index);
+                let since_ms = if stage == Stage::Waiting { slot.waiting_ms } else { slot.since_ms };
+                let due_ms = since_ms.wrapping_add(ms);
                 if !is_due(due_ms, self.now_ms) {
                     self.due_at(due_ms);
                     break;
@@ -772,6 +814,8 @@ impl<P: Port> Driver<P> {
                     Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstOctet), false),
                     Stage::Head => self.head_overdue(index),
                     Stage::Closing => self.let_go(index, true),
+                    // Without a lane there is nothing to say it with.
+                    Stage::Waiting => self.end(index, EndReason::Deadline(Deadline::Handler), false),
                     _ => self.end(index, EndReason::Idle, false),
                 }
             }
@@ -782,7 +826,7 @@ impl<P: Port> Driver<P> {
 
     /// A head that was put away is overdue: a lane says so.
     fn head_overdue(&mut self, index: u32) {
-        match self.attach(index) {
+        match self.give_lane(index) {
             Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
             None => self.end(index, EndReason::Deadline(Deadline::Head), false),
         }
@@ -791,10 +835,9 @@ impl<P: Port> Driver<P> {
     /// Sets a lane anew and lets it do what it is ordered to.
     fn order(&mut self, index: u32, number: u32, order: Order) {
         let lane = &mut self.lanes[number as usize];
-        let future = self.port.renew(&lane.wire);
-        lane.future.set(future);
+        self.port.restart(&lane.wire, lane.future.as_mut());
         lane.wire.line.order.set(Some(order));
-        self.advance(index, number);
+        self.advance(index, number, false);
     }
 
     fn expire_exchanges(&mut self) {
@@ -822,25 +865,25 @@ impl<P: Port> Driver<P> {
         let lane = self.lanes.get(number as usize)?;
         let line = &lane.wire.line;
         let deadlines = &self.settings.deadlines;
-        let (from_ms, ms) = match (line.state.get(), line.output.try_borrow().is_ok_and(|output| output.end > 0)) {
+        let (from_ms, ms) = match (line.state.get(), awaits_peer(line)) {
             (_, true) => (lane.progress_ms, deadlines.response_ms),
             (State::Head, _) => (line.arrived_ms.get(), deadlines.head_ms),
             (State::Exchange, _) if line.wants_body.get() => {
                 let ms = line.body_ms(deadlines.body_ms, deadlines.body_octets_per_s);
-                (lane.polled_ms.wrapping_sub(lane.body_waited_ms), ms)
+                (lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
             }
             (State::Exchange, _) if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
                 let ms = line.handler_ms(deadlines.handler_ms);
-                (lane.polled_ms.wrapping_sub(lane.handler_waited_ms), ms)
+                (lane.polled_ms.wrapping_sub(line.handler_waited_ms.get()), ms)
             }
             _ => return None,
         };
-        (ms != NEVER).then(|| from_ms.wrapping_add(ms))
+        is_bound(ms).then(|| from_ms.wrapping_add(ms))
     }
 
     fn exchange_overdue(&mut self, index: u32, number: u32) {
         let line = &self.lanes[number as usize].wire.line;
-        if line.output.try_borrow().is_ok_and(|output| output.end > 0) {
+        if awaits_peer(line) {
             return self.end(index, EndReason::Deadline(Deadline::Response), true);
         }
         if line.state.get() == State::Head {
@@ -850,7 +893,7 @@ impl<P: Port> Driver<P> {
             line.reason.set(EndReason::Deadline(Deadline::Body));
             return self.order(index, number, Order::Refuse(Refusal::BodyTimeout));
         }
-        line.reason.set(EndReason::Deadline(Deadline::Handler));
+        // Not the connection's end: if it ends behind the answer, that has a reason of its own.
         self.order(index, number, Order::Overdue);
     }
 
@@ -873,19 +916,35 @@ impl<P: Port> Driver<P> {
     fn close_after(&mut self, index: u32, reason: EndReason) {
         let number = self.table.slot(index).lane;
         let Some(lane) = self.lanes.get(number as usize) else { return };
-        if let Ok(mut output) = lane.wire.line.output.try_borrow_mut() {
-            output.exchange.persistent = false;
+        let line = &lane.wire.line;
+        match line.state.get() {
+            State::Exchange => {
+                if let Ok(mut output) = line.output.try_borrow_mut() {
+                    output.exchange.persistent = false;
+                }
+                line.reason.set(reason);
+            }
+            // The last response is still on its way: the connection ends behind it.
+            State::Between => line.ending.set(Some(reason)),
+            State::Head if lane.blocked => line.ending.set(Some(reason)),
+            State::Head => {
+                line.reason.set(reason);
+                self.close(index, number);
+            }
+            // It ends already, for a reason of its own.
+            State::Close | State::Abort => {}
         }
-        lane.wire.line.reason.set(reason);
     }
 
-    /// Keeps a connection from being evicted, or no longer so. Returns whether it is there.
+    /// Keeps a connection from being evicted, or no longer so, which counts as a use. Returns whether the
+    /// connection is there.
     pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
         let now_ms = self.now_ms;
         let Some(slot) = self.own(id) else { return false };
         slot.pinned = pinned;
         match (slot.stage, pinned) {
-            (Stage::Idle, true) => self.table.move_to(id.index(), Stage::Pinned),
+            // The idle deadline stays as it was.
+            (Stage::Idle, true) => self.table.insert(id.index(), Stage::Pinned),
             (Stage::Pinned, false) => {
                 slot.since_ms = now_ms;
                 self.table.move_to(id.index(), Stage::Idle);
@@ -904,7 +963,7 @@ impl<P: Port> Driver<P> {
         self.table.all().filter(|(_, slot)| slot.stage != Stage::Closing).map(|(index, slot)| Listed {
             id: self.id(index, slot.generation),
             peer: slot.socket.as_ref().and_then(|socket| self.port.peer(socket).address()),
-            idle_ms: self.now_ms.wrapping_sub(slot.since_ms),
+            idle_ms: if slot.stage == Stage::Busy { 0 } else { self.now_ms.wrapping_sub(slot.since_ms) },
             busy: slot.stage == Stage::Busy,
             pinned: slot.pinned,
         })
@@ -917,21 +976,20 @@ impl<P: Port> Driver<P> {
             return;
         }
         self.stopping = Some(self.now_ms);
-        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head, Stage::Waiting] {
+        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head] {
             while self.table.oldest(stage) != NONE {
                 self.end(self.table.oldest(stage), EndReason::Shutdown, false);
             }
         }
         let mut index = self.table.oldest(Stage::Busy);
         while index != NONE {
-            let number = self.table.slot(index).lane;
-            if let Some(lane) = self.lanes.get(number as usize) {
-                lane.wire.line.stopping.set(true);
-            }
+            let newer = self.table.newer(index);
             self.close_after(index, EndReason::Shutdown);
-            index = self.table.newer(index);
+            index = newer;
         }
         self.due_in(self.settings.deadlines.flush_ms);
+        // Requests that wait for a lane have arrived: they are answered too.
+        self.serve_waiting();
     }
 
     /// Ends everything at once.
@@ -964,5 +1022,106 @@ impl<P: Port> Driver<P> {
 impl<P: Port> core::fmt::Debug for Driver<P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.attached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::size_of;
+
+    use super::*;
+
+    struct Adder {
+        _sum: i64,
+    }
+
+    impl Session for Adder {
+        fn end(self, _: EndReason) {}
+    }
+
+    /// A port whose handles are pointers, as a host's are.
+    struct Host;
+
+    impl Port for Host {
+        type Session = Adder;
+        type Socket = u32;
+        type Wire = &'static Wire<Adder>;
+        type Future = core::future::Pending<Infallible>;
+        type Pinned = &'static mut Self::Future;
+        type Slots = heapless::Vec<Slot<Adder, u32>, 1>;
+        type Lanes = heapless::Vec<Lane<Self>, 1>;
+        type Observer = ();
+
+        fn observer(&self) -> &() {
+            &()
+        }
+        fn peer(&self, _: &u32) -> Peer {
+            Peer::Unknown
+        }
+        fn receive(&mut self, _: &mut u32, _: &mut [u8]) -> Received {
+            Received::Blocked
+        }
+        fn discard(&mut self, _: &mut u32) -> Received {
+            Received::Blocked
+        }
+        fn has_unread(&mut self, _: &mut u32) -> bool {
+            false
+        }
+        fn send(&mut self, _: &mut u32, _: &[u8]) -> Transmitted {
+            Transmitted::Blocked
+        }
+        fn shut(&mut self, _: &mut u32) {}
+        fn release(&mut self, _: u32, _: bool) {}
+        fn report(&mut self, _: Key, _: &mut u32, _: Interest) {}
+        fn lane(&mut self, _: u32) -> Option<Lane<Self>> {
+            None
+        }
+        fn renew(&mut self, _: &Self::Wire) -> Self::Future {
+            core::future::pending()
+        }
+    }
+
+    /// What grows is to be grown on purpose: these are the costs of an idle connection and of a lane.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn sizes() {
+        let sizes = [
+            size_of::<Slot<Adder, u32>>(),
+            size_of::<Slot<(), u32>>(),
+            size_of::<Wire<Adder>>(),
+            size_of::<Lane<Host>>(),
+        ];
+        assert_eq!(sizes, [56, 40, 1200, 56], "slot, slot without a session, wire, lane");
+    }
+
+    #[test]
+    fn times_wrap() {
+        for now_ms in [0, 5, 1 << 31, u32::MAX] {
+            assert!(is_due(now_ms, now_ms));
+            assert!(is_due(now_ms.wrapping_sub(1), now_ms));
+            assert!(!is_due(now_ms.wrapping_add(1), now_ms));
+            assert!(is_due(now_ms.wrapping_sub((1 << 31) - 1), now_ms));
+            assert!(!is_due(now_ms.wrapping_add((1 << 31) - 1), now_ms));
+        }
+        assert!(is_bound((1 << 31) - 1) && !is_bound(1 << 31) && !is_bound(crate::NEVER));
+    }
+
+    /// A store that is smaller than what is asked for is the bound.
+    #[test]
+    fn a_store_that_is_full() {
+        let settings = DriverSettings {
+            connections_max: 2,
+            lanes_max: 1,
+            evict: false,
+            deadlines: Deadlines::BOARD,
+            limits: Limits::BOARD,
+            worker: 0,
+        };
+        let mut driver = Driver::new(Host, heapless::Vec::new(), heapless::Vec::new(), settings);
+        assert!(driver.has_room());
+        assert!(driver.connected(7).is_ok());
+        assert!(!driver.has_room() && driver.is_full());
+        assert_eq!(driver.connected(8), Err(8));
+        assert_eq!(driver.count(), 1);
     }
 }

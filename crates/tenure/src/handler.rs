@@ -26,7 +26,8 @@ pub trait Handler<S> {
     /// Answers the request.
     ///
     /// # Errors
-    /// An [`Error`] to be answered instead; where the response has begun already the connection is reset.
+    /// An [`Error`] to be answered instead; where the response has begun already the connection is reset. An OPTIONS
+    /// request that no handler is for comes back as one of status 204, which is answered with an Allow field.
     ///
     /// # Cancellation safety
     /// Dropped at any await when the peer resets the connection or a deadline is missed; what it has changed of the
@@ -34,7 +35,7 @@ pub trait Handler<S> {
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
 
     /// Tells the methods that the target at `path` has, for Allow fields.
-    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         let _ = (path, tell);
     }
 
@@ -56,7 +57,7 @@ impl<S, H: Handler<S>> Handler<S> for &H {
         (**self).handle(request, responder).await
     }
 
-    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         (**self).methods(path, tell);
     }
 
@@ -89,8 +90,12 @@ where
 {
     #[inline]
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        let response = (self.function)(request).await;
+        let mut response = (self.function)(request).await;
         request.inner.reader.release();
+        // What nearly every response does, without a future of its own.
+        if let Some(result) = responder.send_now(&mut response) {
+            return result;
+        }
         responder.send(response).await
     }
 }
@@ -167,7 +172,7 @@ where
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
     }
 
-    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.handler.methods(path, tell);
     }
 

@@ -35,7 +35,7 @@ use std::{
 };
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, Session, StatusCode,
+    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, RequestLine, Session, StatusCode,
     port::{
         Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
         Transmitted, Wire, lane,
@@ -103,41 +103,60 @@ pub enum Event {
     Disconnected(ConnectionId, EndReason, bool),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Recorder {
     events: RefCell<Vec<Event>>,
     refuses: Cell<bool>,
+    /// The application's own, which is told everything.
+    own: Option<Box<dyn Observer>>,
 }
 
 impl Recorder {
     fn push(&self, event: Event) {
         self.events.borrow_mut().push(event);
     }
+
+    fn tell(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(own) = &self.own {
+            tell(&**own);
+        }
+    }
 }
 
 impl Observer for Recorder {
-    fn connected(&self, id: ConnectionId, _: Option<SocketAddr>) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
         if self.refuses.get() {
             return Admission::Refuse;
         }
-        self.push(Event::Connected(id));
-        Admission::Accept
+        let admission = self.own.as_ref().map_or(Admission::Accept, |own| own.connected(id, peer));
+        if admission == Admission::Accept {
+            self.push(Event::Connected(id));
+        }
+        admission
     }
 
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, _: u32) {
+    fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {
+        self.tell(|own| own.head_received(id, line));
+    }
+
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
         self.push(Event::Sent(id, status, octets));
+        self.tell(|own| own.response_sent(id, status, octets, duration_ms));
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {
         self.push(Event::Refused(id, refusal));
+        self.tell(|own| own.refused(id, refusal));
     }
 
     fn evicted(&self, id: ConnectionId, by: ConnectionId) {
         self.push(Event::Evicted(id, by));
+        self.tell(|own| own.evicted(id, by));
     }
 
     fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
         self.push(Event::Disconnected(id, reason, session));
+        self.tell(|own| own.disconnected(id, reason, session));
     }
 }
 
@@ -322,6 +341,12 @@ impl<S: Session + 'static> Port for KitPort<S> {
         (self.renew)(wire)
     }
 
+    fn restart(&mut self, wire: &Rc<Wire<S>>, mut future: Pin<&mut LaneFuture>) {
+        let anew = (self.renew)(wire);
+        // An assignment whose drop panics is made all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| future.set(anew)));
+    }
+
     fn poll(&mut self, future: Pin<&mut LaneFuture>, context: &mut Context<'_>) -> Result<(), Panicked> {
         catch_unwind(AssertUnwindSafe(|| {
             let _ = future.poll(context);
@@ -382,7 +407,16 @@ impl<S: Session + 'static> Server<S> {
 
     /// A server for that application.
     pub fn with<A: Handler<S> + 'static>(app: A, settings: Settings) -> Self {
-        let recorder = Rc::new(Recorder::default());
+        Server::recorded(app, settings, Recorder::default())
+    }
+
+    /// A server for that application which `observer` watches, besides [`events`](Server::events).
+    pub fn watched<A: Handler<S> + 'static>(app: A, settings: Settings, observer: impl Observer + 'static) -> Self {
+        Server::recorded(app, settings, Recorder { own: Some(Box::new(observer)), ..Recorder::default() })
+    }
+
+    fn recorded<A: Handler<S> + 'static>(app: A, settings: Settings, recorder: Recorder) -> Self {
+        let recorder = Rc::new(recorder);
         let woken = Arc::default();
         let app = Rc::new(app);
         let watching = recorder.clone();
@@ -481,6 +515,9 @@ impl<S: Session + 'static> Server<S> {
     }
 
     /// Lets time pass, and everything happen that falls due meanwhile.
+    ///
+    /// # Panics
+    /// When that has no end: a busy loop.
     pub fn advance(&mut self, ms: u32) {
         self.run();
         let mut rest_ms = ms;
@@ -491,6 +528,14 @@ impl<S: Session + 'static> Server<S> {
             self.driver.set_now(self.now_ms);
             self.driver.expire();
             self.run();
+            for _ in 0..CALLS_MAX {
+                if self.driver.due_within() != Some(0) {
+                    break;
+                }
+                self.driver.expire();
+                self.run();
+            }
+            assert!(self.driver.due_within() != Some(0), "what is due stays due: a busy loop");
         }
     }
 
@@ -530,9 +575,12 @@ impl<S: Session + 'static> Server<S> {
         self.driver.pin(id, pinned)
     }
 
-    /// Takes an idle connection's session out of the server, its socket released. `None` where there is none.
+    /// Takes an idle connection and its session out of the server: what its client sends and awaits from now on is not
+    /// the server's any more. `None` where there is no such connection, or no session on it.
     pub fn hand_over(&mut self, id: ConnectionId) -> Option<S> {
-        self.driver.hand_over(id)?.1
+        let (pipe, session) = self.driver.hand_over(id)?;
+        self.pipes.retain(|other| !Rc::ptr_eq(other, &pipe));
+        session
     }
 
     /// Stops the server: idle connections end, exchanges in flight have until their deadline.

@@ -22,6 +22,7 @@ use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
+    responder::Opened,
     wire::{Input, Line, Order, State, Wire},
 };
 
@@ -44,6 +45,7 @@ async fn pause() {
 /// # Cancellation safety
 /// Dropped at any time, it leaves octets, session and the state of the exchange on the wire, for a lane set anew to take
 /// up.
+#[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
 pub async fn lane<S, A, O>(
     wire: impl Deref<Target = Wire<S>>,
     app: impl Deref<Target = A>,
@@ -65,28 +67,30 @@ where
         match input.parse(&line.head_limits) {
             Ok(Some(head)) => {
                 let octets = input.unread();
-                line.open(&head, octets.len());
+                let asterisk = head.form == TargetForm::Asterisk;
+                let opened = Opened { line, octets };
                 let mut request = Request::new(wire, octets, head);
-                observer.head_received(line.id.get(), request.method_token(), request.target());
-                let responder = Responder { line, octets };
-                let result = if head.form == TargetForm::Asterisk {
+                line.open(request.inner.head(), octets.len());
+                observer.head_received(line.id.get(), request.inner.line_of_request());
+                let responder = Responder { opened: &opened };
+                let result = if asterisk {
                     // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
                     responder.send(StatusCode::NO_CONTENT).await
                 } else {
                     app.handle(&mut request, responder).await
                 };
-                let path = if result.is_err() { request.inner.routed() } else { "" };
+                let path = if result.is_err() { request.inner.whole_path() } else { b"" };
                 drop(request);
                 match result {
                     Ok(_) if line.rest.get() == 0 => {}
-                    result => conclude(line, app, octets, path, result).await,
+                    result => conclude(line, app, observer, octets, path, result).await,
                 }
                 if !line.close(observer, &mut input) {
                     drop(input);
                     return line.rest_in(State::Close).await;
                 }
                 if input.start == input.end {
-                    input.clear();
+                    (input.start, input.end) = (0, 0);
                     line.state.set(State::Between);
                     drop(input);
                     pause().await;
@@ -110,6 +114,7 @@ where
 }
 
 /// Does what a lane that was set anew has been ordered to. Returns whether the connection goes on.
+#[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
 #[inline(never)]
 async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, order: Order) -> bool {
     let error = match order {
@@ -120,13 +125,15 @@ async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: 
         Order::Refuse(refusal) => {
             observer.refused(line.id.get(), refusal);
             line.output.borrow_mut().exchange.persistent = false;
+            // The rest is not waited for any more.
+            line.body.borrow_mut().lost = Some(line.reason.get());
             refusal.into()
         }
         Order::Failed => Error::internal("a handler panicked"),
         Order::Overdue => Error::unavailable("the answer took too long: try again later"),
     };
     let mut input = line.input.borrow_mut();
-    conclude(line, app, input.unread(), "", Err(error)).await;
+    conclude(line, app, observer, input.unread(), b"", Err(error)).await;
     line.close(observer, &mut input)
 }
 
@@ -141,13 +148,21 @@ async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &
         Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
         refusal => EndReason::Protocol(refusal),
     });
-    let _ = line.respond_rest(&mut Failure { error: refusal.into(), app, path: "", session: PhantomData }).await;
+    let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
+    let _ = line.respond_rest(failure).await;
     let _ = line.close_response(observer);
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
 #[inline(never)]
-async fn conclude<S, A: Handler<S>>(line: &Line, app: &A, octets: &[u8], path: &str, result: Result<Sent, Error>) {
+async fn conclude<S, A: Handler<S>, O: Observer>(
+    line: &Line,
+    app: &A,
+    observer: &O,
+    octets: &[u8],
+    path: &[u8],
+    result: Result<Sent, Error>,
+) {
     if let Err(error) = result {
         if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
             log::error!("connection {}: {error}", line.id.get());
@@ -157,13 +172,14 @@ async fn conclude<S, A: Handler<S>>(line: &Line, app: &A, octets: &[u8], path: &
             if !matches!(line.reason.get(), EndReason::Deadline(_)) {
                 line.reason.set(EndReason::Aborted);
             }
+            line.tell_refused(observer);
             line.rest_in(State::Abort).await;
         }
         if !done {
             if line.rest.get() != 0 {
                 line.settle(octets).await;
             }
-            let failure = &mut Failure { error, app, path, session: PhantomData };
+            let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
             if line.respond_rest(failure).await.is_err() {
                 line.reason.set(EndReason::Aborted);
                 line.rest_in(State::Abort).await;
@@ -177,14 +193,28 @@ async fn conclude<S, A: Handler<S>>(line: &Line, app: &A, octets: &[u8], path: &
         line.reason.set(reason);
         line.output.borrow_mut().exchange.persistent = false;
     }
+    line.tell_refused(observer);
 }
 
 /// An error as a response: the application's own for its status, or a line of text.
 struct Failure<'a, S, A> {
     error: Error,
     app: &'a A,
-    path: &'a str,
+    path: &'a [u8],
+    /// The application's response could not be written: it is not asked again.
+    own_failed: bool,
     session: PhantomData<fn(&S)>,
+}
+
+/// Text of which what does not fit is cut off.
+struct ErrorLine(heapless::String<192>);
+
+impl Write for ErrorLine {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        // One octet is kept for the line's end.
+        let room = self.0.capacity() - 1 - self.0.len();
+        self.0.push_str(&text[..text.floor_char_boundary(room)]).map_err(|_| core::fmt::Error)
+    }
 }
 
 impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
@@ -192,24 +222,31 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         let status = self.error.status();
         let begin = |reply: &mut Reply<'_>| {
             reply.restart(status);
-            if status == StatusCode::METHOD_NOT_ALLOWED {
+            if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) {
                 reply.allow(&mut |tell| self.app.methods(self.path, tell));
             }
         };
-        begin(reply);
-        match self.app.error(&self.error, reply) {
-            Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
-            Some(outcome) => return outcome,
-            None => {}
+        if !self.own_failed {
+            begin(reply);
+            match self.app.error(&self.error, reply) {
+                Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
+                Some(outcome) => return outcome,
+                None => {}
+            }
+            self.own_failed = true;
         }
         begin(reply);
-        let mut text = heapless::String::<192>::new();
+        if status.has_no_body() {
+            return reply.empty();
+        }
+        let mut text = ErrorLine(heapless::String::new());
         let _ = match status {
             // What failed on this side is logged; the client learns that it did.
-            StatusCode::INTERNAL_SERVER_ERROR => writeln!(text, "{}", status.phrase()),
-            _ => writeln!(text, "{}", self.error),
+            StatusCode::INTERNAL_SERVER_ERROR => write!(text, "{}", status.phrase()),
+            _ => write!(text, "{}", self.error),
         };
-        reply.field("Content-Type", "text/plain").body(text.as_bytes())
+        let _ = text.0.push('\n');
+        reply.field("Content-Type", "text/plain").body(text.0.as_bytes())
     }
 }
 
@@ -225,12 +262,11 @@ impl Line {
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;
-        if !persistent {
-            self.reason.set(EndReason::PeerAsked);
-        }
-        if self.stopping.get() {
+        // What else ends the connection says so; a response that only a close can end is the version's, the peer's.
+        self.reason.set(EndReason::PeerAsked);
+        if let Some(reason) = self.ending.get() {
             persistent = false;
-            self.reason.set(EndReason::Shutdown);
+            self.reason.set(reason);
         }
         self.output.borrow_mut().exchange =
             Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);
@@ -244,12 +280,22 @@ impl Line {
         self.expects_continue.set(head.expects_continue && body.at == received);
         self.rest.set(match head.framing {
             Framing::Empty => 0,
-            Framing::Length(octets) => octets,
+            // The greatest number stands for chunks.
+            Framing::Length(octets) => octets.min(u64::MAX - 1),
             Framing::Chunked => {
                 body.chunked = Some(ChunkedDecoder::new());
                 u64::MAX
             }
         });
+    }
+
+    /// Tells the observer of a body whose framing was broken.
+    fn tell_refused(&self, observer: &impl Observer) {
+        if let Ok(body) = self.body.try_borrow()
+            && let Some(EndReason::Protocol(refusal)) = body.lost
+        {
+            observer.refused(self.id.get(), refusal);
+        }
     }
 
     /// Tells the observer of a response that is complete; returns whether the connection goes on.
@@ -278,6 +324,9 @@ impl Line {
         input.parser = HeadParser::new();
         // What is there already of the next request counts as having arrived now.
         self.arrived_ms.set(self.now_ms.get());
+        self.body_waited_ms.set(0);
+        self.handler_waited_ms.set(0);
+        self.failed.set(false);
         true
     }
 }

@@ -77,7 +77,7 @@ pub use error::Error;
 pub use handler::{Handler, Next};
 pub use id::ConnectionId;
 pub use methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
-pub use observer::{Admission, Observer};
+pub use observer::{Admission, Observer, RequestLine};
 pub use reply::{IntoResponse, Outcome, Reply, Sent};
 pub use request::Request;
 pub use responder::{Responder, Stream};

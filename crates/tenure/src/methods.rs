@@ -1,13 +1,13 @@
 //! Which handler a target has for which method.
 
-use core::time::Duration;
+use core::{future::Future, time::Duration};
 
 use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
     Error, Request, Responder, Switch,
     handler::{Function, Handler, Responding},
-    reply::{IntoResponse, Outcome, Reply, Sent},
+    reply::{IntoResponse, Sent},
     wire::Line,
 };
 
@@ -28,6 +28,8 @@ enum Verb {
 pub struct Methods<C> {
     chain: C,
     switch: Option<&'static Switch>,
+    /// None of what follows is set.
+    plain: bool,
     handler_ms: Option<u32>,
     body_ms: Option<u32>,
     waits_long: bool,
@@ -51,7 +53,7 @@ pub struct End;
 pub trait Chain<S>: Declared {
     async fn handle<'r>(
         &self,
-        method: Method,
+        asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> Result<Sent, Error>;
@@ -60,13 +62,22 @@ pub trait Chain<S>: Declared {
 /// Which methods a chain has.
 #[doc(hidden)]
 pub trait Declared {
+    /// Whether it has a handler for that method, be it one for all; [`Method::Other`]: whether it has one for all.
     fn has(&self, method: Method) -> bool;
+    /// Whether it has a handler for that method alone.
+    fn has_own(&self, method: Method) -> bool;
     fn has_extension(&self, token: &str) -> bool;
     fn tell(&self, tell: &mut dyn FnMut(&str));
 }
 
 impl Declared for End {
+    #[inline]
     fn has(&self, _: Method) -> bool {
+        false
+    }
+
+    #[inline]
+    fn has_own(&self, _: Method) -> bool {
         false
     }
 
@@ -79,23 +90,46 @@ impl Declared for End {
 
 impl<S> Chain<S> for End {
     #[inline]
-    async fn handle<'r>(&self, method: Method, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
-        Err(not_allowed(method))
+    async fn handle<'r>(&self, asked: Asked, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
+        Err(asked.unanswered())
     }
 }
 
-#[cold]
-fn not_allowed(method: Method) -> Error {
-    if method == Method::Other {
-        Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here")
-    } else {
-        Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
+/// What a chain is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Asked {
+    /// That method.
+    Method(Method),
+    /// Any, but it cannot be begun now.
+    Later,
+}
+
+impl Asked {
+    /// What to say where no handler has answered.
+    #[cold]
+    fn unanswered(self) -> Error {
+        match self {
+            Asked::Later => Error::unavailable("too many long responses are at work: try again later"),
+            // Not an error at all, but it is answered where errors are: with an Allow field.
+            Asked::Method(Method::Options) => Error::new(StatusCode::NO_CONTENT, ""),
+            Asked::Method(Method::Other) => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
+            Asked::Method(_) => {
+                Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
+            }
+        }
     }
 }
 
 impl<H, C: Declared> Declared for On<H, C> {
+    #[inline]
     fn has(&self, method: Method) -> bool {
         self.verb == Verb::Any || self.verb == Verb::Known(method) || self.next.has(method)
+    }
+
+    #[inline]
+    fn has_own(&self, method: Method) -> bool {
+        self.verb == Verb::Known(method) || self.next.has_own(method)
     }
 
     fn has_extension(&self, token: &str) -> bool {
@@ -107,38 +141,36 @@ impl<H, C: Declared> Declared for On<H, C> {
         match self.verb {
             Verb::Known(method) => tell(method.token().unwrap_or_default()),
             Verb::Extension(token) => tell(token),
-            Verb::Any => {
-                for method in ALL {
-                    if !self.next.has(method) {
-                        tell(method.token().unwrap_or_default());
-                    }
-                }
-            }
+            Verb::Any => {}
         }
     }
 }
 
-/// The methods that `any` tells of.
-const ALL: [Method; 6] = [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch];
+/// The methods that are told of where one handler is for all.
+const ALL: [Method; 7] =
+    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
     #[inline]
     async fn handle<'r>(
         &self,
-        method: Method,
+        asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> Result<Sent, Error> {
         let mine = match self.verb {
-            Verb::Known(known) => known == method,
-            Verb::Extension(token) => method == Method::Other && request.inner.token() == token.as_bytes(),
-            // What was added for one method goes before what was added for all, in whatever order.
-            Verb::Any => !self.next.has(method) && !self.next.has_extension(request.method_token()),
+            Verb::Known(known) => asked == Asked::Method(known),
+            Verb::Extension(token) => asked == OTHER && request.inner.token() == token.as_bytes(),
+            Verb::Any => match asked {
+                // What was added for one method goes before what was added for all, in whatever order.
+                Asked::Method(method) => !self.next.has(method) && !self.next.has_extension(request.method_token()),
+                Asked::Later => false,
+            },
         };
         if mine {
             self.handler.handle(request, responder).await
         } else {
-            self.next.handle(method, request, responder).await
+            self.next.handle(asked, request, responder).await
         }
     }
 }
@@ -149,7 +181,7 @@ impl<C> Methods<C> {
         C: Declared,
     {
         let twice = match verb {
-            Verb::Known(method) => self.chain.has(method) && !self.chain.has(Method::Other),
+            Verb::Known(method) => self.chain.has_own(method),
             Verb::Extension(token) => self.chain.has_extension(token),
             Verb::Any => self.chain.has(Method::Other),
         };
@@ -157,6 +189,7 @@ impl<C> Methods<C> {
         Methods {
             chain: On { verb, handler, next: self.chain },
             switch: self.switch,
+            plain: self.plain,
             handler_ms: self.handler_ms,
             body_ms: self.body_ms,
             waits_long: self.waits_long,
@@ -212,6 +245,7 @@ impl<C> Methods<C> {
     /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms).
     #[must_use]
     pub fn handler_deadline(mut self, deadline: Duration) -> Self {
+        self.plain = false;
         self.handler_ms = Some(milliseconds(deadline));
         self
     }
@@ -220,6 +254,7 @@ impl<C> Methods<C> {
     /// [`Deadlines::body_ms`](crate::Deadlines::body_ms).
     #[must_use]
     pub fn body_deadline(mut self, deadline: Duration) -> Self {
+        self.plain = false;
         self.body_ms = Some(milliseconds(deadline));
         self
     }
@@ -228,6 +263,7 @@ impl<C> Methods<C> {
     /// always stays for short requests: 503 then.
     #[must_use]
     pub fn waits_long(mut self) -> Self {
+        self.plain = false;
         self.waits_long = true;
         self
     }
@@ -249,22 +285,24 @@ fn extension_verb(token: &'static str) -> Verb {
 }
 
 impl<S, C: Chain<S>> Handler<S> for Methods<C> {
+    // Not an `async fn`: a layer less for every request.
     #[inline]
-    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        let mut method = request.method();
-        if self.handler_ms.is_some() || self.body_ms.is_some() || self.waits_long {
-            self.prepare(request.inner.line())?;
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        let mut asked = Asked::Method(request.method());
+        if asked == Asked::Method(Method::Head) && !self.chain.has_own(Method::Head) {
+            asked = Asked::Method(Method::Get);
         }
-        if method == Method::Head && !self.chain.has(Method::Head) {
-            method = Method::Get;
+        if !self.plain && !self.prepare(request.inner.line()) {
+            asked = Asked::Later;
         }
-        if method == Method::Options && !self.chain.has(Method::Options) {
-            return responder.send(Options(&self.chain)).await;
-        }
-        self.chain.handle(method, request, responder).await
+        self.chain.handle(asked, request, responder)
     }
 
-    fn methods(&self, _: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {
         tell_all(&self.chain, tell);
     }
 
@@ -274,38 +312,30 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
 }
 
 impl<C> Methods<C> {
+    /// Sets what a request here goes by; returns whether it may begin now.
     #[cold]
-    fn prepare(&self, line: &Line) -> Result<(), Error> {
+    fn prepare(&self, line: &Line) -> bool {
         line.route_handler_ms.set(self.handler_ms);
         line.route_body_ms.set(self.body_ms);
-        if self.waits_long && !line.may_wait_long.get() {
-            return Err(Error::unavailable("too many long responses are at work: try again later"));
-        }
-        Ok(())
+        !self.waits_long || line.may_wait_long.get()
     }
 }
 
 fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
     chain.tell(tell);
-    if chain.has(Method::Get) && !chain.has(Method::Head) {
-        tell("HEAD");
-    }
-    if !chain.has(Method::Options) || chain.has(Method::Other) {
-        tell("OPTIONS");
-    }
-}
-
-/// The answer to OPTIONS: the methods that there are.
-struct Options<'a>(&'a dyn Declared);
-
-impl IntoResponse for Options<'_> {
-    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        reply.status(StatusCode::NO_CONTENT);
-        reply.allow(&mut |tell| tell_all(self.0, tell)).empty()
+    let all = chain.has(Method::Other);
+    for method in ALL {
+        let with_get = method == Method::Head && chain.has_own(Method::Get);
+        if (all || with_get || method == Method::Options) && !chain.has_own(method) {
+            tell(method.token().unwrap_or_default());
+        }
     }
 }
 
-const NONE: Methods<End> = Methods { chain: End, switch: None, handler_ms: None, body_ms: None, waits_long: false };
+const OTHER: Asked = Asked::Method(Method::Other);
+
+const NONE: Methods<End> =
+    Methods { chain: End, switch: None, plain: true, handler_ms: None, body_ms: None, waits_long: false };
 
 /// The first method of a chain of them.
 type First<H> = Methods<On<H, End>>;

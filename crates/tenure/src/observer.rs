@@ -15,6 +15,30 @@ pub enum Admission {
     Refuse,
 }
 
+/// What a request asks for, and of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLine<'a> {
+    method: &'a [u8],
+    target: &'a [u8],
+}
+
+impl<'a> RequestLine<'a> {
+    #[inline]
+    pub(crate) fn new(method: &'a [u8], target: &'a [u8]) -> Self {
+        RequestLine { method, target }
+    }
+
+    /// The method as it was sent.
+    pub fn method(&self) -> &'a str {
+        str::from_utf8(self.method).unwrap_or_default()
+    }
+
+    /// The target as it was sent.
+    pub fn target(&self) -> &'a str {
+        str::from_utf8(self.target).unwrap_or_default()
+    }
+}
+
 /// Watches a server. Every method does nothing by default; `()` watches nothing and costs nothing.
 ///
 /// Called on the thread that serves the connection: what takes long here keeps its other connections waiting.
@@ -29,7 +53,7 @@ pub trait Observer {
     }
 
     /// A request's head is complete.
-    fn head_received(&self, id: ConnectionId, method: &str, target: &str) {}
+    fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {}
 
     /// A response is complete: its status, the octets of head and body, and the milliseconds since the request's arrival.
     fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {}
@@ -59,8 +83,8 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).connected(id, peer)
     }
 
-    fn head_received(&self, id: ConnectionId, method: &str, target: &str) {
-        (**self).head_received(id, method, target);
+    fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {
+        (**self).head_received(id, line);
     }
 
     fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {

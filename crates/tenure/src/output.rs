@@ -9,7 +9,7 @@ use tenure_proto::{
 use crate::buffer::Buffer;
 
 /// Octets of the prebuilt beginning of a plain response.
-const STAMP_OCTETS: usize = 160;
+const STAMP_OCTETS: usize = 128;
 
 /// Responses on their way out.
 pub(crate) struct Output {
@@ -28,6 +28,7 @@ pub(crate) struct Output {
 
 /// The response at hand.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct Exchange {
     /// The request is a HEAD: no body is sent.
     pub(crate) head_only: bool,
@@ -58,6 +59,12 @@ impl Exchange {
             progress: 0,
             octets: 0,
         }
+    }
+
+    /// Whether its head needs nothing that those of other responses do not have.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.persistent && !self.http10 && !self.head_only && !self.begun
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
@@ -143,32 +150,26 @@ impl Output {
         true
     }
 
-    /// A whole response of status 200 with the default type, `body` of 99 octets at the most.
+    /// A whole response of status 200 with the default type, whose body of `length` octets, 1 to 99, `write` puts in place.
     #[inline]
-    pub(crate) fn put_plain(&mut self, body: &[u8]) -> bool {
+    pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> bool {
         let stamp = usize::from(self.stamp_octets);
-        let Some(room) =
-            self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<{ STAMP_OCTETS + 128 }>())
-        else {
-            return false;
-        };
-        if stamp == 0 || body.len() > 99 {
+        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<{ STAMP_OCTETS + 128 }>());
+        let Some(room) = room else { return false };
+        if stamp == 0 || stamp > STAMP_OCTETS || length > 99 {
             return false;
         }
-        let length = body.len() as u8;
         // The stamp is copied whole, at a size that the compiler knows; what is behind its end is written over.
         room[..STAMP_OCTETS].copy_from_slice(&self.stamp);
         let mut at = stamp;
         if length >= 10 {
-            room[at] = b'0' + length / 10;
+            room[at] = b'0' + (length / 10) as u8;
             at += 1;
         }
-        let Some(rest) = room.get_mut(at..at + 5) else { return false };
-        rest.copy_from_slice(&[b'0' + length % 10, b'\r', b'\n', b'\r', b'\n']);
+        room[at..at + 5].copy_from_slice(&[b'0' + (length % 10) as u8, b'\r', b'\n', b'\r', b'\n']);
         at += 5;
-        let Some(rest) = room.get_mut(at..at + body.len()) else { return false };
-        rest.copy_from_slice(body);
-        at += body.len();
+        write(&mut room[at..at + length]);
+        at += length;
         self.end += at;
         self.exchange.octets = at as u64;
         (self.exchange.begun, self.exchange.done) = (true, true);

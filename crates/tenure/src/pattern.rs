@@ -14,6 +14,8 @@ impl Pattern {
     /// When the text is not a pattern.
     pub(crate) fn new(text: &'static str) -> Self {
         assert!(text.starts_with('/'), "the route {text:?} must start with /");
+        assert!(!text.contains('%'), "the route {text:?} must be written decoded: it is compared with decoded targets");
+        assert!(!text.contains(['?', '#']), "the route {text:?} has a query or fragment, which is no part of a path");
         let literal = !text.contains(['{', '}']);
         let mut rest = text[1..].split('/').peekable();
         while let Some(segment) = rest.next() {
@@ -31,38 +33,44 @@ impl Pattern {
         Pattern { text, literal }
     }
 
+    /// Whether it has no parameters.
+    #[inline]
+    pub(crate) fn is_literal(self) -> bool {
+        self.literal
+    }
+
     pub(crate) fn text(self) -> &'static str {
         self.text
     }
 
     /// Whether `target`, from a path's `/` on, is this pattern up to its query. Segments are compared decoded.
     #[inline]
-    pub(crate) fn matches(self, target: &str) -> bool {
+    pub(crate) fn matches(self, target: &[u8]) -> bool {
+        // Where the path would end is looked at first: most routes are not the one.
         if self.literal
-            && let Some(behind) = target.as_bytes().strip_prefix(self.text.as_bytes())
-            && matches!(behind, [] | [b'?', ..])
+            && matches!(target.get(self.text.len()), None | Some(b'?'))
+            && target.starts_with(self.text.as_bytes())
         {
             return true;
         }
-        if self.literal && !target.as_bytes().contains(&b'%') {
+        if self.literal && !target.contains(&b'%') {
             return false;
         }
         self.consumed(target, false).is_some()
     }
 
     /// Octets of `target` that this pattern takes as a prefix of whole segments.
-    pub(crate) fn prefix(self, target: &str) -> Option<usize> {
+    pub(crate) fn prefix(self, target: &[u8]) -> Option<usize> {
         self.consumed(target, true)
     }
 
     #[inline(never)]
-    fn consumed(self, target: &str, prefix: bool) -> Option<usize> {
-        let path = path_of(target);
+    fn consumed(self, target: &[u8], prefix: bool) -> Option<usize> {
+        let path = str::from_utf8(path_of(target)).ok()?;
         let mut at = 0;
-        for segment in self.text[1..].split('/') {
-            if prefix && segment.is_empty() {
-                return Some(at); // a prefix's last `/` stands for nothing
-            }
+        // A prefix's last `/` stands for nothing.
+        let text = if prefix { self.text.strip_suffix('/').unwrap_or(self.text) } else { self.text };
+        for segment in text.split('/').skip(1) {
             let rest = path.get(at..)?.strip_prefix('/')?;
             if let Some(name) = parameter(segment) {
                 if name.starts_with('*') {
@@ -89,7 +97,8 @@ impl Pattern {
         if self.literal {
             return None;
         }
-        let mut rest = path_of(target);
+        let path = target.split('?').next()?;
+        let mut rest = if path.is_empty() { "/" } else { path };
         for segment in self.text[1..].split('/') {
             rest = rest.strip_prefix('/')?;
             let value = first_segment(rest);
@@ -113,8 +122,14 @@ fn first_segment(rest: &str) -> &str {
 }
 
 /// The path of a target that starts with one.
-pub(crate) fn path_of(target: &str) -> &str {
-    target.split('?').next().unwrap_or_default()
+fn path_of(target: &[u8]) -> &[u8] {
+    target.split(|&octet| octet == b'?').next().unwrap_or_default()
+}
+
+/// The path of what is routed: an absolute target may have none, and a nested router's prefix may be all of it.
+pub(crate) fn routed_path(target: &[u8]) -> &[u8] {
+    let path = path_of(target);
+    if path.is_empty() { b"/" } else { path }
 }
 
 #[cfg(test)]
@@ -152,7 +167,7 @@ mod tests {
             ("/f/{*rest}", "/f/a/../c", false),
             ("/f/{*rest}", "/f/a/%2e%2e/c", false),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(target), wanted, "{pattern} {target}");
+            assert_eq!(Pattern::new(pattern).matches(target.as_bytes()), wanted, "{pattern} {target}");
         }
     }
 
@@ -160,7 +175,7 @@ mod tests {
     fn parameters() {
         let pattern = Pattern::new("/a/{x}/b/{*y}");
         let target = "/a/1%202/b/c/d?e=/f";
-        assert!(pattern.matches(target));
+        assert!(pattern.matches(target.as_bytes()));
         assert_eq!(pattern.parameter(target, "x").unwrap().raw(), "1%202");
         assert_eq!(pattern.parameter(target, "y").unwrap().raw(), "c/d");
         assert!(pattern.parameter(target, "z").is_none());
@@ -173,16 +188,21 @@ mod tests {
             ("/api/", "/api/x", Some(4)),
             ("/api", "/api", Some(4)),
             ("/api", "/apix", None),
+            ("/", "/x", Some(0)),
+            ("/a//b", "/a//b/c", Some(5)),
+            ("/a//b", "/a//c", None),
             ("/{v}/api", "/1/api/x?y", Some(6)),
         ] {
-            assert_eq!(Pattern::new(pattern).prefix(target), wanted, "{pattern} {target}");
+            assert_eq!(Pattern::new(pattern).prefix(target.as_bytes()), wanted, "{pattern} {target}");
         }
     }
 
     #[test]
     fn bad_patterns_are_refused() {
         extern crate std;
-        for text in ["", "adder", "/{", "/{}", "/a{b}", "/{*a}/b", "/{{a}}", "/a/../b", "/{a*}"] {
+        for text in
+            ["", "adder", "/{", "/{}", "/a{b}", "/{*a}/b", "/{{a}}", "/a/../b", "/{a*}", "/a%20b", "/a?b", "/a#b"]
+        {
             assert!(std::panic::catch_unwind(|| Pattern::new(text)).is_err(), "{text:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! What a handler's result looks like as a response.
 
 use tenure_proto::{
-    response::{Delimiter, FieldError, HeadWriter, decimal},
+    response::{Delimiter, FieldError, HeadWriter},
     status::StatusCode,
 };
 
@@ -39,6 +39,31 @@ pub enum Outcome {
 ///
 /// Implemented for text, octets, integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
 /// tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as an array of name and value.
+///
+/// # Examples
+/// ```
+/// use tenure::{Request, Router, StatusCode, get};
+///
+/// async fn moved(_: &mut Request<'_, ()>) -> (StatusCode, [(&'static str, &'static str); 1], &'static str) {
+///     (StatusCode::FOUND, [("Location", "/adder")], "over there")
+/// }
+///
+/// let app = Router::new().route("/", get(moved));
+/// # let _ = app;
+/// ```
+///
+/// What is no response is refused by the compiler, not at run time:
+/// ```compile_fail,E0277
+/// use tenure::{Request, Router, get};
+///
+/// struct Nothing;
+///
+/// async fn nothing(_: &mut Request<'_, ()>) -> Nothing {
+///     Nothing
+/// }
+///
+/// let app = Router::new().route("/", get(nothing));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be answered",
     label = "not a response",
@@ -57,6 +82,9 @@ pub struct Reply<'o> {
     status: StatusCode,
     head: Option<HeadState>,
 }
+
+/// More than any status line has.
+const STATUS_LINE_OCTETS_MAX: usize = 64;
 
 /// A head whose fields are being set: octets of it in the output so far.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +117,31 @@ impl<'o> Reply<'o> {
         &self.output.exchange
     }
 
-    /// Sets the status; 200 where it is not called. Before the first [`field`](Reply::field).
+    /// Sets the status; 200 where it is not called. The last call counts.
     pub fn status(&mut self, status: StatusCode) -> &mut Self {
-        if self.head.is_none() {
-            self.status = status;
+        if self.head.is_some() && self.status != status {
+            self.change_status(status);
         }
+        self.status = status;
         self
+    }
+
+    /// Puts another status line in front of the fields that stand there already.
+    #[cold]
+    fn change_status(&mut self, status: StatusCode) {
+        let Some(state) = self.head.as_mut().filter(|state| !state.full) else { return };
+        let mut line = [0; STATUS_LINE_OCTETS_MAX];
+        let octets = HeadWriter::new(&mut line, status).pause().0.unwrap_or(0);
+        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
+        let before = room.iter().position(|&octet| octet == b'\n').map_or(0, |at| at + 1);
+        let length = state.length - before + octets;
+        if length > room.len() {
+            state.full = true;
+            return;
+        }
+        room.copy_within(before..state.length, octets);
+        room[..octets].copy_from_slice(&line[..octets]);
+        state.length = length;
     }
 
     /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control octets, with
@@ -187,18 +234,16 @@ impl<'o> Reply<'o> {
     #[inline]
     pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
         let body = body.as_ref();
-        let exchange = self.exchange();
-        let plain = self.head.is_none() && self.status == StatusCode::OK && exchange.persistent;
-        if plain
-            && !exchange.http10
-            && !exchange.head_only
-            && !exchange.begun
-            && !body.is_empty()
-            && self.output.put_plain(body)
-        {
+        if self.is_plain() && !body.is_empty() && self.output.put_plain(body.len(), |room| room.copy_from_slice(body)) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
         self.body_in_parts(body)
+    }
+
+    /// Whether nothing but a body distinguishes the response from all others.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.head.is_none() && self.status == StatusCode::OK && self.output.exchange.is_plain()
     }
 
     /// Answers without a body.
@@ -208,6 +253,8 @@ impl<'o> Reply<'o> {
 
     #[inline(never)]
     fn body_in_parts(&mut self, body: &[u8]) -> Outcome {
+        // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
+        let body = if self.status == StatusCode::RESET_CONTENT { b"" } else { body };
         if !self.exchange().begun {
             match self.end_head(Delimiter::Length(body.len() as u64)) {
                 Ok(Some(())) => {}
@@ -232,13 +279,51 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let mut text = [b'-'; 21];
-        let mut digits = [0; 20];
-        let digits = decimal(magnitude, &mut digits);
-        let length = digits.len() + usize::from(negative);
-        text[usize::from(negative)..length].copy_from_slice(digits);
-        self.body(&text[..length])
+        let length = decimal_octets(magnitude) + usize::from(negative);
+        let write = |room: &mut [u8]| {
+            let mut rest = magnitude;
+            let mut pairs = room.rchunks_exact_mut(2);
+            for pair in &mut pairs {
+                pair.copy_from_slice(&PAIRS[(rest % 100) as usize]);
+                rest /= 100;
+            }
+            if let [octet] = pairs.into_remainder() {
+                *octet = b'0' + rest as u8;
+            }
+            if negative && let Some(sign) = room.first_mut() {
+                *sign = b'-';
+            }
+        };
+        if self.is_plain() && self.output.put_plain(length, write) {
+            return Outcome::Sent(Sent { status: StatusCode::OK });
+        }
+        let mut text = [0; 21];
+        write(&mut text[..length]);
+        self.body_in_parts(&text[..length])
     }
+}
+
+/// The numbers below 100 in two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
+/// Decimal digits of a number.
+#[inline]
+fn decimal_octets(number: u64) -> usize {
+    let mut octets = 1;
+    let mut ten = 10;
+    while number >= ten && octets < 20 {
+        octets += 1;
+        ten = ten.saturating_mul(10);
+    }
+    octets
 }
 
 macro_rules! integers {
@@ -246,8 +331,8 @@ macro_rules! integers {
         $(impl IntoResponse for $type {
             #[inline]
             fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-                #[allow(unused_comparisons, clippy::cast_lossless)]
-                reply.integer(*self < 0, if *self < 0 { (*self as i64).unsigned_abs() } else { *self as u64 })
+                #[allow(unused_comparisons, clippy::cast_lossless, reason = "one text for all integers")]
+                reply.integer(*self < 0, self.abs_diff(0) as u64)
             }
         })*
     };

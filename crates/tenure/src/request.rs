@@ -10,9 +10,9 @@ use tenure_proto::{
 };
 
 use crate::{
-    Body, ConnectionId, EndReason, Session,
+    Body, ConnectionId, EndReason, RequestLine, Session,
     body::Reader,
-    pattern::{Pattern, path_of},
+    pattern::Pattern,
     wire::{Line, Wire},
 };
 
@@ -23,6 +23,24 @@ const LEVELS: usize = 4;
 ///
 /// What it tells of the head (`&'r str`) stays valid for as long as the request is being answered, whatever else is
 /// borrowed meanwhile: a handler may keep the target and wait for the body.
+///
+/// # Examples
+/// ```
+/// use tenure::{Error, Request, Router, get, kit::Server};
+///
+/// /// `/sums/{name}?from=`
+/// async fn sum(request: &mut Request<'_, ()>) -> Result<i64, Error> {
+///     let name = request.parameter("name").ok_or(Error::not_found("a sum has a name"))?;
+///     let from: i64 = request.query_value("from").map_or(Ok(0), |from| from.parse())?;
+///     Ok(if name == *"ten" { from + 10 } else { from })
+/// }
+///
+/// let mut server = Server::new(Router::new().route("/sums/{name}", get(sum)));
+/// let client = server.connect();
+/// client.send("GET /sums/ten?from=%32 HTTP/1.1\r\nHost: a\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().ends_with("\r\n\r\n12"));
+/// ```
 pub struct Request<'r, S> {
     session: RefMut<'r, Option<S>>,
     pub(crate) inner: Inner<'r>,
@@ -32,12 +50,12 @@ pub struct Request<'r, S> {
 pub(crate) struct Inner<'r> {
     pub(crate) reader: Reader<'r>,
     head: Head,
-    /// The target as text: the head's octets are visible ASCII there.
-    target: &'r str,
+    /// Visible ASCII, as the head's parser has seen.
+    target: &'r [u8],
     /// What stands before the target's path: the scheme and authority of an absolute form.
     path_at: u32,
-    depth: u32,
-    levels: [Option<Level>; LEVELS],
+    /// The patterns that have matched, the outermost first.
+    levels: heapless::Vec<Level, LEVELS, u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +68,7 @@ struct Level {
 impl<'r, S> Request<'r, S> {
     #[inline]
     pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: Head) -> Self {
-        let target = str::from_utf8(head.target.of(octets)).unwrap_or_default();
+        let target = head.target.of(octets);
         let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
         Request {
             session: wire.session.borrow_mut(),
@@ -59,8 +77,7 @@ impl<'r, S> Request<'r, S> {
                 head,
                 target,
                 path_at,
-                depth: 0,
-                levels: [None; LEVELS],
+                levels: heapless::Vec::new(),
             },
         }
     }
@@ -88,12 +105,12 @@ impl<'r, S> Request<'r, S> {
     /// The whole request-target as it was sent.
     #[inline]
     pub fn target(&self) -> &'r str {
-        self.inner.target
+        self.inner.target()
     }
 
     /// The target's path, percent-encoded as it was sent.
     pub fn path(&self) -> &'r str {
-        Target::new(self.inner.target, self.inner.head.form).path
+        Target::new(self.target(), self.inner.head.form).path
     }
 
     /// The segments of the path. They may be `.` and `..`: for what leads to files use a `{*rest}` parameter, which
@@ -104,7 +121,7 @@ impl<'r, S> Request<'r, S> {
 
     /// The target's query, percent-encoded as it was sent, without its question mark.
     pub fn query(&self) -> Option<&'r str> {
-        Target::new(self.inner.target, self.inner.head.form).query
+        Target::new(self.target(), self.inner.head.form).query
     }
 
     /// The query's names and values.
@@ -120,13 +137,14 @@ impl<'r, S> Request<'r, S> {
     /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the four
     /// innermost).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
-        let levels = self.inner.levels.iter().rev().flatten();
-        levels.filter_map(|level| level.pattern.parameter(self.inner.target.get(level.at as usize..)?, name)).next()
+        let target = self.target();
+        let levels = self.inner.levels.iter().rev();
+        levels.filter_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, name)).next()
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.
     pub fn authority(&self) -> Option<&'r str> {
-        Target::new(self.inner.target, self.inner.head.form).authority.or_else(|| self.field("host"))
+        Target::new(self.target(), self.inner.head.form).authority.or_else(|| self.field("host"))
     }
 
     /// The value of the first field of that name, without surrounding blanks; `None` also where it is not UTF-8 (see
@@ -230,16 +248,37 @@ impl<S: Session> Request<'_, S> {
 }
 
 impl<'r> Inner<'r> {
+    fn target(&self) -> &'r str {
+        str::from_utf8(self.target).unwrap_or_default()
+    }
+
     /// The target from where the router at hand looks at it.
     #[inline]
-    pub(crate) fn routed(&self) -> &'r str {
+    pub(crate) fn routed(&self) -> &'r [u8] {
         // An absolute target may have no path, and a nested router's prefix may be all of it.
         match self.target.get(self.path_at as usize..) {
-            Some(target) if target.starts_with('/') => target,
-            _ => "/",
+            Some(target @ [b'/', ..]) => target,
+            _ => b"/",
         }
     }
 
+    /// The target's path from where the outermost router looks at it.
+    #[cold]
+    pub(crate) fn whole_path(&self) -> &'r [u8] {
+        Target::new(self.target(), self.head.form).path.as_bytes()
+    }
+
+    #[inline]
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    #[inline]
+    pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
+        RequestLine::new(self.token(), self.target)
+    }
+
+    #[inline]
     pub(crate) fn token(&self) -> &'r [u8] {
         self.head.token.of(self.reader.octets)
     }
@@ -248,41 +287,34 @@ impl<'r> Inner<'r> {
         self.reader.line
     }
 
-    /// Remembers the pattern that has matched.
+    /// Remembers the pattern that has matched, and forgets the outermost one where there is no more space.
     #[inline]
     pub(crate) fn matched(&mut self, pattern: Pattern) {
-        if let Some(level) = self.levels.get_mut(self.depth as usize) {
-            *level = Some(Level { pattern, at: self.path_at });
+        if !pattern.is_literal() {
+            if self.levels.is_full() {
+                self.levels.remove(0);
+            }
+            let _ = self.levels.push(Level { pattern, at: self.path_at });
         }
     }
 
     /// Goes into a nested router whose prefix takes `octets` of what is routed.
     pub(crate) fn enter(&mut self, pattern: Pattern, octets: usize) {
-        if self.depth as usize == LEVELS - 1 {
-            self.levels.rotate_left(1);
-            self.depth -= 1;
-        }
         self.matched(pattern);
-        self.depth += 1;
         self.path_at += octets as u32;
     }
 }
 
 /// Where the path begins in an absolute target.
-fn path_offset(target: &str) -> u32 {
-    let authority = target.find("://").map_or(0, |at| at + 3);
-    let path = target[authority..].find(['/', '?']).map_or(target.len(), |at| authority + at);
-    path as u32
+#[cold]
+fn path_offset(target: &[u8]) -> u32 {
+    let scheme = target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3);
+    let authority = target.iter().skip(scheme).take_while(|octet| !matches!(octet, b'/' | b'?')).count();
+    (scheme + authority) as u32
 }
 
 impl<S> fmt::Debug for Request<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Request({} {} of connection {})", self.method_token(), self.target(), self.id())
     }
-}
-
-/// The path of what is routed, for those who are asked which methods a target has.
-pub(crate) fn routed_path(target: &str) -> &str {
-    let path = path_of(target);
-    if path.is_empty() { "/" } else { path }
 }

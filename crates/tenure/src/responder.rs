@@ -16,8 +16,48 @@ use crate::{
 
 /// The right to answer one request. It is used up by the answer, so that none is answered twice; and only an answer makes
 /// the [`Sent`] that a handler must return, so that none is forgotten.
+///
+/// # Examples
+/// An answer that borrows from the request:
+/// ```
+/// use tenure::{Error, Method, Request, Responder, Router, Sent, respond};
+///
+/// async fn target<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+///     responder.send(request.target()).await
+/// }
+///
+/// let app = Router::new().route("/{*rest}", respond(Method::Get, target));
+/// # let _ = app;
+/// ```
+///
+/// Answering twice does not compile:
+/// ```compile_fail,E0382
+/// use tenure::{Error, Request, Responder, Sent};
+///
+/// async fn twice<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+///     responder.send("one").await?;
+///     responder.send("two").await
+/// }
+/// ```
+///
+/// Nor does forgetting to answer:
+/// ```compile_fail,E0308
+/// use tenure::{Error, Method, Request, Responder, Router, Sent, respond};
+///
+/// async fn never<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+///     drop(responder);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Responder<'r> {
+    // One word: it is handed through every layer of handlers.
+    pub(crate) opened: &'r Opened<'r>,
+}
+
+/// The exchange that a responder answers.
+#[derive(Debug)]
+pub(crate) struct Opened<'r> {
     pub(crate) line: &'r Line,
     /// From the request's first octet to the last one that was received with its head.
     pub(crate) octets: &'r [u8],
@@ -37,16 +77,31 @@ impl<'r> Responder<'r> {
     ///
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
-    #[inline]
+    #[inline(never)]
     pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
-        if self.line.rest.get() != 0 {
-            self.line.settle(self.octets).await;
+        let line = self.opened.line;
+        if line.rest.get() != 0 {
+            line.settle(self.opened.octets).await;
         }
-        let outcome = response.respond(&mut Reply::new(&mut self.line.output.borrow_mut()));
+        let outcome = response.respond(&mut Reply::new(&mut line.output.borrow_mut()));
         match outcome {
             Outcome::Sent(sent) => Ok(sent),
             Outcome::Failed(error) => Err(error),
-            Outcome::Full => self.line.respond_rest(&mut response).await,
+            Outcome::Full => line.respond_rest(&mut response).await,
+        }
+    }
+
+    /// Answers at once where all of the body has been read and the response fits. It may have been begun where not.
+    #[inline]
+    pub(crate) fn send_now(&self, response: &mut impl IntoResponse) -> Option<Result<Sent, Error>> {
+        let line = self.opened.line;
+        if line.rest.get() != 0 {
+            return None;
+        }
+        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+            Outcome::Sent(sent) => Some(Ok(sent)),
+            Outcome::Failed(error) => Some(Err(error)),
+            Outcome::Full => None,
         }
     }
 
@@ -59,7 +114,7 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
-        let chunked = !self.line.output.borrow().exchange.http10;
+        let chunked = !self.opened.line.output.borrow().exchange.http10;
         self.begin(status, fields, if chunked { Delimiter::Chunked } else { Delimiter::Close }, None).await
     }
 
@@ -86,7 +141,7 @@ impl<'r> Responder<'r> {
         delimiter: Delimiter,
         missing: Option<u64>,
     ) -> Result<Stream<'r>, Error> {
-        let line = self.line;
+        let line = self.opened.line;
         loop {
             {
                 let mut output = line.output.borrow_mut();
@@ -113,6 +168,35 @@ impl<'r> Responder<'r> {
 /// Octets go out when the handler waits for something, or when the output is full. A stream that is dropped before
 /// [`finish`](Stream::finish), or that was given fewer octets than announced, resets the connection: the peer must see
 /// that something is missing.
+///
+/// # Examples
+/// ```
+/// use tenure::{Error, Method, Request, Responder, Router, Sent, StatusCode, kit::Server, respond};
+///
+/// async fn count<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+///     let mut stream = responder.stream(StatusCode::OK, &[("Content-Type", "text/plain")]).await?;
+///     for number in ["one", "two"] {
+///         stream.write(number.as_bytes()).await?;
+///     }
+///     stream.finish().await
+/// }
+///
+/// let mut server = Server::new(Router::new().route("/count", respond(Method::Get, count)));
+/// let client = server.connect();
+/// client.send("GET /count HTTP/1.1\r\nHost: a\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"));
+/// ```
+///
+/// A stream that is not finished makes no [`Sent`]:
+/// ```compile_fail,E0308
+/// use tenure::{Error, Request, Responder, Sent, StatusCode};
+///
+/// async fn unfinished<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+///     let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+///     Ok(stream.write(b"some").await?)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Stream<'r> {
     line: &'r Line,
@@ -223,10 +307,8 @@ impl Line {
     pub(crate) async fn settle(&self, octets: &[u8]) {
         // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
         if self.rest.get() == u64::MAX && !self.expects_continue.get() {
-            let drained = match self.body.try_borrow_mut().is_ok() {
-                true => self.drain(octets).await,
-                false => Err(EndReason::Unread),
-            };
+            let free = self.body.try_borrow_mut().is_ok();
+            let drained = if free { self.drain(octets).await } else { Err(EndReason::Unread) };
             if let Err(reason) = drained {
                 self.reason.set(reason);
                 self.output.borrow_mut().exchange.persistent = false;

@@ -1,15 +1,14 @@
 //! Which handler a target has.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, future::Future, marker::PhantomData};
 
 use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
     handler::{Handler, Wrapped},
-    pattern::Pattern,
+    pattern::{Pattern, routed_path},
     reply::{IntoResponse, Outcome, Reply, Sent},
-    request::routed_path,
 };
 
 /// Routes, in the order in which they were added: the first that matches answers.
@@ -58,7 +57,7 @@ pub trait Routes<S> {
     const COUNT: u32;
 
     /// The first route that `target` matches, path and query from where this router looks at it.
-    fn find(&self, target: &str) -> Option<u32>;
+    fn find(&self, target: &[u8]) -> Option<u32>;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -69,7 +68,7 @@ pub trait Routes<S> {
     ) -> Result<Sent, Error>;
 
     /// Tells the methods of the route of that number.
-    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str));
+    fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str));
 
     /// Whether that pattern is taken.
     fn has(&self, pattern: &str) -> bool;
@@ -79,7 +78,7 @@ impl<S> Routes<S> for NotFound {
     const COUNT: u32 = 0;
 
     #[inline]
-    fn find(&self, _: &str) -> Option<u32> {
+    fn find(&self, _: &[u8]) -> Option<u32> {
         None
     }
 
@@ -88,7 +87,7 @@ impl<S> Routes<S> for NotFound {
         Err(not_found())
     }
 
-    fn methods(&self, _: u32, _: &str, _: &mut dyn FnMut(&str)) {}
+    fn methods(&self, _: u32, _: &[u8], _: &mut dyn FnMut(&str)) {}
 
     fn has(&self, _: &str) -> bool {
         false
@@ -104,7 +103,7 @@ impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
     const COUNT: u32 = N::COUNT + 1;
 
     #[inline]
-    fn find(&self, target: &str) -> Option<u32> {
+    fn find(&self, target: &[u8]) -> Option<u32> {
         self.before.find(target).or_else(|| (self.pattern.matches(target) && self.handler.is_on()).then_some(N::COUNT))
     }
 
@@ -123,7 +122,7 @@ impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
         }
     }
 
-    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str)) {
         if number == N::COUNT { self.handler.methods(path, tell) } else { self.before.methods(number, path, tell) }
     }
 
@@ -135,7 +134,7 @@ impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
 impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Nested<H, N> {
     const COUNT: u32 = N::COUNT + 1;
 
-    fn find(&self, target: &str) -> Option<u32> {
+    fn find(&self, target: &[u8]) -> Option<u32> {
         let mine = || self.prefix.prefix(target).is_some() && self.router.is_on();
         self.before.find(target).or_else(|| mine().then_some(N::COUNT))
     }
@@ -155,7 +154,7 @@ impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Nested<H, N> {
         }
     }
 
-    fn methods(&self, number: u32, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str)) {
         if number == N::COUNT {
             let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
             self.router.methods(routed_path(behind), tell);
@@ -213,7 +212,25 @@ impl<S, N> Router<S, N> {
     /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
     /// there is a request, the protocol. It counts on the outermost router, for all of its routes.
     ///
-    /// The response has the error's status unless it sets another.
+    /// The response has the error's status unless it sets another. An Allow field stands in it already where it is 405.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Request, Router, StatusCode, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// let app = Router::new()
+    ///     .route("/", get(hello))
+    ///     .error(StatusCode::NOT_FOUND, |error: &Error| ([("Content-Type", "text/plain")], error.reason()));
+    /// let mut server = Server::new(app);
+    /// let client = server.connect();
+    /// client.send("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().ends_with("\r\n\r\nthere is no such target here"));
+    /// ```
     pub fn error<F, R>(self, status: StatusCode, response: F) -> OnError<F, Self>
     where
         N: Routes<S>,
@@ -224,6 +241,32 @@ impl<S, N> Router<S, N> {
     }
 
     /// Wraps a middleware around all routes: an async function that gets the request and what is [`Next`](crate::Next).
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Handler, Next, Request, Router, Sent, StatusCode, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// /// Only those who know the word are let through.
+    /// async fn guard<'r, H: Handler<()>>(
+    ///     request: &mut Request<'r, ()>,
+    ///     next: Next<'_, 'r, H>,
+    /// ) -> Result<Sent, Error> {
+    ///     if request.field("x-word") != Some("open") {
+    ///         return Err(Error::new(StatusCode::FORBIDDEN, "send the word"));
+    ///     }
+    ///     next.run(request).await
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/", get(hello)).wrap(guard));
+    /// let client = server.connect();
+    /// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().starts_with("HTTP/1.1 403 Forbidden\r\n"));
+    /// ```
     pub fn wrap<F>(self, middleware: F) -> Wrapped<F, Self>
     where
         N: Routes<S>,
@@ -234,15 +277,19 @@ impl<S, N> Router<S, N> {
 }
 
 impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
+    // Not an `async fn`: a layer less for every request.
     #[inline]
-    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        match self.routes.find(request.inner.routed()) {
-            Some(number) => self.routes.handle(number, request, responder).await,
-            None => Err(not_found()),
-        }
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        // No route has that number: the end of all routes answers.
+        let number = self.routes.find(request.inner.routed()).unwrap_or(u32::MAX);
+        self.routes.handle(number, request, responder)
     }
 
-    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         if let Some(number) = self.routes.find(path) {
             self.routes.methods(number, path, tell);
         }
@@ -279,7 +326,7 @@ where
         self.handler.handle(request, responder).await
     }
 
-    fn methods(&self, path: &str, tell: &mut dyn FnMut(&str)) {
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.handler.methods(path, tell);
     }
 

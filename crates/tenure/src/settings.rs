@@ -11,12 +11,12 @@
 //! | `idle_ms` | ms | 3,600,000 | 600,000 | closed silently |
 //! | `head_ms` | ms | 10,000 | 5,000 | 408, closed |
 //! | `body_ms` + octets / `body_octets_per_s` | ms, octets a second | 10,000, 500 | 5,000, 100 | 408, closed |
-//! | `handler_ms` | ms | 30,000 | 10,000 | 503, or reset when the response has begun |
+//! | `handler_ms` | ms | 30,000 | 10,000 | 503; closed where no lane came free |
 //! | `response_ms` | ms | 30,000 | 10,000 | reset |
 //! | `linger_ms` | ms | 5,000 | 2,000 | reset |
 //! | `flush_ms` | ms | 10,000 | 5,000 | sessions end, connections reset |
 
-/// A deadline that is never due.
+/// A deadline that is never due. All from 2<sup>31</sup> ms on (24 days) are so.
 pub const NEVER: u32 = u32::MAX;
 
 /// Bounds in octets. Each is the greatest that is accepted.

@@ -43,6 +43,8 @@ pub struct Slot<S, K> {
     pub(crate) lane: u32,
     /// Octets dropped while closing.
     pub(crate) dropped: u32,
+    /// Milliseconds of the port's clock: since when it has waited for a lane.
+    pub(crate) waiting_ms: u32,
     older: u32,
     newer: u32,
     /// Milliseconds of the port's clock: last use, or since when the stage counts.
@@ -61,6 +63,7 @@ impl<S, K> Slot<S, K> {
             generation: 0,
             lane: NONE,
             dropped: 0,
+            waiting_ms: 0,
             older: NONE,
             newer: NONE,
             since_ms: 0,
@@ -133,6 +136,28 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.count >= self.max
     }
 
+    /// Whether another connection finds a slot; one is added where the store has room.
+    pub(crate) fn has_place(&mut self) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        if self.free == NONE {
+            let index = self.slots.len() as u32;
+            if self.slots.push(Slot::new()).is_err() {
+                // The store is smaller than was asked for: that is the bound, then.
+                self.max = index;
+                return false;
+            }
+            self.free = index;
+        }
+        true
+    }
+
+    /// The slot that is taken next, where [`has_place`](Table::has_place) has said that there is one.
+    pub(crate) fn next(&self) -> u32 {
+        self.free
+    }
+
     /// Whether there is such a slot, free or not.
     #[inline]
     pub(crate) fn is_slot(&self, index: u32) -> bool {
@@ -149,15 +174,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// Takes a free slot onto the list of the fresh ones.
     pub(crate) fn take(&mut self, socket: K, now_ms: u32) -> Result<u32, K> {
-        if self.is_full() {
+        if !self.has_place() {
             return Err(socket);
-        }
-        if self.free == NONE {
-            let index = self.slots.len() as u32;
-            if self.slots.push(Slot::new()).is_err() {
-                return Err(socket);
-            }
-            self.free = index;
         }
         let index = self.free;
         let slot = &mut self.slots[index as usize];
@@ -221,6 +239,28 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.link(index, stage);
     }
 
+    /// Puts a slot where its time belongs on a stage's list: it counts from a time that may have passed long ago.
+    pub(crate) fn insert(&mut self, index: u32, stage: Stage) {
+        self.unlink(index);
+        let since_ms = self.slots[index as usize].since_ms;
+        let (mut newer, mut older) = (NONE, self.lists[stage as usize].newest);
+        while let Some(slot) = self.slots.get(older as usize)
+            && since_ms.wrapping_sub(slot.since_ms) >= 1 << 31
+        {
+            (newer, older) = (older, slot.older);
+        }
+        let slot = &mut self.slots[index as usize];
+        (slot.older, slot.newer, slot.stage) = (older, newer, stage);
+        match self.slots.get_mut(older as usize) {
+            Some(before) => before.newer = index,
+            None => self.lists[stage as usize].oldest = index,
+        }
+        match self.slots.get_mut(newer as usize) {
+            Some(behind) => behind.older = index,
+            None => self.lists[stage as usize].newest = index,
+        }
+    }
+
     #[inline]
     fn link(&mut self, index: u32, stage: Stage) {
         let newest = self.lists[stage as usize].newest;
@@ -244,6 +284,55 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         match self.slots.get_mut(newer as usize) {
             Some(slot) => slot.older = older,
             None => list.newest = older,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Slots = heapless::Vec<Slot<(), u32>, 8>;
+
+    /// The slots on a list from its oldest on; the way back must be the same.
+    fn list(table: &Table<(), u32, Slots>, stage: Stage) -> heapless::Vec<u32, 8> {
+        let mut indices = heapless::Vec::new();
+        let mut older = NONE;
+        let mut index = table.oldest(stage);
+        while index != NONE {
+            indices.push(index).unwrap();
+            assert_eq!(table.slot(index).older, older);
+            (older, index) = (index, table.newer(index));
+        }
+        assert_eq!(table.newest(stage), older);
+        indices
+    }
+
+    /// Slots that are put back with an older time stand where it belongs, also where the clock wraps.
+    #[test]
+    fn insert_keeps_the_order() {
+        for start_ms in [0u32, u32::MAX - 25] {
+            let mut table: Table<(), u32, Slots> = Table::new(heapless::Vec::new(), 8);
+            for socket in 0..5 {
+                table.take(socket, start_ms).unwrap();
+            }
+            for (index, after_ms) in [(0, 20), (1, 40), (2, 10), (3, 30), (4, 20)] {
+                table.slot_mut(index).since_ms = start_ms.wrapping_add(after_ms);
+                table.insert(index, Stage::Head);
+            }
+            assert_eq!(list(&table, Stage::Head), [2, 0, 4, 3, 1], "the later of two equals behind");
+            assert_eq!(list(&table, Stage::Fresh), []);
+            // Out of the middle, and from both ends.
+            for index in [4, 2, 1] {
+                table.move_to(index, Stage::Idle);
+            }
+            assert_eq!(list(&table, Stage::Head), [0, 3]);
+            assert_eq!(list(&table, Stage::Idle), [4, 2, 1]);
+            table.free(2);
+            assert_eq!((list(&table, Stage::Idle).as_slice(), table.count()), ([4, 1].as_slice(), 4));
+            assert!(table.get(2, 0).is_none());
+            assert_eq!(table.take(9, start_ms), Ok(2));
+            assert!(table.get(2, 0).is_none() && table.get(2, 1).is_some(), "the slot has another generation");
         }
     }
 }

@@ -30,23 +30,10 @@ fn trimmed(octets: &[u8]) -> (&[u8], usize) {
 
 macro_rules! integers {
     ($($type:ty)*) => {
-        $(impl FromText for $type {
+        $(#[allow(clippy::cast_possible_wrap, clippy::cast_lossless, reason = "a digit is in the range of every integer")]
+        impl FromText for $type {
             #[inline]
             fn from_text(octets: &[u8]) -> Result<Self, Error> {
-                // One digit or more and nothing else is what nearly every number is.
-                let mut number: $type = 0;
-                for &octet in octets {
-                    let digit = octet.wrapping_sub(b'0');
-                    if digit > 9 {
-                        return signed(octets);
-                    }
-                    let Some(next) = number.checked_mul(10).and_then(|number| number.checked_add(digit as $type)) else {
-                        return signed(octets);
-                    };
-                    number = next;
-                }
-                return if octets.is_empty() { Err(EMPTY) } else { Ok(number) };
-
                 #[cold]
                 fn signed(octets: &[u8]) -> Result<$type, Error> {
                     let (text, skipped) = trimmed(octets);
@@ -71,6 +58,20 @@ macro_rules! integers {
                     }
                     Ok(number)
                 }
+
+                // One digit or more and nothing else is what nearly every number is.
+                let mut number: $type = 0;
+                for &octet in octets {
+                    let digit = octet.wrapping_sub(b'0');
+                    if digit > 9 {
+                        return signed(octets);
+                    }
+                    let Some(next) = number.checked_mul(10).and_then(|number| number.checked_add(digit as $type)) else {
+                        return signed(octets);
+                    };
+                    number = next;
+                }
+                if octets.is_empty() { Err(EMPTY) } else { Ok(number) }
             }
         })*
     };

@@ -12,7 +12,7 @@ use core::{
 
 use tenure_proto::{
     chunked::ChunkedDecoder,
-    head::{Head, HeadLimits, HeadParser},
+    head::{Head, HeadLimits, HeadMemo, HeadParser},
     refusal::Refusal,
 };
 
@@ -73,6 +73,7 @@ pub(crate) struct Input {
     /// Behind the last octet received.
     pub(crate) end: usize,
     pub(crate) parser: HeadParser,
+    memo: HeadMemo,
 }
 
 impl Input {
@@ -84,7 +85,7 @@ impl Input {
     #[inline]
     pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
         let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
-        self.parser.parse(octets, limits)
+        self.parser.parse_remembering(octets, limits, &mut self.memo)
     }
 
     /// Moves what is unread to the front, so that a whole head has room.
@@ -138,15 +139,20 @@ pub(crate) struct Line {
     pub(crate) expects_continue: Cell<bool>,
     /// The peer has closed its side: no more octets will come.
     pub(crate) ended: Cell<bool>,
-    /// The server stops: every response says so.
-    pub(crate) stopping: Cell<bool>,
+    /// The connection ends after what is at work: the response says so.
+    pub(crate) ending: Cell<Option<EndReason>>,
     pub(crate) order: Cell<Option<Order>>,
+    /// This exchange has had its panic: another one ends the connection.
+    pub(crate) failed: Cell<bool>,
     /// Why the connection ends, when it does.
     pub(crate) reason: Cell<EndReason>,
     pub(crate) id: Cell<ConnectionId>,
     pub(crate) peer: Cell<Peer>,
     pub(crate) now_ms: Cell<u32>,
     pub(crate) arrived_ms: Cell<u32>,
+    /// What this request has waited for its body, and for all else.
+    pub(crate) body_waited_ms: Cell<u32>,
+    pub(crate) handler_waited_ms: Cell<u32>,
     /// What this request's route says of deadlines.
     pub(crate) route_handler_ms: Cell<Option<u32>>,
     pub(crate) route_body_ms: Cell<Option<u32>>,
@@ -155,6 +161,8 @@ pub(crate) struct Line {
     pub(crate) pin: Cell<Option<bool>>,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
+    /// Octets of the whole input buffer.
+    input_octets: usize,
 }
 
 /// The connection between one lane and its port.
@@ -168,9 +176,12 @@ impl<S> Wire<S> {
     /// later (no more of it than `input` has is used), `output` responses.
     ///
     /// # Panics
-    /// When `input` or `output` has less than 256 octets: no response head would fit.
+    /// When `input` or `output` has less than 256 octets: no response head would fit; or `body` has none.
     pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
         assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 octets each");
+        assert!(!body.is_empty(), "a body buffer needs an octet, or what comes of a body later could not be dropped");
+        assert!(!body.is_empty(), "a body that no handler reads must be received somewhere");
+        let input_octets = input.len();
         let head_limits = HeadLimits {
             head_octets_max: limits.head_octets_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
             target_octets_max: limits.target_octets_max,
@@ -178,7 +189,7 @@ impl<S> Wire<S> {
         };
         Wire {
             line: Line {
-                input: RefCell::new(Input { buffer: input, start: 0, end: 0, parser: HeadParser::new() }),
+                input: RefCell::new(Input { buffer: input, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new() }),
                 body: RefCell::new(BodyInput {
                     buffer: body,
                     spilled: false,
@@ -197,19 +208,23 @@ impl<S> Wire<S> {
                 rest: Cell::new(0),
                 expects_continue: Cell::new(false),
                 ended: Cell::new(false),
-                stopping: Cell::new(false),
+                ending: Cell::new(None),
                 order: Cell::new(None),
+                failed: Cell::new(false),
                 reason: Cell::new(EndReason::PeerClosed),
                 id: Cell::new(ConnectionId::new(0, 0, 0)),
                 peer: Cell::new(Peer::Unknown),
                 now_ms: Cell::new(0),
                 arrived_ms: Cell::new(0),
+                body_waited_ms: Cell::new(0),
+                handler_waited_ms: Cell::new(0),
                 route_handler_ms: Cell::new(None),
                 route_body_ms: Cell::new(None),
                 may_wait_long: Cell::new(true),
                 pin: Cell::new(None),
                 limits,
                 head_limits,
+                input_octets,
             },
             session: RefCell::new(None),
         }
@@ -243,7 +258,11 @@ impl Line {
         self.state.set(State::Between);
         self.rest.set(0);
         self.ended.set(false);
+        self.ending.set(None);
+        self.body_waited_ms.set(0);
+        self.handler_waited_ms.set(0);
         self.order.set(None);
+        self.failed.set(false);
         self.pin.set(None);
     }
 
@@ -270,7 +289,11 @@ impl Line {
         let mut body = self.body.try_borrow_mut().ok()?;
         let body = &mut *body;
         let mut space = body.buffer.get_mut(body.end..).unwrap_or_default();
-        if body.chunked.is_none() {
+        if body.chunked.is_some() {
+            // What stands behind the last chunk is the next request: it must fit the input.
+            let octets = self.input_octets.min(space.len());
+            space = &mut space[..octets];
+        } else {
             // Nothing behind a body of known length is received with it: the next request begins in the input.
             let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
             let octets = usize::try_from(missing).unwrap_or(usize::MAX).min(space.len());

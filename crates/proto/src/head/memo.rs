@@ -1,0 +1,166 @@
+//! What was validated need not be validated again: the field section of the request before, word for word.
+
+use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
+use crate::{octets, refusal::Refusal};
+
+/// Octets of a field section that are remembered at the most; none where memory is scarce.
+const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
+
+/// The field section of a head that was accepted, and what it says.
+///
+/// Requests of one connection mostly differ in their request lines and bodies alone. A field section that is the same, octet
+/// by octet, says the same (in HTTP/1.1 and with the same bounds), so that comparing it takes the place of reading it.
+#[derive(Clone, Debug)]
+pub struct HeadMemo {
+    octets: [u8; OCTETS],
+    /// Octets of the section with its empty line; 0: nothing is remembered.
+    length: usize,
+    body: Body,
+    seen: u8,
+    content_length: u64,
+}
+
+impl Default for HeadMemo {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HeadMemo {
+    /// A memo of nothing.
+    pub const fn new() -> Self {
+        HeadMemo { octets: [0; OCTETS], length: 0, body: Body::Nothing, seen: 0, content_length: 0 }
+    }
+
+    #[inline(always)]
+    fn knows(&self, section: &[u8]) -> bool {
+        self.length > 0 && self.octets.get(..self.length).is_some_and(|known| section.starts_with(known))
+    }
+}
+
+impl HeadParser {
+    /// The same as [`parse`](HeadParser::parse), faster where the head's fields are those of the head before. To be called
+    /// with the same limits each time.
+    ///
+    /// # Errors
+    /// As [`parse`](HeadParser::parse).
+    #[inline]
+    pub fn parse_remembering(
+        &mut self,
+        octets: &[u8],
+        limits: &HeadLimits,
+        memo: &mut HeadMemo,
+    ) -> Result<Option<Head>, Refusal> {
+        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
+        if self.phase != Phase::Start || !self.usual_line(bounded, limits) {
+            return self.parse(octets, limits);
+        }
+        let start = self.fields as usize;
+        let section = bounded.get(start..).unwrap_or_default();
+        if memo.knows(section) {
+            (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
+            let end = start + memo.length;
+            return self.head(&End { empty_line: end - 2, octets: end }).map(Some);
+        }
+        self.parse_and_remember(octets, limits, memo)
+    }
+
+    #[inline(never)]
+    fn parse_and_remember(
+        &mut self,
+        octets: &[u8],
+        limits: &HeadLimits,
+        memo: &mut HeadMemo,
+    ) -> Result<Option<Head>, Refusal> {
+        let head = self.parse(octets, limits)?;
+        if let Some(head) = head
+            && let Some(section) = octets.get(self.fields as usize..head.octets as usize)
+            && let Some(room) = memo.octets.get_mut(..section.len())
+            && section.ends_with(b"\r\n\r\n")
+        {
+            room.copy_from_slice(section);
+            memo.length = section.len();
+            (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
+        }
+        Ok(head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::{format, string::String};
+
+    const LIMITS: HeadLimits = HeadLimits { head_octets_max: 700, target_octets_max: 100, tolerate_lone_lf: false };
+
+    fn agree(memo: &mut HeadMemo, octets: &[u8], limits: &HeadLimits) {
+        let wanted = HeadParser::new().parse(octets, limits);
+        assert_eq!(HeadParser::new().parse_remembering(octets, limits, memo), wanted, "{}", octets.escape_ascii());
+    }
+
+    /// Heads whose fields decide something, in an order in which a memo that forgot something would show.
+    #[test]
+    fn what_is_remembered_says_the_same() {
+        let sections = [
+            "Host: a\r\n\r\n",
+            "Host: a\r\nContent-Length: 1\r\n\r\n",
+            "Host: a\r\nContent-Length: 12\r\n\r\n",
+            "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Host: a\r\nTransfer-Encoding: ,\r\n\r\n",
+            "Host: a\r\nConnection: close\r\n\r\n",
+            "Host: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            "\r\n",
+            "A: b\r\n\r\n",
+        ];
+        let lines = [
+            "GET / HTTP/1.1\r\n",
+            "POST /adder HTTP/1.1\r\n",
+            "OPTIONS * HTTP/1.1\r\n",
+            "GET / HTTP/1.0\r\n",
+            "GET / HTTP/1.2\r\n",
+            "\r\nGET / HTTP/1.1\r\n",
+            "GET http://b/ HTTP/1.1\r\n",
+        ];
+        let mut memo = HeadMemo::new();
+        for before in sections {
+            for section in sections {
+                for line in lines {
+                    agree(&mut memo, format!("{}{before}x", lines[0]).as_bytes(), &LIMITS);
+                    agree(&mut memo, format!("{line}{section}1").as_bytes(), &LIMITS);
+                    agree(&mut memo, format!("{line}{section}1").as_bytes(), &LIMITS);
+                    agree(&mut memo, format!("{line}{}", &section[..section.len() - 1]).as_bytes(), &LIMITS);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sections_at_below_and_above_what_is_remembered() {
+        for octets in OCTETS.saturating_sub(3)..OCTETS + 3 {
+            let mut memo = HeadMemo::new();
+            let fixed = "Host: a\r\nA: \r\n\r\n".len();
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(octets.saturating_sub(fixed)));
+            agree(&mut memo, head.as_bytes(), &LIMITS);
+            assert_eq!(memo.length > 0, octets <= OCTETS && OCTETS > 0, "{octets}");
+            agree(&mut memo, head.as_bytes(), &LIMITS);
+            // The bound of a head holds for one that is remembered too.
+            for head_octets_max in head.len() as u32 - 2..head.len() as u32 + 2 {
+                agree(&mut memo, head.as_bytes(), &HeadLimits { head_octets_max, ..LIMITS });
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_heads_agree(heads in prop::collection::vec("(GET|POST) /[a-c]{0,2} HTTP/1\\.[01]\r\n(Host: [ab]\r\n)?(Content-Length: [0-2]\r\n)?(B: [ab]{0,3}\r\n)?(\r\n)?", 1..12)) {
+            let mut memo = HeadMemo::new();
+            for head in heads {
+                let head: String = head;
+                agree(&mut memo, head.as_bytes(), &LIMITS);
+            }
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! Bodies: read whole, in pieces, copied, bounded, left unread, broken; however they arrive.
+
+mod support;
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+use support::{answers, every_way, feed, get, post, post_chunked, request, responses, small, text};
+use tenure::{
+    EndReason, Error, Handler, Limits, Refusal, Request, Router, any,
+    kit::{Event, Server, Settings},
+};
+
+type Answer = Result<Vec<u8>, Error>;
+
+async fn whole(request: &mut Request<'_, ()>) -> Answer {
+    Ok(request.body().whole().await?.to_vec())
+}
+
+async fn read(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = Vec::new();
+    while let Some(piece) = request.body().read().await? {
+        assert!(!piece.is_empty());
+        body.extend_from_slice(piece);
+    }
+    assert_eq!(request.body().read().await?, None, "the end stays the end");
+    Ok(body)
+}
+
+async fn read_up_to(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = Vec::new();
+    while let Some(piece) = request.body().read_up_to(3).await? {
+        assert!((1..=3).contains(&piece.len()));
+        body.extend_from_slice(piece);
+    }
+    Ok(body)
+}
+
+async fn copy(request: &mut Request<'_, ()>) -> Answer {
+    let mut buffer = [0; 100];
+    Ok(request.body().copy_into(&mut buffer).await?.to_vec())
+}
+
+async fn limited(request: &mut Request<'_, ()>) -> Answer {
+    Ok(request.body().limit(10).whole().await?.to_vec())
+}
+
+async fn limited_read(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = Vec::new();
+    while let Some(piece) = request.body().limit(10).read().await? {
+        body.extend_from_slice(piece);
+    }
+    Ok(body)
+}
+
+async fn ignore(_: &mut Request<'_, ()>) -> &'static str {
+    "ignored"
+}
+
+/// Reads the first ten octets and leaves the others.
+async fn leave(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = Vec::new();
+    while body.len() < 10
+        && let Some(piece) = request.body().read_up_to(10 - body.len()).await?
+    {
+        body.extend_from_slice(piece);
+    }
+    Ok(body)
+}
+
+async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    "Hello World!"
+}
+
+fn app() -> impl Handler<()> {
+    Router::new()
+        .route("/whole", any(whole))
+        .route("/read", any(read))
+        .route("/up-to", any(read_up_to))
+        .route("/copy", any(copy))
+        .route("/limited", any(limited))
+        .route("/limited-read", any(limited_read))
+        .route("/ignore", any(ignore))
+        .route("/leave", any(leave))
+        .route("/hello", any(hello))
+}
+
+/// A body with its length, and in chunks of several sizes.
+fn framed(target: &str, body: &str) -> Vec<String> {
+    vec![
+        post(target, body),
+        post_chunked(target, body, &[1]),
+        post_chunked(target, body, &[3, 1, 16, 255]),
+        post_chunked(target, body, &[usize::MAX]),
+    ]
+}
+
+#[test]
+fn a_body_is_the_same_however_it_is_read_framed_and_split() {
+    for target in ["/whole", "/read", "/up-to", "/copy"] {
+        for octets in [0, 1, 2, 15, 16, 17, 100] {
+            let body = text(octets);
+            for octets in framed(target, &body) {
+                let answers = every_way(app, small(128), octets.clone() + &get("/hello"));
+                let responses = answers.responses();
+                assert_eq!(responses.len(), 2, "{octets}");
+                assert_eq!((responses[0].status, responses[0].text()), (200, body.as_str()), "{octets}");
+                assert_eq!(responses[1].text(), "Hello World!", "{octets}");
+                assert!(!answers.closed, "{octets}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_in_ten_pieces() {
+    let body = text(1_000);
+    for target in ["/whole", "/read", "/up-to"] {
+        for octets in framed(target, &body) {
+            let pieces = octets.as_bytes().chunks(octets.len() / 10);
+            assert_eq!(feed(app(), small(1_024), pieces).response().text(), body, "{octets}");
+        }
+    }
+}
+
+#[test]
+fn chunk_extensions_and_trailers_are_dropped() {
+    let octets = "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+        3;a=b;c=\"d\\\"e\"\r\nabc\r\n00003\r\ndef\r\n0;last\r\nX-Sum: 1\r\nY:\r\n\r\n";
+    for target in ["/whole", "/read", "/copy"] {
+        let octets = octets.replace("/whole", target) + &get("/hello");
+        let answers = every_way(app, small(128), &octets);
+        assert_eq!(answers.responses()[0].text(), "abcdef", "{target}");
+        assert_eq!(answers.statuses(), [200, 200], "{target}");
+    }
+}
+
+// Where a body ends must not depend on how TCP has cut it: what fits in one segment fits in many.
+#[test]
+fn the_body_buffer_bounds_a_whole_body() {
+    for (octets, wanted) in [(63, 200), (64, 200), (65, 413)] {
+        let answers = every_way(app, small(64), post("/whole", &text(octets)) + &get("/hello"));
+        assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
+        assert!(!answers.closed, "{octets}");
+    }
+    // One octet of the buffer stays free for the framing behind the data.
+    for (octets, wanted) in [(62, 200), (63, 200), (64, 413), (65, 413), (150, 413)] {
+        for sizes in [&[1][..], &[2], &[7, 1, 30], &[200]] {
+            let octets = post_chunked("/whole", &text(octets), sizes) + &get("/hello");
+            let answers = every_way(app, small(64), &octets);
+            assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
+            assert!(!answers.closed, "{octets}");
+        }
+    }
+}
+
+#[test]
+fn a_handler_bounds_a_body() {
+    for target in ["/limited", "/limited-read"] {
+        for (octets, wanted) in [(9, 200), (10, 200), (11, 413), (40, 413)] {
+            for octets in framed(target, &text(octets)) {
+                let answers = every_way(app, small(64), octets.clone() + &get("/hello"));
+                assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
+                assert!(!answers.responses()[0].says_close(), "{octets}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_bounds_a_body_and_a_buffer_a_copy() {
+    let limits = Limits { body_octets_max: 50, ..Limits::HOST };
+    for (target, octets, wanted) in
+        [("/read", 50, 200), ("/read", 51, 413), ("/whole", 50, 200), ("/whole", 51, 413), ("/copy", 51, 413)]
+    {
+        for octets in framed(target, &text(octets)) {
+            let settings = Settings { limits, ..small(128) };
+            assert_eq!(every_way(app, settings, octets.clone() + &get("/hello")).statuses(), [wanted, 200], "{octets}");
+        }
+    }
+    for (octets, wanted) in [(99, 200), (100, 200), (101, 413)] {
+        for octets in framed("/copy", &text(octets)) {
+            assert_eq!(
+                every_way(app, small(16), octets.clone() + &get("/hello")).statuses(),
+                [wanted, 200],
+                "{octets}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unread_rest_is_drained_up_to_its_bound() {
+    let limits = Limits { drain_octets_max: 100, ..Limits::HOST };
+    for (octets, stays) in [(1, true), (99, true), (100, true), (101, false), (300, false)] {
+        for octets in framed("/ignore", &text(octets)) {
+            let answers = every_way(app, Settings { limits, ..small(32) }, octets.clone() + &get("/hello"));
+            let responses = answers.responses();
+            assert_eq!(responses[0].text(), "ignored", "{octets}");
+            assert_eq!(responses[0].says_close(), !stays, "{octets}");
+            assert_eq!(responses.len(), if stays { 2 } else { 1 }, "{octets}");
+            assert_eq!(answers.ended, if stays { vec![] } else { vec![EndReason::Unread] }, "{octets}");
+        }
+    }
+}
+
+// As `esp_http_server`'s own test: 54 octets, of which the handler reads ten.
+#[test]
+fn what_a_handler_leaves_is_not_the_next_request() {
+    let body = "abcdefghijklmnopqrstuvwxyz GET /evil HTTP/1.1\r\n\r\n.....";
+    assert_eq!(body.len(), 54);
+    for octets in framed("/leave", body) {
+        let answers = every_way(app, small(32), octets.clone() + &get("/hello"));
+        let said: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
+        assert_eq!(said, ["abcdefghij", "Hello World!"], "{octets}");
+    }
+}
+
+#[test]
+fn an_error_before_the_body_is_read_keeps_the_connection() {
+    for (target, wanted) in [("/nothing", 404), ("/limited", 413)] {
+        for octets in framed(target, &text(60)) {
+            assert_eq!(
+                every_way(app, small(32), octets.clone() + &get("/hello")).statuses(),
+                [wanted, 200],
+                "{octets}"
+            );
+        }
+    }
+}
+
+#[test]
+fn requests_behind_a_body_that_came_later_are_answered() {
+    let mut octets = String::new();
+    for (n, sizes) in [&[5][..], &[1], &[40], &[3, 9]].iter().enumerate() {
+        octets += &post_chunked("/whole", &text(20 + n), sizes);
+        octets += &get("/hello");
+        octets += &post("/read", &text(30 + n));
+        octets += &get("/hello");
+    }
+    for body_octets in [64, 256, 4_096] {
+        let answers = every_way(app, small(body_octets), &octets);
+        let said: Vec<_> = answers.responses().iter().map(|response| response.body.len()).collect();
+        assert_eq!(said, [20, 12, 30, 12, 21, 12, 31, 12, 22, 12, 32, 12, 23, 12, 33, 12], "{body_octets}");
+    }
+}
+
+// What has been received behind the last chunk moves to the input, which may be smaller than the body's buffer.
+#[test]
+fn many_requests_behind_a_chunked_body_are_not_lost() {
+    for target in ["/whole", "/read", "/ignore"] {
+        let octets = post_chunked(target, "0123456789", &[4]) + &get("/hello").repeat(100);
+        let (first, second) = octets.split_at(octets.find("0123").unwrap() + 2);
+        let answers = feed(app(), small(4_096), [first.as_bytes(), second.as_bytes()]);
+        assert_eq!(answers.statuses(), [200; 101], "{target}");
+    }
+}
+
+#[test]
+fn broken_chunks_are_refused_and_the_connection_closes() {
+    let head = "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, refusal) in [
+        ("3\r\nabc\r\n0\r\n\r\n", None),
+        ("3 \r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("3\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkEnd)),
+        ("x\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("-1\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("0x3\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("10000000000000003\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("3;a=\"\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkExtension)),
+        ("3;a=\"\"\r\nabc\r\n0\r\n\r\n", None),
+        ("3\r\nabcd\r\n0\r\n\r\n", Some(Refusal::BadChunkEnd)),
+        ("4\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkEnd)),
+        ("3\r\nabc\r\n0\r\nx\r\n\r\n", Some(Refusal::BadTrailer)),
+        ("3\r\nabc\r\n0\r\nx:\r\n\r\n", None),
+    ] {
+        for target in ["/whole", "/read", "/up-to", "/copy", "/limited"] {
+            let octets = head.replace("/whole", target) + body + &get("/hello");
+            let answers = every_way(app, small(64), &octets);
+            let Some(refusal) = refusal else {
+                assert_eq!(answers.statuses(), [200, 200], "{octets:?}");
+                continue;
+            };
+            let response = answers.response();
+            assert_eq!(response.status, 400, "{octets:?}");
+            assert_eq!(response.text(), format!("{}\n", refusal.reason()), "{octets:?}");
+            assert!(response.says_close() && answers.closed, "{octets:?}");
+            assert_eq!(answers.ended, [EndReason::Protocol(refusal)], "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn broken_chunks_that_no_handler_reads_close_behind_its_response() {
+    let octets =
+        "POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n".to_owned() + &get("/hello");
+    let answers = every_way(app, small(64), octets);
+    assert_eq!(answers.response().text(), "ignored");
+    assert!(answers.response().says_close());
+    assert_eq!(answers.ended, [EndReason::Protocol(Refusal::BadChunkSize)]);
+}
+
+#[test]
+fn a_peer_that_closes_amid_a_body_is_told_of_it() {
+    for target in ["/whole", "/read", "/up-to", "/copy"] {
+        for octets in framed(target, &text(30)) {
+            // Complete first: a close behind a whole request loses nothing.
+            for cut in 0..5 {
+                let mut server = Server::with(app(), small(64));
+                let client = server.connect();
+                client.send(&octets[..octets.len() - cut]);
+                client.close();
+                server.run();
+                let answers = answers(&server, &client);
+                let response = answers.response();
+                assert_eq!(response.status, if cut == 0 { 200 } else { 400 }, "{cut} of {octets}");
+                assert_eq!(response.says_close(), cut > 0, "{cut} of {octets}");
+                assert!(answers.closed, "{cut} of {octets}");
+                assert_eq!(answers.ended, [EndReason::PeerClosed], "{cut} of {octets}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_closes_amid_an_unread_rest_is_answered() {
+    for octets in framed("/ignore", &text(30)) {
+        let mut server = Server::with(app(), small(16));
+        let client = server.connect();
+        client.send(&octets[..octets.len() - 1]);
+        client.close();
+        server.run();
+        let answers = answers(&server, &client);
+        assert_eq!(answers.response().text(), "ignored", "{octets}");
+        assert_eq!(answers.ended, [EndReason::PeerClosed], "{octets}");
+    }
+}
+
+/// Begins to read the body whole, gives up once it would have to wait, and reads it in pieces.
+async fn gives_up(request: &mut Request<'_, ()>) -> Answer {
+    let first = {
+        let mut body = pin!(request.body().whole());
+        poll_fn(|context| {
+            Poll::Ready(match body.as_mut().poll(context) {
+                Poll::Ready(body) => Some(body.map(<[u8]>::to_vec)),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    };
+    match first {
+        Some(body) => body,
+        None => read(request).await,
+    }
+}
+
+/// Reads one piece, then the others whole.
+async fn piece_then_whole(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = request.body().read_up_to(2).await?.unwrap_or_default().to_vec();
+    body.extend_from_slice(request.body().whole().await?);
+    assert_eq!(request.body().whole().await?, b"", "octets come once");
+    Ok(body)
+}
+
+/// Asks for the body whole twice.
+async fn twice(request: &mut Request<'_, ()>) -> Answer {
+    let body = request.body().whole().await?.to_vec();
+    assert_eq!(request.body().whole().await?, b"", "octets come once");
+    assert_eq!(request.body().read().await?, None);
+    Ok(body)
+}
+
+/// Begins to read whole, gives up, and reads by threes.
+async fn gives_up_for_threes(request: &mut Request<'_, ()>) -> Answer {
+    {
+        let mut body = pin!(request.body().whole());
+        let ready = poll_fn(|context| Poll::Ready(body.as_mut().poll(context).map_ok(<[u8]>::to_vec))).await;
+        if let Poll::Ready(body) = ready {
+            return body;
+        }
+    }
+    read_up_to(request).await
+}
+
+#[test]
+fn ways_of_reading_can_be_mixed() {
+    let app = || {
+        Router::new()
+            .route("/gives-up", any(gives_up))
+            .route("/threes", any(gives_up_for_threes))
+            .route("/piece", any(piece_then_whole))
+            .route("/twice", any(twice))
+            .route("/hello", any(hello))
+    };
+    for target in ["/gives-up", "/threes", "/piece", "/twice"] {
+        for octets in [0, 1, 2, 3, 20] {
+            let body = text(octets);
+            for octets in framed(target, &body) {
+                let answers = every_way(app, small(64), octets.clone() + &get("/hello"));
+                assert_eq!(answers.responses()[0].text(), body, "{octets}");
+                assert_eq!(answers.statuses(), [200, 200], "{octets}");
+            }
+        }
+    }
+}
+
+#[test]
+fn octets_behind_a_body_that_is_too_large_to_be_put_together_are_not_taken_for_framing() {
+    /// Goes on reading after the body has not fitted.
+    async fn insists(request: &mut Request<'_, ()>) -> Answer {
+        let error = request.body().whole().await.unwrap_err();
+        assert_eq!(request.body().whole().await.unwrap_err(), error, "an error stays");
+        Err(error)
+    }
+    let app = || Router::new().route("/insists", any(insists)).route("/hello", any(hello));
+    for sizes in [&[100][..], &[1], &[16, 17], &[64]] {
+        let octets = post_chunked("/insists", &text(100), sizes) + &get("/hello");
+        assert_eq!(every_way(app, small(32), octets).statuses(), [413, 200], "{sizes:?}");
+    }
+}
+
+#[test]
+fn a_length_at_the_end_of_its_range_is_a_length() {
+    let announced = async |request: &mut Request<'_, ()>| format!("{:?}", request.body().announced());
+    let app = Router::new().route("/announced", any(announced)).route("/whole", any(whole));
+    let mut server = Server::with(app, small(64));
+    for (length, announced) in [
+        ("0", "Some(0)"),
+        ("007", "Some(7)"),
+        ("18446744073709551614", "Some(18446744073709551614)"),
+        ("18446744073709551615", "Some(18446744073709551614)"),
+    ] {
+        let client = server.connect();
+        client.send(request("POST", "/announced", &format!("Content-Length: {length}\r\n"), ""));
+        server.run();
+        assert_eq!(responses(&client.received()).remove(0).text(), announced, "{length}");
+        let client = server.connect();
+        client
+            .send(request("POST", "/whole", &format!("Content-Length: {length}\r\n"), "").replace("/whole", "/whole?"));
+        server.run();
+        if length.len() > 10 {
+            assert_eq!(responses(&client.received()).remove(0).status, 413, "{length}");
+        }
+    }
+    let client = server.connect();
+    client.send(request("POST", "/whole", "Content-Length: 18446744073709551616\r\n", ""));
+    server.run();
+    assert_eq!(responses(&client.received()).remove(0).status, 400);
+}
+
+#[test]
+fn a_chunked_body_announces_nothing() {
+    let announced = async |request: &mut Request<'_, ()>| {
+        let before = request.body().announced();
+        let _ = request.body().whole().await;
+        format!("{before:?} {:?} {:?}", request.body().announced(), request.body())
+    };
+    let app = || Router::new().route("/", any(announced));
+    let answers = every_way(app, small(64), post_chunked("/", "abc", &[2]) + &post("/", "abc"));
+    let said: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
+    assert_eq!(said, ["None Some(0) Body(Some(0) octets unread)", "Some(3) Some(0) Body(Some(0) octets unread)"]);
+}
+
+#[test]
+fn the_port_receives_no_more_than_a_handler_reads() {
+    let mut server = Server::with(app(), small(32));
+    let client = server.connect();
+    client.send(request("POST", "/read", "Content-Length: 1000\r\n", ""));
+    for _ in 0..10 {
+        client.send(text(100));
+        server.run();
+    }
+    assert_eq!(responses(&client.received()).remove(0).body.len(), 1_000);
+    assert!(matches!(server.events()[..], [Event::Connected(_), Event::Sent(..)]));
+}

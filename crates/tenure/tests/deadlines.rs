@@ -1,0 +1,663 @@
+//! Every deadline: not one millisecond early, at most 50 late, and what it does not count.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    DEADLINES, Tally, app, ask, end_of, gate, get_of, open_gate, server, session_end, settings, status_of, with_session,
+};
+use tenure::{
+    Deadline, Deadlines, EndReason, Error, NEVER, Refusal, Request, Router, get,
+    kit::{Client, Event, Server, Settings},
+    post,
+};
+
+/// How late a deadline may be.
+const LATE_MS: u32 = 50;
+
+/// Nothing ends one millisecond before a deadline; within 50 after it the connection has.
+#[track_caller]
+fn assert_due(server: &mut Server<Tally>, client: &Client, ms: u32, reason: EndReason) {
+    server.advance(ms - 1);
+    assert_eq!(end_of(server, client), None, "too early");
+    server.advance(1 + LATE_MS);
+    assert_eq!(end_of(server, client), Some(reason), "too late");
+}
+
+const fn missed(deadline: Deadline) -> EndReason {
+    EndReason::Deadline(deadline)
+}
+
+#[test]
+fn first_octet() {
+    let mut server = server();
+    let client = server.connect();
+    assert_due(&mut server, &client, 1_000, missed(Deadline::FirstOctet));
+    assert!(client.is_closed() && !client.is_reset());
+    assert_eq!(client.received_text(), "", "it is closed silently");
+}
+
+#[test]
+fn first_octet_in_time() {
+    let mut server = server();
+    let client = server.connect();
+    server.advance(999);
+    client.send("G");
+    server.advance(999);
+    assert_eq!(end_of(&server, &client), None, "from the first octet on the head's deadline counts");
+}
+
+#[test]
+fn idle_ends_the_session() {
+    let mut server = server();
+    let client = with_session(&mut server);
+    assert_due(&mut server, &client, 9_000, EndReason::Idle);
+    assert!(client.is_closed() && !client.is_reset());
+    assert_eq!(client.received_text(), "", "it is closed silently");
+    assert_eq!(session_end(), (1, EndReason::Idle));
+}
+
+#[test]
+fn idle_counts_from_the_last_request() {
+    let mut server = server();
+    let (used, left) = (with_session(&mut server), with_session(&mut server));
+    server.advance(8_999);
+    assert!(ask(&mut server, &used, get_of("/sum")).ends_with("\r\n\r\n1"));
+    server.advance(1 + LATE_MS);
+    assert_eq!((end_of(&server, &used), end_of(&server, &left)), (None, Some(EndReason::Idle)));
+    assert_due(&mut server, &used, 9_000 - 1 - LATE_MS, EndReason::Idle);
+}
+
+#[test]
+fn a_pinned_connection_keeps_the_idle_deadline() {
+    let mut server = server();
+    let client = with_session(&mut server);
+    ask(&mut server, &client, get_of("/pin"));
+    assert_due(&mut server, &client, 9_000, EndReason::Idle);
+}
+
+#[test]
+fn pinned_connections_are_due_in_their_order() {
+    let mut server = server();
+    let early = with_session(&mut server);
+    server.advance(100);
+    let late = with_session(&mut server);
+    server.advance(100);
+    // The later one is pinned first: the list is in the order of the deadlines all the same.
+    assert!(server.pin(late.id().unwrap(), true));
+    server.advance(100);
+    assert!(server.pin(early.id().unwrap(), true));
+    server.advance(8_699);
+    assert_eq!(end_of(&server, &early), None);
+    server.advance(1 + LATE_MS);
+    assert_eq!((end_of(&server, &early), end_of(&server, &late)), (Some(EndReason::Idle), None));
+    server.advance(100 - 1 - LATE_MS);
+    assert_eq!(end_of(&server, &late), None);
+    server.advance(1 + LATE_MS);
+    assert_eq!(end_of(&server, &late), Some(EndReason::Idle));
+}
+
+fn head_settings(puts_heads_away: bool) -> Settings {
+    Settings { puts_heads_away, ..settings() }
+}
+
+/// The deadline is for the whole head: an octet each second does not extend it.
+#[test]
+fn head_is_total() {
+    for puts_heads_away in [true, false] {
+        let mut server = Server::with(app(), head_settings(puts_heads_away));
+        let client = server.connect();
+        client.send("G");
+        server.advance(1_000);
+        client.send("E");
+        server.advance(999);
+        assert_eq!(client.received_text(), "", "too early, heads put away: {puts_heads_away}");
+        client.send("T");
+        server.advance(1 + LATE_MS);
+        let answer = client.received_text();
+        assert_eq!(status_of(&answer), "408", "heads put away: {puts_heads_away}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert_eq!(end_of(&server, &client), Some(missed(Deadline::Head)));
+        assert!(client.is_closed() && !client.is_reset());
+        assert!(server.events().contains(&Event::Refused(client.id().unwrap(), Refusal::HeadTimeout)));
+    }
+}
+
+#[test]
+fn head_in_time() {
+    for puts_heads_away in [true, false] {
+        let mut server = Server::with(app(), head_settings(puts_heads_away));
+        let client = server.connect();
+        let request = get_of("/sum");
+        let (last, first) = request.as_bytes().split_last().unwrap();
+        client.send(first);
+        server.advance(1_999);
+        client.send([*last]);
+        server.advance(1_000);
+        assert_eq!(status_of(&client.received_text()), "200", "heads put away: {puts_heads_away}");
+        assert_eq!(end_of(&server, &client), None);
+    }
+}
+
+#[test]
+fn head_ends_the_session_of_an_earlier_request() {
+    for puts_heads_away in [true, false] {
+        let mut server = Server::with(app(), head_settings(puts_heads_away));
+        let client = with_session(&mut server);
+        server.advance(5_000);
+        client.send("GET /");
+        assert_due(&mut server, &client, 2_000, missed(Deadline::Head));
+        assert_eq!(common::sessions_ended().pop(), Some((1, missed(Deadline::Head))));
+    }
+    assert_eq!(common::opened(), common::sessions_ended().len());
+}
+
+/// What has come of the next request with the one before counts from the end of the one before.
+#[test]
+fn head_behind_a_request() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait") + "GET /su");
+    server.advance(3_000);
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&client.received_text()), "200");
+    assert_due(&mut server, &client, 2_000, missed(Deadline::Head));
+    assert_eq!(status_of(&client.received_text()), "408");
+}
+
+/// Heads that have waited for a lane in between go back to where they belong: each is due at its own time.
+#[test]
+fn heads_are_due_in_their_order() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+    let (early, late, busy) = (server.connect(), server.connect(), server.connect());
+    early.send("G");
+    server.advance(400);
+    late.send("G");
+    server.advance(100);
+    busy.send(get_of("/wait"));
+    server.run();
+    early.send("E");
+    server.advance(500);
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&busy.received_text()), "200");
+    server.advance(999);
+    assert_eq!((end_of(&server, &early), end_of(&server, &late)), (None, None));
+    server.advance(1 + LATE_MS);
+    assert_eq!((end_of(&server, &early), end_of(&server, &late)), (Some(missed(Deadline::Head)), None));
+    server.advance(400 - 1 - LATE_MS);
+    assert_eq!(end_of(&server, &late), None);
+    server.advance(1 + LATE_MS);
+    assert_eq!(end_of(&server, &late), Some(missed(Deadline::Head)));
+}
+
+/// Where no lane is free to say 408, the connection is closed without it.
+#[test]
+fn head_without_a_lane() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+    let (dripper, busy) = (server.connect(), server.connect());
+    dripper.send("G");
+    server.run();
+    busy.send(get_of("/wait"));
+    assert_due(&mut server, &dripper, 2_000, missed(Deadline::Head));
+    assert_eq!(dripper.received_text(), "");
+    assert!(dripper.is_closed());
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&busy.received_text()), "200");
+}
+
+fn body_of(octets: usize) -> String {
+    format!("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: {octets}\r\n\r\n")
+}
+
+const CHUNKED: &str = "POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn body_that_does_not_come() {
+    for head in [body_of(10), CHUNKED.to_owned()] {
+        let mut server = server();
+        let client = server.connect();
+        client.send(&head);
+        assert_due_408(&mut server, &client, 3_000);
+        assert_eq!(common::running(), 0);
+        assert_eq!(common::sessions_ended().pop(), Some((0, missed(Deadline::Body))));
+    }
+}
+
+#[track_caller]
+fn assert_due_408(server: &mut Server<Tally>, client: &Client, ms: u32) {
+    server.advance(ms - 1);
+    assert_eq!(client.received_text(), "", "too early");
+    server.advance(1 + LATE_MS);
+    let answer = client.received_text();
+    assert_eq!(status_of(&answer), "408");
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert_eq!(end_of(server, client), Some(missed(Deadline::Body)));
+    let refused = server.events().iter().filter(|event| matches!(event, Event::Refused(..))).count();
+    assert_eq!(refused, 1, "it is refused once");
+}
+
+/// An octet a second, of 100 that are due: each grants 10 ms.
+#[test]
+fn body_dripping() {
+    for chunked in [false, true] {
+        let mut server = server();
+        let client = server.connect();
+        client.send(if chunked { CHUNKED.to_owned() } else { body_of(1_000) });
+        for _ in 0..3 {
+            client.send(if chunked { "1\r\nx\r\n" } else { "x" });
+            server.advance(999);
+            assert_eq!(client.received_text(), "");
+            server.advance(1);
+        }
+        // 3,000 ms are over, and 3 octets grant 30 more.
+        assert_due_408(&mut server, &client, 30);
+        assert_eq!(session_end_of_last().0, 3, "what the handler has done stays done");
+    }
+}
+
+#[track_caller]
+fn session_end_of_last() -> (i64, EndReason) {
+    common::sessions_ended().pop().expect("a session has ended")
+}
+
+/// One that keeps the rate is not reaped, however long it takes.
+#[test]
+fn body_at_its_rate() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(body_of(3_000));
+    for _ in 0..30 {
+        server.advance(1_000);
+        assert_eq!(end_of(&server, &client), None);
+        client.send([b'x'; 100]);
+    }
+    server.run();
+    assert!(client.received_text().ends_with("\r\n\r\n3000"));
+}
+
+/// One that is just below it is, once the base is used up.
+#[test]
+fn body_below_its_rate() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(body_of(3_000));
+    let mut seconds = 0;
+    while end_of(&server, &client).is_none() {
+        server.advance(1_000);
+        client.send([b'x'; 50]);
+        seconds += 1;
+    }
+    // At second s there are 50 (s - 1) octets, which grant s/2 s beside the base of 3 s.
+    assert_eq!(seconds, 5);
+    assert_eq!(status_of(&client.received_text()), "408");
+}
+
+/// What the handler waits for itself is not the body's, nor the other way around.
+#[test]
+fn body_and_handler_wait_apart() {
+    let mut server = server();
+    let client = server.connect();
+    client.send("POST /wait-and-count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    server.advance(3_500);
+    open_gate();
+    server.run();
+    assert_due_408(&mut server, &client, 3_000);
+}
+
+#[test]
+fn handler_does_not_count_the_body() {
+    async fn count_and_wait(request: &mut Request<'_, Tally>) -> Result<&'static str, Error> {
+        request.body().whole().await?;
+        gate().await;
+        Ok("waited")
+    }
+    let mut server = Server::with(Router::new().route("/", post(count_and_wait)), settings());
+    let client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    server.advance(2_900);
+    client.send("xx");
+    server.advance(3_999);
+    assert_eq!(client.received_text(), "");
+    server.advance(1 + LATE_MS);
+    assert_eq!(status_of(&client.received_text()), "503");
+}
+
+/// The handler is given up with 503, the session stays and the connection goes on.
+#[test]
+fn handler() {
+    let mut server = server();
+    let client = with_session(&mut server);
+    client.send(get_of("/wait"));
+    server.advance(3_999);
+    assert_eq!((client.received_text().as_str(), common::running()), ("", 1));
+    server.advance(1 + LATE_MS);
+    let answer = client.received_text();
+    assert_eq!(status_of(&answer), "503");
+    assert!(!answer.contains("Connection: close"), "{answer}");
+    assert_eq!(common::running(), 0);
+    assert!(ask(&mut server, &client, get_of("/sum")).ends_with("\r\n\r\n2"), "1, and 1 before it waited");
+    assert_eq!(end_of(&server, &client), None);
+    assert_due(&mut server, &client, 9_000, EndReason::Idle);
+}
+
+#[test]
+fn handler_in_time() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait"));
+    server.advance(3_999);
+    open_gate();
+    server.advance(LATE_MS);
+    assert_eq!(status_of(&client.received_text()), "200");
+}
+
+/// Each of several requests that came at once has the whole time.
+#[test]
+fn handler_of_a_pipelined_request() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait") + &get_of("/wait"));
+    server.advance(3_000);
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&client.received_text()), "200");
+    server.advance(3_999);
+    assert_eq!(client.received_text(), "", "the second counts from the end of the first");
+    server.advance(1 + LATE_MS);
+    assert_eq!(status_of(&client.received_text()), "503");
+}
+
+#[test]
+fn body_of_a_pipelined_request() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(CHUNKED);
+    server.advance(2_900);
+    // The next head comes with the last chunk, so that the lane goes on with it.
+    client.send("1\r\nx\r\n0\r\n\r\n".to_owned() + &body_of(1));
+    server.run();
+    assert_eq!(status_of(&client.received_text()), "200");
+    assert_due_408(&mut server, &client, 3_000);
+}
+
+/// A handler that has begun to answer is a stream: only the peer can be late.
+#[test]
+fn handler_that_has_begun() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/stream/5"));
+    server.advance(60_000);
+    assert_eq!(end_of(&server, &client), None);
+    open_gate();
+    server.run();
+    assert!(client.received_text().ends_with("\r\n5\r\nxxxxx\r\n5\r\nxxxxx\r\n0\r\n\r\n"));
+}
+
+/// Where the body stalls after the response has begun there is no 408: the peer must see that something is missing.
+#[test]
+fn body_after_the_response_has_begun() {
+    async fn echo<'r>(
+        request: &mut Request<'r, Tally>,
+        responder: tenure::Responder<'r>,
+    ) -> Result<tenure::Sent, Error> {
+        let mut stream = responder.stream(tenure::StatusCode::OK, &[]).await?;
+        while let Some(piece) = request.body().read().await? {
+            stream.write(piece).await?;
+        }
+        stream.finish().await
+    }
+    let mut server = Server::with(Router::new().route("/", tenure::respond(tenure::Method::Post, echo)), settings());
+    let client = server.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    server.run();
+    assert!(client.received_text().ends_with("\r\n5\r\nhello\r\n"));
+    assert_due(&mut server, &client, 3_050, missed(Deadline::Body));
+    assert!(client.is_reset());
+    assert_eq!(client.received_text(), "");
+}
+
+/// A request that waits for a lane is on its way: the time counts.
+#[test]
+fn handler_counts_the_wait_for_a_lane() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+    let (first, second) = (server.connect(), server.connect());
+    first.send(get_of("/wait"));
+    server.run();
+    second.send(get_of("/wait"));
+    server.advance(3_000);
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&first.received_text()), "200");
+    server.advance(999);
+    assert_eq!(second.received_text(), "");
+    server.advance(1 + LATE_MS);
+    assert_eq!(status_of(&second.received_text()), "503");
+    assert_eq!(end_of(&server, &second), None);
+}
+
+/// Where no lane comes free in time, nothing can be said.
+#[test]
+fn handler_that_never_gets_a_lane() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+    let (first, second) = (server.connect(), server.connect());
+    first.send(get_of("/stream/5"));
+    server.run();
+    second.send(get_of("/sum"));
+    assert_due(&mut server, &second, 4_000, missed(Deadline::Handler));
+    assert!(second.is_closed());
+    assert_eq!(end_of(&server, &first), None);
+}
+
+#[test]
+fn deadlines_of_a_route() {
+    async fn wait(_: &mut Request<'_, Tally>) {
+        gate().await;
+    }
+    async fn whole(request: &mut Request<'_, Tally>) -> Result<(), Error> {
+        request.body().whole().await.map(|_| ())
+    }
+    let milliseconds = Duration::from_millis;
+    let app = Router::new()
+        .route("/quick", get(wait).handler_deadline(milliseconds(250)))
+        .route("/slow", get(wait).handler_deadline(milliseconds(20_000)))
+        .route("/body", post(whole).body_deadline(milliseconds(400)))
+        .route("/any", get(wait));
+    let mut server = Server::with(app, settings());
+    for (target, ms) in [("/quick", 250), ("/slow", 20_000), ("/any", 4_000)] {
+        let client = server.connect();
+        client.send(get_of(target));
+        server.advance(ms - 1);
+        assert_eq!(client.received_text(), "", "{target}");
+        server.advance(1 + LATE_MS);
+        assert_eq!(status_of(&client.received_text()), "503", "{target}");
+    }
+    let client = server.connect();
+    client.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    assert_due_408(&mut server, &client, 400);
+}
+
+/// What one route grants is not granted to the next request.
+#[test]
+fn deadlines_of_a_route_end_with_its_request() {
+    async fn wait(_: &mut Request<'_, Tally>) {
+        gate().await;
+    }
+    let app =
+        Router::new().route("/slow", get(wait).handler_deadline(Duration::from_secs(20))).route("/any", get(wait));
+    let mut server = Server::with(app, settings());
+    let client = server.connect();
+    client.send(get_of("/slow") + &get_of("/any"));
+    server.run();
+    open_gate();
+    server.run();
+    assert_eq!(status_of(&client.received_text()), "200");
+    server.advance(4_000 + LATE_MS);
+    assert_eq!(status_of(&client.received_text()), "503");
+}
+
+/// A peer that takes nothing is reset.
+#[test]
+fn response() {
+    let mut server = server();
+    let client = with_session(&mut server);
+    client.set_window(1_000);
+    client.send(get_of("/octets/100000"));
+    assert_due(&mut server, &client, 6_000, missed(Deadline::Response));
+    assert!(client.is_reset());
+    assert_eq!(session_end(), (1, missed(Deadline::Response)));
+    assert_eq!(client.received().len(), 1_000);
+}
+
+/// One that takes a little now and then is not.
+#[test]
+fn response_taken_slowly() {
+    let mut server = server();
+    let client = server.connect();
+    client.set_window(1_000);
+    client.send(get_of("/octets/10000"));
+    let mut octets = 0;
+    for _ in 0..10 {
+        server.advance(5_999);
+        assert_eq!(end_of(&server, &client), None);
+        octets += client.received().len();
+        server.run();
+    }
+    client.set_window(usize::MAX);
+    server.run();
+    octets += client.received().len();
+    assert!(octets > 10_000, "{octets}");
+    assert_eq!(end_of(&server, &client), None);
+}
+
+/// The time counts from when there is something to take, not from what was taken long before.
+#[test]
+fn response_counts_from_its_octets() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/stream/5"));
+    server.advance(20_000);
+    client.received();
+    client.set_window(0);
+    open_gate();
+    server.run();
+    server.advance(5_999);
+    assert_eq!(end_of(&server, &client), None);
+    server.advance(1 + LATE_MS);
+    assert_eq!(end_of(&server, &client), Some(missed(Deadline::Response)));
+    assert!(client.is_reset());
+}
+
+#[test]
+fn linger() {
+    let mut server = server();
+    let client = server.connect();
+    let answer = ask(&mut server, &client, get_of("/close"));
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert!(client.is_closed() && !client.is_reset());
+    assert_eq!(server.list(), []);
+    server.advance(699);
+    assert!(!client.is_reset());
+    server.advance(1 + LATE_MS);
+    assert!(client.is_reset());
+}
+
+#[test]
+fn linger_ends_with_the_peer() {
+    let mut server = server();
+    let client = server.connect();
+    ask(&mut server, &client, get_of("/close"));
+    server.advance(699);
+    client.close();
+    server.advance(1_000);
+    assert!(!client.is_reset());
+}
+
+/// What is never due is never due, also where a clock of 32 bits could not tell.
+#[test]
+fn never() {
+    for never in [NEVER, 1 << 31] {
+        let deadlines = Deadlines {
+            first_octet_ms: never,
+            idle_ms: never,
+            head_ms: never,
+            body_ms: never,
+            body_octets_per_s: 1,
+            handler_ms: never,
+            response_ms: never,
+            linger_ms: never,
+            flush_ms: never,
+        };
+        let mut server = Server::with(app(), Settings { deadlines, ..settings() });
+        let fresh = server.connect();
+        let idle = with_session(&mut server);
+        let clients: Vec<_> = ["G", &body_of(5), &get_of("/wait"), &get_of("/octets/100000"), &get_of("/close")]
+            .into_iter()
+            .map(|octets| {
+                let client = server.connect();
+                client.set_window(500);
+                client.send(octets);
+                client
+            })
+            .collect();
+        server.run();
+        let ended = server.ended().len();
+        assert_eq!(ended, 1, "the one that a handler has closed");
+        server.advance(1_000_000_000);
+        server.stop();
+        server.advance(1_000_000_000);
+        assert!(!clients.iter().any(Client::is_reset));
+        let shutdown = Some(EndReason::Shutdown);
+        assert_eq!([end_of(&server, &fresh), end_of(&server, &idle)], [shutdown, shutdown]);
+    }
+}
+
+/// A body that grants more time than half the clock's range is not overdue at once.
+#[test]
+fn body_of_many_octets() {
+    let deadlines = Deadlines { body_octets_per_s: 1, ..DEADLINES };
+    let mut server = Server::with(app(), Settings { deadlines, ..settings() });
+    let client = server.connect();
+    // 2,200,000 octets at one a second are more than 2^31 ms.
+    client.send(body_of(2_200_001));
+    for _ in 0..22 {
+        client.send(vec![b'x'; 100_000]);
+        server.run();
+    }
+    server.advance(10_000);
+    assert_eq!(end_of(&server, &client), None);
+    client.send("x");
+    server.run();
+    assert!(client.received_text().ends_with("\r\n\r\n2200001"));
+}
+
+/// Every deadline holds across the wrap of the clock, which comes 5 s after the start.
+#[test]
+fn the_clock_wraps() {
+    for before_ms in [3_000, 4_000, 4_999, 5_000, 5_001, 5_002] {
+        let mut server = server();
+        let idle = with_session(&mut server);
+        server.advance(before_ms);
+        let (fresh, head, body, handler) = (server.connect(), server.connect(), server.connect(), server.connect());
+        head.send("G");
+        body.send(body_of(5));
+        handler.send(get_of("/wait"));
+        server.run();
+        for (client, ms) in [(&fresh, 1_000), (&head, 2_000), (&body, 3_000)] {
+            let since = server.ended().len();
+            let wait_ms = if since == 0 { ms } else { 1_000 - LATE_MS };
+            server.advance(wait_ms - 1);
+            assert_eq!(end_of(&server, client), None, "{ms} ms from {before_ms} on");
+            server.advance(1 + LATE_MS);
+            assert!(end_of(&server, client).is_some(), "{ms} ms from {before_ms} on");
+        }
+        server.advance(1_000 - LATE_MS - 1);
+        assert_eq!(handler.received_text(), "");
+        server.advance(1 + LATE_MS);
+        assert_eq!(status_of(&handler.received_text()), "503");
+        assert_eq!(end_of(&server, &idle), if before_ms + 4_050 < 9_000 { None } else { Some(EndReason::Idle) });
+    }
+}

@@ -1,0 +1,548 @@
+//! Which handler answers, and what is said where none does.
+
+mod support;
+
+use std::fmt::Write as _;
+use support::{every_way, feed, get, post, request, responses, small};
+use tenure::{
+    EndReason, Error, Handler, Limits, Method, Next, Request, Router, Sent, Session, StatusCode, Switch, any, delete,
+    extension,
+    kit::{Server, Settings},
+    on, options, patch, put,
+};
+
+/// What a handler says: its name, and what it finds of the parameters a to f.
+fn says(name: &'static str) -> impl AsyncFn(&mut Request<'_, ()>) -> String + 'static {
+    async move |request: &mut Request<'_, ()>| {
+        let mut said = name.to_owned();
+        for parameter in ["a", "b", "c", "d", "e", "f", "rest"] {
+            if let Some(value) = request.parameter(parameter) {
+                let mut space = [0; 64];
+                let _ = write!(said, " {parameter}={}", value.decode(&mut space).unwrap_or("?"));
+            }
+        }
+        said
+    }
+}
+
+fn one<H: Handler<()> + 'static>(app: H, octets: &str) -> (u16, String) {
+    let response = feed(app, Settings::default(), [octets.as_bytes()]).response();
+    (response.status, response.text().to_owned())
+}
+
+#[track_caller]
+fn found<H: Handler<()> + 'static>(app: impl Fn() -> H, target: &str) -> String {
+    let (status, text) = one(app(), &get(target));
+    if status == 404 { "404".to_owned() } else { text }
+}
+
+#[test]
+fn the_first_route_that_matches_answers() {
+    let app = || {
+        Router::new()
+            .route("/", tenure::get(says("root")))
+            .route("/x/first", tenure::get(says("first")))
+            .route("/x/{a}", tenure::get(says("one")))
+            .route("/x/second", tenure::get(says("never")))
+            .route("/x/{a}/y", tenure::get(says("y")))
+            .route("/x/{*rest}", tenure::get(says("rest")))
+            .route("/a b", tenure::get(says("space")))
+            .route("/p/{a}/{b}", tenure::get(says("two")))
+            .route("/q/", tenure::get(says("slash")))
+    };
+    for (target, wanted) in [
+        ("/", "root"),
+        ("/?x", "root"),
+        ("//", "404"),
+        ("/x", "404"),
+        ("/x/", "rest rest="),
+        ("/x/first", "first"),
+        ("/x/%66irst", "first"),
+        ("/x/firs%74?a=b", "first"),
+        ("/X/first", "404"),
+        ("/x/second", "one a=second"),
+        ("/x/a%2Fb", "one a=a/b"),
+        ("/x/a+b", "one a=a+b"),
+        ("/x/1/y", "y a=1"),
+        ("/x/1/z", "rest rest=1/z"),
+        ("/x/1/", "rest rest=1/"),
+        ("/x//", "rest rest=/"),
+        ("/x/.", "404"),
+        ("/x/..", "404"),
+        ("/x/%2e%2E", "404"),
+        ("/x/a/../b", "404"),
+        ("/x/a/.%2e/b", "404"),
+        ("/x/...", "one a=..."),
+        ("/x/%zz", "400"),
+        ("/x/../x/first", "404"),
+        ("/a%20b", "space"),
+        ("/a+b", "404"),
+        ("/p/1/2", "two a=1 b=2"),
+        ("/p//2", "404"),
+        ("/p/1/2/", "404"),
+        ("/q", "404"),
+        ("/q/", "slash"),
+        ("/q/x", "404"),
+        ("http://h/x/first", "first"),
+        ("http://h/x/7?x", "one a=7"),
+        ("http://h", "root"),
+        ("http://h?x", "root"),
+    ] {
+        if wanted == "400" {
+            assert_eq!(one(app(), &get(target)).0, 400, "{target}");
+        } else {
+            assert_eq!(found(app, target), wanted, "{target}");
+        }
+    }
+}
+
+#[test]
+fn the_rest_of_nothing_is_empty() {
+    let app = || Router::new().route("/{*rest}", any(says("rest")));
+    for target in ["/", "/?x=/y", "http://h", "http://h?x=/y"] {
+        assert_eq!(found(app, target), "rest rest=", "{target}");
+    }
+    let nested = || Router::new().nest("/n", Router::new().route("/{*rest}", any(says("rest"))));
+    for target in ["/n", "/n/", "/n?x=/y"] {
+        assert_eq!(found(nested, target), "rest rest=", "{target}");
+    }
+}
+
+#[test]
+fn routers_nest() {
+    let app = || {
+        let inner = Router::new().route("/", tenure::get(says("inner"))).route("/{b}", tenure::get(says("b")));
+        let other = Router::new().route("/{a}", tenure::get(says("other")));
+        Router::new()
+            .route("/api/special", tenure::get(says("special")))
+            .nest("/api/", inner)
+            .nest("/of/{a}/and", other)
+            .nest("/handler", tenure::get(says("any target")))
+            .route("/api/late", tenure::get(says("never")))
+    };
+    for (target, wanted) in [
+        ("/api", "inner"),
+        ("/api/", "inner"),
+        ("/api?x=/y", "inner"),
+        ("/api/1", "b b=1"),
+        ("/api/1?x", "b b=1"),
+        ("/api/special", "special"),
+        ("/api/late", "b b=late"),
+        ("/%61pi/%31", "b b=1"),
+        ("/apis", "404"),
+        ("/api/1/2", "404"),
+        ("/api/..", "404"),
+        // The innermost parameter of a name is the one that is meant.
+        ("/of/1/and/2", "other a=2"),
+        ("/of/1/and", "404"),
+        ("/of//and/2", "404"),
+        ("/handler", "any target"),
+        ("/handler/a/b", "any target"),
+        ("http://h/api/1", "b b=1"),
+    ] {
+        assert_eq!(found(app, target), wanted, "{target}");
+    }
+}
+
+#[test]
+fn the_four_innermost_routers_parameters_are_kept() {
+    let app = || {
+        let sixth = Router::new().route("/{f}", tenure::get(says("deep")));
+        let fifth = Router::new().nest("/{e}", sixth);
+        let fourth = Router::new().nest("/{d}", fifth);
+        let third = Router::new().nest("/{c}", fourth).route("/{*rest}", tenure::get(says("third")));
+        let second = Router::new().nest("/{b}", third);
+        Router::new().nest("/{a}", second)
+    };
+    assert_eq!(found(app, "/1/2/3/4/5/6"), "deep c=3 d=4 e=5 f=6");
+    assert_eq!(found(app, "/1/2/3/4/5/6?a=b"), "deep c=3 d=4 e=5 f=6");
+    assert_eq!(found(app, "/1/2"), "third a=1 b=2 rest=");
+    // What answers need not be a route.
+    let app = || {
+        let handler = tenure::get(says("handler"));
+        let inner = Router::new().nest("/{c}", Router::new().nest("/{d}", Router::new().nest("/{a}", handler)));
+        Router::new().nest("/{a}", Router::new().nest("/{b}", inner))
+    };
+    assert_eq!(found(app, "/1/2/3/4/5"), "handler a=5 b=2 c=3 d=4");
+}
+
+#[test]
+fn each_method_has_its_handler() {
+    let app = || {
+        let methods = tenure::get(says("get"))
+            .post(says("post"))
+            .put(says("put"))
+            .delete(says("delete"))
+            .patch(says("patch"))
+            .options(says("options"))
+            .on(Method::Trace, says("trace"))
+            .extension("PURGE", says("purge"));
+        Router::new().route("/", methods)
+    };
+    for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PURGE"] {
+        assert_eq!(one(app(), &request(method, "/", "", "")), (200, method.to_lowercase()), "{method}");
+    }
+    for method in ["get", "PURGED", "PURG", "FOO"] {
+        assert_eq!(one(app(), &request(method, "/", "", "")).0, 501, "{method}");
+    }
+    let each = || {
+        Router::new()
+            .route("/post", tenure::post(says("post")))
+            .route("/put", put(says("put")))
+            .route("/delete", delete(says("delete")))
+            .route("/patch", patch(says("patch")))
+            .route("/options", options(says("options")))
+            .route("/purge", extension("PURGE", says("purge")))
+            .route("/trace", on(Method::Trace, says("trace")))
+    };
+    for method in ["post", "put", "delete", "patch", "options", "purge", "trace"] {
+        let octets = request(&method.to_uppercase(), &format!("/{method}"), "", "");
+        assert_eq!(one(each(), &octets), (200, method.to_owned()));
+    }
+}
+
+#[test]
+fn what_is_added_for_one_method_goes_before_what_is_for_all() {
+    for app in [0, 1] {
+        let app = || {
+            let all =
+                Router::new().route("/first", any(says("every")).get(says("get")).extension("PURGE", says("purge")));
+            let last = tenure::get(says("get")).extension("PURGE", says("purge")).any(says("every"));
+            (all.route("/last", last), ["/first", "/last"][app])
+        };
+        for (method, wanted) in [
+            ("GET", "get"),
+            ("POST", "every"),
+            ("TRACE", "every"),
+            ("OPTIONS", "every"),
+            ("PURGE", "purge"),
+            ("FOO", "every"),
+        ] {
+            let (app, target) = app();
+            assert_eq!(one(app, &request(method, target, "", "")), (200, wanted.to_owned()), "{method} {target}");
+        }
+        // HEAD is GET's, where there is one, and not that of all methods.
+        let (app, target) = app();
+        let octets = feed(app, Settings::default(), [request("HEAD", target, "", "").as_bytes()]).octets;
+        assert_eq!(support::responses_to("H", &octets)[0].field("content-length"), Some("3"), "{target}");
+    }
+}
+
+#[test]
+fn what_is_not_allowed_is_405_with_the_methods_that_are() {
+    let app = || {
+        let inner = Router::new().route("/deep", put(says("put")));
+        Router::new()
+            .route("/get", tenure::get(says("get")))
+            .route("/post", tenure::post(says("post")))
+            .route("/two", tenure::get(says("get")).post(says("post")).delete(says("delete")))
+            .route("/head", on(Method::Head, says("head")).get(says("get")))
+            .route("/options", options(says("options")).extension("PURGE", says("purge")))
+            .nest("/nest/{a}", inner)
+            .route("/param/{a}", patch(says("patch")))
+    };
+    for (method, target, allow) in [
+        ("POST", "/get", "GET, HEAD, OPTIONS"),
+        ("POST", "/get?x=y", "GET, HEAD, OPTIONS"),
+        ("GET", "/post", "POST, OPTIONS"),
+        ("HEAD", "/post", "POST, OPTIONS"),
+        ("PUT", "/two", "GET, POST, DELETE, HEAD, OPTIONS"),
+        ("TRACE", "/two", "GET, POST, DELETE, HEAD, OPTIONS"),
+        ("POST", "/head", "HEAD, GET, OPTIONS"),
+        ("GET", "/options", "OPTIONS, PURGE"),
+        ("GET", "/nest/1/deep", "PUT, OPTIONS"),
+        ("GET", "/nest/1/deep?x=/y", "PUT, OPTIONS"),
+        ("GET", "http://h/nest/1/deep", "PUT, OPTIONS"),
+        ("GET", "/param/%31", "PATCH, OPTIONS"),
+    ] {
+        let octets = request(method, target, "", "") + &get("/get");
+        let answers = every_way(app, Settings::default(), &octets);
+        assert!(!answers.closed, "{method} {target}");
+        let octets = String::from_utf8(answers.octets.clone()).unwrap();
+        let heads = if method == "HEAD" { "HG" } else { "GG" };
+        let responses = support::responses_to(heads, &answers.octets);
+        assert_eq!((responses[0].status, responses[1].status), (405, 200), "{method} {target}: {octets}");
+        assert_eq!(responses[0].field("allow"), Some(allow), "{method} {target}");
+        // OPTIONS says the same.
+        if method != "GET" || target != "/options" {
+            let response = feed(app(), Settings::default(), [request("OPTIONS", target, "", "").as_bytes()]).response();
+            assert_eq!((response.status, response.field("allow")), (204, Some(allow)), "{target}");
+        }
+    }
+}
+
+#[test]
+fn methods_are_told_once_where_all_are_allowed() {
+    let seven = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+    for (app, wanted) in
+        [(0, seven), (1, seven), (2, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PURGE, PUT"), (3, seven)]
+    {
+        let refuse = async |_: &mut Request<'_, ()>| Error::new(StatusCode::METHOD_NOT_ALLOWED, "not today");
+        let router = Router::new();
+        let target = "/";
+        let octets = request("DELETE", target, "", "");
+        let response = match app {
+            0 => feed(router.route("/", any(refuse)), Settings::default(), [octets.as_bytes()]),
+            1 => feed(router.route("/", any(refuse).get(says("get"))), Settings::default(), [octets.as_bytes()]),
+            2 => {
+                let methods = tenure::get(says("get")).extension("PURGE", says("purge")).any(refuse);
+                feed(router.route("/", methods), Settings::default(), [octets.as_bytes()])
+            }
+            _ => feed(router.route("/", options(says("o")).any(refuse)), Settings::default(), [octets.as_bytes()]),
+        }
+        .response();
+        let mut allow: Vec<_> = response.field("allow").unwrap().split(", ").collect();
+        allow.sort_unstable();
+        assert_eq!(allow.join(", "), wanted, "{app}");
+    }
+}
+
+// RFC 9110 section 9.3.7.
+#[test]
+fn options_about_the_server_in_general() {
+    let app = || Router::new().route("/", tenure::get(says("root")));
+    let octets = request("OPTIONS", "*", "", "") + &get("/");
+    assert_eq!(every_way(app, Settings::default(), octets).statuses(), [204, 200]);
+    assert_eq!(one(app(), &request("GET", "*", "", "")).0, 400);
+}
+
+#[test]
+fn an_unknown_target_is_404_and_an_unknown_method_501() {
+    let app = || Router::new().route("/", tenure::get(says("root")));
+    for (octets, status) in [
+        (get("/nothing"), 404),
+        (post("/nothing", "x"), 404),
+        (request("FOO", "/nothing", "", ""), 404),
+        (request("FOO", "/", "", ""), 501),
+        (request("PUT", "/", "", ""), 405),
+    ] {
+        let answers = every_way(app, Settings::default(), octets.clone() + &get("/"));
+        assert_eq!(answers.statuses(), [status, 200], "{octets}");
+        assert!(!answers.closed);
+    }
+}
+
+struct Counter(u32);
+
+impl Session for Counter {
+    fn end(self, _: EndReason) {}
+}
+
+// As `esp_http_server`'s own test: PUT /ctrl takes /hello away and gives it back while the server runs.
+#[test]
+fn a_route_is_switched_off_and_on_while_the_server_runs() {
+    static HELLO: Switch = Switch::on();
+    async fn hello(request: &mut Request<'_, Counter>) -> u32 {
+        let counter = request.session_or_insert_with(|| Counter(0));
+        counter.0 += 1;
+        counter.0
+    }
+    async fn control(request: &mut Request<'_, Counter>) -> Result<(), Error> {
+        HELLO.set(request.body().parse::<u8>().await? == 1);
+        Ok(())
+    }
+    let inner = Router::new().route("/hello", tenure::get(hello).when(&HELLO));
+    let app = Router::new()
+        .route("/hello", tenure::get(hello).when(&HELLO))
+        .route("/{*other}", tenure::post(hello).when(&HELLO))
+        .route("/ctrl", put(control))
+        .nest("/nest", inner);
+    let mut server = Server::new(app);
+    let (client, controller) = (server.connect(), server.connect());
+    let mut ask = |octets: String, controls: bool| {
+        let client = if controls { &controller } else { &client };
+        client.send(octets);
+        server.run();
+        assert!(!client.is_closed());
+        let response = responses(&client.received()).remove(0);
+        (response.status, response.text().to_owned())
+    };
+    let control = |number| post("/ctrl", number).replace("POST", "PUT");
+    assert_eq!(ask(get("/hello"), false), (200, "1".to_owned()));
+    // A route in front of it that is on takes the target.
+    assert_eq!(ask(control("0"), true).0, 405);
+    HELLO.set(false);
+    for _ in 0..2 {
+        assert_eq!(ask(get("/hello"), false).0, 404);
+        assert_eq!(ask(get("/nest/hello"), false).0, 404);
+        assert_eq!(ask(post("/hello", "x"), false).0, 404);
+    }
+    assert_eq!(ask(control("1"), true), (200, String::new()));
+    assert_eq!(ask(get("/hello"), false), (200, "2".to_owned()));
+    assert!(HELLO.is_on());
+}
+
+#[test]
+fn what_cannot_be_meant_panics_when_the_router_is_made() {
+    type Build = fn();
+    let cases: [(&str, Build); 16] = [
+        ("a route twice", || drop(Router::new().route("/a", any(says(""))).route("/a", any(says(""))))),
+        ("a prefix twice", || drop(Router::new().nest("/a", any(says(""))).nest("/a", any(says(""))))),
+        ("a prefix and a route", || drop(Router::new().nest("/a", any(says(""))).route("/a", any(says(""))))),
+        ("a method twice", || drop(tenure::get(says("")).get(says("")))),
+        ("a method twice, another between", || drop(tenure::get(says("")).post(says("")).get(says("")))),
+        ("a method twice behind all", || drop(any(says("")).get(says("")).get(says("")))),
+        ("a method twice around all", || drop(tenure::get(says("")).any(says("")).get(says("")))),
+        ("all twice", || drop(any(says("")).get(says("")).any(says("")))),
+        ("an extension twice", || drop(extension("PURGE", says("")).extension("PURGE", says("")))),
+        ("an extension that is a method", || drop(extension("GET", says("")))),
+        ("an extension that is no token", || drop(extension("A B", says("")))),
+        ("CONNECT", || drop(extension("CONNECT", says("")))),
+        ("a pattern without a slash", || drop(Router::new().route("a", any(says(""))))),
+        ("an encoded pattern", || drop(Router::new().route("/a%20b", any(says(""))))),
+        ("a pattern with a query", || drop(Router::new().route("/a?b", any(says(""))))),
+        ("a part of a segment", || drop(Router::new().route("/a{b}", any(says(""))))),
+    ];
+    for (case, build) in cases {
+        assert!(std::panic::catch_unwind(build).is_err(), "{case}");
+    }
+    drop(any(says("")).get(says("")).on(Method::Head, says("")).post(says("")));
+    drop(Router::new().route("/a", any(says(""))).route("/a/", any(says(""))).nest("/b", any(says(""))));
+}
+
+#[test]
+fn the_application_answers_errors_whoever_caused_them() {
+    let own =
+        |error: &Error| ([("Content-Type", "application/json"), ("X-Own", "1")], format!("{{\"{}\"}}", error.reason()));
+    let app = move || {
+        let fails = async |_: &mut Request<'_, ()>| Error::internal("secret");
+        let inner = Router::new().route("/deep", put(says("put")));
+        Router::new()
+            .route("/", tenure::get(says("root")))
+            .route("/fails", any(fails))
+            .route("/made", any(async |_: &mut Request<'_, ()>| (StatusCode::NOT_FOUND, "made")))
+            .nest("/nest", inner)
+            .error(StatusCode::NOT_FOUND, own)
+            .error(StatusCode::METHOD_NOT_ALLOWED, own)
+            .error(StatusCode::BAD_REQUEST, own)
+            .error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, |_| (StatusCode::IM_A_TEAPOT, "418"))
+            .error(StatusCode::INTERNAL_SERVER_ERROR, |_| "ours")
+    };
+    let limits = Limits { head_octets_max: 200, ..Limits::HOST };
+    for (octets, status, text, closes) in [
+        (get("/nothing"), 404, "{\"there is no such target here\"}", false),
+        (get("/nest/nothing"), 404, "{\"there is no such target here\"}", false),
+        (request("PUT", "/", "", ""), 405, "see the Allow field", false),
+        (get("/nest/deep"), 405, "see the Allow field", false),
+        (get("/fails"), 500, "ours", false),
+        // What is not an error is the handler's own.
+        (get("/made"), 404, "made", false),
+        (get("/").replace("Host", "Host "), 400, "{\"no space may stand", true),
+        (request("GET", "/", &format!("X: {}\r\n", support::text(200)), ""), 418, "418", true),
+        // Beside them: no response of the application's.
+        (request("FOO", "/", "", ""), 501, "this method is not known here\n", false),
+        (get("/").replace("1.1", "2.0"), 505, "only HTTP/1.0 and HTTP/1.1", true),
+    ] {
+        let answers = every_way(app, Settings { limits, ..Settings::default() }, &octets);
+        let response = answers.response();
+        assert_eq!(response.status, status, "{octets}");
+        assert!(response.text().contains(text), "{octets}: {response:?}");
+        assert_eq!((response.says_close(), answers.closed), (closes, closes), "{octets}");
+        let own = text.starts_with('{') || status == 405;
+        assert_eq!(response.field("x-own"), own.then_some("1"), "{octets}");
+        let allow = if octets.starts_with("PUT") { "GET, HEAD, OPTIONS" } else { "PUT, OPTIONS" };
+        assert_eq!(response.field("allow"), (status == 405).then_some(allow), "{octets}");
+    }
+}
+
+trait Teapot {
+    const IM_A_TEAPOT: StatusCode;
+}
+
+impl Teapot for StatusCode {
+    const IM_A_TEAPOT: StatusCode = match StatusCode::new(418) {
+        Some(status) => status,
+        None => panic!(),
+    };
+}
+
+#[test]
+fn a_missed_deadline_is_answered_by_the_application_too() {
+    let app = || {
+        Router::new()
+            .route("/", any(async |request: &mut Request<'_, ()>| request.body().whole().await.map(<[u8]>::to_vec)))
+            .error(StatusCode::REQUEST_TIMEOUT, |_| "too slow")
+    };
+    for octets in ["GE".to_owned(), request("POST", "/", "Content-Length: 3\r\n", "") + "a"] {
+        let mut server = Server::new(app());
+        let client = server.connect();
+        client.send(&octets);
+        server.advance(60_000);
+        let response = responses(&client.received()).remove(0);
+        assert_eq!((response.status, response.text()), (408, "too slow"), "{octets}");
+        assert!(response.says_close() && client.is_closed(), "{octets}");
+    }
+}
+
+async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
+    match request.query() {
+        Some("replace") => next.run(request).await.map_err(|_| Error::conflict("replaced")),
+        Some("own") => next.respond().send((StatusCode::ACCEPTED, request.path())).await,
+        Some("refuse") => Err(Error::new(StatusCode::FORBIDDEN, "keep out")),
+        Some("status") => {
+            let sent = next.run(request).await?;
+            assert_eq!(sent.status(), StatusCode::CREATED);
+            request.close();
+            Ok(sent)
+        }
+        _ => next.run(request).await,
+    }
+}
+
+#[test]
+fn a_middleware_sees_the_request_before_and_the_response_after() {
+    let app = || {
+        let created = async |_: &mut Request<'_, ()>| StatusCode::CREATED;
+        let inner = Router::new().route("/deep", put(says("put"))).wrap(guard);
+        Router::new()
+            .route("/", tenure::get(created))
+            .route("/fails", tenure::get(async |_: &mut Request<'_, ()>| Error::internal("secret")))
+            .nest("/nest", inner)
+            .wrap(guard)
+    };
+    for (octets, status, text) in [
+        (get("/"), 201, ""),
+        (get("/fails"), 500, "Internal Server Error\n"),
+        (get("/fails?replace"), 409, "replaced\n"),
+        (get("/?replace"), 201, ""),
+        (get("/nothing?replace"), 409, "replaced\n"),
+        (get("/fails?own"), 202, "/fails"),
+        (get("/nothing?refuse"), 403, "keep out\n"),
+        (request("PUT", "/nest/deep", "", ""), 200, "put"),
+        (request("PUT", "/nest/deep?own", "", ""), 202, "/nest/deep"),
+    ] {
+        let answers = every_way(app, Settings::default(), octets.clone() + &get("/"));
+        let responses = answers.responses();
+        assert_eq!((responses[0].status, responses[0].text()), (status, text), "{octets}");
+        assert_eq!(responses[1].status, 201, "{octets}");
+    }
+    // Allow and the application's error responses pass through.
+    for target in ["/nest/deep", "/nest/deep?x"] {
+        let response = feed(app(), Settings::default(), [get(target).as_bytes()]).response();
+        assert_eq!((response.status, response.field("allow")), (405, Some("PUT, OPTIONS")));
+    }
+    let answers = feed(app(), Settings::default(), [get("/?status").as_bytes()]);
+    assert_eq!((answers.response().status, answers.ended), (201, vec![EndReason::Handler]));
+}
+
+#[test]
+fn error_responses_and_middleware_stand_in_any_order() {
+    let app =
+        || Router::new().route("/", tenure::get(says("root"))).error(StatusCode::NOT_FOUND, |_| "own").wrap(guard);
+    assert_eq!(one(app(), &get("/nothing")), (404, "own".to_owned()));
+    assert_eq!(one(app(), &get("/nothing?own")), (202, "/nothing".to_owned()));
+    let inner = Router::new().route("/", any(async |_: &mut Request<'_, ()>| None::<()>));
+    // A nested router's own error responses do not count: there is one place for them.
+    let nested = Router::new()
+        .nest("/n", inner.error(StatusCode::NOT_FOUND, |_| "inner"))
+        .error(StatusCode::NOT_FOUND, |_| "outer");
+    assert_eq!(one(nested, &get("/n")), (404, "outer".to_owned()));
+}
+
+#[test]
+fn a_handler_may_be_shared_and_lent() {
+    let app: &'static _ = Box::leak(Box::new(Router::new().route("/", tenure::get(says("root")))));
+    assert_eq!(one(app, &get("/")), (200, "root".to_owned()));
+    let response = feed(app, small(16), [post("/", "x").as_bytes()]).response();
+    assert_eq!((response.status, response.field("allow")), (405, Some("GET, HEAD, OPTIONS")));
+}

@@ -1,0 +1,178 @@
+//! How a server stops: what is idle ends, what is at work is finished within a bound, nothing new begins.
+
+mod common;
+
+use common::{
+    app, ask, end_of, get_of, open_gate, opened, post_of, running, server, sessions_ended, settings, status_of,
+    with_session,
+};
+use tenure::{
+    EndReason,
+    kit::{Server, Settings},
+};
+
+#[test]
+fn idle_ones_end_at_once() {
+    for puts_heads_away in [true, false] {
+        let mut server = Server::with(app(), Settings { puts_heads_away, ..settings() });
+        let (fresh, idle, pinned, head) =
+            (server.connect(), with_session(&mut server), with_session(&mut server), with_session(&mut server));
+        ask(&mut server, &pinned, get_of("/pin"));
+        head.send("GET /su");
+        server.run();
+        server.stop();
+        for client in [&fresh, &idle, &pinned, &head] {
+            assert_eq!(end_of(&server, client), Some(EndReason::Shutdown));
+            assert!(client.is_closed() && !client.is_reset());
+            assert_eq!(client.received_text(), "");
+        }
+        assert_eq!(opened(), sessions_ended().len());
+        assert!(sessions_ended().iter().all(|(_, reason)| *reason == EndReason::Shutdown));
+    }
+}
+
+#[test]
+fn nothing_new_is_accepted() {
+    let mut server = server();
+    let busy = server.connect();
+    busy.send(get_of("/wait"));
+    server.run();
+    server.stop();
+    let late = server.connect();
+    assert!(late.is_closed() && late.id().is_none());
+}
+
+/// What is at work is answered, says that it is the last, and what is behind it is not begun.
+#[test]
+fn exchanges_in_flight_finish() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait") + &get_of("/sum"));
+    server.run();
+    server.stop();
+    server.advance(3_000);
+    assert_eq!((running(), end_of(&server, &client)), (1, None));
+    open_gate();
+    server.run();
+    let answer = client.received_text();
+    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("waited"), "{answer}");
+    assert_eq!(sessions_ended(), [(11, EndReason::Shutdown)]);
+    assert!(client.is_closed() && !client.is_reset());
+    client.close();
+    server.advance(10_000);
+    assert_eq!(server.ended().len(), 1);
+}
+
+#[test]
+fn a_body_on_its_way_is_taken() {
+    let mut server = server();
+    let client = server.connect();
+    client.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    server.run();
+    server.stop();
+    client.send("world");
+    server.run();
+    let answer = client.received_text();
+    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("\r\n\r\n10"), "{answer}");
+    assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
+}
+
+/// A response that the peer is still taking is sent whole.
+#[test]
+fn a_response_on_its_way_is_sent() {
+    for octets in [1_000, 100_000] {
+        let mut server = server();
+        let client = server.connect();
+        client.set_window(500);
+        client.send(get_of(&format!("/octets/{octets}")));
+        server.run();
+        server.stop();
+        assert_eq!(end_of(&server, &client), None);
+        let mut received = 0;
+        while received < octets {
+            let now = client.received().len();
+            assert!(now > 0);
+            received += now;
+            server.run();
+        }
+        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "{octets}");
+        assert!(client.is_closed() && !client.is_reset());
+    }
+}
+
+/// Requests that wait for a lane have arrived: they are answered, too.
+#[test]
+fn requests_that_wait_for_a_lane() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+    let (busy, waiting) = (server.connect(), server.connect());
+    busy.send(get_of("/wait"));
+    server.run();
+    waiting.send(post_of("/sum", "3") + &get_of("/sum"));
+    server.run();
+    server.stop();
+    assert_eq!(end_of(&server, &waiting), None);
+    open_gate();
+    server.run();
+    assert!(busy.received_text().ends_with("waited"));
+    let answer = waiting.received_text();
+    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("\r\n\r\n3"), "{answer}");
+    assert_eq!(end_of(&server, &waiting), Some(EndReason::Shutdown));
+    assert_eq!((opened(), sessions_ended().len()), (2, 2));
+}
+
+/// What is not finished in time ends by force.
+#[test]
+fn forced_at_the_deadline() {
+    let mut server = Server::with(app(), Settings { lanes_max: 3, ..settings() });
+    let streaming = server.connect();
+    streaming.send(get_of("/stream/5"));
+    let taking = server.connect();
+    taking.set_window(1_000);
+    taking.send(get_of("/stream/100000"));
+    let closing = server.connect();
+    server.run();
+    ask(&mut server, &closing, get_of("/close"));
+    server.advance(600);
+    server.stop();
+    for _ in 0..7 {
+        server.advance(1_000);
+        taking.received();
+    }
+    server.advance(999);
+    assert_eq!((end_of(&server, &streaming), end_of(&server, &taking)), (None, None));
+    server.advance(51);
+    for client in [&streaming, &taking] {
+        assert_eq!(end_of(&server, client), Some(EndReason::Shutdown));
+        assert!(client.is_reset());
+    }
+    assert_eq!((running(), opened()), (0, sessions_ended().len()));
+    assert!(closing.is_closed());
+    assert_eq!(server.list(), []);
+}
+
+/// The other deadlines hold while the server stops.
+#[test]
+fn other_deadlines_hold() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait"));
+    server.run();
+    server.stop();
+    server.advance(4_050);
+    assert_eq!(status_of(&client.received_text()), "503");
+    assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
+}
+
+#[test]
+fn stopping_twice_is_stopping_once() {
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/stream/5"));
+    server.run();
+    server.stop();
+    server.advance(5_000);
+    server.stop();
+    server.advance(3_050);
+    assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "from the first time on");
+    assert_eq!(server.ended().len(), 1);
+}

@@ -1,0 +1,323 @@
+//! Responses that are written piece by piece.
+
+mod support;
+
+use support::{answers, every_way, feed, get, request, responses, responses_to, sent, small, text};
+use tenure::{
+    EndReason, Error, Handler, Method, Request, Responder, Router, Sent, StatusCode, any,
+    kit::{Server, Settings},
+    respond,
+};
+
+type Answer = Result<Sent, Error>;
+
+/// How many octets the query asks for in all, and for each write.
+fn wanted(request: &Request<'_, ()>) -> (usize, usize) {
+    let number = |name| request.query_value(name).and_then(|value| value.parse().ok()).unwrap_or(0);
+    (number("octets"), number("piece"))
+}
+
+async fn chunked<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let (octets, piece) = wanted(request);
+    let mut stream = responder.stream(StatusCode::OK, &[("X-A", "1")]).await?;
+    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+        stream.write(piece).await?;
+    }
+    stream.finish().await
+}
+
+async fn fixed<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let (octets, piece) = wanted(request);
+    let fields = [("Content-Type", "text/plain")];
+    let mut stream = responder.stream_of(StatusCode::CREATED, &fields, octets as u64).await?;
+    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+        stream.write(piece).await?;
+    }
+    stream.finish().await
+}
+
+/// Announces ten octets and writes as many as the query asks for, in pieces.
+async fn ten<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let (octets, piece) = wanted(request);
+    let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
+    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+        stream.write(piece).await?;
+    }
+    stream.finish().await
+}
+
+async fn dropped<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        stream.write(b"some").await?;
+    }
+    Err(Error::internal("the source has dried up"))
+}
+
+async fn fails<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+    stream.write(b"some").await?;
+    stream.flush().await;
+    Err(Error::bad_request("an error once the response has begun"))
+}
+
+async fn bad_field<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    responder.stream(StatusCode::OK, &[("X-A", "a\r\nb")]).await?.finish().await
+}
+
+async fn no_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let mut stream = responder.stream(StatusCode::NO_CONTENT, &[]).await?;
+    stream.write(b"nobody sees this").await?;
+    stream.finish().await
+}
+
+/// Sends the body back while it comes.
+async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+    while let Some(piece) = request.body().read().await? {
+        stream.write(piece).await?;
+    }
+    stream.finish().await
+}
+
+fn app() -> impl Handler<()> {
+    Router::new()
+        .route("/hello", any(async |_: &mut Request<'_, ()>| "Hello World!"))
+        .route("/chunked", respond(Method::Get, chunked))
+        .route("/fixed", respond(Method::Get, fixed))
+        .route("/ten", respond(Method::Get, ten))
+        .route("/dropped", respond(Method::Get, dropped))
+        .route("/fails", respond(Method::Get, fails))
+        .route("/bad-field", respond(Method::Get, bad_field))
+        .route("/no-content", respond(Method::Get, no_content))
+        .route("/echo", respond(Method::Post, echo))
+}
+
+const SIZES: [(usize, usize); 9] =
+    [(0, 1), (1, 1), (20, 1), (20, 20), (255, 7), (256, 256), (257, 300), (5_000, 100), (5_000, 5_000)];
+
+#[test]
+fn a_stream_of_unknown_length_is_chunked() {
+    for (octets, piece) in SIZES {
+        for settings in [small(16), Settings::default()] {
+            let requests = get(&format!("/chunked?octets={octets}&piece={piece}")) + &get("/hello");
+            let answers = every_way(app, settings, &requests);
+            let [stream, hello] = &answers.responses()[..] else { panic!("{answers:?}") };
+            assert_eq!(stream.field("transfer-encoding"), Some("chunked"));
+            assert_eq!((stream.text(), stream.field("x-a")), (&*text(octets), Some("1")), "{octets} by {piece}");
+            assert_eq!(stream.field("content-type"), Some("text/html"));
+            assert_eq!(hello.text(), "Hello World!");
+            assert!(!stream.says_close());
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_known_length_tells_it() {
+    for (octets, piece) in SIZES {
+        for settings in [small(16), Settings::default()] {
+            let requests = get(&format!("/fixed?octets={octets}&piece={piece}")) + &get("/hello");
+            let answers = every_way(app, settings, &requests);
+            let [stream, hello] = &answers.responses()[..] else { panic!("{answers:?}") };
+            assert_eq!(stream.field("content-length"), Some(&*octets.to_string()));
+            assert_eq!((stream.status, stream.text()), (201, &*text(octets)), "{octets} by {piece}");
+            assert_eq!(stream.field("content-type"), Some("text/plain"));
+            assert_eq!(hello.text(), "Hello World!");
+        }
+    }
+}
+
+// RFC 9112 section 6.1: chunks must not be sent to a client of HTTP/1.0; only a close ends the body.
+#[test]
+fn a_client_of_http_1_0_gets_a_stream_until_the_close() {
+    for keep_alive in ["", "Connection: keep-alive\r\n"] {
+        let stream = request("GET", "/chunked?octets=700&piece=9", keep_alive, "").replace("1.1", "1.0");
+        let answers = every_way(app, small(16), stream + &get("/hello"));
+        let response = answers.response();
+        assert!(response.says_close() && answers.closed && !answers.reset);
+        assert_eq!((response.field("transfer-encoding"), response.field("content-length")), (None, None));
+        assert_eq!(response.text(), text(700));
+        assert_eq!(answers.ended, [EndReason::PeerAsked]);
+        // Beside it: a length lets the connection stay.
+        let fixed = request("GET", "/fixed?octets=70&piece=9", keep_alive, "").replace("1.1", "1.0");
+        let answers = every_way(app, small(16), fixed);
+        assert_eq!(answers.response().text(), text(70));
+        assert_eq!(answers.closed, keep_alive.is_empty());
+    }
+}
+
+#[test]
+fn the_head_of_a_stream_is_all_that_a_head_gets() {
+    for target in ["/chunked?octets=700&piece=9", "/fixed?octets=700&piece=9", "/ten?octets=3", "/no-content"] {
+        let requests = request("HEAD", target, "", "") + &get("/hello");
+        let answers = every_way(app, small(16), &requests);
+        let head = responses_to("HG", &answers.octets);
+        assert_eq!((head.len(), answers.closed), (2, false), "{target}");
+        if target.starts_with("/ten") || target == "/no-content" {
+            continue;
+        }
+        let got = feed(app(), small(16), [get(target).as_bytes()]).response();
+        assert_eq!((head[0].status, &head[0].fields), (got.status, &got.fields), "{target}");
+    }
+}
+
+#[test]
+fn a_stream_of_a_status_without_a_body_is_silent() {
+    let answers = every_way(app, small(16), get("/no-content") + &get("/hello"));
+    assert_eq!(answers.statuses(), [204, 200]);
+    assert!(answers.octets.starts_with(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200"));
+}
+
+#[test]
+fn what_is_not_as_announced_is_reset_and_not_padded() {
+    for (octets, piece, fine) in
+        [(10, 1, true), (10, 10, true), (9, 3, false), (0, 1, false), (11, 1, false), (11, 11, false)]
+    {
+        let answers =
+            feed(app(), small(16), [(get(&format!("/ten?octets={octets}&piece={piece}")) + &get("/hello")).as_bytes()]);
+        if fine {
+            assert_eq!(answers.statuses(), [200, 200], "{octets} by {piece}");
+            assert!(!answers.reset);
+            continue;
+        }
+        assert!(answers.reset && answers.closed, "{octets} by {piece}");
+        assert_eq!(answers.ended, [EndReason::Aborted], "{octets} by {piece}");
+        let body = answers
+            .octets
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .map_or(0, |at| answers.octets.len() - at - 4);
+        assert!(body <= 10, "{octets} by {piece}: {answers:?}");
+        assert!(body < 10 || octets > 10, "{octets} by {piece}: {answers:?}");
+        assert!(!answers.octets.ends_with(b"Hello World!"));
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_reset_without_a_last_chunk() {
+    for target in ["/dropped", "/fails"] {
+        let answers = every_way(app, small(16), get(target) + &get("/hello"));
+        assert!(answers.reset, "{target}");
+        assert_eq!(answers.ended, [EndReason::Aborted], "{target}");
+        assert!(!answers.octets.ends_with(b"0\r\n\r\n"), "{target}");
+        assert!(!answers.octets.windows(5).any(|five| five == b"Hello"), "{target}");
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_begin_is_an_ordinary_error() {
+    let answers = every_way(app, small(16), get("/bad-field") + &get("/hello"));
+    assert_eq!(answers.statuses(), [500, 200]);
+    assert!(!answers.closed);
+}
+
+#[test]
+fn a_stream_waits_while_its_peer_does_not_read() {
+    for target in ["/chunked?octets=5000&piece=100", "/fixed?octets=5000&piece=100"] {
+        let mut server = Server::with(app(), small(16));
+        let (slow, other) = (server.connect(), server.connect());
+        slow.set_window(100);
+        slow.send(get(target));
+        let mut octets = Vec::new();
+        for _ in 0..1_000 {
+            server.run();
+            let piece = slow.received();
+            assert!(piece.len() <= 100);
+            octets.extend(piece);
+            other.send(get("/hello"));
+            server.run();
+            assert_eq!(responses(&other.received()).remove(0).text(), "Hello World!");
+        }
+        assert_eq!(responses(&octets).remove(0).text(), text(5_000), "{target}");
+    }
+}
+
+#[test]
+fn octets_go_out_when_they_are_flushed() {
+    async fn ticks<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        stream.write(b"tick").await?;
+        stream.flush().await;
+        stream.write(b"tock").await?;
+        // Waits for octets that the client has yet to send.
+        while request.body().read().await?.is_some() {}
+        stream.finish().await
+    }
+    let mut server = Server::new(Router::new().route("/", respond(Method::Post, ticks)));
+    let client = server.connect();
+    client.send(request("POST", "/", "Content-Length: 2\r\n", ""));
+    server.run();
+    let first = client.received_text();
+    assert!(first.ends_with("\r\n\r\n4\r\ntick\r\n4\r\ntock\r\n"), "{first}");
+    client.send("ab");
+    server.run();
+    assert_eq!(client.received_text(), "0\r\n\r\n");
+}
+
+#[test]
+fn a_body_is_sent_back_while_it_comes() {
+    let mut server = Server::with(app(), small(16));
+    let client = server.connect();
+    let body = text(1_000);
+    client.send(request("POST", "/echo", "Content-Length: 1000\r\n", ""));
+    let mut octets = Vec::new();
+    for piece in body.as_bytes().chunks(10) {
+        client.send(piece);
+        server.run();
+        octets.extend(client.received());
+        assert!(octets.ends_with(b"\r\n") && octets.windows(10).any(|ten| ten == piece));
+    }
+    client.send(get("/hello"));
+    server.run();
+    octets.extend(client.received());
+    let found = responses(&octets);
+    assert_eq!((found[0].text(), found[1].text()), (&*body, "Hello World!"));
+}
+
+#[test]
+fn a_large_rest_lets_a_stream_say_close_at_its_start() {
+    async fn ignores<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        stream.write(b"body").await?;
+        stream.finish().await
+    }
+    let app = || {
+        Router::new()
+            .route("/", respond(Method::Post, ignores))
+            .route("/hello", any(async |_: &mut Request<'_, ()>| "x"))
+    };
+    for (octets, stays) in [(65_536, true), (65_537, false)] {
+        let requests =
+            request("POST", "/", &format!("Content-Length: {octets}\r\n"), "") + &text(octets) + &get("/hello");
+        let answers = feed(app(), Settings::default(), [requests.as_bytes()]);
+        assert_eq!(answers.responses()[0].says_close(), !stays);
+        assert_eq!(answers.responses().len(), if stays { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn the_observer_is_told_of_a_streams_octets() {
+    for target in ["/chunked?octets=700&piece=9", "/fixed?octets=700&piece=300", "/no-content"] {
+        for settings in [small(16), Settings::default()] {
+            let mut server = Server::with(app(), settings);
+            let client = server.connect();
+            client.send(get(target));
+            server.run();
+            let told = sent(&server.events());
+            let answers = answers(&server, &client);
+            assert_eq!(told, [(answers.response().status, answers.octets.len() as u64)], "{target}");
+        }
+    }
+}
+
+#[test]
+fn what_borrows_the_request_is_sent_through_the_responder() {
+    async fn borrows<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+        let target = request.target();
+        responder.send((StatusCode::ACCEPTED, [("X-Target", target)], target)).await
+    }
+    let app = || Router::new().route("/{*rest}", respond(Method::Get, borrows));
+    let answers = every_way(app, small(16), get("/a?b"));
+    assert_eq!((answers.response().status, answers.response().text()), (202, "/a?b"));
+    assert_eq!(answers.response().field("x-target"), Some("/a?b"));
+}
