@@ -10,7 +10,7 @@ use crate::sys;
 #[inline]
 pub(crate) fn now_ms() -> u32 {
     let (seconds, nanoseconds) = sys::coarse_clock();
-    (seconds as u32).wrapping_mul(1000).wrapping_add(nanoseconds as u32 / 1_000_000)
+    (seconds.cast_unsigned() as u32).wrapping_mul(1000).wrapping_add(nanoseconds.cast_unsigned() as u32 / 1_000_000)
 }
 
 /// The date for responses, and in how many milliseconds it changes.

@@ -126,12 +126,11 @@ impl Server {
                 spawned.map_err(|error| Error::System("a worker's thread cannot be started", error))
             };
             let others: Vec<_> = (1..server.handle.shared.workers.len()).map(spawn).collect();
-            let mut result = match others.iter().any(Result::is_err) {
-                false => serve(0),
-                true => {
-                    server.handle.stop_now();
-                    Ok(())
-                }
+            let mut result = if others.iter().all(Result::is_ok) {
+                serve(0)
+            } else {
+                server.handle.stop_now();
+                Ok(())
             };
             for other in others {
                 let joined = other.and_then(|thread| match thread.join() {

@@ -449,6 +449,8 @@ impl<P: Port> Driver<P> {
         if slot.stage == Stage::Waiting {
             // A request's time runs while it waits for a lane.
             line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
+            // Only those that wait are given a lane while the server stops.
+            line.ending.set(self.stopping.map(|_| EndReason::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -1091,7 +1093,7 @@ mod tests {
             size_of::<Wire<Adder>>(),
             size_of::<Lane<Host>>(),
         ];
-        assert_eq!(sizes, [56, 40, 1200, 56], "slot, slot without a session, wire, lane");
+        assert_eq!(sizes, [56, 40, 1264, 56], "slot, slot without a session, wire, lane");
     }
 
     #[test]

@@ -35,7 +35,8 @@ use std::{
 };
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, RequestLine, Session, StatusCode,
+    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, RequestLine, Session,
+    StatusCode,
     port::{
         Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
         Transmitted, Wire, lane,

@@ -13,9 +13,13 @@ use crate::{
 
 /// What a handler is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+#[doc(hidden)]
+pub enum Verb {
+    /// One method.
     Known(Method),
+    /// An extension method.
     Extension(&'static str),
+    /// Every method that has no handler of its own.
     Any,
 }
 
@@ -35,7 +39,7 @@ pub struct Methods<C> {
     waits_long: bool,
 }
 
-/// One method and its handler, in front of others.
+/// One method and its handler, in front of others. The first that was added stands outermost: the cheapest to reach.
 #[derive(Debug)]
 pub struct On<H, C> {
     verb: Verb,
@@ -57,6 +61,32 @@ pub trait Chain<S>: Declared {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> Result<Sent, Error>;
+}
+
+/// A chain that can be added to at its end.
+#[doc(hidden)]
+pub trait Append {
+    /// The same with one more.
+    type With<H>;
+
+    /// Adds one.
+    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H>;
+}
+
+impl Append for End {
+    type With<H> = On<H, End>;
+
+    fn with<H>(self, verb: Verb, handler: H) -> On<H, End> {
+        On { verb, handler, next: End }
+    }
+}
+
+impl<G, C: Append> Append for On<G, C> {
+    type With<H> = On<G, C::With<H>>;
+
+    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H> {
+        On { verb: self.verb, handler: self.handler, next: self.next.with(verb, handler) }
+    }
 }
 
 /// Which methods a chain has.
@@ -137,12 +167,12 @@ impl<H, C: Declared> Declared for On<H, C> {
     }
 
     fn tell(&self, tell: &mut dyn FnMut(&str)) {
-        self.next.tell(tell);
         match self.verb {
             Verb::Known(method) => tell(method.token().unwrap_or_default()),
             Verb::Extension(token) => tell(token),
             Verb::Any => {}
         }
+        self.next.tell(tell);
     }
 }
 
@@ -176,9 +206,9 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
 }
 
 impl<C> Methods<C> {
-    fn with<H>(self, verb: Verb, handler: H) -> Methods<On<H, C>>
+    fn with<H>(self, verb: Verb, handler: H) -> Methods<C::With<H>>
     where
-        C: Declared,
+        C: Declared + Append,
     {
         let twice = match verb {
             Verb::Known(method) => self.chain.has_own(method),
@@ -187,7 +217,7 @@ impl<C> Methods<C> {
         };
         assert!(!twice, "a target has two handlers for {verb:?}");
         Methods {
-            chain: On { verb, handler, next: self.chain },
+            chain: self.chain.with(verb, handler),
             switch: self.switch,
             plain: self.plain,
             handler_ms: self.handler_ms,
@@ -200,9 +230,9 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already.
-    pub fn on<S, F, R>(self, method: Method, handler: F) -> Methods<On<Function<S, F, R>, C>>
+    pub fn on<S, F, R>(self, method: Method, handler: F) -> Methods<C::With<Function<S, F, R>>>
     where
-        C: Declared,
+        C: Declared + Append,
         F: AsyncFn(&mut Request<'_, S>) -> R,
         R: IntoResponse,
     {
@@ -213,9 +243,9 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already.
-    pub fn respond<S, F>(self, method: Method, handler: F) -> Methods<On<Responding<S, F>, C>>
+    pub fn respond<S, F>(self, method: Method, handler: F) -> Methods<C::With<Responding<S, F>>>
     where
-        C: Declared,
+        C: Declared + Append,
         F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
     {
         self.with(verb(method), Responding::new(handler))
@@ -225,9 +255,9 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already, or is not an extension.
-    pub fn extension<S, F, R>(self, token: &'static str, handler: F) -> Methods<On<Function<S, F, R>, C>>
+    pub fn extension<S, F, R>(self, token: &'static str, handler: F) -> Methods<C::With<Function<S, F, R>>>
     where
-        C: Declared,
+        C: Declared + Append,
         F: AsyncFn(&mut Request<'_, S>) -> R,
         R: IntoResponse,
     {
@@ -382,10 +412,10 @@ macro_rules! by_name {
             }
         )*
 
-        impl<C: Declared> Methods<C> {
+        impl<C: Declared + Append> Methods<C> {
             $(
                 #[doc = concat!("Adds a handler for ", $text, ".\n\n# Panics\nWhen it has one already.")]
-                pub fn $name<S, F, R>(self, handler: F) -> Methods<On<Function<S, F, R>, C>>
+                pub fn $name<S, F, R>(self, handler: F) -> Methods<C::With<Function<S, F, R>>>
                 where
                     F: AsyncFn(&mut Request<'_, S>) -> R,
                     R: IntoResponse,

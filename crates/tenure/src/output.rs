@@ -10,6 +10,10 @@ use crate::buffer::Buffer;
 
 /// Octets of the prebuilt beginning of a plain response.
 const STAMP_OCTETS: usize = 128;
+/// Octets of a plain response's body at the most: their number has two digits.
+pub(crate) const PLAIN_OCTETS_MAX: usize = 99;
+/// Octets that a plain response may take, or be written over by it.
+const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
 
 /// Responses on their way out.
 pub(crate) struct Output {
@@ -64,7 +68,8 @@ impl Exchange {
     /// Whether its head needs nothing that those of other responses do not have.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
-        self.persistent && !self.http10 && !self.head_only && !self.begun
+        // One comparison instead of four jumps.
+        (!self.persistent as u8 | self.http10 as u8 | self.head_only as u8 | self.begun as u8) == 0
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
@@ -101,7 +106,9 @@ impl Output {
         }
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
         let octets = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
-        self.stamp_octets = octets.ok().flatten().map_or(0, |octets| (octets - 5) as u8);
+        // One that leaves no room for its own length is none.
+        let octets = octets.ok().flatten().filter(|&octets| octets - 5 < STAMP_OCTETS);
+        self.stamp_octets = octets.map_or(0, |octets| (octets - 5) as u8);
     }
 
     pub(crate) fn date(&self) -> Option<[u8; DATE_OCTETS]> {
@@ -150,13 +157,15 @@ impl Output {
         true
     }
 
-    /// A whole response of status 200 with the default type, whose body of `length` octets, 1 to 99, `write` puts in place.
+    /// A whole response of status 200 with the default type, whose body of `length` octets `write` puts at the front of
+    /// what it is given. `false`: there is no room, or the body is not of 1 to 99 octets.
     #[inline]
-    pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> bool {
-        let stamp = usize::from(self.stamp_octets);
-        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<{ STAMP_OCTETS + 128 }>());
+    pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8; PLAIN_OCTETS_MAX])) -> bool {
+        // The mask says to the compiler what is true anyway: everything below lies in the room.
+        let stamp = usize::from(self.stamp_octets) & (STAMP_OCTETS - 1);
+        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<ROOM_OCTETS>());
         let Some(room) = room else { return false };
-        if stamp == 0 || stamp > STAMP_OCTETS || length > 99 {
+        if stamp == 0 || length == 0 || length > PLAIN_OCTETS_MAX {
             return false;
         }
         // The stamp is copied whole, at a size that the compiler knows; what is behind its end is written over.
@@ -168,7 +177,9 @@ impl Output {
         }
         room[at..at + 5].copy_from_slice(&[b'0' + (length % 10) as u8, b'\r', b'\n', b'\r', b'\n']);
         at += 5;
-        write(&mut room[at..at + length]);
+        if let Some(room) = room[at..].first_chunk_mut() {
+            write(room);
+        }
         at += length;
         self.end += at;
         self.exchange.octets = at as u64;

@@ -7,7 +7,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    output::{Exchange, Output},
+    output::{Exchange, Output, PLAIN_OCTETS_MAX},
 };
 
 /// Proof that a response is complete. Only a finished response makes one.
@@ -234,7 +234,10 @@ impl<'o> Reply<'o> {
     #[inline]
     pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
         let body = body.as_ref();
-        if self.is_plain() && !body.is_empty() && self.output.put_plain(body.len(), |room| room.copy_from_slice(body)) {
+        if self.is_plain()
+            && !body.is_empty()
+            && self.output.put_plain(body.len(), |room| room[..body.len()].copy_from_slice(body))
+        {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
         self.body_in_parts(body)
@@ -279,29 +282,20 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let length = decimal_octets(magnitude) + usize::from(negative);
-        let write = |room: &mut [u8]| {
-            let mut rest = magnitude;
-            let mut pairs = room.rchunks_exact_mut(2);
-            for pair in &mut pairs {
-                pair.copy_from_slice(&PAIRS[(rest % 100) as usize]);
-                rest /= 100;
-            }
-            if let [octet] = pairs.into_remainder() {
-                *octet = b'0' + rest as u8;
-            }
-            if negative && let Some(sign) = room.first_mut() {
-                *sign = b'-';
-            }
-        };
+        let (text, start) = decimal(negative, magnitude);
+        let Some(digits) = text.get(start..).and_then(<[u8]>::first_chunk::<TEXT_OCTETS>) else { return Outcome::Full };
+        let length = TEXT_OCTETS - start;
+        // Copied whole, at a size that the compiler knows: what is behind the digits is written over later.
+        let write = |room: &mut [u8; PLAIN_OCTETS_MAX]| room[..TEXT_OCTETS].copy_from_slice(digits);
         if self.is_plain() && self.output.put_plain(length, write) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        let mut text = [0; 21];
-        write(&mut text[..length]);
-        self.body_in_parts(&text[..length])
+        self.body_in_parts(&digits[..length])
     }
 }
+
+/// Octets of a number's text at the most: a sign and 20 digits, and what makes them whole words.
+const TEXT_OCTETS: usize = 24;
 
 /// The numbers below 100 in two digits.
 const PAIRS: [[u8; 2]; 100] = {
@@ -314,16 +308,27 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Decimal digits of a number.
+/// A number's text, from the index on that is told up to `TEXT_OCTETS`; behind it is room for a copy of fixed size.
 #[inline]
-fn decimal_octets(number: u64) -> usize {
-    let mut octets = 1;
-    let mut ten = 10;
-    while number >= ten && octets < 20 {
-        octets += 1;
-        ten = ten.saturating_mul(10);
+fn decimal(negative: bool, mut number: u64) -> ([u8; 2 * TEXT_OCTETS], usize) {
+    let mut text = [0; 2 * TEXT_OCTETS];
+    let mut start = TEXT_OCTETS;
+    // 20 digits at the most: the bound is there for the compiler.
+    while number >= 10 && start > 3 {
+        start -= 2;
+        text[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
     }
-    octets
+    // A pair's leading zero is no digit of the number, but for a number that is 0.
+    if number > 0 || start == TEXT_OCTETS {
+        start -= 1;
+        text[start] = b'0' + number as u8;
+    }
+    if negative {
+        start -= 1;
+        text[start] = b'-';
+    }
+    (text, start)
 }
 
 macro_rules! integers {

@@ -138,8 +138,8 @@ impl<'r, S> Request<'r, S> {
     /// innermost).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
         let target = self.target();
-        let levels = self.inner.levels.iter().rev();
-        levels.filter_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, name)).next()
+        let mut levels = self.inner.levels.iter().rev();
+        levels.find_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, name))
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.

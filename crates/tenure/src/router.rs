@@ -25,20 +25,51 @@ pub struct Router<S, H = NotFound> {
 #[derive(Debug)]
 pub struct NotFound;
 
-/// A route in front of others. The first that was added stands innermost and is asked first.
+/// A route in front of others. The first that was added stands outermost: it is asked first, and the cheapest to reach.
 #[derive(Debug)]
-pub struct Route<H, N> {
-    pattern: Pattern,
-    handler: H,
-    before: N,
+pub struct Route<E, N> {
+    entry: E,
+    next: N,
 }
 
-/// A router of its own below a prefix, behind other routes.
+/// The target of a route.
 #[derive(Debug)]
-pub struct Nested<H, N> {
+pub struct Target<H> {
+    pattern: Pattern,
+    handler: H,
+}
+
+/// A router of its own below a prefix.
+#[derive(Debug)]
+pub struct Nested<H> {
     prefix: Pattern,
     router: H,
-    before: N,
+}
+
+/// Routes that can be added to at their end.
+#[doc(hidden)]
+pub trait Append {
+    /// The same with one more.
+    type With<E>;
+
+    /// Adds one.
+    fn with<E>(self, entry: E) -> Self::With<E>;
+}
+
+impl Append for NotFound {
+    type With<E> = Route<E, NotFound>;
+
+    fn with<E>(self, entry: E) -> Route<E, NotFound> {
+        Route { entry, next: NotFound }
+    }
+}
+
+impl<F, N: Append> Append for Route<F, N> {
+    type With<E> = Route<F, N::With<E>>;
+
+    fn with<E>(self, entry: E) -> Self::With<E> {
+        Route { entry: self.entry, next: self.next.with(entry) }
+    }
 }
 
 /// A router with a response of the application's own for one error status.
@@ -49,15 +80,80 @@ pub struct OnError<F, H> {
     handler: H,
 }
 
+/// One route.
+#[allow(async_fn_in_trait)]
+#[doc(hidden)]
+pub trait Entry<S> {
+    /// The text of its pattern.
+    fn text(&self) -> &'static str;
+
+    /// Whether it is for `target`, path and query from where this router looks at it.
+    fn matches(&self, target: &[u8]) -> bool;
+
+    /// Answers.
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
+
+    /// Tells its methods.
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str));
+}
+
+impl<S, H: Handler<S>> Entry<S> for Target<H> {
+    fn text(&self) -> &'static str {
+        self.pattern.text()
+    }
+
+    #[inline]
+    fn matches(&self, target: &[u8]) -> bool {
+        self.pattern.matches(target) && self.handler.is_on()
+    }
+
+    // Not an `async fn`: a layer less for every request.
+    #[inline]
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        request.inner.matched(self.pattern);
+        self.handler.handle(request, responder)
+    }
+
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+        self.handler.methods(path, tell);
+    }
+}
+
+impl<S, H: Handler<S>> Entry<S> for Nested<H> {
+    fn text(&self) -> &'static str {
+        self.prefix.text()
+    }
+
+    fn matches(&self, target: &[u8]) -> bool {
+        self.prefix.prefix(target).is_some() && self.router.is_on()
+    }
+
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        let octets = self.prefix.prefix(request.inner.routed()).unwrap_or_default();
+        request.inner.enter(self.prefix, octets);
+        self.router.handle(request, responder)
+    }
+
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+        let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
+        self.router.methods(routed_path(behind), tell);
+    }
+}
+
 /// Routes, numbered from 0 in the order in which they were added.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
-pub trait Routes<S> {
-    /// How many there are.
-    const COUNT: u32;
-
-    /// The first route that `target` matches, path and query from where this router looks at it.
-    fn find(&self, target: &[u8]) -> Option<u32>;
+pub trait Routes<S>: Append {
+    /// The number of the first route that is for `target`; how many there are where none is.
+    fn find(&self, target: &[u8]) -> u32;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -75,11 +171,9 @@ pub trait Routes<S> {
 }
 
 impl<S> Routes<S> for NotFound {
-    const COUNT: u32 = 0;
-
     #[inline]
-    fn find(&self, _: &[u8]) -> Option<u32> {
-        None
+    fn find(&self, _: &[u8]) -> u32 {
+        0
     }
 
     #[inline]
@@ -99,12 +193,10 @@ fn not_found() -> Error {
     Error::not_found("there is no such target here")
 }
 
-impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
-    const COUNT: u32 = N::COUNT + 1;
-
+impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
     #[inline]
-    fn find(&self, target: &[u8]) -> Option<u32> {
-        self.before.find(target).or_else(|| (self.pattern.matches(target) && self.handler.is_on()).then_some(N::COUNT))
+    fn find(&self, target: &[u8]) -> u32 {
+        if self.entry.matches(target) { 0 } else { self.next.find(target) + 1 }
     }
 
     #[inline]
@@ -114,57 +206,21 @@ impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Route<H, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> Result<Sent, Error> {
-        if number == N::COUNT {
-            request.inner.matched(self.pattern);
-            self.handler.handle(request, responder).await
-        } else {
-            self.before.handle(number, request, responder).await
+        match number.checked_sub(1) {
+            None => self.entry.handle(request, responder).await,
+            Some(number) => self.next.handle(number, request, responder).await,
         }
     }
 
     fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        if number == N::COUNT { self.handler.methods(path, tell) } else { self.before.methods(number, path, tell) }
-    }
-
-    fn has(&self, pattern: &str) -> bool {
-        self.pattern.text() == pattern || self.before.has(pattern)
-    }
-}
-
-impl<S, H: Handler<S>, N: Routes<S>> Routes<S> for Nested<H, N> {
-    const COUNT: u32 = N::COUNT + 1;
-
-    fn find(&self, target: &[u8]) -> Option<u32> {
-        let mine = || self.prefix.prefix(target).is_some() && self.router.is_on();
-        self.before.find(target).or_else(|| mine().then_some(N::COUNT))
-    }
-
-    async fn handle<'r>(
-        &self,
-        number: u32,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> Result<Sent, Error> {
-        if number == N::COUNT {
-            let octets = self.prefix.prefix(request.inner.routed()).unwrap_or_default();
-            request.inner.enter(self.prefix, octets);
-            self.router.handle(request, responder).await
-        } else {
-            self.before.handle(number, request, responder).await
-        }
-    }
-
-    fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        if number == N::COUNT {
-            let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
-            self.router.methods(routed_path(behind), tell);
-        } else {
-            self.before.methods(number, path, tell);
+        match number.checked_sub(1) {
+            None => self.entry.methods(path, tell),
+            Some(number) => self.next.methods(number, path, tell),
         }
     }
 
     fn has(&self, pattern: &str) -> bool {
-        self.prefix.text() == pattern || self.before.has(pattern)
+        self.entry.text() == pattern || self.next.has(pattern)
     }
 }
 
@@ -186,13 +242,13 @@ impl<S, N> Router<S, N> {
     ///
     /// # Panics
     /// When `pattern` is not one, or is taken already.
-    pub fn route<H: Handler<S>>(self, pattern: &'static str, handler: H) -> Router<S, Route<H, N>>
+    pub fn route<H: Handler<S>>(self, pattern: &'static str, handler: H) -> Router<S, N::With<Target<H>>>
     where
         N: Routes<S>,
     {
         assert!(!self.routes.has(pattern), "the route {pattern:?} is taken");
-        let route = Route { pattern: Pattern::new(pattern), handler, before: self.routes };
-        Router { routes: route, session: PhantomData }
+        let target = Target { pattern: Pattern::new(pattern), handler };
+        Router { routes: self.routes.with(target), session: PhantomData }
     }
 
     /// Adds a router, or any other handler, for all targets below a prefix. It matches what follows the prefix, `/` where
@@ -200,13 +256,13 @@ impl<S, N> Router<S, N> {
     ///
     /// # Panics
     /// When `prefix` is not a pattern, or is taken already.
-    pub fn nest<H: Handler<S>>(self, prefix: &'static str, router: H) -> Router<S, Nested<H, N>>
+    pub fn nest<H: Handler<S>>(self, prefix: &'static str, router: H) -> Router<S, N::With<Nested<H>>>
     where
         N: Routes<S>,
     {
         assert!(!self.routes.has(prefix), "the route {prefix:?} is taken");
-        let nested = Nested { prefix: Pattern::new(prefix), router, before: self.routes };
-        Router { routes: nested, session: PhantomData }
+        let nested = Nested { prefix: Pattern::new(prefix), router };
+        Router { routes: self.routes.with(nested), session: PhantomData }
     }
 
     /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
@@ -284,15 +340,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        // No route has that number: the end of all routes answers.
-        let number = self.routes.find(request.inner.routed()).unwrap_or(u32::MAX);
+        let number = self.routes.find(request.inner.routed());
         self.routes.handle(number, request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        if let Some(number) = self.routes.find(path) {
-            self.routes.methods(number, path, tell);
-        }
+        self.routes.methods(self.routes.find(path), path, tell);
     }
 }
 

@@ -189,7 +189,13 @@ impl<S> Wire<S> {
         };
         Wire {
             line: Line {
-                input: RefCell::new(Input { buffer: input, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new() }),
+                input: RefCell::new(Input {
+                    buffer: input,
+                    start: 0,
+                    end: 0,
+                    parser: HeadParser::new(),
+                    memo: HeadMemo::new(),
+                }),
                 body: RefCell::new(BodyInput {
                     buffer: body,
                     spilled: false,

@@ -4,8 +4,9 @@ mod support;
 
 use support::{answers, get, post_chunked, request, responses, small, text};
 use tenure::{
-    EndReason, Error, Handler, Limits, Refusal, Request, Router, StatusCode, any,
+    EndReason, Error, Handler, Limits, Method, Refusal, Request, Responder, Router, Sent, StatusCode, any,
     kit::{Client, Server, Settings},
+    respond,
 };
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -178,6 +179,27 @@ fn other_expectations_are_417() {
         assert!(answers.response().says_close(), "{value}");
         assert_eq!(answers.ended, [EndReason::Protocol(Refusal::UnmetExpectation)], "{value}");
     }
+}
+
+// RFC 9110 section 15.2: an interim response comes before the final one, or not at all.
+#[test]
+fn it_is_not_sent_once_the_response_has_begun() {
+    async fn begins<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        while let Some(piece) = request.body().read().await? {
+            stream.write(piece).await?;
+        }
+        stream.finish().await
+    }
+    let mut server = Server::with(Router::new().route("/begins", respond(Method::Post, begins)), small(128));
+    let client = server.connect();
+    client.send(expecting("/begins", 3));
+    server.run();
+    client.send("abc");
+    server.run();
+    let answers = answers(&server, &client);
+    assert_eq!(answers.response().text(), "abc");
+    assert!(answers.response().says_close(), "it was begun without having asked");
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod support;
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 use support::{get, post_chunked, request, text};
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Handler, Observer, Refusal, Request, RequestLine, Router, Session, StatusCode, any,
+    Admission, ConnectionId, EndReason, Error, Handler, Observer, Refusal, Request, RequestLine, Router, Session,
+    StatusCode, any,
     kit::{Client, Event, Server, Settings},
 };
 

@@ -337,16 +337,19 @@ fn a_route_is_switched_off_and_on_while_the_server_runs() {
         counter.0 += 1;
         counter.0
     }
+    async fn behind(_: &mut Request<'_, Counter>) -> &'static str {
+        "behind"
+    }
     async fn control(request: &mut Request<'_, Counter>) -> Result<(), Error> {
         HELLO.set(request.body().parse::<u8>().await? == 1);
         Ok(())
     }
-    let inner = Router::new().route("/hello", tenure::get(hello).when(&HELLO));
+    let inner = Router::new().nest("/hello", tenure::get(hello).when(&HELLO)).route("/{*behind}", tenure::get(behind));
     let app = Router::new()
+        .nest("/nest", inner)
         .route("/hello", tenure::get(hello).when(&HELLO))
         .route("/{*other}", tenure::post(hello).when(&HELLO))
-        .route("/ctrl", put(control))
-        .nest("/nest", inner);
+        .route("/ctrl", put(control));
     let mut server = Server::new(app);
     let (client, controller) = (server.connect(), server.connect());
     let mut ask = |octets: String, controls: bool| {
@@ -364,11 +367,12 @@ fn a_route_is_switched_off_and_on_while_the_server_runs() {
     HELLO.set(false);
     for _ in 0..2 {
         assert_eq!(ask(get("/hello"), false).0, 404);
-        assert_eq!(ask(get("/nest/hello"), false).0, 404);
+        assert_eq!(ask(get("/nest/hello"), false), (200, "behind".to_owned()), "as if it had never been added");
         assert_eq!(ask(post("/hello", "x"), false).0, 404);
     }
     assert_eq!(ask(control("1"), true), (200, String::new()));
     assert_eq!(ask(get("/hello"), false), (200, "2".to_owned()));
+    assert_eq!(ask(get("/nest/hello"), false), (200, "3".to_owned()));
     assert!(HELLO.is_on());
 }
 

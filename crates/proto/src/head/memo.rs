@@ -1,20 +1,25 @@
-//! What was validated need not be validated again: the field section of the request before, word for word.
+//! What was validated need not be validated again: the head before, octet by octet.
 
 use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
 use crate::{octets, refusal::Refusal};
 
-/// Octets of a field section that are remembered at the most; none where memory is scarce.
+/// Octets of a head that are remembered at the most; none where memory is scarce.
 const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
 
-/// The field section of a head that was accepted, and what it says.
+/// A head that was accepted, and what it says.
 ///
-/// Requests of one connection mostly differ in their request lines and bodies alone. A field section that is the same, octet
-/// by octet, says the same (in HTTP/1.1 and with the same bounds), so that comparing it takes the place of reading it.
+/// Requests of one connection mostly differ in their request lines and bodies alone, and often not even in the former. A
+/// head that is the same, octet by octet, says the same (within the same bounds), and so does a field section below another
+/// usual request line: comparing takes the place of reading.
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
     octets: [u8; OCTETS],
-    /// Octets of the section with its empty line; 0: nothing is remembered.
+    /// Octets of the head with its empty line.
     length: usize,
+    /// Where its field section begins.
+    fields: usize,
+    /// What it says; `None`: nothing is remembered.
+    head: Option<Head>,
     body: Body,
     seen: u8,
     content_length: u64,
@@ -29,17 +34,26 @@ impl Default for HeadMemo {
 impl HeadMemo {
     /// A memo of nothing.
     pub const fn new() -> Self {
-        HeadMemo { octets: [0; OCTETS], length: 0, body: Body::Nothing, seen: 0, content_length: 0 }
+        HeadMemo {
+            octets: [0; OCTETS],
+            length: 0,
+            fields: 0,
+            head: None,
+            body: Body::Nothing,
+            seen: 0,
+            content_length: 0,
+        }
     }
 
+    /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
-    fn knows(&self, section: &[u8]) -> bool {
-        self.length > 0 && self.octets.get(..self.length).is_some_and(|known| section.starts_with(known))
+    fn knows(&self, from: usize, octets: &[u8]) -> bool {
+        self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
     }
 }
 
 impl HeadParser {
-    /// The same as [`parse`](HeadParser::parse), faster where the head's fields are those of the head before. To be called
+    /// The same as [`parse`](HeadParser::parse), faster where the head is the one before, or its fields are. To be called
     /// with the same limits each time.
     ///
     /// # Errors
@@ -51,35 +65,44 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &mut HeadMemo,
     ) -> Result<Option<Head>, Refusal> {
-        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        if self.phase != Phase::Start || !self.usual_line(bounded, limits) {
+        if self.phase != Phase::Start {
             return self.parse(octets, limits);
         }
-        let start = self.fields as usize;
-        let section = bounded.get(start..).unwrap_or_default();
-        if memo.knows(section) {
-            (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
-            let end = start + memo.length;
-            return self.head(&End { empty_line: end - 2, octets: end }).map(Some);
+        // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
+        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
+        if memo.head.is_some() && memo.knows(0, bounded) {
+            return Ok(memo.head);
         }
-        self.parse_and_remember(octets, limits, memo)
+        self.parse_and_remember(octets, bounded, limits, memo)
     }
 
     #[inline(never)]
     fn parse_and_remember(
         &mut self,
         octets: &[u8],
+        bounded: &[u8],
         limits: &HeadLimits,
         memo: &mut HeadMemo,
     ) -> Result<Option<Head>, Refusal> {
+        if !self.usual_line(bounded, limits) {
+            return self.parse(octets, limits);
+        }
+        let start = self.fields as usize;
+        let section = bounded.get(start..).unwrap_or_default();
+        if memo.head.is_some() && memo.knows(memo.fields, section) {
+            (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
+            let end = start + memo.length - memo.fields;
+            return self.head(&End { empty_line: end - 2, octets: end }).map(Some);
+        }
         let head = self.parse(octets, limits)?;
         if let Some(head) = head
-            && let Some(section) = octets.get(self.fields as usize..head.octets as usize)
-            && let Some(room) = memo.octets.get_mut(..section.len())
-            && section.ends_with(b"\r\n\r\n")
+            && let Some(whole) = octets.get(..head.octets as usize)
+            && let Some(room) = memo.octets.get_mut(..whole.len())
+            // With a lone LF at its end it would not say the same everywhere.
+            && whole.ends_with(b"\r\n\r\n")
         {
-            room.copy_from_slice(section);
-            memo.length = section.len();
+            room.copy_from_slice(whole);
+            (memo.length, memo.fields, memo.head) = (whole.len(), start, Some(head));
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
         }
         Ok(head)
@@ -141,10 +164,10 @@ mod tests {
     fn sections_at_below_and_above_what_is_remembered() {
         for octets in OCTETS.saturating_sub(3)..OCTETS + 3 {
             let mut memo = HeadMemo::new();
-            let fixed = "Host: a\r\nA: \r\n\r\n".len();
+            let fixed = "GET / HTTP/1.1\r\nHost: a\r\nA: \r\n\r\n".len();
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(octets.saturating_sub(fixed)));
             agree(&mut memo, head.as_bytes(), &LIMITS);
-            assert_eq!(memo.length > 0, octets <= OCTETS && OCTETS > 0, "{octets}");
+            assert_eq!(memo.head.is_some(), head.len() <= OCTETS, "{octets}");
             agree(&mut memo, head.as_bytes(), &LIMITS);
             // The bound of a head holds for one that is remembered too.
             for head_octets_max in head.len() as u32 - 2..head.len() as u32 + 2 {

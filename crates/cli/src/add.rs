@@ -1,0 +1,213 @@
+//! `tenure add`: lets a server add the numbers 1 to N over one connection, as the script of the original does.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    time::Duration,
+};
+
+use crate::{
+    answer::{Answer, Connection, Shown, Trouble},
+    args::Add,
+    exit::Exit,
+    say, tell,
+};
+
+/// Runs the command.
+pub(crate) fn run(args: &Add) -> Exit {
+    match add(args) {
+        Ok(sum) => {
+            let (n, wanted) = (args.n, wanted(args.n));
+            say(format_args!("Result = {}", sum.result));
+            let Some(wrong) = sum.wrong.filter(|_| sum.result != wanted) else {
+                say(format_args!("{n} * ({n} + 1) / 2 = {wanted}: the sum is right"));
+                return Exit::Done;
+            };
+            tell(format_args!("tenure: the sum is wrong: 1 to {n} make {wanted}, not {}; {wrong}", sum.result));
+            Exit::WrongSum
+        }
+        Err(failure) => {
+            tell(format_args!("tenure: {failure}"));
+            failure.exit()
+        }
+    }
+}
+
+/// What the server has added up.
+#[derive(Debug, PartialEq, Eq)]
+struct Sum {
+    result: i64,
+    wrong: Option<Wrong>,
+}
+
+/// The first answer that was not the sum so far.
+#[derive(Debug, PartialEq, Eq)]
+struct Wrong {
+    k: u32,
+    said: i64,
+    wanted: i64,
+}
+
+/// Why there is no sum.
+#[derive(Debug)]
+enum Failure {
+    /// The name has no address.
+    NoAddress { host: String, error: io::Error },
+    /// No address can be connected to; the last one and why.
+    Unreachable { address: SocketAddr, error: io::Error },
+    /// Something else answers there.
+    NotThisServer { address: SocketAddr, why: String },
+    /// The connection ended, or the server refused, after `k` numbers.
+    BrokenOff { k: u32, n: u32, why: String },
+}
+
+fn wanted(n: u32) -> i64 {
+    let n = i64::from(n);
+    // One of the two is even, so that nothing is lost and the product fits.
+    if n % 2 == 0 { n / 2 * (n + 1) } else { (n + 1) / 2 * n }
+}
+
+fn add(args: &Add) -> Result<Sum, Failure> {
+    let (stream, address) = connect(&args.host, args.port, args.timeout.duration())?;
+    let connection = Connection::new(stream, args.timeout.duration());
+    let connection = connection.map_err(|error| Failure::Unreachable { address, error })?;
+    let mut adder = Adder { connection, authority: authority(&args.host, args.port), address, k: 0, n: args.n };
+    let mut wrong = None;
+    let mut check = |k, said, wanted| {
+        if said != wanted && wrong.is_none() {
+            wrong = Some(Wrong { k, said, wanted });
+        }
+        said
+    };
+    check(0, adder.ask("PUT", "0")?, 0);
+    for number in 1..=args.n {
+        check(number, adder.ask("POST", &number.to_string())?, wanted(number));
+        adder.k = number;
+    }
+    let result = check(args.n, adder.ask("GET", "")?, wanted(args.n));
+    Ok(Sum { result, wrong })
+}
+
+fn connect(host: &str, port: u16, timeout: Option<Duration>) -> Result<(TcpStream, SocketAddr), Failure> {
+    let no_address = |error| Failure::NoAddress { host: host.to_owned(), error };
+    let mut failure = no_address(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
+    for address in (host, port).to_socket_addrs().map_err(no_address)? {
+        let connected = match timeout {
+            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
+            None => TcpStream::connect(address),
+        };
+        match connected {
+            Ok(stream) => return Ok((stream, address)),
+            Err(error) => failure = Failure::Unreachable { address, error },
+        }
+    }
+    Err(failure)
+}
+
+/// The Host field. A zone is of this machine only and not sent (RFC 6874 section 4).
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{}]:{port}", host.split('%').next().unwrap_or_default())
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// The conversation with the server, and how far it has come.
+struct Adder {
+    connection: Connection,
+    authority: String,
+    address: SocketAddr,
+    /// Numbers added so far.
+    k: u32,
+    n: u32,
+}
+
+impl Adder {
+    /// Asks for one thing and returns the number that is answered.
+    fn ask(&mut self, method: &str, body: &str) -> Result<i64, Failure> {
+        let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let request = format!("{method} /adder HTTP/1.1\r\nHost: {}\r\n{length}\r\n{body}", self.authority);
+        let answer = self.connection.ask(request.as_bytes()).map_err(|trouble| self.trouble(trouble))?;
+        let Answer { status, body, closes } = answer;
+        if status != 200 {
+            let why = format!("the server answered {status}: {}", Shown(&body));
+            // At first, such an answer says that the adder is not there; later, or of these, that it cannot go on.
+            let here = method != "PUT" || matches!(status, 408 | 429 | 500 | 502 | 503 | 504);
+            return Err(if here { self.broken_off(why) } else { self.foreign(why) });
+        }
+        let number = str::from_utf8(&body).ok().and_then(|text| text.trim().parse().ok());
+        let number = number.ok_or_else(|| self.foreign(format!("it answers no number: {}", Shown(&body))))?;
+        if closes && method != "GET" {
+            if method == "POST" {
+                self.k += 1;
+            }
+            return Err(self.broken_off("the server closes the connection".to_owned()));
+        }
+        Ok(number)
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Foreign(why) => self.foreign(why),
+            Trouble::Closed => self.broken_off("the server has closed the connection".to_owned()),
+            Trouble::Late(timeout) => {
+                self.broken_off(format!("no answer within {}", humantime::format_duration(timeout)))
+            }
+            Trouble::Failed(error) => self.broken_off(error.to_string()),
+        }
+    }
+
+    fn foreign(&self, why: String) -> Failure {
+        Failure::NotThisServer { address: self.address, why }
+    }
+
+    fn broken_off(&self, why: String) -> Failure {
+        Failure::BrokenOff { k: self.k, n: self.n, why }
+    }
+}
+
+impl Failure {
+    fn exit(&self) -> Exit {
+        match self {
+            Failure::NoAddress { .. } | Failure::Unreachable { .. } => Exit::Unreachable,
+            Failure::NotThisServer { .. } => Exit::NotThisServer,
+            Failure::BrokenOff { .. } => Exit::BrokenOff,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::NoAddress { host, error } => {
+                write!(f, "the host {host:?} cannot be found: {error}\nGive its address or another name.")
+            }
+            Failure::Unreachable { address, error } if error.kind() == io::ErrorKind::ConnectionRefused => {
+                write!(f, "nothing listens at {address}\nStart the server there first: tenure serve --bind {address}")
+            }
+            Failure::Unreachable { address, error } => {
+                write!(f, "cannot connect to {address}: {error}\nIs the address right, and the machine on the network?")
+            }
+            Failure::NotThisServer { address, why } => write!(
+                f,
+                "what listens at {address} is not this server: {why}\nIs the port right? The server says its own when it starts."
+            ),
+            Failure::BrokenOff { k, n, why } => write!(
+                f,
+                "broken off after {k} of {n} numbers: {why}\nThe sum was the connection's and is gone with it; start again."
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Wrong { k, said, wanted } = self;
+        write!(f, "the first wrong answer came after {k} numbers: {said} in place of {wanted}")
+    }
+}
+
+#[cfg(test)]
+#[path = "add/tests.rs"]
+mod tests;

@@ -1,0 +1,193 @@
+//! A response, read from a connection: as much of HTTP/1.1 as an answer of the adder needs, all of it bounded.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+/// Octets of a response head, and of a body, at the most.
+const OCTETS_MAX: usize = 16_384;
+
+/// Fields of a response head at the most.
+const FIELDS_MAX: usize = 64;
+
+/// Characters of what a server said that are shown at the most.
+const SHOWN_MAX: usize = 200;
+
+/// A response.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// Whether the server closes the connection behind it.
+    pub(crate) closes: bool,
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The octets are not a response of this server.
+    Foreign(String),
+    /// The connection is at its end.
+    Closed,
+    /// No answer came for as long as was waited.
+    Late(Duration),
+    /// The connection failed.
+    Failed(io::Error),
+}
+
+/// One connection, and what has been received on it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    timeout: Option<Duration>,
+}
+
+impl Connection {
+    /// Talks over `stream`, waiting no longer than `timeout` for each answer.
+    pub(crate) fn new(stream: TcpStream, timeout: Option<Duration>) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(timeout)?;
+        Ok(Connection { stream, received: Vec::new(), timeout })
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer, Trouble> {
+        let due = self.timeout.map(|timeout| Instant::now() + timeout);
+        // A server that closes has perhaps said why: that is read before the failure counts.
+        let sent = self.stream.write_all(request).map_err(|error| self.trouble(error));
+        match (self.answer(due), sent) {
+            (Err(Trouble::Closed | Trouble::Failed(_)), Err(trouble)) => Err(trouble),
+            (answer, _) => answer,
+        }
+    }
+
+    fn answer(&mut self, due: Option<Instant>) -> Result<Answer, Trouble> {
+        loop {
+            if let Some((head, octets)) = Head::parse(&self.received)? {
+                self.received.drain(..octets);
+                // An interim response (RFC 9110 section 15.2): the answer is still to come.
+                if !(100..200).contains(&head.status) {
+                    return self.body(&head, due);
+                }
+            } else if self.received.len() > OCTETS_MAX {
+                return Err(foreign("the head of its answer has no end"));
+            } else {
+                self.receive(due)?;
+            }
+        }
+    }
+
+    fn body(&mut self, head: &Head, due: Option<Instant>) -> Result<Answer, Trouble> {
+        let length = match head.length {
+            Some(length) if length > OCTETS_MAX => return Err(foreign("its answer is far longer than a number")),
+            Some(length) => length,
+            // Whatever it has said so far is enough to see that it is another server.
+            None if head.status != 200 => self.received.len().min(OCTETS_MAX),
+            None => return Err(foreign("its answer has no Content-Length")),
+        };
+        while self.received.len() < length {
+            self.receive(due)?;
+        }
+        Ok(Answer { status: head.status, body: self.received.drain(..length).collect(), closes: head.closes })
+    }
+
+    fn receive(&mut self, due: Option<Instant>) -> Result<(), Trouble> {
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(Trouble::Late(self.timeout.unwrap_or_default()));
+        }
+        self.stream.set_read_timeout(left).map_err(Trouble::Failed)?;
+        let mut octets = [0; 2_048];
+        match self.stream.read(&mut octets) {
+            Ok(0) => Err(Trouble::Closed),
+            Ok(count) => {
+                self.received.extend_from_slice(&octets[..count]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    fn trouble(&self, error: io::Error) -> Trouble {
+        match error.kind() {
+            // A blocking socket says either when its timeout is over.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::Late(self.timeout.unwrap_or_default()),
+            _ => Trouble::Failed(error),
+        }
+    }
+}
+
+/// What matters of a response head.
+struct Head {
+    status: u16,
+    length: Option<usize>,
+    closes: bool,
+}
+
+impl Head {
+    /// The head and its octets; `None`: more must come.
+    fn parse(octets: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+        let mut response = httparse::Response::new(&mut fields);
+        let octets = match response.parse(octets) {
+            Ok(httparse::Status::Complete(octets)) => octets,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(foreign(&format!("it does not speak HTTP ({error}): {}", Shown(octets)))),
+        };
+        let mut head = Head { status: response.code.unwrap_or(0), length: None, closes: response.version == Some(0) };
+        for field in response.headers.iter() {
+            if field.name.eq_ignore_ascii_case("content-length") {
+                let length = str::from_utf8(field.value).ok().and_then(|text| text.trim().parse().ok());
+                head.length = Some(length.ok_or_else(|| foreign("its Content-Length is not a number"))?);
+            } else if field.name.eq_ignore_ascii_case("connection") {
+                let options = field.value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+                head.closes |= options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
+            }
+        }
+        Ok(Some((head, octets)))
+    }
+}
+
+fn foreign(why: &str) -> Trouble {
+    Trouble::Foreign(why.to_owned())
+}
+
+/// What a server said, fit to be shown: one line, not endless, without control characters.
+pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.0);
+        let text = text.trim();
+        let line = text.lines().next().unwrap_or_default();
+        for character in line.chars().take(SHOWN_MAX) {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        f.write_str(if line.chars().nth(SHOWN_MAX).is_some() || line.len() < text.len() { " …" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_one_line_that_moves_no_cursor() {
+        let long = "x".repeat(300);
+        let cut = format!("{} …", "x".repeat(200));
+        for (said, wanted) in
+            [("", ""), ("\n no \r\n", "no"), ("a\nb", "a …"), ("\x1b[2J", "\\u{1b}[2J"), (&*long, &*cut)]
+        {
+            assert_eq!(Shown(said.as_bytes()).to_string(), wanted, "{said:?}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the exit codes mean.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    WrongSum = 1,
+    Usage = 2,
+    Unreachable = 3,
+    NotThisServer = 4,
+    BrokenOff = 5,
+    CannotServe = 6,
+}
+
+impl Exit {
+    const ALL: [(Exit, &str); 7] = [
+        (Exit::Done, "all done; with add: the sum is right"),
+        (Exit::WrongSum, "add: the sum is wrong"),
+        (Exit::Usage, "the command line, or an environment variable, is wrong"),
+        (Exit::Unreachable, "add: cannot connect"),
+        (Exit::NotThisServer, "add: what answers there is not this server"),
+        (Exit::BrokenOff, "add: broken off before the end"),
+        (Exit::CannotServe, "serve: cannot serve there, or no longer"),
+    ];
+
+    /// The codes and what they mean, for `--help`.
+    pub(crate) fn table() -> String {
+        let mut text = String::from("Exit codes:");
+        for (exit, meaning) in Exit::ALL {
+            let _ = write!(text, "\n  {}  {meaning}", exit as u8);
+        }
+        text
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn the_table_has_every_code_once_in_order() {
+        let codes = Exit::ALL.map(|(exit, _)| exit as u8);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert!(Exit::table().contains("\n  5  add: broken off"));
+    }
+}

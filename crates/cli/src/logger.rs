@@ -1,0 +1,224 @@
+//! Log lines as the original's, on an output that may be slow, blocked or closed: no server thread ever waits for it.
+//!
+//! Lines go into a bounded queue, and one thread writes them. Where the queue is full they are dropped, and their number is
+//! said in their place once the output takes lines again. An output that has failed is said once and then left alone.
+
+use std::{
+    cell::Cell,
+    fmt::Write as _,
+    io::{self, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// Octets of lines that wait to be written at the most: some thousand lines, whom a reader could still want.
+const QUEUE_OCTETS_MAX: usize = 256 * 1024;
+
+/// How long the program waits at its end for lines to be written.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// How long an output that is set not to block is left alone before it is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
+/// Makes standard output the place of the log lines, and standard error that of complaints about it.
+pub(crate) fn install() -> io::Result<()> {
+    let logger = Logger::new(Instant::now(), QUEUE_OCTETS_MAX);
+    logger.start(io::stdout(), io::stderr())?;
+    log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
+    log::set_max_level(LevelFilter::Info);
+    Ok(())
+}
+
+struct Logger {
+    started: Instant,
+    shared: Arc<Shared>,
+}
+
+/// What the threads that log and the one that writes share.
+struct Shared {
+    queue: Mutex<Queue>,
+    octets_max: usize,
+    /// Told when there is something to write.
+    filled: Condvar,
+    /// Told when everything is written, or never will be.
+    settled: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// Lines that had no room, all of them behind `lines`.
+    dropped: u64,
+    writing: bool,
+    closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while it is held.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped == 0
+    }
+}
+
+impl Logger {
+    fn new(started: Instant, octets_max: usize) -> Self {
+        let (filled, settled) = (Condvar::new(), Condvar::new());
+        Logger { started, shared: Arc::new(Shared { queue: Mutex::default(), octets_max, filled, settled }) }
+    }
+
+    /// Starts the thread that writes.
+    fn start(&self, output: impl Write + Send + 'static, complaints: impl Write + Send + 'static) -> io::Result<()> {
+        let (shared, started) = (self.shared.clone(), self.started);
+        let writer = move || write_lines(&shared, started, output, complaints);
+        thread::Builder::new().name("log".to_owned()).spawn(writer)?;
+        Ok(())
+    }
+
+    /// Waits until all lines are written, but no longer than that. Returns whether they are.
+    fn settle(&self, within: Duration) -> bool {
+        let waits = |queue: &mut Queue| !queue.closed && (queue.writing || !queue.is_empty());
+        let (queue, _) = self
+            .shared
+            .settled
+            .wait_timeout_while(self.shared.lock(), within, waits)
+            .unwrap_or_else(PoisonError::into_inner);
+        !queue.writing && queue.is_empty()
+    }
+
+    /// Puts a line into the queue.
+    fn put(&self, level: Level, text: &str) {
+        let mut queue = self.shared.lock();
+        if queue.closed {
+            return;
+        }
+        // What follows a dropped line is dropped too, so that their number stands where they would.
+        if queue.dropped > 0 || queue.lines.len() + text.len() + PREFIX_OCTETS_MAX > self.shared.octets_max {
+            queue.dropped += 1;
+            return;
+        }
+        let was_empty = queue.is_empty();
+        // The time is taken under the lock: lines are in the order of their times.
+        prefix(&mut queue.lines, level, self.started);
+        queue.lines.extend_from_slice(text.as_bytes());
+        queue.lines.push(b'\n');
+        drop(queue);
+        if was_empty {
+            self.shared.filled.notify_one();
+        }
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        thread_local! {
+            /// One buffer a thread: a line costs no allocation.
+            static LINE: Cell<String> = const { Cell::new(String::new()) };
+        }
+        let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+        line.clear();
+        // A value that cannot be shown leaves the line as it is then.
+        let _ = write!(line, "{}: {}", record.target(), record.args());
+        if line.contains(char::is_control) {
+            // What came from a peer must not look like a line of its own, nor reach a terminal.
+            line = escaped(&line);
+        }
+        self.put(record.level(), &line);
+        let _ = LINE.try_with(|place| place.set(line));
+    }
+
+    fn flush(&self) {
+        self.settle(FLUSH_MAX);
+    }
+}
+
+/// The text with its control characters written out.
+#[cold]
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// Octets at the most of what [`prefix`] writes, and of a line's end.
+const PREFIX_OCTETS_MAX: usize = 48;
+
+/// Level and milliseconds since the start, as ESP-IDF has them: `I (9570) `.
+fn prefix(line: &mut Vec<u8>, level: Level, started: Instant) {
+    let letter = match level {
+        Level::Error => 'E',
+        Level::Warn => 'W',
+        Level::Info => 'I',
+        Level::Debug => 'D',
+        Level::Trace => 'V',
+    };
+    let _ = write!(line, "{letter} ({}) ", started.elapsed().as_millis());
+}
+
+fn write_lines(shared: &Shared, started: Instant, mut output: impl Write, mut complaints: impl Write) {
+    let mut batch = Vec::new();
+    loop {
+        let mut queue = shared.lock();
+        queue.writing = false;
+        if queue.is_empty() {
+            shared.settled.notify_all();
+        }
+        queue = shared.filled.wait_while(queue, |queue| queue.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut queue.lines, &mut batch);
+        let dropped = std::mem::take(&mut queue.dropped);
+        queue.writing = true;
+        drop(queue);
+        if dropped > 0 {
+            prefix(&mut batch, Level::Warn, started);
+            let _ = writeln!(batch, "tenure: {dropped} lines were dropped here: the log was not read fast enough");
+        }
+        if let Err(error) = write_all(&mut output, &batch) {
+            let mut queue = shared.lock();
+            *queue = Queue { closed: true, ..Queue::default() };
+            drop(queue);
+            shared.settled.notify_all();
+            // From now on a line costs a comparison.
+            log::set_max_level(LevelFilter::Off);
+            let _ = writeln!(complaints, "tenure: the log cannot be written any more ({error}); the server goes on");
+            return;
+        }
+        batch.clear();
+    }
+}
+
+/// Writes all of it, however long that takes.
+fn write_all(output: &mut impl Write, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match output.write(octets) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => octets = &octets[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_AFTER),
+            Err(error) => return Err(error),
+        }
+    }
+    output.flush()
+}
+
+#[cfg(test)]
+#[path = "logger/tests.rs"]
+mod tests;

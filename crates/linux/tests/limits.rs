@@ -1,0 +1,161 @@
+//! How many are served at once, and what becomes of the others.
+
+mod common;
+
+use std::{fs::File, thread};
+
+use common::{Adder, Client, Gate, Process, Running, Tally, app, forever, line, log_to_parent, settings, with_threads};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tenure::{EndReason, Request, Router, get};
+use tenure_linux::{Server, Settings};
+
+#[test]
+fn one_more_than_there_may_be_waits_until_one_leaves() {
+    for threads in [1, 2, 3] {
+        let (server, tally) = Running::adder(Settings { max_open_sockets: 7, ..with_threads(threads) });
+        let mut clients: Vec<_> = (0..7).map(|_| server.client()).collect();
+        for client in &mut clients {
+            assert_eq!(client.add(1), 1);
+        }
+        let mut next = server.client();
+        next.send(common::post("/adder", "5"));
+        for _ in 0..50 {
+            for client in &mut clients {
+                client.get("/id");
+            }
+        }
+        assert_eq!(tally.counts().connected, 7, "the eighth waits, with {threads} threads");
+        drop(clients.remove(3));
+        assert_eq!(next.sum(), 5);
+        assert_eq!(tally.counts().connected, 8);
+        for client in &mut clients {
+            assert_eq!(client.add(1), 2, "nobody else was touched");
+        }
+        assert_eq!(tally.counts().evicted, 0);
+        server.stop();
+    }
+}
+
+#[test]
+fn the_least_recently_used_gives_way() {
+    for threads in [1, 2] {
+        let settings = Settings { max_open_sockets: 7, lru_purge_enable: true, ..with_threads(threads) };
+        let (server, tally) = Running::adder(settings);
+        let mut clients: Vec<_> = (0..20)
+            .map(|number| {
+                let mut client = server.client();
+                assert_eq!(client.add(number), number, "with {threads} threads");
+                client
+            })
+            .collect();
+        let counts = tally.counts();
+        assert_eq!((counts.connected, counts.evicted, counts.ended.len()), (20, 13, 13), "with {threads} threads");
+        assert!(counts.ended.iter().all(|reason| matches!(reason, EndReason::Evicted { .. })), "{counts:?}");
+        let mut listed = server.handle.list().wait();
+        assert_eq!(listed.len(), 7);
+        if threads == 1 {
+            let mut left = clients.split_off(13);
+            for (number, client) in (13..).zip(&mut left) {
+                assert_eq!(client.add(0), number, "the last ones have stayed");
+            }
+            clients.iter_mut().for_each(Client::expect_gone);
+        }
+        listed.sort_unstable_by_key(|listed| listed.id);
+        listed.dedup_by_key(|listed| listed.id);
+        assert_eq!(listed.len(), 7);
+        server.stop();
+    }
+}
+
+#[test]
+fn a_pinned_connection_does_not_give_way() {
+    let tally = forever(Tally::default());
+    let pin = get(async |request: &mut Request<'_, Adder>| {
+        request.pin(true);
+        "pinned"
+    });
+    let app = Router::new().route("/pin", pin).route("/{*rest}", app(tally));
+    let settings = Settings { max_open_sockets: 2, lru_purge_enable: true, ..settings() };
+    let server = Running::start(settings, app, tally);
+    let mut pinned = server.client();
+    pinned.add(1);
+    assert_eq!(pinned.get("/pin").text(), "pinned");
+    for number in 0..5 {
+        assert_eq!(server.client().add(number), number);
+    }
+    assert_eq!(pinned.add(1), 2);
+    server.stop();
+}
+
+#[test]
+fn as_many_requests_are_at_work_as_there_are_lanes() {
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let wait = get(async |request: &mut Request<'_, Adder>| {
+        gate.pass().await;
+        request.id().to_string()
+    });
+    let server =
+        Running::start(Settings { lanes_max: Some(2), ..settings() }, Router::new().route("/wait", wait), tally);
+    let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    gate.wait(2);
+    // All five are connected, and only two can be at work.
+    tally.wait(|counts| counts.connected == 5);
+    assert_eq!(tally.counts().responses, 0);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    server.stop();
+}
+
+/// What the process of the test below does.
+#[test]
+#[ignore = "run by `without_descriptors_those_that_there_are_go_on`, in a process of its own"]
+fn without_descriptors() {
+    log_to_parent();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(160), maximum: Some(160) }).unwrap();
+    let tally = forever(Tally::default());
+    let mut settings = settings();
+    settings.deadlines.head_ms = 500;
+    let server = Server::bind(settings).unwrap();
+    println!("listening at {}", server.local_addr());
+    thread::spawn(|| {
+        assert_eq!(line(), "take them");
+        // One at a time until there are no more.
+        let files: Vec<_> = std::iter::repeat_with(|| File::open("/dev/null")).map_while(Result::ok).collect();
+        println!("all taken");
+        assert_eq!(line(), "give back");
+        drop(files);
+    });
+    server.run(&app(tally), tally).unwrap();
+}
+
+#[test]
+fn without_descriptors_those_that_there_are_go_on() {
+    let mut process = Process::start("without_descriptors");
+    let address = process.address();
+    let (mut early, mut slow) = (Client::connect(address), Client::connect(address));
+    assert_eq!((early.add(1), slow.add(1)), (1, 1));
+    process.tell("take them");
+    process.hear("all taken");
+    let mut late = Client::connect(address);
+    late.send(common::post("/adder", "7"));
+    process.hear("no connection can be accepted for now");
+    let before_ms = early.server_cpu_ms();
+    slow.send("GET /adder HTTP/1.1\r\n");
+    // Half a second later, which is several attempts to accept:
+    assert_eq!(slow.answer().status, 408);
+    assert_eq!(early.add(1), 2);
+    let computed_ms = early.server_cpu_ms() - before_ms;
+    assert!(computed_ms < 250, "{computed_ms} ms: it spins");
+    process.tell("give back");
+    assert_eq!(late.sum(), 7);
+    process.hear("connections are accepted again");
+    process.signal(rustix::process::Signal::KILL);
+    process.end();
+    assert_eq!(process.count("max_open_sockets is lowered"), 1, "{:#?}", process.told);
+    assert_eq!(process.count("no connection can be accepted"), 1, "said once: {:#?}", process.told);
+}

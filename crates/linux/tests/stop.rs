@@ -1,0 +1,314 @@
+//! How a server ends, and why it may not start.
+
+mod common;
+
+use std::{
+    net::{TcpListener, TcpStream},
+    num::NonZeroUsize,
+    thread,
+    time::Duration,
+};
+
+use common::{
+    Adder, Client, Gate, Process, Running, Tally, app, forever, line, local, log_to_parent, session, settings,
+    with_threads,
+};
+use rustix::process::Signal;
+use tenure::{EndReason, Handler, Request, Router, get};
+use tenure_linux::{Error, Server, Settings};
+
+/// The adder, and a target that waits at a gate.
+fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
+    let wait = get(async move |request: &mut Request<'_, Adder>| {
+        session(request, tally);
+        gate.pass().await;
+        "waited"
+    });
+    Router::new().route("/wait", wait).route("/{*rest}", app(tally))
+}
+
+#[test]
+fn what_is_idle_ends_and_what_is_at_work_finishes() {
+    for threads in [1, 2] {
+        let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+        let server = Running::start(with_threads(threads), waiting(tally, gate), tally);
+        let (mut idle, mut busy, mut silent) = (server.client(), server.client(), server.client());
+        idle.add(1);
+        busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+        gate.wait(1);
+        tally.wait(|counts| counts.connected == 3);
+        server.handle.stop();
+        idle.expect_end();
+        silent.expect_end();
+        assert_eq!(tally.wait(|counts| counts.disconnected.len() == 2).ended, [EndReason::Shutdown]);
+        gate.open();
+        let answer = busy.answer();
+        assert_eq!((answer.text(), answer.closes()), ("waited", true), "{answer:?}");
+        busy.expect_end();
+        drop(busy);
+        let address = server.address;
+        server.join();
+        assert_eq!(tally.counts().ended, [EndReason::Shutdown; 2]);
+        assert_eq!(tally.counts().disconnected.len(), 3);
+        TcpStream::connect(address).expect_err("nobody listens any more");
+    }
+}
+
+#[test]
+fn at_once_is_at_once() {
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let server = Running::start(settings(), waiting(tally, gate), tally);
+    let (mut idle, mut busy) = (server.client(), server.client());
+    idle.add(1);
+    busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    gate.wait(1);
+    server.handle.stop_now();
+    idle.expect_gone();
+    busy.expect_gone();
+    server.join();
+    assert_eq!(tally.counts().ended, [EndReason::Shutdown; 2]);
+}
+
+#[test]
+fn what_does_not_finish_in_time_is_ended() {
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let mut settings = settings();
+    settings.deadlines.flush_ms = 100;
+    let server = Running::start(settings, waiting(tally, gate), tally);
+    let mut busy = server.client();
+    busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    gate.wait(1);
+    server.stop();
+    busy.expect_gone();
+    assert_eq!(tally.counts().ended, [EndReason::Shutdown]);
+}
+
+#[test]
+fn a_handle_outlives_its_server() {
+    let (server, _) = Running::adder(with_threads(2));
+    let mut client = server.client();
+    client.add(1);
+    let id = server.handle.list().wait()[0].id;
+    let handle = server.handle.clone();
+    server.stop();
+    handle.stop();
+    handle.stop_now();
+    handle.close(id);
+    handle.pin(id, true);
+    assert_eq!(handle.list().wait(), []);
+    // Nor does one of a server that has never run keep anybody waiting.
+    let server = Server::bind(settings()).unwrap();
+    let handle = server.handle();
+    let listing = handle.list();
+    drop(server);
+    assert_eq!(listing.wait(), []);
+    assert_eq!(handle.list().wait(), []);
+}
+
+#[test]
+fn a_given_listener_is_the_applications_own() {
+    let listener = TcpListener::bind(local()).unwrap();
+    let mine = listener.try_clone().unwrap();
+    let settings = Settings { addresses: Vec::new(), listeners: vec![listener], ..settings() };
+    let (server, _) = Running::adder(settings);
+    assert_eq!(server.client().add(1), 1);
+    server.stop();
+    let address = mine.local_addr().unwrap();
+    mine.set_nonblocking(false).unwrap();
+    let connected = thread::spawn(move || TcpStream::connect(address).unwrap());
+    mine.accept().expect("it listens still");
+    connected.join().unwrap();
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let taken = TcpListener::bind(local()).unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = Server::bind(Settings::at(address)).expect_err("it is taken");
+    assert!(matches!(error, Error::AddressInUse(told) if told == address), "{error:?}");
+    let text = format!("{address} is in use: another program listens there; stop it, or choose another port");
+    assert_eq!(error.to_string(), text);
+    Server::bind(Settings::at(local())).expect("another port is free");
+}
+
+#[test]
+fn an_address_that_is_not_here_is_told() {
+    // RFC 5737 section 3: an address of no machine.
+    let address = ([192, 0, 2, 1], 8080).into();
+    let error = Server::bind(Settings::at(address)).expect_err("it is nobody's");
+    assert!(matches!(error, Error::Bind(told, _) if told == address), "{error:?}");
+    assert!(error.to_string().starts_with("cannot listen at 192.0.2.1:8080: "), "{error}");
+}
+
+/// What makes settings wrong, what they are right with, and what is told.
+type Wrong = (fn(&mut Settings), fn(&mut Settings), &'static str);
+
+const WRONG: &[Wrong] = &[
+    (|settings| settings.addresses.clear(), |_| {}, "nowhere to listen"),
+    (|settings| settings.max_open_sockets = 0, |settings| settings.max_open_sockets = 1, "`max_open_sockets` is 0"),
+    (
+        |settings| (settings.threads, settings.max_open_sockets) = (NonZeroUsize::new(3), 2),
+        |settings| (settings.threads, settings.max_open_sockets) = (NonZeroUsize::new(2), 2),
+        "`threads` is above `max_open_sockets`",
+    ),
+    (
+        |settings| settings.threads = NonZeroUsize::new(257),
+        |settings| settings.threads = NonZeroUsize::new(256),
+        "`threads` is above 256",
+    ),
+    (
+        |settings| (settings.threads, settings.lanes_max) = (NonZeroUsize::new(2), Some(1)),
+        |settings| (settings.threads, settings.lanes_max) = (NonZeroUsize::new(2), Some(2)),
+        "`lanes_max` is below",
+    ),
+    (
+        |settings| {
+            (settings.input_octets, settings.limits.head_octets_max, settings.limits.target_octets_max) =
+                (255, 255, 255);
+        },
+        |settings| {
+            (settings.input_octets, settings.limits.head_octets_max, settings.limits.target_octets_max) =
+                (256, 256, 256);
+        },
+        "must be 256 at least",
+    ),
+    (|settings| settings.output_octets = 255, |settings| settings.output_octets = 256, "must be 256 at least"),
+    (|settings| settings.body_octets = 0, |settings| settings.body_octets = 1, "`body_octets` is 0"),
+    (
+        |settings| settings.limits.head_octets_max = 16_385,
+        |settings| settings.limits.head_octets_max = 16_384,
+        "`limits.head_octets_max` is above `input_octets`",
+    ),
+    (
+        |settings| settings.limits.target_octets_max = 16_385,
+        |settings| settings.limits.target_octets_max = 16_384,
+        "`limits.target_octets_max` is above",
+    ),
+    (|settings| settings.backlog_conn = 0, |settings| settings.backlog_conn = 1, "`backlog_conn` is 0"),
+    (
+        |settings| (settings.keep_alive_enable, settings.keep_alive_idle) = (true, Duration::from_millis(999)),
+        |settings| (settings.keep_alive_enable, settings.keep_alive_idle) = (true, Duration::from_secs(1)),
+        "`keep_alive_enable`",
+    ),
+    (
+        |settings| (settings.keep_alive_enable, settings.keep_alive_interval) = (true, Duration::from_secs(32_768)),
+        |settings| (settings.keep_alive_enable, settings.keep_alive_interval) = (true, Duration::from_secs(32_767)),
+        "`keep_alive_enable`",
+    ),
+    (
+        |settings| (settings.keep_alive_enable, settings.keep_alive_count) = (true, 0),
+        |settings| (settings.keep_alive_enable, settings.keep_alive_count) = (false, 0),
+        "`keep_alive_enable`",
+    ),
+    (|settings| settings.deadlines.head_ms = 0, |settings| settings.deadlines.head_ms = 1, "a deadline of 0 ms"),
+    (
+        |settings| settings.deadlines.first_octet_ms = 0,
+        |settings| settings.deadlines.first_octet_ms = 1,
+        "a deadline of 0 ms",
+    ),
+    (
+        |settings| settings.deadlines.idle_ms = 0,
+        |settings| settings.deadlines.idle_ms = tenure::NEVER,
+        "a deadline of 0 ms",
+    ),
+];
+
+#[test]
+fn wrong_settings_are_refused_beside_right_ones() {
+    for (number, (wrong, right, text)) in WRONG.iter().enumerate() {
+        let mut settings = Settings::at(local());
+        wrong(&mut settings);
+        match Server::bind(settings) {
+            Err(Error::Settings(told)) => assert!(told.contains(text), "case {number}, `{text}`: {told}"),
+            other => panic!("case {number}, `{text}`: {other:?}"),
+        }
+        let mut settings = Settings::at(local());
+        right(&mut settings);
+        Server::bind(settings).unwrap_or_else(|error| panic!("case {number}, beside `{text}`: {error}"));
+    }
+}
+
+#[test]
+fn the_smallest_server_that_is_accepted_serves() {
+    let mut settings = Settings {
+        max_open_sockets: 1,
+        backlog_conn: 1,
+        lanes_max: Some(1),
+        input_octets: 256,
+        body_octets: 1,
+        output_octets: 256,
+        keep_alive_enable: true,
+        so_linger: Some(Duration::from_secs(1)),
+        ..settings()
+    };
+    (settings.limits.head_octets_max, settings.limits.target_octets_max) = (256, 256);
+    let (server, _) = Running::adder(settings);
+    let mut client = server.client();
+    for sum in 1..=3 {
+        assert_eq!(client.add(1), sum);
+    }
+    assert_eq!(client.get("/octets/10000").body.len(), 10_000);
+    server.stop();
+}
+
+/// What the processes of the tests below do.
+#[test]
+#[ignore = "run by the tests of signals, in a process of its own"]
+fn with_signals() {
+    log_to_parent();
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let server = Server::bind(settings()).unwrap().stop_on_signals().unwrap();
+    println!("listening at {}", server.local_addr());
+    thread::spawn(|| {
+        gate.wait(1);
+        println!("one waits");
+        tally.wait(|counts| !counts.ended.is_empty());
+        println!("one has ended");
+        if line() == "open" {
+            gate.open();
+        }
+    });
+    server.run(&waiting(tally, gate), tally).unwrap();
+    println!("the server has ended: {:?}", tally.counts().ended);
+}
+
+fn signalled(signal: Signal) -> (Process, Client) {
+    let mut process = Process::start("with_signals");
+    let address = process.address();
+    let (mut idle, mut busy) = (Client::connect(address), Client::connect(address));
+    idle.add(1);
+    busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    process.hear("one waits");
+    process.signal(signal);
+    idle.expect_end();
+    process.hear("one has ended");
+    (process, busy)
+}
+
+#[test]
+fn a_signal_stops_the_server() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (mut process, mut busy) = signalled(signal);
+        process.tell("open");
+        let answer = busy.answer();
+        assert_eq!((answer.text(), answer.closes()), ("waited", true));
+        busy.expect_end();
+        drop(busy);
+        assert_eq!(process.hear("the server has ended: "), "[Shutdown, Shutdown]");
+        assert!(process.end().success());
+        assert_eq!(process.count("stopping, as a signal asks"), 1, "{:#?}", process.told);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::INT)] {
+        let (mut process, mut busy) = signalled(first);
+        process.signal(second);
+        busy.expect_gone();
+        assert_eq!(process.hear("the server has ended: "), "[Shutdown, Shutdown]");
+        process.tell("nothing");
+        assert!(process.end().success());
+        assert_eq!(process.count("ending at once, as a second signal asks"), 1, "{:#?}", process.told);
+    }
+}

@@ -1,0 +1,134 @@
+//! Instructions that the program spends on a request in user space: the slope of callgrind's count from 800 to 2,400
+//! requests on one connection.
+
+use std::{fmt::Write as _, fs, net::SocketAddr, path::PathBuf, process::Command, thread};
+
+use crate::{
+    Failure,
+    client::{BODY, Client, HEAD},
+    server::{SERVE, Server, program, root},
+};
+
+const FEW: u32 = 800;
+const MANY: u32 = 2_400;
+/// How far above the record is still the same.
+const TOLERANCE: f64 = 1.03;
+
+const BROWSER: &[u8] = b"POST /adder HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+    Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate\r\nContent-Type: text/plain\r\n\
+    Connection: keep-alive\r\nContent-Length: 1\r\n\r\n1";
+const GET: &[u8] = b"GET /adder HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n";
+const PIPELINED: u32 = 16;
+
+/// What to do with what was counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Show,
+    Check,
+    Record,
+}
+
+/// What is sent at once, and how many requests that is.
+struct Case {
+    name: &'static str,
+    segments: Vec<Vec<u8>>,
+    requests: u32,
+    /// The most that is allowed.
+    most: Option<f64>,
+}
+
+fn cases() -> Vec<Case> {
+    let small = [HEAD, BODY].concat();
+    let case = |name, segments, requests, most| Case { name, segments, requests, most };
+    vec![
+        case("small-post", vec![small.clone()], 1, Some(1_300.0)),
+        case("two-segments", vec![HEAD.to_vec(), BODY.to_vec()], 1, Some(2_200.0)),
+        case("browser-post", vec![BROWSER.to_vec()], 1, None),
+        case("get", vec![GET.to_vec()], 1, None),
+        case("pipelined-16", vec![small.repeat(PIPELINED as usize)], PIPELINED, None),
+    ]
+}
+
+pub(crate) fn run(then: Then) -> Result<(), Failure> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return Err("valgrind is needed: `apt-get install valgrind`".into());
+    }
+    let program = program()?;
+    let recorded = fs::read_to_string(record()).unwrap_or_default();
+    let (mut text, mut above) = (String::new(), Vec::new());
+    println!("{:<14} {:>12} {:>9} {:>8}", "request", "instructions", "recorded", "allowed");
+    for case in cases() {
+        let (few, many) = (count(&program, &case, FEW)?, count(&program, &case, MANY)?);
+        let instructions = f64::from(u32::try_from(many.saturating_sub(few))?) / f64::from(MANY - FEW);
+        let before = recorded.lines().find_map(|line| line.strip_prefix(case.name)?.trim().parse::<f64>().ok());
+        let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.0}"));
+        println!("{:<14} {instructions:>12.1} {:>9} {:>8}", case.name, or_none(before), or_none(case.most));
+        writeln!(text, "{} {instructions:.0}", case.name)?;
+        if before.is_some_and(|before| instructions > before * TOLERANCE)
+            || case.most.is_some_and(|most| instructions > most)
+        {
+            above.push(case.name);
+        }
+    }
+    match then {
+        Then::Record => fs::write(record(), text)?,
+        Then::Check if !above.is_empty() => {
+            let names = above.join(", ");
+            return Err(format!(
+                "more instructions than before: {names}; if that is meant, `cargo xtask instructions --record`"
+            )
+            .into());
+        }
+        Then::Check | Then::Show => {}
+    }
+    Ok(())
+}
+
+/// Where the last counts stand: name and instructions, a request a line.
+fn record() -> PathBuf {
+    root().join("xtask/instructions.txt")
+}
+
+/// All instructions of a server that answers so many requests.
+fn count(program: &PathBuf, case: &Case, requests: u32) -> Result<u64, Failure> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).args(SERVE);
+    let mut server = Server::start(&mut command)?;
+    let mut client = Client::connect(server.address)?;
+    let own = client.stream.local_addr()?;
+    for _ in 0..requests / case.requests {
+        for (number, segment) in case.segments.iter().enumerate() {
+            if number > 0 {
+                wait_until_received(server.address, own)?;
+            }
+            client.send(segment)?;
+        }
+        for _ in 0..case.requests {
+            client.expect(200)?;
+        }
+    }
+    drop(client);
+    let said = server.stop()?;
+    let collected = said.lines().find_map(|line| line.split_once("Collected : ")).map(|(_, count)| count.trim());
+    Ok(collected.ok_or_else(|| format!("callgrind has counted nothing: {said}"))?.parse()?)
+}
+
+/// Waits until the server has received all that its peer has sent (`/proc/net/tcp` of proc(5)).
+fn wait_until_received(server: SocketAddr, peer: SocketAddr) -> Result<(), Failure> {
+    let (local, remote) = (format!(":{:04X}", server.port()), format!(":{:04X}", peer.port()));
+    loop {
+        let sockets = fs::read_to_string("/proc/net/tcp")?;
+        let queues = sockets.lines().find_map(|line| {
+            let mut columns = line.split_whitespace().skip(1);
+            let found = columns.next()?.ends_with(&local) && columns.next()?.ends_with(&remote);
+            found.then(|| columns.nth(1)).flatten()
+        });
+        match queues.and_then(|queues| queues.split_once(':')) {
+            Some((_, unread)) if unread.bytes().all(|digit| digit == b'0') => return Ok(()),
+            Some(_) => thread::yield_now(),
+            None => return Err("the server has no such connection".into()),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is more than a cargo call: `cargo xtask NAME` measures the running program from outside.
+
+mod client;
+mod close;
+mod drip;
+mod instructions;
+mod memory;
+mod server;
+mod waiting;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask NAME
+
+  memory                  octets that an idle session takes: from 1,000 to 10,000 connections
+  instructions [--check]  instructions of a request, by callgrind (valgrind must be installed);
+                          --check: fails where one is 3 % above the record in xtask/instructions.txt
+  instructions --record   writes that record anew
+  drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
+  close                   1 MiB sent 1,000 times to a target that answers 413 at once";
+
+/// Why a task failed, for a person.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["memory"] => memory::run(),
+        ["instructions"] => instructions::run(instructions::Then::Show),
+        ["instructions", "--check"] => instructions::run(instructions::Then::Check),
+        ["instructions", "--record"] => instructions::run(instructions::Then::Record),
+        ["drip"] => drip::run(),
+        ["close"] => close::run(),
+        // Not for people: `drip` starts it in a process of its own.
+        ["waiting-server"] => waiting::serve(),
+        _ => Err(HELP.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
