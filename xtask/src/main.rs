@@ -5,6 +5,7 @@ mod close;
 mod drip;
 mod instructions;
 mod memory;
+mod riscv;
 mod server;
 mod waiting;
 
@@ -18,6 +19,7 @@ cargo xtask NAME
                           --check: fails where one is 3 % above the record in xtask/instructions.txt
   instructions --record   writes that record anew
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
+  riscv                   compiles all that a board runs for riscv32imc
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["memory"] => memory::run(),
+        ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),

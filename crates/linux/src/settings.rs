@@ -44,8 +44,9 @@ pub struct Settings {
     pub keep_alive_interval: Duration,
     /// Probes without an answer after which the connection counts as reset.
     pub keep_alive_count: u32,
-    /// How long the kernel tries to deliver what was sent when a socket is released; `None`: its own default, without
-    /// blocking.
+    /// How long the kernel tries to deliver what was sent when a socket is released. `None`: in the background, as long as
+    /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
+    /// time is over; [`Duration::ZERO`] resets every connection instead.
     pub so_linger: Option<Duration>,
     /// Bounds in time.
     pub deadlines: Deadlines,

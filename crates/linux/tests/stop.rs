@@ -307,7 +307,6 @@ fn a_second_signal_ends_it_at_once() {
         process.signal(second);
         busy.expect_gone();
         assert_eq!(process.hear("the server has ended: "), "[Shutdown, Shutdown]");
-        process.tell("nothing");
         assert!(process.end().success());
         assert_eq!(process.count("ending at once, as a second signal asks"), 1, "{:#?}", process.told);
     }

@@ -18,27 +18,24 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct State {
     open: bool,
-    /// Handlers that have arrived so far.
-    arrived: usize,
+    /// The last waker of each handler that has arrived so far.
     wakers: Vec<Waker>,
 }
 
 impl Gate {
     /// Waits until it is open.
     pub(crate) async fn pass(&self) {
-        let mut arrived = false;
+        let mut arrived = None;
         poll_fn(|context| {
             let mut state = self.state.lock().unwrap();
-            if !arrived {
-                arrived = true;
-                state.arrived += 1;
+            let number = *arrived.get_or_insert(state.wakers.len());
+            if let Some(waker) = state.wakers.get_mut(number) {
+                waker.clone_from(context.waker());
+            } else {
+                state.wakers.push(context.waker().clone());
                 self.changed.notify_all();
             }
-            if state.open {
-                return Poll::Ready(());
-            }
-            state.wakers.push(context.waker().clone());
-            Poll::Pending
+            if state.open { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -46,16 +43,16 @@ impl Gate {
     /// Blocks until so many handlers have arrived.
     pub(crate) fn wait(&self, arrived: usize) {
         let state = self.state.lock().unwrap();
-        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.arrived < arrived);
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.wakers.len() < arrived);
         let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!waited.timed_out(), "{} of {arrived} handlers have arrived", state.arrived);
+        assert!(!waited.timed_out(), "{} of {arrived} handlers have arrived", state.wakers.len());
     }
 
     /// Lets those pass that wait and all that come.
     pub(crate) fn open(&self) {
         let mut state = self.state.lock().unwrap();
         state.open = true;
-        state.wakers.drain(..).for_each(Waker::wake);
+        state.wakers.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Wakes all that wait, and keeps their wakers; none may pass.
