@@ -23,13 +23,45 @@ const FLUSH_MAX: Duration = Duration::from_secs(1);
 /// How long an output that is set not to block is left alone before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// Makes standard output the place of the log lines, and standard error that of complaints about it.
+/// Makes standard output the place of the application's lines, and standard error that of the server's own and of
+/// complaints about the former.
 pub(crate) fn install() -> io::Result<()> {
-    let logger = Logger::new(Instant::now(), QUEUE_OCTETS_MAX);
-    logger.start(io::stdout(), io::stderr())?;
-    log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
+    let started = Instant::now();
+    let split =
+        Split { application: Logger::new(started, QUEUE_OCTETS_MAX), server: Logger::new(started, QUEUE_OCTETS_MAX) };
+    split.application.start(io::stdout(), io::stderr())?;
+    split.server.start(io::stderr(), io::sink())?;
+    log::set_boxed_logger(Box::new(split)).map_err(io::Error::other)?;
     log::set_max_level(LevelFilter::Info);
     Ok(())
+}
+
+/// Two logs: what the application says is the original's, line by line, and nothing else stands between.
+struct Split {
+    application: Logger,
+    server: Logger,
+}
+
+impl Split {
+    fn of(&self, target: &str) -> &Logger {
+        // The crates' own targets are their modules' paths.
+        if target.starts_with("tenure") { &self.server } else { &self.application }
+    }
+}
+
+impl Log for Split {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.of(metadata.target()).enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.of(record.target()).log(record);
+    }
+
+    fn flush(&self) {
+        self.application.flush();
+        self.server.flush();
+    }
 }
 
 struct Logger {
