@@ -114,8 +114,21 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
-        let chunked = !self.opened.line.output.borrow().exchange.http10;
-        self.begin(status, fields, if chunked { Delimiter::Chunked } else { Delimiter::Close }, None).await
+        let octets_max = u64::from(self.opened.line.limits.drain_octets_max);
+        self.begin(status, fields, None, octets_max).await
+    }
+
+    /// The same for a handler that goes on reading the request's body while it answers. However much of the body is still
+    /// to come, the response does not say that the connection closes; it does close, as an exception without having said
+    /// so, where the handler leaves more than [`Limits::drain_octets_max`](crate::Limits::drain_octets_max) unread.
+    ///
+    /// # Errors
+    /// A field that must not be set.
+    ///
+    /// # Cancellation safety
+    /// As [`send`](Responder::send).
+    pub async fn duplex(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
+        self.begin(status, fields, None, u64::MAX).await
     }
 
     /// Begins a response of a body of exactly that many octets.
@@ -131,21 +144,28 @@ impl<'r> Responder<'r> {
         fields: &[(&str, &str)],
         octets: u64,
     ) -> Result<Stream<'r>, Error> {
-        self.begin(status, fields, Delimiter::Length(octets), Some(octets)).await
+        let octets_max = u64::from(self.opened.line.limits.drain_octets_max);
+        self.begin(status, fields, Some(octets), octets_max).await
     }
 
+    /// `octets_max`: octets of the request's body that may be unread without the connection being closed.
     async fn begin(
         self,
         status: StatusCode,
         fields: &[(&str, &str)],
-        delimiter: Delimiter,
         missing: Option<u64>,
+        octets_max: u64,
     ) -> Result<Stream<'r>, Error> {
         let line = self.opened.line;
+        let delimiter = match missing {
+            Some(octets) => Delimiter::Length(octets),
+            None if line.output.borrow().exchange.http10 => Delimiter::Close,
+            None => Delimiter::Chunked,
+        };
         loop {
             {
                 let mut output = line.output.borrow_mut();
-                line.judge_rest(&mut output.exchange);
+                line.judge_rest(&mut output.exchange, octets_max);
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
                 for (name, value) in fields {
@@ -316,18 +336,18 @@ impl Line {
             return;
         }
         let mut output = self.output.borrow_mut();
-        self.judge_rest(&mut output.exchange);
+        self.judge_rest(&mut output.exchange, u64::from(self.limits.drain_octets_max));
     }
 
-    /// What is left of the body decides whether the connection can go on.
-    pub(crate) fn judge_rest(&self, exchange: &mut crate::output::Exchange) {
+    /// What is left of the body decides whether the connection can go on: `octets_max` of it at the most.
+    fn judge_rest(&self, exchange: &mut crate::output::Exchange, octets_max: u64) {
         let rest = self.rest.get();
         if rest == 0 {
             return;
         }
         let lost = self.body.try_borrow().is_ok_and(|body| body.lost.is_some());
         let unasked = self.expects_continue.get();
-        let too_much = rest != u64::MAX && rest > u64::from(self.limits.drain_octets_max);
+        let too_much = rest != u64::MAX && rest > octets_max;
         if exchange.persistent && (lost || unasked || too_much) {
             exchange.persistent = false;
             if !lost {

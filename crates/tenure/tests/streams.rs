@@ -73,7 +73,7 @@ async fn no_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> An
 
 /// Sends the body back while it comes.
 async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
-    let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+    let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
     while let Some(piece) = request.body().read().await? {
         stream.write(piece).await?;
     }
@@ -292,6 +292,22 @@ fn a_large_rest_lets_a_stream_say_close_at_its_start() {
         let answers = feed(app(), Settings::default(), [requests.as_bytes()]);
         assert_eq!(answers.responses()[0].says_close(), !stays);
         assert_eq!(answers.responses().len(), if stays { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_body_of_any_length_is_sent_back_and_the_connection_stays() {
+    let limits = tenure::Limits { drain_octets_max: 100, ..tenure::Limits::HOST };
+    for octets in [100, 101, 5_000] {
+        let body = text(octets);
+        let head = request("POST", "/echo", &format!("Content-Length: {octets}\r\n"), "");
+        let requests = [head.as_bytes(), body.as_bytes(), get("/hello").as_bytes()].concat();
+        // The head alone first: nothing of the body is there when the response begins.
+        let (first, rest) = requests.split_at(head.len());
+        let answers = feed(app(), Settings { limits, ..Settings::default() }, [first, rest]);
+        let found = answers.responses();
+        assert_eq!(found.len(), 2, "{octets}");
+        assert_eq!((found[0].text(), found[0].says_close(), found[1].text()), (&*body, false, "Hello World!"));
     }
 }
 
