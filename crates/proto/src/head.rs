@@ -196,7 +196,14 @@ impl HeadParser {
     pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
         // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
         let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        match self.read(bounded, limits) {
+        let end = self.read(bounded, limits);
+        self.outcome(end, octets, limits)
+    }
+
+    /// What has come of reading `octets`.
+    #[inline(always)]
+    fn outcome(&self, end: Result<End, Stop>, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+        match end {
             Ok(end) => self.head(&end).map(Some),
             Err(Stop::Refused(refusal)) => Err(refusal),
             Err(Stop::More) if octets.len() < limits.head_octets_max as usize => Ok(None),

@@ -197,10 +197,22 @@ pub fn segments(path: &str) -> impl Iterator<Item = Encoded<'_>> {
     path.strip_prefix('/').unwrap_or(path).split('/').map(Encoded::path)
 }
 
-/// Whether a segment, decoded, is `.` or `..`: RFC 3986 section 3.3. Such a segment must never reach a file system.
+/// Whether a segment, decoded, is `.` or `..`, or has one of them between its slashes: RFC 3986 section 3.3. Such a segment
+/// must never reach a file system.
 pub fn is_dot_segment(segment: &str) -> bool {
-    let segment = Encoded::path(segment);
-    segment == "." || segment == ".."
+    let is_dots = |dots: Option<usize>| matches!(dots, Some(1 | 2));
+    // The dots of a part that has nothing else.
+    let mut dots = Some(0);
+    for octet in Encoded::path(segment).octets() {
+        dots = match octet {
+            Ok(b'.') => dots.map(|dots| dots + 1),
+            // An encoded slash is one to a file system, and a backslash may be.
+            Ok(b'/' | b'\\') if is_dots(dots) => return true,
+            Ok(b'/' | b'\\') => Some(0),
+            Ok(_) | Err(_) => None,
+        };
+    }
+    is_dots(dots)
 }
 
 /// The pairs of a query: names and values, split at `&` and the first `=`; a name without `=` has an empty value. What is

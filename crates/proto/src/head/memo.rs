@@ -94,7 +94,8 @@ impl HeadParser {
             let end = start + memo.length - memo.fields;
             return self.head(&End { empty_line: end - 2, octets: end }).map(Some);
         }
-        let head = self.parse(octets, limits)?;
+        let end = self.field_section(bounded, limits.tolerate_lone_lf);
+        let head = self.outcome(end, octets, limits)?;
         if let Some(head) = head
             && let Some(whole) = octets.get(..head.octets as usize)
             && let Some(room) = memo.octets.get_mut(..whole.len())
