@@ -85,6 +85,11 @@ impl ChunkedDecoder {
         }
     }
 
+    /// Octets of data that are still to come of the chunk at hand; while its size is being read, at least so many.
+    pub const fn missing(&self) -> u64 {
+        self.remaining
+    }
+
     /// Whether the body has ended.
     pub const fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)

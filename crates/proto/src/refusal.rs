@@ -28,9 +28,11 @@ macro_rules! refusals {
 
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
-    BadMethod = BAD_REQUEST, "the request line must start with a method token and one space";
+    BadMethod = BAD_REQUEST, "the request line must start with a method token and one space, behind one empty line at the most";
     /// The target is empty or has an octet that a target cannot have (RFC 9112 section 3.2).
     BadTarget = BAD_REQUEST, "the request target is not valid: percent-encode what RFC 3986 does not allow in a path or query";
+    /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
+    SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here: this connection is not secured";
     /// The request line does not end with a version (RFC 9112 section 2.3).
     BadVersion = BAD_REQUEST, "the request line must end with one space and HTTP/1.0 or HTTP/1.1";
     /// The major version is not 1 (RFC 9110 section 15.6.6).
@@ -40,7 +42,7 @@ refusals! {
     /// A field name is empty or has an octet that is not of a token (RFC 9112 section 5).
     BadFieldName = BAD_REQUEST, "a field name must be a token followed by a colon";
     /// White space between a field name and its colon (RFC 9112 section 5.1).
-    SpaceBeforeColon = BAD_REQUEST, "no space may stand between a field name and its colon";
+    SpaceBeforeColon = BAD_REQUEST, "no space may stand in a field name, nor between it and its colon";
     /// A field value has a control octet (RFC 9110 section 5.5).
     BadFieldValue = BAD_REQUEST, "a field value must not contain control octets";
     /// A field line that starts with white space (RFC 9112 section 5.2).

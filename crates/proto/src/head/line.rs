@@ -86,7 +86,7 @@ impl HeadParser {
         let (next, may_end) = match (self.phase, octets.get(start)) {
             (Phase::PathAndQuery, _) | (Phase::Target, Some(b'/')) => self.path_and_query(bounded),
             (Phase::Target, Some(b'*')) if self.method == Method::Options => (bounded.len().min(start + 1), true),
-            (Phase::Authority, _) | (Phase::Target, Some(b'h' | b'H')) => self.authority(octets, bounded),
+            (Phase::Authority, _) | (Phase::Target, Some(b'h' | b'H')) => self.authority(octets, bounded)?,
             _ => (start, false),
         };
         match octets.get(next) {
@@ -123,15 +123,16 @@ impl HeadParser {
     }
 
     /// The scheme and authority of an absolute form: RFC 9110 section 4.2.
-    fn authority(&mut self, octets: &[u8], bounded: &[u8]) -> (usize, bool) {
+    fn authority(&mut self, octets: &[u8], bounded: &[u8]) -> Result<(usize, bool), Stop> {
         self.phase = Phase::Authority;
         let start = self.target.start as usize;
         let rest = bounded.get(start..).unwrap_or_default();
         let common = |scheme: &[u8]| rest.iter().zip(scheme).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
         let scheme = match (common(b"http://"), common(b"https://")) {
             (7, _) => 7,
-            (_, 8) => 8,
-            (http, https) => return (start + http.max(https), false),
+            // RFC 9110 section 7.4: it must be rejected where the connection has not been secured, and none is here.
+            (_, 8) => return Err(Refusal::SchemeNotServed.into()),
+            (http, https) => return Ok((start + http.max(https), false)),
         };
         let authority = start + scheme;
         let from = authority.max(self.at as usize);
@@ -140,7 +141,7 @@ impl HeadParser {
         self.at = end as u32;
         // It is judged once, when its end has come.
         let ended = end < octets.len();
-        (end, ended && bounded.get(authority..end).is_some_and(authority::is_valid))
+        Ok((end, ended && bounded.get(authority..end).is_some_and(authority::is_valid)))
     }
 
     /// Whether an octet would be one more of the target.

@@ -7,7 +7,7 @@ fn a_target_has_a_bound() {
     for target_octets_max in [0, 1, 7, 8, 12, 13, 14, 15, 40] {
         let limits = HeadLimits { target_octets_max, ..LIMITS };
         for target in
-            ["/aaaaaa", "/aaaaaaa", "/aaaa%41aa?a=%42", "http://a.example/%41", "http://[::1]:80/aa?aa", "HTTPS://a"]
+            ["/aaaaaa", "/aaaaaaa", "/aaaa%41aa?a=%42", "http://a.example/%41", "http://[::1]:80/aa?aa", "HTTP://ab"]
         {
             let text = get(target);
             if target.len() <= target_octets_max as usize {

@@ -64,7 +64,7 @@ fn targets_have_three_forms() {
         ("/%41%e9%Fa", TargetForm::Origin),
         ("http://a", TargetForm::Absolute),
         ("HTTP://a/", TargetForm::Absolute),
-        ("https://a.example:443/b?c", TargetForm::Absolute),
+        ("http://a.example:443/b?c", TargetForm::Absolute),
         ("http://a?b", TargetForm::Absolute),
         ("http://[::1]:80/", TargetForm::Absolute),
         ("http://a:/", TargetForm::Absolute),
@@ -134,6 +134,9 @@ fn targets_of_no_form_are_refused() {
         "httpss://a/",
     ] {
         refused(&get(target), Refusal::BadTarget);
+    }
+    for target in ["https://a/", "HTTPS://a", "https://"] {
+        refused(&get(target), Refusal::SchemeNotServed);
     }
     refused("OPTIONS ** HTTP/1.1\r\n\r\n", Refusal::BadTarget);
     refused("OPTIONS */ HTTP/1.1\r\n\r\n", Refusal::BadTarget);
