@@ -1,6 +1,8 @@
 //! A session that lives on its connection: what a client adds up is gone when its socket closes.
 //!
-//! `cargo run --example adder`, then `curl -d 1 http://127.0.0.1:8080/adder -d 2 http://127.0.0.1:8080/adder`.
+//! `cargo run --example adder`, then
+//! - `curl -w '\n' -d 5 http://127.0.0.1:8080/adder http://127.0.0.1:8080/adder`: 5 and 10 over one connection;
+//! - `curl -w '\n' -d five http://127.0.0.1:8080/adder`: 400, and why.
 
 use tenure::{EndReason, Error, Request, Router, Session, get};
 use tenure_linux::{Server, Settings};

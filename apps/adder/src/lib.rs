@@ -8,7 +8,7 @@
 //! | `/login` | GET | gives the connection a session of value 1 if it has none, and answers the value |
 //! | `/logout` | GET | takes the session away and answers 1 |
 //! | `/id` | GET | answers the connection's id |
-//! | `/` | GET | a page for a person to do all that |
+//! | `/` | GET | a page for a person to add, set and read, which shows the connection's id |
 //!
 //! Each request to `/adder` and to `/login` counts as a visit, whatever becomes of it. A number is decimal digits with a
 //! sign or without, white space around it, within `i64`; anything else is answered 400 and a sum that would overflow

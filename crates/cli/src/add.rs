@@ -10,7 +10,7 @@ use crate::{
     answer::{Answer, Connection, Shown, Trouble},
     args::Add,
     exit::Exit,
-    say, tell,
+    say, tell, this_program,
 };
 
 /// Runs the command.
@@ -184,7 +184,11 @@ impl fmt::Display for Failure {
                 write!(f, "the host {host:?} cannot be found: {error}\nGive its address or another name.")
             }
             Failure::Unreachable { address, error } if error.kind() == io::ErrorKind::ConnectionRefused => {
-                write!(f, "nothing listens at {address}\nStart the server there first: tenure serve --bind {address}")
+                let program = this_program();
+                write!(
+                    f,
+                    "nothing listens at {address}\nStart the server there first: {program} serve --bind {address}"
+                )
             }
             Failure::Unreachable { address, error } => {
                 write!(f, "cannot connect to {address}: {error}\nIs the address right, and the machine on the network?")

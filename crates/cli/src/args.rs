@@ -1,15 +1,20 @@
 //! The command line: one definition for each option, its environment variable and its help.
 
-use std::{ffi::OsString, fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{ffi::OsString, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, builder::BoolishValueParser, value_parser};
-use tenure::{Deadlines, NEVER};
+use clap::{
+    ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::{Resettable, StyledStr},
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
+use tenure::{ConnectionId, Deadlines, NEVER};
 
 use crate::exit::Exit;
 
 const ABOUT: &str = "An HTTP/1.1 server whose sessions live exactly as long as their sockets.";
 const EXAMPLES: &str = "\
-Without a command: serve.
+Without a command: serve, with its options.
 
 Examples:
   tenure                                     serve the adder at 127.0.0.1:8080
@@ -21,7 +26,7 @@ const TIMEOUT_MAX: Duration = Duration::from_hours(24 * 24);
 
 #[derive(Debug, Parser)]
 #[command(name = "tenure", version, about = ABOUT, after_help = format!("{EXAMPLES}\n\n{}", Exit::table()))]
-#[command(subcommand_required = true)]
+#[command(override_usage = "tenure [COMMAND] [OPTIONS]")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,10 +35,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the adder until Ctrl-C
-    #[command(after_help = Exit::table())]
+    #[command(after_help = Exit::table(), allow_negative_numbers = true)]
     Serve(Serve),
     /// Let a server add the numbers 1 to N over one connection
-    #[command(after_help = Exit::table())]
+    #[command(after_help = Exit::table(), allow_negative_numbers = true)]
     Add(Add),
 }
 
@@ -46,19 +51,20 @@ pub(crate) struct Serve {
 
     /// Connections at once at the most
     #[arg(long, value_name = "N", env = "TENURE_SESSIONS", default_value_t = 10_000)]
-    #[arg(value_parser = value_parser!(u32).range(1..))]
+    #[arg(value_parser = number(1, u32::MAX))]
     pub(crate) sessions: u32,
 
     /// Threads that serve, each with its share of the connections; one for each core unless set
-    #[arg(long, value_name = "N", env = "TENURE_THREADS", value_parser = threads)]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", env = "TENURE_THREADS")]
+    #[arg(value_parser = number(1, ConnectionId::WORKER_COUNT_MAX))]
+    pub(crate) threads: Option<u32>,
 
     /// When all sessions are taken, let a new connection take the place of the least recently used idle one
-    #[arg(long, env = "TENURE_EVICT", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "TENURE_EVICT", value_parser = yes_or_no)]
     pub(crate) evict: bool,
 
     /// No line for each request
-    #[arg(long, short, env = "TENURE_QUIET", value_parser = BoolishValueParser::new())]
+    #[arg(long, short, env = "TENURE_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
 
     #[command(flatten)]
@@ -90,7 +96,7 @@ pub(crate) struct Timeouts {
     body_timeout: Timeout,
 
     /// Octets of a body that must come each second once its timeout is used up; 0: any
-    #[arg(long, value_name = "OCTETS", env = "TENURE_BODY_RATE")]
+    #[arg(long, value_name = "OCTETS", env = "TENURE_BODY_RATE", value_parser = number(0, u32::MAX))]
     #[arg(default_value_t = Deadlines::HOST.body_octets_per_s)]
     body_rate: u32,
 
@@ -122,11 +128,11 @@ pub(crate) struct Add {
     pub(crate) host: String,
 
     /// The server's port
-    #[arg(value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
+    #[arg(value_name = "PORT", value_parser = number(1, u16::MAX))]
     pub(crate) port: u16,
 
     /// The last number to add, 0 to 4294967295: a greater sum would not fit 64 bits
-    #[arg(value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_name = "N", value_parser = number(0, u32::MAX))]
     pub(crate) n: u32,
 
     /// How long to wait for the connection, and for each answer
@@ -143,8 +149,77 @@ impl Cli {
         if first.is_none_or(|first| first.starts_with('-') && !of_none.contains(&&*first)) {
             args.insert(args.len().min(1), "serve".into());
         }
-        Cli::try_parse_from(args)
+        let mut command = Cli::command().mut_subcommand("serve", |serve| serve.mut_args(without_empty_variable));
+        command.build();
+        let matches = command
+            .try_get_matches_from_mut(&args)
+            .map_err(|error| with_variable(error, command.find_subcommand("serve"), &args))?;
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        if let (Command::Serve(serve), Some(matches)) = (&cli.command, matches.subcommand_matches("serve")) {
+            let wrong = |reason| clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n"));
+            serve.check(matches).map_err(wrong)?;
+        }
+        Ok(cli)
     }
+}
+
+/// A variable that is set but empty counts as one that is not set.
+fn without_empty_variable(option: clap::Arg) -> clap::Arg {
+    let value = option.get_env().and_then(std::env::var_os);
+    if value.is_some_and(|value| value.is_empty()) { option.env(Resettable::Reset) } else { option }
+}
+
+/// The error, which names the variable if the wrong value came from there.
+fn with_variable(mut error: clap::Error, serve: Option<&clap::Command>, args: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return error };
+    let wrong = serve.and_then(|serve| serve.get_arguments().find(|option| option.to_string() == *wrong));
+    let Some((name, variable)) = wrong.and_then(|option| option.get_long().zip(option.get_env())) else { return error };
+    // What the command line says goes before its variable.
+    let given = args.iter().any(|arg| {
+        let rest = arg.to_str().and_then(|arg| arg.strip_prefix("--")?.strip_prefix(name));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    if !given {
+        let tip = format!("the value is from the environment variable {}", variable.display());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+    }
+    error
+}
+
+impl Serve {
+    /// # Errors
+    /// What is wrong of options that are right each on its own.
+    fn check(&self, matches: &ArgMatches) -> Result<(), String> {
+        let name = |option: &str| match matches.value_source(option) {
+            Some(ValueSource::EnvVariable) => format!("TENURE_{}", option.to_uppercase()),
+            _ => format!("--{option}"),
+        };
+        if let Some(threads) = self.threads.filter(|&threads| threads > self.sessions) {
+            return Err(format!(
+                "{} {threads} is above {} {}: a thread would have no connection; lower one or raise the other",
+                name("threads"),
+                name("sessions"),
+                self.sessions
+            ));
+        }
+        for (index, &address) in self.bind.iter().enumerate() {
+            if let Some(&other) = self.bind[..index].iter().find(|&&other| overlap(address, other)) {
+                let which = if address == other {
+                    format!("gives {address} twice")
+                } else {
+                    format!("gives {other} and {address}, of which one includes the other")
+                };
+                return Err(format!("{} {which}: leave one out", name("bind")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of the addresses cannot be listened at because of the other.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let includes = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (one == other || (includes && one.is_ipv4() == other.is_ipv4()))
 }
 
 impl Timeouts {
@@ -182,7 +257,7 @@ impl FromStr for Timeout {
             return Ok(Timeout(NEVER));
         }
         let duration = humantime::parse_duration(text)
-            .map_err(|error| format!("{error}: give a time such as 500ms, 30s or 2h, or never"))?;
+            .map_err(|_| "give a number and its unit, such as 500ms, 30s or 2h, or never".to_owned())?;
         if duration > TIMEOUT_MAX {
             let most = humantime::format_duration(TIMEOUT_MAX);
             return Err(format!("more than {most} cannot be counted: say never for no deadline"));
@@ -215,8 +290,23 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "give an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "give a whole number of threads, 1 or more".to_owned())
+/// Makes a reader of whole numbers from `least` to `most`.
+fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + fmt::Display + Copy,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| format!("give a whole number from {least} to {most}"))
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match &*text.to_ascii_lowercase() {
+        "yes" | "y" | "true" | "t" | "on" | "1" => Ok(true),
+        "no" | "n" | "false" | "f" | "off" | "0" => Ok(false),
+        _ => Err("say yes or no".to_owned()),
+    }
 }
 
 /// A host without the brackets that an IPv6 address has in a URL.
@@ -225,16 +315,21 @@ fn host(text: &str) -> Result<String, String> {
     if inner.is_empty() {
         return Err("give the server's address or name, such as 127.0.0.1".to_owned());
     }
-    if inner.contains("//") || inner.contains('/') {
-        return Err("give the host alone, not a URL".to_owned());
+    if inner.contains('/') {
+        return Err("give the host alone, such as 127.0.0.1, not a URL".to_owned());
+    }
+    // An IPv6 address has more colons.
+    if let Some((alone, port)) = text.rsplit_once(':')
+        && (alone.ends_with(']') || !alone.contains(':'))
+        && port.chars().all(|digit| digit.is_ascii_digit())
+    {
+        return Err(format!("give the host without a port, {alone}: the port is an argument of its own"));
     }
     Ok(inner.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn of(line: &str) -> Result<Command, String> {
@@ -273,7 +368,7 @@ mod tests {
         );
         let wanted = ["0.0.0.0:80", "[::1]:0", "127.0.0.2:81"].map(|address| address.parse().unwrap());
         assert_eq!(serve.bind, wanted);
-        assert_eq!((serve.sessions, serve.threads.map(NonZeroUsize::get)), (7, Some(2)));
+        assert_eq!((serve.sessions, serve.threads), (7, Some(2)));
         let wanted = Deadlines { idle_ms: NEVER, head_ms: 500, linger_ms: 0, body_octets_per_s: 0, ..Deadlines::HOST };
         assert_eq!(serve.timeouts.deadlines(), wanted);
     }
@@ -308,8 +403,21 @@ mod tests {
         for (line, wanted) in [
             ("serve --bind 8080", "such as 127.0.0.1:8080"),
             ("serve --bind localhost", "such as 127.0.0.1:8080"),
-            ("serve --sessions 0", "'0' for '--sessions"),
-            ("serve --threads 0", "1 or more"),
+            ("serve --sessions 0", "'0' for '--sessions <N>': give a whole number from 1 to 4294967295"),
+            ("serve --sessions -1", "'-1' for '--sessions <N>': give a whole number from 1 to 4294967295"),
+            ("serve --sessions", "a value is required for '--sessions <N>'"),
+            ("serve --threads 0", "from 1 to 256"),
+            ("serve --threads 257", "'257' for '--threads <N>': give a whole number from 1 to 256"),
+            ("serve --threads 3 --sessions 2", "--threads 3 is above --sessions 2: a thread would have no connection"),
+            ("serve --body-rate x", "'x' for '--body-rate <OCTETS>': give a whole number from 0 to 4294967295"),
+            ("--bind 127.0.0.1:80,127.0.0.1:80", "--bind gives 127.0.0.1:80 twice: leave one out"),
+            ("--bind [::1]:80 --bind 127.0.0.1:80 --bind [::1]:80", "--bind gives [::1]:80 twice: leave one out"),
+            (
+                "--bind 127.0.0.1:80,0.0.0.0:80",
+                "--bind gives 127.0.0.1:80 and 0.0.0.0:80, of which one includes the other",
+            ),
+            ("serve --idle-timeout 5x", "<TIME>': give a number and its unit, such as 500ms, 30s or 2h, or never\n"),
+            ("serve --idle-timeout -5", "<TIME>': give a number and its unit"),
             ("serve --idle-timeout 0s", "say never for no deadline"),
             ("serve --idle-timeout 30", "such as 500ms"),
             ("serve --idle-timeout soon", "such as 500ms"),
@@ -322,17 +430,33 @@ mod tests {
             ("add 127.0.0.1", "<PORT>"),
             ("add 127.0.0.1 8080", "<N>"),
             ("add http://a/ 8080 1", "give the host alone"),
+            (
+                "add 127.0.0.1:8080 8080 1",
+                "give the host without a port, 127.0.0.1: the port is an argument of its own",
+            ),
+            ("add localhost:8080 8080 1", "give the host without a port, localhost:"),
+            ("add [::1]:8080 8080 1", "give the host without a port, [::1]:"),
+            ("add localhost: 8080 1", "give the host without a port, localhost:"),
             ("add [] 8080 1", "give the server's address"),
-            ("add 127.0.0.1 0 1", "'0' for '<PORT>'"),
+            ("add 127.0.0.1 0 1", "'0' for '<PORT>': give a whole number from 1 to 65535"),
             ("add 127.0.0.1 65536 1", "'65536' for '<PORT>'"),
             ("add 127.0.0.1 http 1", "'http' for '<PORT>'"),
             ("add 127.0.0.1 8080 -1", "'-1' for '<N>'"),
             ("add 127.0.0.1 8080 ten", "'ten' for '<N>'"),
-            ("add 127.0.0.1 8080 4294967296", "'4294967296' for '<N>'"),
+            ("add 127.0.0.1 8080 1.5", "'1.5' for '<N>': give a whole number from 0 to 4294967295"),
+            ("add 127.0.0.1 8080 4294967296", "'4294967296' for '<N>': give a whole number from 0 to 4294967295"),
             ("add 127.0.0.1 8080 1 --timeout 0s", "say never"),
         ] {
             let error = of(line).map(|command| panic!("{line:?}: {command:?}")).unwrap_err();
             assert!(error.contains(wanted), "{line:?}: {error}");
+            assert!(error.ends_with('\n') && !error.contains("environment"), "{line:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn addresses_beside_each_other() {
+        for line in ["--bind 127.0.0.1:0,127.0.0.1:0", "--bind 0.0.0.0:80,[::]:80", "--bind 0.0.0.0:80,127.0.0.1:81"] {
+            assert_eq!(serve(line).bind.len(), 2);
         }
     }
 
@@ -342,7 +466,9 @@ mod tests {
             let help = of(line).map(|command| panic!("{line:?}: {command:?}")).unwrap_err();
             assert!(help.contains("4  add: what answers there is not this server"), "{help}");
         }
-        assert!(of("--help").unwrap_err().contains("Without a command: serve."));
+        let help = of("--help").unwrap_err();
+        assert!(help.contains("Usage: tenure [COMMAND] [OPTIONS]\n"), "{help}");
+        assert!(help.contains("Without a command: serve, with its options."), "{help}");
     }
 
     #[test]

@@ -30,3 +30,13 @@ fn say(text: fmt::Arguments<'_>) {
 fn tell(text: fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
+
+/// How this program was called, as far as a person would type it again.
+fn this_program() -> String {
+    // Cargo sets this for what it runs.
+    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
+        return format!("cargo run{release} --");
+    }
+    std::env::args().next().unwrap_or_else(|| "tenure".to_owned())
+}

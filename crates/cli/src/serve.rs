@@ -1,12 +1,17 @@
 //! `tenure serve`: the adder on the Linux port.
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{
+    fmt::Write as _,
+    io::ErrorKind,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+};
 
 use log::{LevelFilter, info};
 use tenure_adder::Visitors;
 use tenure_linux::{Error, Server, Settings};
 
-use crate::{addresses, args::Serve, exit::Exit, logger, tell};
+use crate::{addresses, args::Serve, exit::Exit, logger, tell, this_program};
 
 /// Runs the command: serves until a signal stops it.
 pub(crate) fn run(args: &Serve) -> Exit {
@@ -19,7 +24,7 @@ pub(crate) fn run(args: &Serve) -> Exit {
     match served {
         Ok(()) => Exit::Done,
         Err(error) => {
-            tell(format_args!("tenure: cannot serve: {error}"));
+            tell(format_args!("tenure: cannot serve: {error}{}", advice(&error)));
             Exit::CannotServe
         }
     }
@@ -50,7 +55,7 @@ fn serve(args: &Serve) -> Result<(), Error> {
 fn settings(args: &Serve) -> Settings {
     Settings {
         addresses: args.bind.clone(),
-        threads: args.threads,
+        threads: args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
         max_open_sockets: args.sessions,
         lru_purge_enable: args.evict,
         deadlines: args.timeouts.deadlines(),
@@ -58,14 +63,30 @@ fn settings(args: &Serve) -> Settings {
     }
 }
 
-/// How this program was called, as far as a person would type it again.
-fn this_program() -> String {
-    // Cargo sets this for what it runs.
-    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
-        let release = if cfg!(debug_assertions) { "" } else { " --release" };
-        return format!("cargo run{release} --");
+/// What a person can do about it, as far as that is known.
+fn advice(error: &Error) -> String {
+    let Error::Bind(address, why) = error else { return String::new() };
+    match why.kind() {
+        ErrorKind::PermissionDenied if address.port() < 1024 => {
+            let other = SocketAddr::new(address.ip(), 8080);
+            format!(
+                "\nPorts below 1024 are for administrators: choose a higher one, such as --bind {other}, or use sudo."
+            )
+        }
+        ErrorKind::AddrNotAvailable => {
+            let (own, all) = if address.is_ipv4() {
+                (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into())
+            } else {
+                (Ipv6Addr::LOCALHOST.into(), Ipv6Addr::UNSPECIFIED.into())
+            };
+            let [own, all] = [own, all].map(|ip| SocketAddr::new(ip, address.port()));
+            format!(
+                "\n{} is not an address of this machine: give one of its own, --bind {all} for all of them, or --bind {own} for programs on this machine alone.",
+                address.ip()
+            )
+        }
+        _ => String::new(),
     }
-    std::env::args().next().unwrap_or_else(|| "tenure".to_owned())
 }
 
 fn what_to_type(listening: SocketAddr, program: &str) -> String {
@@ -108,6 +129,19 @@ mod tests {
         assert_eq!((settings.max_open_sockets, settings.threads.map(usize::from)), (7, Some(3)));
         assert!(settings.lru_purge_enable);
         assert_eq!(settings.deadlines.idle_ms, 120_000);
+    }
+
+    #[test]
+    fn advice_for_an_address_that_cannot_be_listened_at() {
+        let of = |address: &str, kind: ErrorKind| advice(&Error::Bind(address.parse().unwrap(), kind.into()));
+        let text = of("127.0.0.1:81", ErrorKind::PermissionDenied);
+        assert!(text.contains("Ports below 1024") && text.contains("--bind 127.0.0.1:8080"), "{text}");
+        let text = of("192.0.2.1:8080", ErrorKind::AddrNotAvailable);
+        assert!(text.contains("192.0.2.1 is not an address of this machine"), "{text}");
+        assert!(text.contains("--bind 0.0.0.0:8080 ") && text.contains("--bind 127.0.0.1:8080 "), "{text}");
+        let text = of("[2001:db8::1]:80", ErrorKind::AddrNotAvailable);
+        assert!(text.contains("--bind [::]:80 ") && text.contains("--bind [::1]:80 "), "{text}");
+        assert_eq!(of("127.0.0.1:8080", ErrorKind::PermissionDenied), "");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The program itself: a server and its clients as a person runs them.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,6 +23,15 @@ fn program(line: &str) -> Command {
 
 fn run(line: &str) -> Output {
     program(line).output().unwrap()
+}
+
+/// A run of the script; `None`: there is no python3.
+fn script(args: &[&str]) -> Option<Output> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/adder.py");
+    match Command::new("python3").arg(script).args(args).env("PYTHONIOENCODING", "utf-8").output() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        output => Some(output.unwrap()),
+    }
 }
 
 fn text(octets: &[u8]) -> &str {
@@ -107,18 +117,13 @@ fn run_of_10() -> Vec<String> {
 
 #[test]
 fn the_originals_lines_for_the_program_and_for_the_script() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/adder.py");
     for scripted in [false, true] {
         // `tenure` alone serves, too.
         let mut server =
             Server::start(program(if scripted { "--bind 127.0.0.1:0" } else { "serve --bind 127.0.0.1:0" }));
         let added = if scripted {
-            let mut python = Command::new("python3");
-            python.args([script, "127.0.0.1", &server.port.to_string(), "10"]);
-            match python.output() {
-                Ok(output) => output,
-                Err(error) => return eprintln!("without python3 the script is not tried: {error}"),
-            }
+            let Some(output) = script(&["127.0.0.1", &server.port.to_string(), "10"]) else { return };
+            output
         } else {
             server.add(10)
         };
@@ -202,4 +207,114 @@ fn wrong_use_is_2_and_nobody_there_is_3() {
     let address = TcpListener::bind("127.78.0.1:0").unwrap().local_addr().unwrap();
     let output = run(&format!("add 127.78.0.1 {} 1", address.port()));
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_an_empty_one_is_none() {
+    for (name, value, line, wanted) in [
+        ("TENURE_SESSIONS", "many", "", "'--sessions <N>': give a whole number from 1 to 4294967295"),
+        ("TENURE_EVICT", "perhaps", "", "'--evict': say yes or no"),
+        ("TENURE_BIND", "8080", "", "such as 127.0.0.1:8080"),
+        ("TENURE_IDLE_TIMEOUT", "5x", "", "such as 500ms, 30s or 2h"),
+        ("TENURE_BIND", "127.0.0.1:80,127.0.0.1:80", "", "TENURE_BIND gives 127.0.0.1:80 twice"),
+        ("TENURE_THREADS", "3", "--sessions 2", "TENURE_THREADS 3 is above --sessions 2"),
+    ] {
+        let output = program(line).env(name, value).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{name}: {said}");
+        assert!(said.contains(wanted) && said.contains(name), "{name}: {said}");
+    }
+    // The command line goes before: there the wrong value is not the variable's.
+    let output = program("--sessions x").env("TENURE_SESSIONS", "3").output().unwrap();
+    assert!(!text(&output.stderr).contains("TENURE_SESSIONS"), "{}", text(&output.stderr));
+    let mut command = program("--bind 127.0.0.1:0");
+    for name in ["TENURE_BIND", "TENURE_SESSIONS", "TENURE_THREADS", "TENURE_EVICT", "TENURE_IDLE_TIMEOUT"] {
+        command.env(name, "");
+    }
+    let server = Server::start(command);
+    assert_eq!(server.add(3).status.code(), Some(0));
+}
+
+#[test]
+fn an_address_of_another_machine_is_said() {
+    // RFC 5737: nobody's.
+    let output = run("--bind 192.0.2.1:8080");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("192.0.2.1 is not an address of this machine"), "{said}");
+}
+
+#[test]
+fn add_names_the_program_as_it_was_called() {
+    let address = TcpListener::bind("127.78.0.2:0").unwrap().local_addr().unwrap();
+    for (cargo, called) in [(None, PROGRAM), (Some("."), "cargo run")] {
+        let mut command = program(&format!("add 127.78.0.2 {} 1", address.port()));
+        command.env_remove("CARGO_MANIFEST_DIR").envs(cargo.map(|cargo| ("CARGO_MANIFEST_DIR", cargo)));
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert!(
+            said.contains(&format!("first: {called}")) && said.contains(&format!(" serve --bind {address}")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_script_says_what_is_wrong_of_its_host() {
+    for (host, wanted) in [
+        ("http://127.0.0.1/", "give the host alone, such as 127.0.0.1, not a URL"),
+        ("127.0.0.1:8080", "give the host without a port, 127.0.0.1:"),
+        ("[::1]:8080", "give the host without a port, [::1]:"),
+    ] {
+        let Some(output) = script(&[host, "8080", "1"]) else { return };
+        assert_eq!(output.status.code(), Some(2), "{host}");
+        assert!(text(&output.stderr).contains(wanted), "{host}: {}", text(&output.stderr));
+    }
+    let Some(output) = script(&["a..b", "8080", "1"]) else { return };
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("adder.py: cannot connect to a..b"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_script_says_where_it_was_broken_off_and_shows_one_line() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
+    let refused = |body: &str| format!("HTTP/1.1 500 No\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let long = "x".repeat(300);
+    let cut = format!("answered 500: {} …\n", "x".repeat(200));
+    for (last, wanted) in [
+        (None, "after 2 of 9 numbers: "),
+        (Some(refused("<html>\r\nlong")), "after 2 of 9 numbers: the server answered 500: <html> …\n"),
+        (Some(refused("no\x1b!")), "after 2 of 9 numbers: the server answered 500: no\\x1b!\n"),
+        (Some(refused(&long)), &*cut),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        // A PUT and two POSTs are answered right.
+        let mut answers: Vec<String> = vec![ok.to_owned(); 3];
+        answers.extend(last);
+        let serving = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut requests = BufReader::new(stream);
+            for answer in answers {
+                let (mut line, mut length) = (String::new(), 0);
+                while line != "\r\n" {
+                    line.clear();
+                    assert_ne!(requests.read_line(&mut line).unwrap(), 0);
+                    if let Some(octets) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                        length = octets.trim().parse().unwrap();
+                    }
+                }
+                requests.read_exact(&mut vec![0; length]).unwrap();
+                requests.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let output = script(&["127.0.0.1", &port, "9"]);
+        // Without a script there is no connection, and the server waits for ever.
+        let Some(output) = output else { return };
+        serving.join().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{said}");
+        assert!(said.contains(wanted), "{said}");
+        assert!(said.ends_with("The sum was the connection's and is gone with it; start again.\n"), "{said}");
+    }
 }

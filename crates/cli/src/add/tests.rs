@@ -141,7 +141,7 @@ fn nothing_listens() {
     // Bound and released again, at an address that no other test uses.
     let address = TcpListener::bind("127.77.0.1:0").unwrap().local_addr().unwrap();
     let failure = add(&args(&format!("add 127.77.0.1 {} 1", address.port()))).unwrap_err();
-    let texts = [&*format!("nothing listens at {address}"), &*format!("tenure serve --bind {address}")];
+    let texts = [&*format!("nothing listens at {address}"), &*format!("{} serve --bind {address}", this_program())];
     assert_says(&(failure.exit(), failure.to_string()), Exit::Unreachable, &texts);
 }
 

@@ -1,0 +1,67 @@
+//! Everything that a server can be set to, in one place: here a small one that many may knock at.
+//!
+//! `cargo run --example settings`, then
+//! - `curl http://127.0.0.1:8080/` and `curl 'http://[::1]:8080/'`: it listens at both;
+//! - `sleep 5 | nc 127.0.0.1 8080`: silence is closed after 2 s, as the server says;
+//! - `(printf 'GET / HTTP/1.1\r\n'; sleep 5) | nc 127.0.0.1 8080`: 408 after 3 s, the head is not complete;
+//! - `for i in 1 2 3 4 5 6; do (printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 5) | nc 127.0.0.1 8080 & done`: there
+//!   is place for four; those that came first and are idle have to go;
+//! - `curl -i http://127.0.0.1:8080/$(printf %0999d 0)`: 414, the target is bounded.
+
+use std::{net::Ipv6Addr, num::NonZeroUsize, time::Duration};
+
+use tenure::{ConnectionId, Deadlines, EndReason, Limits, NEVER, Observer, Request, Router, get};
+use tenure_linux::{Server, Settings};
+
+/// Says why connections end.
+struct Reasons;
+
+impl Observer for Reasons {
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, _session: bool) {
+        println!("{id} ended: {reason}");
+    }
+}
+
+async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    "hello\n"
+}
+
+fn main() -> Result<(), tenure_linux::Error> {
+    let settings = Settings {
+        // An IPv6 address is for IPv6 alone: name both.
+        addresses: vec![([127, 0, 0, 1], 8080).into(), (Ipv6Addr::LOCALHOST, 8080).into()],
+        listeners: Vec::new(), // or sockets that listen already, as of a supervisor
+        threads: NonZeroUsize::new(1),
+        max_open_sockets: 4,
+        backlog_conn: 16,
+        lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
+        lanes_max: Some(2),     // requests at once: each takes the three buffers below
+        input_octets: 2_048,
+        body_octets: 4_096,
+        output_octets: 4_096,
+        keep_alive_enable: true, // finds peers that vanished without a word
+        keep_alive_idle: Duration::from_mins(1),
+        keep_alive_interval: Duration::from_secs(10),
+        keep_alive_count: 3,
+        so_linger: None,
+        deadlines: Deadlines {
+            first_octet_ms: 2_000,
+            head_ms: 3_000,
+            body_octets_per_s: 100,
+            idle_ms: NEVER,
+            ..Deadlines::HOST
+        },
+        limits: Limits {
+            head_octets_max: 1_024,
+            target_octets_max: 512,
+            body_octets_max: 4_096,
+            content_type: "text/plain",
+            ..Limits::HOST
+        },
+    };
+    let server = Server::bind(settings)?.stop_on_signals()?;
+    for address in server.local_addresses() {
+        println!("listening at http://{address}/");
+    }
+    server.run(&Router::new().route("/", get(hello)), &Reasons)
+}
