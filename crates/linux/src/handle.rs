@@ -27,8 +27,6 @@ pub(crate) enum Command {
     List(Listing),
     Stop,
     StopNow,
-    /// Another worker's number of connections has changed what this one may accept.
-    LookAgain,
 }
 
 impl Command {
@@ -60,6 +58,8 @@ pub(crate) struct WorkerShared {
     /// `None` once nobody serves them any more.
     commands: Mutex<Option<VecDeque<Command>>>,
     woken: Mutex<Vec<(u32, Arc<AtomicBool>)>>,
+    /// Another worker has left newcomers to this one, or changed what it may accept.
+    look_again: AtomicBool,
 }
 
 /// A lock whose holder cannot have left it half done.
@@ -71,7 +71,8 @@ impl WorkerShared {
     pub(crate) fn new() -> Result<Self, Error> {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map_err(|error| Error::System("an eventfd cannot be made", error.into()))?;
-        Ok(WorkerShared { event, commands: Mutex::new(Some(VecDeque::new())), woken: Mutex::default() })
+        let commands = Mutex::new(Some(VecDeque::new()));
+        Ok(WorkerShared { event, commands, woken: Mutex::default(), look_again: AtomicBool::new(false) })
     }
 
     fn ring(&self) {
@@ -100,6 +101,18 @@ impl WorkerShared {
         }
     }
 
+    /// Asks the worker to look at what it may accept. However often, it is rung for once.
+    fn look_again(&self) {
+        if !self.look_again.swap(true, Ordering::AcqRel) {
+            self.ring();
+        }
+    }
+
+    /// Whether that was asked since the last call.
+    pub(crate) fn takes_look(&self) -> bool {
+        self.look_again.swap(false, Ordering::AcqRel)
+    }
+
     /// Takes what has come. The marks are taken back first: a wake from then on is a new one, so that none is lost.
     pub(crate) fn take(&self, woken: &mut Vec<u32>) -> VecDeque<Command> {
         let _ = rustix::io::read(&self.event, &mut [0; 8]);
@@ -124,7 +137,7 @@ impl Shared {
     /// Asks all workers but one to look at what they may accept.
     pub(crate) fn look_again(&self, but: usize) {
         for (_, worker) in self.workers.iter().enumerate().filter(|(number, _)| *number != but) {
-            worker.command(Command::LookAgain);
+            worker.look_again();
         }
     }
 }

@@ -30,6 +30,8 @@ const EVENTS_MAX: usize = 512;
 /// What is further away than this is waited for in several steps, whose length needs no calculation.
 const FAR_MS: u32 = 60_000;
 const FAR: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+/// A worker that has nothing to do wakes up this often: the clock of 32 bits must not be half round unseen.
+const ASLEEP: Timespec = Timespec { tv_sec: 86_400, tv_nsec: 0 };
 /// What the worker's eventfd is known by in epoll.
 const RUNG: u64 = u64::MAX;
 
@@ -43,17 +45,21 @@ where
     A: Handler<S>,
     O: Observer,
 {
-    let _closing = Closing(server.shared().workers[number].clone());
+    let _closing = Closing(server, number);
     // The future's type is known here and nowhere else: it has no name.
     Worker::new(server, number, |wire: Rc<Wire<S>>| lane(wire, app, observer), observer)?.run()
 }
 
-/// Lets go of those who wait for a worker's answer when it ends, however it does.
-struct Closing(Arc<WorkerShared>);
+/// Lets go of those who wait for a worker's answer when it ends, however it does. Where it panics, the others must not go on
+/// beside a part of the connections that nobody serves.
+struct Closing<'a>(&'a Server, usize);
 
-impl Drop for Closing {
+impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.0.close();
+        if std::thread::panicking() {
+            self.0.handle().stop_now();
+        }
+        self.0.shared().workers[self.1].close();
     }
 }
 
@@ -66,7 +72,7 @@ struct Worker<'a, S: Session, F: Future<Output = Infallible>, M: Fn(Rc<Wire<S>>)
     date_until_ms: u32,
     stopping: bool,
     signals_count: usize,
-    /// Another worker has asked to look at what may be accepted.
+    /// Something has changed what may be accepted.
     look_again: bool,
 }
 
@@ -140,7 +146,7 @@ where
             }
             events.clear();
             let timeout = self.timeout();
-            match epoll::wait(&self.driver.port.epoll, spare_capacity(&mut events), timeout.as_ref()) {
+            match epoll::wait(&self.driver.port.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
             }
@@ -167,7 +173,7 @@ where
                 self.signals_count = signals.act(self.signals_count, &self.server.handle());
             }
             if rung {
-                self.answer_ring(&mut woken);
+                newcomers |= self.answer_ring(&mut woken);
             }
             // Last, so that no connection whose request has come with this turn is taken for idle and evicted.
             if newcomers {
@@ -178,7 +184,7 @@ where
 
     /// How long to wait: until the next deadline, or the end of a rest from accepting.
     #[inline]
-    fn timeout(&mut self) -> Option<Timespec> {
+    fn timeout(&mut self) -> Timespec {
         let mut ms = self.driver.due_within();
         if !self.acceptor.is_armed()
             && let Some(rest_ms) = self.acceptor.rests_for_ms(self.now_ms)
@@ -186,11 +192,11 @@ where
             ms = Some(ms.map_or(rest_ms, |ms| ms.min(rest_ms)));
         }
         // At least one: the coarse clock may stand still for a few milliseconds.
-        let ms = ms?.max(1);
+        let Some(ms) = ms.map(|ms| ms.max(1)) else { return ASLEEP };
         if ms > FAR_MS {
-            return Some(FAR);
+            return FAR;
         }
-        Some(Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 })
+        Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 }
     }
 
     #[cold]
@@ -257,8 +263,9 @@ where
         }
     }
 
+    /// Does what it was rung for. Returns whether another worker may have left newcomers to this one.
     #[cold]
-    fn answer_ring(&mut self, woken: &mut Vec<u32>) {
+    fn answer_ring(&mut self, woken: &mut Vec<u32>) -> bool {
         let commands = self.shared.take(woken);
         for lane in woken.drain(..) {
             self.driver.woken(lane);
@@ -280,8 +287,11 @@ where
                     self.stop();
                     self.driver.end_all();
                 }
-                Command::LookAgain => self.look_again = true,
             }
         }
+        // The kernel may have told the other one alone of them. Where this one is not armed, arming it shows them.
+        let told = self.shared.takes_look();
+        self.look_again |= told;
+        told && self.acceptor.is_armed()
     }
 }

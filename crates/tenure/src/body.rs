@@ -249,13 +249,18 @@ impl<'r> Reader<'r> {
         self.lease = None;
     }
 
-    fn set_limit(&mut self, octets_max: u64) {
-        let line = self.line;
+    fn set_limit(&mut self, octets_max: u64, lifts: bool) {
+        let set = |body: &mut BodyInput| {
+            // Above its bound octets have been passed over: what follows them must not be taken for the whole.
+            if lifts || body.taken <= body.limit {
+                body.limit = octets_max;
+            }
+        };
         match &mut self.lease {
-            Some(body) => body.limit = octets_max,
+            Some(body) => set(body),
             None => {
-                if let Ok(mut body) = line.body.try_borrow_mut() {
-                    body.limit = octets_max;
+                if let Ok(mut body) = self.line.body.try_borrow_mut() {
+                    set(&mut body);
                 }
             }
         }
@@ -277,10 +282,10 @@ impl<'a, 'r> Body<'a, 'r> {
     }
 
     /// Bounds this body: more than that many octets are answered 413. Instead of
-    /// [`Limits::body_octets_max`](crate::Limits::body_octets_max).
+    /// [`Limits::body_octets_max`](crate::Limits::body_octets_max). No effect once more have come.
     #[must_use]
     pub fn limit(self, octets_max: u64) -> Self {
-        self.reader.set_limit(octets_max);
+        self.reader.set_limit(octets_max, false);
         self
     }
 
@@ -417,7 +422,7 @@ impl Line {
     pub(crate) async fn drain(&self, octets: &[u8]) -> Result<(), EndReason> {
         let mut dropped = 0u64;
         let mut reader = Reader::new(self, octets);
-        reader.set_limit(u64::MAX);
+        reader.set_limit(u64::MAX, true);
         loop {
             match poll_fn(|_| reader.poll_piece(usize::MAX)).await {
                 Ok(None) => return Ok(()),

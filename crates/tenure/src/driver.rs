@@ -905,7 +905,11 @@ impl<P: Port> Driver<P> {
         let Some(slot) = self.own(id) else { return false };
         match slot.stage {
             Stage::Closing => {}
-            Stage::Busy => self.close_after(id.index(), EndReason::Closed),
+            Stage::Busy => {
+                self.close_after(id.index(), EndReason::Closed);
+                // It may have held a lane for half a head.
+                self.serve_waiting();
+            }
             _ => {
                 self.finish(id.index(), EndReason::Closed);
                 self.linger(id.index());

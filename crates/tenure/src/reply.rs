@@ -26,6 +26,7 @@ impl Sent {
 
 /// How far a response got.
 #[derive(Debug)]
+#[must_use = "an `IntoResponse` returns it: it says whether the response is asked again"]
 pub enum Outcome {
     /// All of it is in the output.
     Sent(Sent),
@@ -258,6 +259,10 @@ impl<'o> Reply<'o> {
     fn body_in_parts(&mut self, body: &[u8]) -> Outcome {
         // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
         let body = if self.status == StatusCode::RESET_CONTENT { b"" } else { body };
+        if self.exchange().done {
+            // A second body would be taken for the next response.
+            return Outcome::Sent(Sent { status: self.exchange().status });
+        }
         if !self.exchange().begun {
             match self.end_head(Delimiter::Length(body.len() as u64)) {
                 Ok(Some(())) => {}

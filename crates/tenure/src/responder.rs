@@ -158,6 +158,8 @@ impl<'r> Responder<'r> {
     ) -> Result<Stream<'r>, Error> {
         let line = self.opened.line;
         let delimiter = match missing {
+            // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
+            _ if status == StatusCode::RESET_CONTENT => Delimiter::Length(0),
             Some(octets) => Delimiter::Length(octets),
             None if line.output.borrow().exchange.http10 => Delimiter::Close,
             None => Delimiter::Chunked,
@@ -173,7 +175,7 @@ impl<'r> Responder<'r> {
                 }
                 if reply.end_head(delimiter)?.is_some() {
                     let exchange = &output.exchange;
-                    let silent = exchange.head_only || status.has_no_body();
+                    let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
                     return Ok(Stream { line, missing, chunked, silent, status });
                 }
@@ -223,7 +225,7 @@ pub struct Stream<'r> {
     /// Octets still to come, where the head has told how many there are.
     missing: Option<u64>,
     chunked: bool,
-    /// The answer to a HEAD, or of a status without a body: nothing is sent.
+    /// The answer to a HEAD, or of a status without a body or with an empty one: nothing is sent.
     silent: bool,
     status: StatusCode,
 }

@@ -15,7 +15,8 @@ use crate::{
 ///
 /// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
 /// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A segment `.` or `..`,
-/// encoded or not, matches no parameter. What nothing matches is answered 404; the session stays.
+/// encoded or not, matches no parameter, nor does one that has such a part once its slashes are decoded. What nothing
+/// matches is answered 404; the session stays.
 pub struct Router<S, H = NotFound> {
     routes: H,
     session: PhantomData<fn(&S)>,

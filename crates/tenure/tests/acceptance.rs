@@ -402,6 +402,7 @@ fn refused(refusal: Refusal) -> Option<(String, String)> {
         Refusal::ChunkedNotLast => (chunked("").replace("chunked", "chunked, chunked"), chunked("0\r\n\r\n")),
         Refusal::UnsupportedCoding => (chunked("").replace("chunked", "gzip, chunked"), chunked("0\r\n\r\n")),
         Refusal::Connect => (line("CONNECT a:80 HTTP/1.1"), line("GET /hello HTTP/1.1")),
+        Refusal::SchemeNotServed => (line("GET https://a/hello HTTP/1.1"), line("GET http://a/hello HTTP/1.1")),
         Refusal::UnmetExpectation => (get("Expect: x\r\n"), get("Expect: 100-continue\r\n")),
         Refusal::HeadTooLarge => (get(&format!("X: {long}{long}\r\n")), get(&format!("X: {long}\r\n"))),
         Refusal::TargetTooLong => (line(&format!("GET /hello?{long} HTTP/1.1")), line("GET /hello?long HTTP/1.1")),

@@ -459,6 +459,21 @@ fn a_chunked_body_announces_nothing() {
     assert_eq!(said, ["None Some(0) Body(Some(0) octets unread)", "Some(3) Some(0) Body(Some(0) octets unread)"]);
 }
 
+/// What was passed over above a bound is not missing from a body that is asked for with a wider one.
+#[test]
+fn a_wider_bound_comes_too_late() {
+    let twice = async |request: &mut Request<'_, ()>| -> Answer {
+        let _ = request.body().limit(3).whole().await;
+        Ok(request.body().limit(100).whole().await?.to_vec())
+    };
+    let app = || Router::new().route("/", any(twice));
+    let chunked = every_way(app, small(64), post_chunked("/", "helloyou", &[5, 3]) + &post("/", "ab"));
+    assert_eq!(chunked.statuses(), [413, 200]);
+    // Of a known length nothing had been passed over.
+    let known = every_way(app, small(64), post("/", "helloyou"));
+    assert_eq!(known.response().text(), "helloyou");
+}
+
 #[test]
 fn the_port_receives_no_more_than_a_handler_reads() {
     let mut server = Server::with(app(), small(32));

@@ -116,6 +116,20 @@ fn one_that_waits_may_go() {
     assert!(waiting[2].received_text().ends_with("\r\n\r\n0"));
 }
 
+/// Where heads are not put away, one that is closed from elsewhere in the midst of its head leaves its lane to those that wait.
+#[test]
+fn half_a_head_that_is_closed_leaves_its_lane() {
+    let mut server = Server::with(app(), Settings { lanes_max: 1, puts_heads_away: false, ..settings() });
+    let half = sends(&mut server, "GET /sum HT");
+    server.run();
+    let waiting = sends(&mut server, get_of("/sum"));
+    server.run();
+    assert_eq!(waiting.received_text(), "");
+    assert!(server.close(half.id().unwrap()));
+    assert!(waiting.received_text().ends_with("\r\n\r\n0"));
+    assert_eq!(end_of(&server, &half), Some(EndReason::Closed));
+}
+
 /// A FIN does not lose the request of a connection that waits for a lane.
 #[test]
 fn one_that_waits_may_close_its_side() {

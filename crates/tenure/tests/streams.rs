@@ -71,6 +71,12 @@ async fn no_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> An
     stream.finish().await
 }
 
+async fn reset_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let mut stream = responder.stream(StatusCode::RESET_CONTENT, &[]).await?;
+    stream.write(b"nobody sees this").await?;
+    stream.finish().await
+}
+
 /// Sends the body back while it comes.
 async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
     let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
@@ -90,6 +96,7 @@ fn app() -> impl Handler<()> {
         .route("/fails", respond(Method::Get, fails))
         .route("/bad-field", respond(Method::Get, bad_field))
         .route("/no-content", respond(Method::Get, no_content))
+        .route("/reset-content", respond(Method::Get, reset_content))
         .route("/echo", respond(Method::Post, echo))
 }
 
@@ -166,6 +173,9 @@ fn a_stream_of_a_status_without_a_body_is_silent() {
     let answers = every_way(app, small(16), get("/no-content") + &get("/hello"));
     assert_eq!(answers.statuses(), [204, 200]);
     assert!(answers.octets.starts_with(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200"));
+    let answers = every_way(app, small(16), get("/reset-content") + &get("/hello"));
+    assert_eq!(answers.statuses(), [205, 200]);
+    assert!(answers.octets.starts_with(b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200"));
 }
 
 #[test]

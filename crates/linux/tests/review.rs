@@ -1,0 +1,72 @@
+//! What several workers owe each other: newcomers, and an end.
+
+mod common;
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{Client, Running, Tally, app, forever, with_threads};
+use tenure_linux::Server;
+
+/// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
+/// clients have left, it must not be left waiting.
+#[test]
+fn a_newcomer_is_not_left_to_a_worker_that_defers() {
+    for stays in ["0", "1"] {
+        let (server, _) = Running::adder(with_threads(2));
+        let mut clients: Vec<Client> = (0..120).map(|_| server.client()).collect();
+        clients.retain_mut(|client| client.get("/id").text().split('.').next() == Some(stays));
+        let left = clients.len();
+        assert!(left > 32, "worker {stays} has {left} of 120");
+        while server.handle.list().wait().len() > left {
+            thread::yield_now();
+        }
+        for number in 0..8 {
+            let mut newcomer = TcpStream::connect(server.address).unwrap();
+            newcomer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            newcomer.write_all(b"GET /id HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+            let count = newcomer
+                .read(&mut [0; 500])
+                .unwrap_or_else(|error| panic!("newcomer {number} waits while worker {stays} has {left}: {error}"));
+            assert!(count > 0);
+        }
+        server.stop();
+    }
+}
+
+/// Panics when a connection ends, which is neither a handler nor a session.
+struct Panics;
+
+impl tenure::Observer for Panics {
+    fn disconnected(&self, _: tenure::ConnectionId, _: tenure::EndReason, _: bool) {
+        panic!("an observer's panic");
+    }
+}
+
+/// Whichever worker it is, the first one included, which `run` is called on.
+#[test]
+fn a_worker_that_panics_ends_the_server() {
+    for worker in ["0", "1"] {
+        let server = Server::bind(with_threads(2)).unwrap();
+        let address = server.local_addr();
+        let ended = thread::spawn(move || server.run(&app(forever(Tally::default())), &Panics));
+        let clients: Vec<Client> = (0..120).map(|_| Client::connect(address)).collect();
+        let of_worker = |client: &mut Client| client.get("/id").text().split('.').next() == Some(worker);
+        let (mut mine, mut others) = (Vec::new(), Vec::new());
+        for mut client in clients {
+            if of_worker(&mut client) { mine.push(client) } else { others.push(client) }
+        }
+        assert!(!mine.is_empty() && !others.is_empty());
+        drop(mine);
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !ended.is_finished() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(ended.is_finished(), "the other worker goes on without worker {worker}");
+        assert!(ended.join().is_err());
+    }
+}
