@@ -6,11 +6,11 @@
 //! - `curl --interface 127.0.0.2 http://127.0.0.1:8080/`: refused before anything is read.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use tenure::{Admission, ConnectionId, EndReason, Observer, Request, RequestLine, Router, StatusCode, get};
+use tenure::{Admission, ConnectionId, EndReason, Observer, Peer, Request, RequestLine, Router, StatusCode, get};
 use tenure_linux::{Server, Settings};
 
 /// Whom we do not serve.
@@ -25,8 +25,8 @@ struct Counter {
 }
 
 impl Observer for Counter {
-    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
-        if peer.is_some_and(|peer| peer.ip() == UNWANTED) {
+    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+        if peer.address().is_some_and(|peer| peer.ip() == UNWANTED) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Admission::Refuse; // `disconnected` is not told of it
         }

@@ -85,9 +85,9 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Octets of data that are still to come of the chunk at hand; while its size is being read, at least so many.
+    /// Octets of data that are still to come of the chunk whose data is next or at hand.
     pub const fn missing(&self) -> u64 {
-        self.remaining
+        if matches!(self.state, State::Data) { self.remaining } else { 0 }
     }
 
     /// Whether the body has ended.

@@ -11,13 +11,12 @@ use core::{
 use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
 
 use crate::{
-    EndReason, Error,
+    Deadline, EndReason, Error,
     text::FromText,
-    wire::{BodyInput, Line},
+    wire::{BROKEN_OFF, BodyInput, Line},
 };
 
 const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
-const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
 
 /// The octets of a request's body, and the lease on what has been received of them.
 pub(crate) struct Reader<'r> {
@@ -52,11 +51,13 @@ impl<'r> Reader<'r> {
     /// Gives the lease back and waits for the port to receive more.
     fn wait<T>(&mut self) -> Poll<Result<T, Error>> {
         let line = self.line;
-        if line.ended.get() {
+        let overdue = line.rest_overdue.take();
+        if overdue || line.ended.get() {
+            let reason = if overdue { EndReason::Deadline(Deadline::Body) } else { EndReason::PeerClosed };
             if let Some(body) = &mut self.lease {
-                body.lost = Some(EndReason::PeerClosed);
+                body.lost = Some(reason);
             }
-            line.reason.set(EndReason::PeerClosed);
+            line.reason.set(reason);
             line.output.borrow_mut().exchange.persistent = false;
             return Poll::Ready(Err(BROKEN_OFF));
         }
@@ -94,12 +95,10 @@ impl<'r> Reader<'r> {
             if rest == 0 {
                 return Poll::Ready(Ok(None));
             }
-            match body.lost {
-                Some(EndReason::Protocol(refusal)) => return Poll::Ready(Err(refusal.into())),
-                Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
-                None => {}
+            if let Some(error) = body.broken() {
+                return Poll::Ready(Err(error));
             }
-            if body.taken > body.limit || rest != u64::MAX && rest > body.limit - body.taken {
+            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > body.limit - body.taken {
                 return Poll::Ready(Err(TOO_LARGE));
             }
             if body.filled > 0 {
@@ -113,6 +112,10 @@ impl<'r> Reader<'r> {
             let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
+                if body.missing() > body.limit - body.taken {
+                    body.exceeded = true;
+                    return Poll::Ready(Err(TOO_LARGE));
+                }
                 (body.spilled, body.at, body.end) = (true, 0, 0);
                 return self.wait();
             }
@@ -139,6 +142,7 @@ impl<'r> Reader<'r> {
             if body.chunked.is_none() {
                 line.rest.set(rest - length as u64);
             } else if body.taken > body.limit {
+                body.exceeded = true;
                 return Poll::Ready(Err(TOO_LARGE));
             }
             let to = from + length;
@@ -190,12 +194,17 @@ impl<'r> Reader<'r> {
                 None => {}
             }
             let room = (body.buffer.len() - filled) as u64;
-            if body.taken > body.limit || rest != u64::MAX && rest > room.min(body.limit - body.taken) {
+            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > room.min(body.limit - body.taken)
+            {
                 return Poll::Ready(Err(TOO_LARGE));
             }
             let here = if body.spilled { body.buffer.get(body.at..body.end) } else { self.octets.get(body.at..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
+                if body.missing() > (body.limit - body.taken).min(room.saturating_sub(1)) {
+                    body.exceeded = true;
+                    return Poll::Ready(Err(TOO_LARGE));
+                }
                 body.spilled = true;
                 (body.at, body.end) = (filled, filled);
                 return self.wait();
@@ -224,7 +233,7 @@ impl<'r> Reader<'r> {
                 // The decoder has gone past these octets. Without them nothing more is handed out.
                 body.at = from + length;
                 body.taken += length as u64;
-                body.limit = 0;
+                body.exceeded = true;
                 return Poll::Ready(Err(TOO_LARGE));
             }
             if body.spilled {
@@ -249,18 +258,12 @@ impl<'r> Reader<'r> {
         self.lease = None;
     }
 
-    fn set_limit(&mut self, octets_max: u64, lifts: bool) {
-        let set = |body: &mut BodyInput| {
-            // Above its bound octets have been passed over: what follows them must not be taken for the whole.
-            if lifts || body.taken <= body.limit {
-                body.limit = octets_max;
-            }
-        };
+    fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
         match &mut self.lease {
-            Some(body) => set(body),
+            Some(body) => change(body),
             None => {
                 if let Ok(mut body) = self.line.body.try_borrow_mut() {
-                    set(&mut body);
+                    change(&mut body);
                 }
             }
         }
@@ -285,7 +288,12 @@ impl<'a, 'r> Body<'a, 'r> {
     /// [`Limits::body_octets_max`](crate::Limits::body_octets_max). No effect once more have come.
     #[must_use]
     pub fn limit(self, octets_max: u64) -> Self {
-        self.reader.set_limit(octets_max, false);
+        self.reader.with_body(|body| {
+            // Above its bound octets have been passed over: what follows them must not be taken for the whole.
+            if !body.exceeded {
+                body.limit = octets_max;
+            }
+        });
         self
     }
 
@@ -420,19 +428,16 @@ impl Line {
     /// cannot be found.
     #[inline(never)]
     pub(crate) async fn drain(&self, octets: &[u8]) -> Result<(), EndReason> {
-        let mut dropped = 0u64;
         let mut reader = Reader::new(self, octets);
-        reader.set_limit(u64::MAX, true);
+        reader.with_body(|body| {
+            body.exceeded = false;
+            body.limit = body.taken.saturating_add(u64::from(self.limits.drain_octets_max));
+        });
         loop {
             match poll_fn(|_| reader.poll_piece(usize::MAX)).await {
                 Ok(None) => return Ok(()),
-                Ok(Some(Piece::Input(from, to) | Piece::Spilled(from, to))) => {
-                    dropped += (to - from) as u64;
-                    if dropped > u64::from(self.limits.drain_octets_max) {
-                        return Err(EndReason::Unread);
-                    }
-                }
-                Err(_) => return Err(self.reason.get()),
+                Ok(Some(_)) => {}
+                Err(_) => return Err(reader.lease.and_then(|body| body.lost).unwrap_or(EndReason::Unread)),
             }
         }
     }

@@ -309,7 +309,7 @@ impl<P: Port> Driver<P> {
             None => (self.table.next(), self.table.slot(self.table.next()).generation),
         };
         let (key, by) = (Key { index, generation }, self.id(index, generation));
-        let peer = self.port.peer(&socket).address();
+        let peer = self.port.peer(&socket);
         // Asked first: nobody gives way to one that is not taken.
         if !self.port.register(key, &mut socket) || self.port.observer().connected(by, peer) == Admission::Refuse {
             return Err(socket);
@@ -721,6 +721,9 @@ impl<P: Port> Driver<P> {
     }
 
     fn linger(&mut self, index: u32) {
+        if self.settings.deadlines.linger_ms == 0 {
+            return self.let_go(index, false);
+        }
         let slot = self.table.slot_mut(index);
         slot.since_ms = self.now_ms;
         if let Some(socket) = &mut slot.socket {
@@ -891,6 +894,11 @@ impl<P: Port> Driver<P> {
         if line.state.get() == State::Head {
             return self.order(index, number, Order::Refuse(Refusal::HeadTimeout));
         }
+        if line.wants_body.get() && line.settling.get() {
+            // There is an answer already: only the connection cannot go on.
+            line.rest_overdue.set(true);
+            return self.advance(index, number, false);
+        }
         if line.wants_body.get() {
             line.reason.set(EndReason::Deadline(Deadline::Body));
             return self.order(index, number, Order::Refuse(Refusal::BodyTimeout));
@@ -929,6 +937,9 @@ impl<P: Port> Driver<P> {
                     output.exchange.persistent = false;
                 }
                 line.reason.set(reason);
+                line.ending.set(Some(reason));
+                // A handler may wait for just that.
+                self.advance(index, number, false);
             }
             // The last response is still on its way: the connection ends behind it.
             State::Between => line.ending.set(Some(reason)),
@@ -984,12 +995,21 @@ impl<P: Port> Driver<P> {
         self.stopping = Some(self.now_ms);
         for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head] {
             while self.table.oldest(stage) != NONE {
-                self.end(self.table.oldest(stage), EndReason::Shutdown, false);
+                let index = self.table.oldest(stage);
+                let socket = self.table.slot_mut(index).socket.as_mut();
+                // A request that has arrived is answered.
+                if socket.is_some_and(|socket| self.port.has_unread(socket)) {
+                    self.wait(index);
+                } else {
+                    self.end(index, EndReason::Shutdown, false);
+                }
             }
         }
         let mut index = self.table.oldest(Stage::Busy);
+        // Those that go on meanwhile move to the end of the list: each is told once.
+        let last = self.table.newest(Stage::Busy);
         while index != NONE {
-            let newer = self.table.newer(index);
+            let newer = if index == last { NONE } else { self.table.newer(index) };
             self.close_after(index, EndReason::Shutdown);
             index = newer;
         }

@@ -2,9 +2,12 @@
 
 use core::marker::PhantomData;
 
+use tenure_proto::status::StatusCode;
+
 use crate::{
     Error, Request, Responder,
     reply::{IntoResponse, Outcome, Reply, Sent},
+    router::OnError,
 };
 
 /// Answers requests on connections whose sessions are `S`.
@@ -160,6 +163,25 @@ pub struct Wrapped<F, H> {
 impl<F, H> Wrapped<F, H> {
     pub(crate) fn new(middleware: F, handler: H) -> Self {
         Wrapped { middleware, handler }
+    }
+}
+
+impl<F, H> Wrapped<F, H> {
+    /// Wraps another middleware around this one, as [`Router::wrap`](crate::Router::wrap): the last is asked first.
+    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
+    where
+        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
+    {
+        Wrapped::new(middleware, self)
+    }
+
+    /// Sets the application's own response for an error status, as [`Router::error`](crate::Router::error).
+    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
+    where
+        G: Fn(&Error) -> R,
+        R: IntoResponse,
+    {
+        OnError::new(status, response, self)
     }
 }
 

@@ -125,7 +125,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
         if self.refuses.get() {
             return Admission::Refuse;
         }

@@ -117,6 +117,7 @@ where
 #[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
 #[inline(never)]
 async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, order: Order) -> bool {
+    line.settling.set(false);
     let error = match order {
         Order::Refuse(refusal) if line.state.get() != State::Exchange => {
             refuse(line, app, observer, refusal).await;
@@ -274,7 +275,8 @@ impl Line {
         self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
         body.at = head.octets as usize;
-        (body.spilled, body.end, body.filled, body.taken) = (false, 0, 0, 0);
+        (body.spilled, body.exceeded) = (false, false);
+        (body.end, body.filled, body.taken) = (0, 0, 0);
         (body.limit, body.lost, body.chunked) = (self.limits.body_octets_max, None, None);
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         self.expects_continue.set(head.expects_continue && body.at == received);

@@ -75,7 +75,7 @@ mod wire;
 pub use body::Body;
 pub use error::Error;
 pub use handler::{Handler, Next};
-pub use id::ConnectionId;
+pub use id::{ConnectionId, ParseIdError};
 pub use methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
 pub use observer::{Admission, Observer, RequestLine};
 pub use reply::{IntoResponse, Outcome, Reply, Sent};
@@ -93,3 +93,4 @@ pub use tenure_proto::{
     target::{DecodeError, Encoded},
 };
 pub use text::FromText;
+pub use wire::Peer;

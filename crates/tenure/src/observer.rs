@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use tenure_proto::{refusal::Refusal, status::StatusCode};
 
-use crate::{ConnectionId, EndReason};
+use crate::{ConnectionId, EndReason, wire::Peer};
 
 /// Whether a new connection is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub trait Observer {
     fn started(&self, address: SocketAddr) {}
 
     /// A connection was opened; it may be refused.
-    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
         Admission::Accept
     }
 
@@ -79,7 +79,7 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).started(address);
     }
 
-    fn connected(&self, id: ConnectionId, peer: Option<SocketAddr>) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
         (**self).connected(id, peer)
     }
 

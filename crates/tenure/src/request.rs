@@ -1,6 +1,12 @@
 //! One request, and the loan of its session.
 
-use core::{cell::RefMut, fmt, net::SocketAddr};
+use core::{
+    cell::RefMut,
+    fmt,
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    task::Poll,
+};
 
 use tenure_proto::{
     cookie::cookies,
@@ -218,6 +224,16 @@ impl<'r, S> Request<'r, S> {
         let line = self.line();
         line.output.borrow_mut().exchange.persistent = false;
         line.reason.set(EndReason::Handler);
+    }
+
+    /// Waits until this exchange is to be the connection's last: the server stops, or the connection is to be closed from
+    /// elsewhere. For handlers whose response would go on for long, to finish it.
+    ///
+    /// # Cancellation safety
+    /// Safe.
+    pub fn ending(&self) -> impl Future<Output = ()> + use<'r, S> {
+        let line = self.line();
+        poll_fn(move |_| if line.ending.get().is_some() { Poll::Ready(()) } else { Poll::Pending })
     }
 
     /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.

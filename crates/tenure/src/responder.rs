@@ -330,7 +330,9 @@ impl Line {
         // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
         if self.rest.get() == u64::MAX && !self.expects_continue.get() {
             let free = self.body.try_borrow_mut().is_ok();
+            self.settling.set(true);
             let drained = if free { self.drain(octets).await } else { Err(EndReason::Unread) };
+            self.settling.set(false);
             if let Err(reason) = drained {
                 self.reason.set(reason);
                 self.output.borrow_mut().exchange.persistent = false;

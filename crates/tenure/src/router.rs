@@ -351,6 +351,10 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
 }
 
 impl<F, H> OnError<F, H> {
+    pub(crate) fn new(status: StatusCode, response: F, handler: H) -> Self {
+        OnError { status, response, handler }
+    }
+
     /// Sets the response for another status, as [`Router::error`].
     pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
     where

@@ -16,7 +16,7 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::{ConnectionId, EndReason, Limits, NEVER, buffer::Buffer, output::Output};
+use crate::{ConnectionId, EndReason, Error, Limits, NEVER, buffer::Buffer, output::Output};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) enum Order {
 }
 
 /// Where the peer's address comes from: some ports ask for it only when it is wanted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Peer {
     /// There is none.
     Unknown,
@@ -56,7 +56,8 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub(crate) fn address(self) -> Option<SocketAddr> {
+    /// The address. Where the port must ask for it this is a system call; `None`, too, where the peer is gone already.
+    pub fn address(self) -> Option<SocketAddr> {
         match self {
             Peer::Unknown => None,
             Peer::Known(address) => Some(address),
@@ -119,9 +120,29 @@ pub(crate) struct BodyInput {
     pub(crate) taken: u64,
     /// Octets that may be handed out.
     pub(crate) limit: u64,
+    /// More than that has come, or was announced: nothing more is handed out.
+    pub(crate) exceeded: bool,
     /// Why nothing more of it can be had.
     pub(crate) lost: Option<EndReason>,
 }
+
+impl BodyInput {
+    /// Why nothing more can be had of it, if that is so.
+    pub(crate) fn broken(&self) -> Option<Error> {
+        match self.lost? {
+            EndReason::Protocol(refusal) => Some(refusal.into()),
+            _ => Some(BROKEN_OFF),
+        }
+    }
+
+    /// Octets that a chunk has announced and that are still to come.
+    pub(crate) fn missing(&self) -> u64 {
+        self.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
+    }
+}
+
+/// A body that did not come whole.
+pub(crate) const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
 
 /// The part of a wire that does not depend on the session's type: one copy of the code.
 pub(crate) struct Line {
@@ -144,6 +165,10 @@ pub(crate) struct Line {
     pub(crate) order: Cell<Option<Order>>,
     /// This exchange has had its panic: another one ends the connection.
     pub(crate) failed: Cell<bool>,
+    /// The rest of a body is being read for the sake of the connection alone: a response waits behind it.
+    pub(crate) settling: Cell<bool>,
+    /// That rest has not come in time: the response goes without it.
+    pub(crate) rest_overdue: Cell<bool>,
     /// Why the connection ends, when it does.
     pub(crate) reason: Cell<EndReason>,
     pub(crate) id: Cell<ConnectionId>,
@@ -180,7 +205,6 @@ impl<S> Wire<S> {
     pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
         assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 octets each");
         assert!(!body.is_empty(), "a body buffer needs an octet, or what comes of a body later could not be dropped");
-        assert!(!body.is_empty(), "a body that no handler reads must be received somewhere");
         let input_octets = input.len();
         let head_limits = HeadLimits {
             head_octets_max: limits.head_octets_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
@@ -205,6 +229,7 @@ impl<S> Wire<S> {
                     chunked: None,
                     taken: 0,
                     limit: limits.body_octets_max,
+                    exceeded: false,
                     lost: None,
                 }),
                 output: RefCell::new(Output::new(output, limits.content_type)),
@@ -217,6 +242,8 @@ impl<S> Wire<S> {
                 ending: Cell::new(None),
                 order: Cell::new(None),
                 failed: Cell::new(false),
+                settling: Cell::new(false),
+                rest_overdue: Cell::new(false),
                 reason: Cell::new(EndReason::PeerClosed),
                 id: Cell::new(ConnectionId::new(0, 0, 0)),
                 peer: Cell::new(Peer::Unknown),
@@ -259,6 +286,8 @@ pub enum Received {
 impl Line {
     /// Ready for the next connection, the session taken out and nothing leased.
     pub(crate) fn reset(&self) {
+        self.settling.set(false);
+        self.rest_overdue.set(false);
         self.input.borrow_mut().clear();
         self.output.borrow_mut().clear();
         self.state.set(State::Between);

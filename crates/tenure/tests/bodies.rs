@@ -486,3 +486,63 @@ fn the_port_receives_no_more_than_a_handler_reads() {
     assert_eq!(responses(&client.received()).remove(0).body.len(), 1_000);
     assert!(matches!(server.events()[..], [Event::Connected(_), Event::Sent(..)]));
 }
+
+const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+
+/// A chunk that announces more than may come is refused before it comes, and what fits is waited for.
+#[test]
+fn a_chunk_is_judged_by_its_size() {
+    let limits = Limits { drain_octets_max: 100, ..Limits::HOST };
+    let app = || {
+        Router::new().route("/whole", any(async |request: &mut Request<'_, ()>| whole(request).await)).route(
+            "/read",
+            any(async |request: &mut Request<'_, ()>| {
+                let limited = request.body().limit(1_000).read().await?.map(<[u8]>::to_vec);
+                Ok::<_, Error>(limited.unwrap_or_default())
+            }),
+        )
+    };
+    // The body buffer of 1,000 keeps one octet free for framing.
+    for (target, octets, refused) in [
+        ("/whole", 999, false),
+        ("/whole", 1_000, true),
+        ("/whole", usize::MAX, true),
+        ("/read", 1_000, false),
+        ("/read", 1_001, true),
+        ("/read", usize::MAX, true),
+    ] {
+        let mut server = Server::with(app(), Settings { limits, body_octets: 1_000, ..Settings::default() });
+        let client = server.connect();
+        client.send(request("POST", target, CHUNKED, "") + &format!("{octets:x}\r\n"));
+        server.run();
+        let received = client.received_text();
+        assert_eq!(received.starts_with("HTTP/1.1 413 "), refused, "{target} {octets}: {received}");
+        assert_eq!(received.contains("Connection: close\r\n"), refused);
+    }
+}
+
+/// Who answers without having read a chunked body waits for its rest, to keep the connection, but the answer is not lost
+/// with it.
+#[test]
+fn an_answer_does_not_suffer_from_a_rest_that_does_not_come() {
+    let mut server = Server::new(Router::new().route("/", any(async |_: &mut Request<'_, ()>| "done")));
+    for (target, status) in [("/", 200), ("/nothing", 404)] {
+        let client = server.connect();
+        client.send(request("POST", target, CHUNKED, "") + "3\r\nabc\r\n");
+        server.advance(9_999);
+        assert_eq!(client.received_text(), "");
+        server.advance(100);
+        let received = client.received_text();
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{received}");
+        assert!(received.contains("Connection: close\r\n"), "{received}");
+        let reason = EndReason::Deadline(tenure::Deadline::Body);
+        assert_eq!(server.ended().last(), Some(&(client.id().unwrap(), reason)));
+    }
+    // One whose rest comes keeps its connection.
+    let client = server.connect();
+    client.send(request("POST", "/", CHUNKED, "") + "3\r\nabc\r\n");
+    server.advance(9_000);
+    client.send("0\r\n\r\n");
+    server.run();
+    assert!(!client.received_text().contains("Connection: close") && !client.is_closed());
+}

@@ -228,3 +228,20 @@ fn responses_before_the_last() {
     assert!(answers.ends_with("closing"));
     assert!(client.is_closed() && !client.is_reset());
 }
+
+/// Without a time to linger the connection is closed behind its last response, not reset.
+#[test]
+fn without_lingering_it_is_a_plain_close() {
+    for linger_ms in [0, 1] {
+        let deadlines = tenure::Deadlines { linger_ms, ..settings().deadlines };
+        let mut server = Server::with(app(), Settings { deadlines, ..settings() });
+        let client = server.connect();
+        client.send("GET /sum HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        server.run();
+        assert_eq!(status_of(&client.received_text()), "200");
+        assert!(client.is_closed() && !client.is_reset(), "{linger_ms}");
+        server.advance(100);
+        // One that has had its time is reset.
+        assert_eq!(client.is_reset(), linger_ms > 0);
+    }
+}

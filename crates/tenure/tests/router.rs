@@ -552,3 +552,37 @@ fn a_handler_may_be_shared_and_lent() {
     let response = feed(app, small(16), [post("/", "x").as_bytes()]).response();
     assert_eq!((response.status, response.field("allow")), (405, Some("GET, HEAD, OPTIONS")));
 }
+
+/// The last middleware is asked first, and error pages stand around it.
+#[test]
+fn middleware_around_middleware() {
+    async fn teapot<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
+        if request.field("a").is_some() {
+            return Err(Error::new(StatusCode::CONFLICT, "inner"));
+        }
+        next.run(request).await
+    }
+    async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
+        if request.field("b").is_some() {
+            return Err(Error::new(StatusCode::FORBIDDEN, "outer"));
+        }
+        next.run(request).await
+    }
+    let app = || {
+        Router::new()
+            .route("/", any(says("routed")))
+            .wrap(teapot)
+            .wrap(guard)
+            .error(StatusCode::CONFLICT, |error: &Error| error.reason())
+            .error(StatusCode::FORBIDDEN, |error: &Error| error.reason())
+    };
+    for (fields, wanted) in [
+        ("", (200, "routed")),
+        ("A: 1\r\n", (409, "inner")),
+        ("B: 1\r\n", (403, "outer")),
+        ("A: 1\r\nB: 1\r\n", (403, "outer")),
+    ] {
+        let (status, text) = one(app(), &request("GET", "/", fields, ""));
+        assert_eq!((status, &*text), wanted, "{fields}");
+    }
+}

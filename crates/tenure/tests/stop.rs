@@ -176,3 +176,69 @@ fn stopping_twice_is_stopping_once() {
     assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "from the first time on");
     assert_eq!(server.ended().len(), 1);
 }
+
+/// Octets that have come before the stop are a request: its answer is the last.
+#[test]
+fn what_has_arrived_is_answered() {
+    for lanes_max in [1, 100] {
+        let mut server = Server::with(app(), Settings { lanes_max, ..settings() });
+        let clients = [with_session(&mut server), with_session(&mut server)];
+        for client in &clients {
+            client.send(get_of("/sum"));
+        }
+        server.stop();
+        for client in &clients {
+            let received = client.received_text();
+            assert_eq!(status_of(&received), "200", "{received}");
+            assert!(received.contains("Connection: close\r\n"), "{received}");
+            assert_eq!(end_of(&server, client), Some(EndReason::Shutdown));
+            assert!(!client.is_reset());
+        }
+    }
+}
+
+/// A stream that would go on for ever learns that it is to end, and ends well.
+#[test]
+fn a_handler_learns_of_it() {
+    use common::Tally;
+    use core::{future::poll_fn, pin::pin, task::Poll};
+    use tenure::{Error, Method, Request, Responder, Router, Sent, StatusCode, respond};
+
+    async fn ticks<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut ending = pin!(request.ending());
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        stream.write(b"tick").await?;
+        poll_fn(|context| match ending.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            // Nothing else is waited for: only the stop can end it.
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        stream.write(b"last").await?;
+        stream.finish().await
+    }
+    let app = || Router::new().route("/", respond(Method::Get, ticks));
+    let whole = "4\r\ntick\r\n4\r\nlast\r\n0\r\n\r\n";
+
+    let mut server = Server::new(app());
+    let clients = [server.connect(), server.connect()];
+    for client in &clients {
+        client.send(get_of("/"));
+    }
+    server.run();
+    assert!(clients[0].received_text().ends_with("\r\n\r\n4\r\ntick\r\n"));
+    server.stop();
+    assert!(clients[0].received_text().ends_with("4\r\nlast\r\n0\r\n\r\n"));
+    assert!(clients[1].received_text().ends_with(whole));
+    for client in &clients {
+        assert_eq!(end_of(&server, client), Some(EndReason::Shutdown));
+    }
+
+    let mut server = Server::new(app());
+    let client = server.connect();
+    client.send(get_of("/"));
+    server.run();
+    assert!(server.close(client.id().unwrap()));
+    assert!(client.received_text().ends_with(whole));
+    assert_eq!(end_of(&server, &client), Some(EndReason::Closed));
+}

@@ -1,11 +1,8 @@
 //! What has become of connections and sessions, counted.
 
-use std::{
-    net::SocketAddr,
-    sync::{Condvar, Mutex, PoisonError},
-};
+use std::sync::{Condvar, Mutex, PoisonError};
 
-use tenure::{Admission, ConnectionId, EndReason, Observer};
+use tenure::{Admission, ConnectionId, EndReason, Observer, Peer};
 
 use super::PATIENCE;
 
@@ -64,7 +61,7 @@ impl Tally {
 }
 
 impl Observer for Tally {
-    fn connected(&self, _: ConnectionId, _: Option<SocketAddr>) -> Admission {
+    fn connected(&self, _: ConnectionId, _: Peer) -> Admission {
         self.change(|counts| counts.connected += 1);
         Admission::Accept
     }
