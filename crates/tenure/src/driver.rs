@@ -3,146 +3,25 @@
 //! A port tells it what happened (`connected`, `ready`, `woken`, `expire`) and it acts through the port's own trait. It
 //! holds no clock and knows no runtime.
 
+mod ends;
+mod port;
+mod time;
+
 use core::{
-    convert::Infallible,
-    future::Future,
     net::SocketAddr,
-    ops::{Deref, DerefMut},
     pin::Pin,
     task::{Context, Waker},
 };
 
-use tenure_proto::{date::DATE_OCTETS, head::HeadParser, refusal::Refusal};
+use tenure_proto::date::DATE_OCTETS;
 
 use crate::{
-    Admission, ConnectionId, Deadline, Deadlines, EndReason, Limits, Observer, Session,
+    Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     table::{NONE, Slot, Stage, Store, Table},
-    wire::{Line, Order, Peer, Received, State, Wire},
+    wire::{Order, Received, State},
 };
-
-/// What a port is to report of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest(u8);
-
-impl Interest {
-    /// Nothing but its failure.
-    pub const NONE: Interest = Interest(0);
-    /// That octets, or the peer's close, can be received.
-    pub const RECEIVE: Interest = Interest(1);
-    /// That octets can be sent.
-    pub const SEND: Interest = Interest(2);
-
-    /// Whether it is about receiving.
-    #[inline]
-    pub const fn receives(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// Whether it is about sending.
-    #[inline]
-    pub const fn sends(self) -> bool {
-        self.0 & 2 != 0
-    }
-}
-
-/// What became of octets that were to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transmitted {
-    /// That many were taken.
-    Octets(usize),
-    /// None now.
-    Blocked,
-    /// The connection is gone.
-    Reset,
-}
-
-/// A future of this crate or of the application panicked; the port has caught it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panicked;
-
-/// A socket's place in the driver: what a port keeps with it and reports events with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The slot.
-    pub index: u32,
-    /// How many connections the slot has had before.
-    pub generation: u32,
-}
-
-/// What binds the driver to a runtime and a network. Every call is made from within a call of the driver's.
-pub trait Port: Sized {
-    /// The application's session.
-    type Session: Session;
-    /// A socket; it stays open until [`release`](Port::release).
-    type Socket;
-    /// How a lane and its driver share a wire.
-    type Wire: Deref<Target = Wire<Self::Session>>;
-    /// The future of a lane: [`lane`](crate::port::lane).
-    type Future: Future<Output = Infallible>;
-    /// Where that future is pinned.
-    type Pinned: DerefMut<Target = Self::Future>;
-    /// Memory for slots.
-    type Slots: Store<Slot<Self::Session, Self::Socket>>;
-    /// Memory for lanes.
-    type Lanes: Store<Lane<Self>>;
-    /// Who watches.
-    type Observer: Observer;
-
-    /// Who watches.
-    fn observer(&self) -> &Self::Observer;
-    /// The peer's address.
-    fn peer(&self, socket: &Self::Socket) -> Peer;
-    /// Receives what is there, without waiting.
-    fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
-    /// Receives what is there and drops it.
-    fn discard(&mut self, socket: &mut Self::Socket) -> Received;
-    /// Whether octets are there that have not been received.
-    fn has_unread(&mut self, socket: &mut Self::Socket) -> bool;
-    /// Sends what there is room for, without waiting.
-    fn send(&mut self, socket: &mut Self::Socket, octets: &[u8]) -> Transmitted;
-    /// Closes the sending side.
-    fn shut(&mut self, socket: &mut Self::Socket);
-    /// Gives the socket up; `abort`: with a reset.
-    fn release(&mut self, socket: Self::Socket, abort: bool);
-    /// Begins to report [`Interest::RECEIVE`] of a new socket. `false`: it cannot be served.
-    fn register(&mut self, key: Key, socket: &mut Self::Socket) -> bool {
-        let _ = (key, socket);
-        true
-    }
-    /// Changes what is reported of a socket.
-    fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
-    /// Makes one more lane, `None` where there are as many as there may be.
-    fn lane(&mut self, number: u32) -> Option<Lane<Self>>;
-    /// A lane's future, anew.
-    fn renew(&mut self, wire: &Self::Wire) -> Self::Future;
-    /// Sets a lane's future anew in place, which drops the handler at work in it: where the port can, it keeps a panic of
-    /// that drop in it.
-    fn restart(&mut self, wire: &Self::Wire, mut future: Pin<&mut Self::Future>) {
-        future.set(self.renew(wire));
-    }
-    /// Polls a lane.
-    ///
-    /// # Errors
-    /// It panicked; only ports that can catch that say so.
-    fn poll(&mut self, future: Pin<&mut Self::Future>, context: &mut Context<'_>) -> Result<(), Panicked> {
-        let _ = future.poll(context);
-        Ok(())
-    }
-    /// Ends a session, keeping a panic of it in it where the port can.
-    fn end(&mut self, session: Self::Session, reason: EndReason) {
-        session.end(reason);
-    }
-    /// Keeps an incomplete head for a connection, so that it holds no lane. `false`: it cannot, the lane waits.
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
-        let _ = (index, octets, parser);
-        false
-    }
-    /// Gives back what [`put_away`](Port::put_away) has kept: copies it into `into`.
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let _ = (index, into);
-        None
-    }
-}
+pub use port::{Interest, Key, Panicked, Port, Transmitted};
+use time::is_bound;
 
 /// One lane and what the driver knows of it.
 pub struct Lane<P: Port> {
@@ -225,25 +104,6 @@ pub struct Driver<P: Port> {
 const CANDIDATES_MAX: u32 = 16;
 /// Times that a stream is polled in one turn before others have theirs.
 const ROUNDS_MAX: u32 = 8;
-/// How exactly the deadlines of exchanges are kept: they are looked through this often at the most.
-const TICK_MS: u32 = 50;
-
-/// Whether `then` is not after `now`; times wrap.
-fn is_due(then_ms: u32, now_ms: u32) -> bool {
-    now_ms.wrapping_sub(then_ms) < 1 << 31
-}
-
-/// Whether a deadline is ever due: half the clock's range and more cannot be told from the past.
-fn is_bound(ms: u32) -> bool {
-    ms < 1 << 31
-}
-
-/// Whether an exchange goes on only when the peer has taken octets: some are left, or a stream that has had its turn waits
-/// for the socket to take more.
-fn awaits_peer(line: &Line) -> bool {
-    line.wants_room.get() || line.output.try_borrow().is_ok_and(|output| output.end > 0)
-}
-
 impl<P: Port> Driver<P> {
     /// A driver without connections.
     pub fn new(port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
@@ -670,289 +530,6 @@ impl<P: Port> Driver<P> {
         true
     }
 
-    /// Ends a session and tells of the end of its connection; the socket is still there.
-    fn finish(&mut self, index: u32, reason: EndReason) {
-        let number = self.table.slot(index).lane;
-        if let Some(lane) = self.lanes.get_mut(number as usize) {
-            if lane.wire.line.state.get() != State::Between {
-                self.port.restart(&lane.wire, lane.future.as_mut());
-            }
-            lane.wire.line.reset();
-            lane.blocked = false;
-            self.free(index, number);
-        }
-        let slot = self.table.slot_mut(index);
-        if slot.stage == Stage::Head || slot.stage == Stage::Waiting {
-            // What was put away is dropped.
-            let _ = self.port.take_back(index, &mut []);
-        }
-        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
-        let session = slot.session.take();
-        let had_session = session.is_some();
-        if let Some(session) = session {
-            self.port.end(session, reason);
-        }
-        log::debug!("connection {id} ended: {reason}");
-        self.port.observer().disconnected(id, reason, had_session);
-    }
-
-    /// Ends a connection at once; `abort`: with a reset.
-    #[cold]
-    fn end(&mut self, index: u32, reason: EndReason, abort: bool) {
-        self.finish(index, reason);
-        self.let_go(index, abort);
-    }
-
-    fn let_go(&mut self, index: u32, abort: bool) {
-        if let Some(socket) = self.table.slot_mut(index).socket.take() {
-            self.port.release(socket, abort);
-        }
-        self.table.free(index);
-    }
-
-    /// Ends a connection whose last response has been sent: the peer must be able to read all of it, also while it is
-    /// still sending (RFC 9112 section 9.6).
-    #[cold]
-    fn close(&mut self, index: u32, number: u32) {
-        let line = &self.lanes[number as usize].wire.line;
-        let (reason, ended) = (line.reason.get(), line.ended.get());
-        self.finish(index, reason);
-        if ended { self.let_go(index, false) } else { self.linger(index) }
-    }
-
-    fn linger(&mut self, index: u32) {
-        if self.settings.deadlines.linger_ms == 0 {
-            return self.let_go(index, false);
-        }
-        let slot = self.table.slot_mut(index);
-        slot.since_ms = self.now_ms;
-        if let Some(socket) = &mut slot.socket {
-            self.port.shut(socket);
-        }
-        self.table.move_to(index, Stage::Closing);
-        self.report(index, Interest::RECEIVE);
-        self.due_in(self.settings.deadlines.linger_ms);
-        self.discard(index, false);
-    }
-
-    /// Drops what still comes, up to the bound.
-    #[cold]
-    fn discard(&mut self, index: u32, gone: bool) {
-        let slot = self.table.slot_mut(index);
-        let Some(socket) = &mut slot.socket else { return };
-        match self.port.discard(socket) {
-            Received::Octets(octets) => {
-                slot.dropped = slot.dropped.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
-                if slot.dropped > self.settings.limits.linger_octets_max {
-                    self.let_go(index, true);
-                }
-            }
-            Received::Blocked if !gone => {}
-            Received::Blocked | Received::Closed | Received::Reset => self.let_go(index, false),
-        }
-    }
-
-    fn due_in(&mut self, ms: u32) {
-        if is_bound(ms) {
-            self.due_at(self.now_ms.wrapping_add(ms));
-        }
-    }
-
-    fn due_at(&mut self, due_ms: u32) {
-        if self.due_ms.is_none_or(|before| is_due(due_ms, before)) {
-            self.due_ms = Some(due_ms);
-        }
-    }
-
-    /// Milliseconds until [`expire`](Driver::expire) is to be called, `None` where nothing is ever due.
-    #[inline]
-    pub fn due_within(&self) -> Option<u32> {
-        let due_ms = self.due_ms?;
-        Some(if is_due(due_ms, self.now_ms) { 0 } else { due_ms.wrapping_sub(self.now_ms) })
-    }
-
-    /// Acts on every deadline that has been missed. Cheap where none is due.
-    #[inline]
-    pub fn expire(&mut self) {
-        if self.due_ms.is_some_and(|due_ms| is_due(due_ms, self.now_ms)) {
-            self.expire_lists();
-        }
-    }
-
-    #[cold]
-    fn expire_lists(&mut self) {
-        self.due_ms = None;
-        if let Some(stopped_ms) = self.stopping {
-            let flush_ms = self.settings.deadlines.flush_ms;
-            if is_bound(flush_ms) {
-                if is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
-                    return self.end_all();
-                }
-                self.due_at(stopped_ms.wrapping_add(flush_ms));
-            }
-        }
-        let deadlines = self.settings.deadlines;
-        for (stage, ms) in [
-            (Stage::Fresh, deadlines.first_octet_ms),
-            (Stage::Idle, deadlines.idle_ms),
-            (Stage::Pinned, deadlines.idle_ms),
-            (Stage::Head, deadlines.head_ms),
-            (Stage::Waiting, deadlines.handler_ms),
-            (Stage::Closing, deadlines.linger_ms),
-        ] {
-            if !is_bound(ms) {
-                continue;
-            }
-            loop {
-                let index = self.table.oldest(stage);
-                if index == NONE {
-                    break;
-                }
-                let slot = self.table.slot(index);
-                let since_ms = if stage == Stage::Waiting { slot.waiting_ms } else { slot.since_ms };
-                let due_ms = since_ms.wrapping_add(ms);
-                if !is_due(due_ms, self.now_ms) {
-                    self.due_at(due_ms);
-                    break;
-                }
-                match stage {
-                    Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstOctet), false),
-                    Stage::Head => self.head_overdue(index),
-                    Stage::Closing => self.let_go(index, true),
-                    // Without a lane there is nothing to say it with.
-                    Stage::Waiting => self.end(index, EndReason::Deadline(Deadline::Handler), false),
-                    _ => self.end(index, EndReason::Idle, false),
-                }
-            }
-        }
-        self.expire_exchanges();
-        self.serve_waiting();
-    }
-
-    /// A head that was put away is overdue: a lane says so.
-    fn head_overdue(&mut self, index: u32) {
-        match self.give_lane(index) {
-            Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
-            None => self.end(index, EndReason::Deadline(Deadline::Head), false),
-        }
-    }
-
-    /// Sets a lane anew and lets it do what it is ordered to.
-    fn order(&mut self, index: u32, number: u32, order: Order) {
-        let lane = &mut self.lanes[number as usize];
-        self.port.restart(&lane.wire, lane.future.as_mut());
-        lane.wire.line.order.set(Some(order));
-        self.advance(index, number, false);
-    }
-
-    fn expire_exchanges(&mut self) {
-        let mut index = self.table.oldest(Stage::Busy);
-        // Those that are served meanwhile go to the end of the list: no more than were there are looked at.
-        let last = self.table.newest(Stage::Busy);
-        while index != NONE {
-            let newer = if index == last { NONE } else { self.table.newer(index) };
-            let number = self.table.slot(index).lane;
-            if let Some(due_ms) = self.exchange_due(number) {
-                if is_due(due_ms, self.now_ms) {
-                    self.exchange_overdue(index, number);
-                } else {
-                    // Not more often than every tick, however many there are.
-                    let tick_ms = self.now_ms.wrapping_add(TICK_MS);
-                    self.due_at(if is_due(due_ms, tick_ms) { tick_ms } else { due_ms });
-                }
-            }
-            index = newer;
-        }
-    }
-
-    /// When a lane's exchange is overdue.
-    fn exchange_due(&self, number: u32) -> Option<u32> {
-        let lane = self.lanes.get(number as usize)?;
-        let line = &lane.wire.line;
-        let deadlines = &self.settings.deadlines;
-        let (from_ms, ms) = match (line.state.get(), awaits_peer(line)) {
-            (_, true) => (lane.progress_ms, deadlines.response_ms),
-            (State::Head, _) => (line.arrived_ms.get(), deadlines.head_ms),
-            (State::Exchange, _) if line.wants_body.get() => {
-                let ms = line.body_ms(deadlines.body_ms, deadlines.body_octets_per_s);
-                (lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
-            }
-            (State::Exchange, _) if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
-                let ms = line.handler_ms(deadlines.handler_ms);
-                (lane.polled_ms.wrapping_sub(line.handler_waited_ms.get()), ms)
-            }
-            _ => return None,
-        };
-        is_bound(ms).then(|| from_ms.wrapping_add(ms))
-    }
-
-    fn exchange_overdue(&mut self, index: u32, number: u32) {
-        let line = &self.lanes[number as usize].wire.line;
-        if awaits_peer(line) {
-            return self.end(index, EndReason::Deadline(Deadline::Response), true);
-        }
-        if line.state.get() == State::Head {
-            return self.order(index, number, Order::Refuse(Refusal::HeadTimeout));
-        }
-        if line.wants_body.get() && line.settling.get() {
-            // There is an answer already: only the connection cannot go on.
-            line.rest_overdue.set(true);
-            return self.advance(index, number, false);
-        }
-        if line.wants_body.get() {
-            line.reason.set(EndReason::Deadline(Deadline::Body));
-            return self.order(index, number, Order::Refuse(Refusal::BodyTimeout));
-        }
-        // Not the connection's end: if it ends behind the answer, that has a reason of its own.
-        self.order(index, number, Order::Overdue);
-    }
-
-    /// Closes a connection with [`EndReason::Closed`]: at once where it is idle, after the response that is at work.
-    /// Returns whether that connection is there.
-    pub fn close_connection(&mut self, id: ConnectionId) -> bool {
-        let Some(slot) = self.own(id) else { return false };
-        match slot.stage {
-            Stage::Closing => {}
-            Stage::Busy => {
-                self.close_after(id.index(), EndReason::Closed);
-                // It may have held a lane for half a head.
-                self.serve_waiting();
-            }
-            _ => {
-                self.finish(id.index(), EndReason::Closed);
-                self.linger(id.index());
-            }
-        }
-        true
-    }
-
-    /// Lets the exchange at work be the last of its connection.
-    fn close_after(&mut self, index: u32, reason: EndReason) {
-        let number = self.table.slot(index).lane;
-        let Some(lane) = self.lanes.get(number as usize) else { return };
-        let line = &lane.wire.line;
-        match line.state.get() {
-            State::Exchange => {
-                if let Ok(mut output) = line.output.try_borrow_mut() {
-                    output.exchange.persistent = false;
-                }
-                line.reason.set(reason);
-                line.ending.set(Some(reason));
-                // A handler may wait for just that.
-                self.advance(index, number, false);
-            }
-            // The last response is still on its way: the connection ends behind it.
-            State::Between => line.ending.set(Some(reason)),
-            State::Head if lane.blocked => line.ending.set(Some(reason)),
-            State::Head => {
-                line.reason.set(reason);
-                self.close(index, number);
-            }
-            // It ends already, for a reason of its own.
-            State::Close | State::Abort => {}
-        }
-    }
-
     /// Keeps a connection from being evicted, or no longer so, which counts as a use. Returns whether the
     /// connection is there.
     pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
@@ -985,64 +562,6 @@ impl<P: Port> Driver<P> {
             pinned: slot.pinned,
         })
     }
-
-    /// Stops: idle connections end at once, exchanges in flight get until the deadline. Call [`expire`](Driver::expire)
-    /// as ever until [`count`](Driver::count) is 0.
-    pub fn stop(&mut self) {
-        if self.stopping.is_some() {
-            return;
-        }
-        self.stopping = Some(self.now_ms);
-        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head] {
-            while self.table.oldest(stage) != NONE {
-                let index = self.table.oldest(stage);
-                let socket = self.table.slot_mut(index).socket.as_mut();
-                // A request that has arrived is answered.
-                if socket.is_some_and(|socket| self.port.has_unread(socket)) {
-                    self.wait(index);
-                } else {
-                    self.end(index, EndReason::Shutdown, false);
-                }
-            }
-        }
-        let mut index = self.table.oldest(Stage::Busy);
-        // Those that go on meanwhile move to the end of the list: each is told once.
-        let last = self.table.newest(Stage::Busy);
-        while index != NONE {
-            let newer = if index == last { NONE } else { self.table.newer(index) };
-            self.close_after(index, EndReason::Shutdown);
-            index = newer;
-        }
-        self.due_in(self.settings.deadlines.flush_ms);
-        // Requests that wait for a lane have arrived: they are answered too.
-        self.serve_waiting();
-    }
-
-    /// Ends everything at once.
-    pub fn end_all(&mut self) {
-        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head, Stage::Waiting, Stage::Busy] {
-            while self.table.oldest(stage) != NONE {
-                self.end(self.table.oldest(stage), EndReason::Shutdown, stage == Stage::Busy);
-            }
-        }
-        while self.table.oldest(Stage::Closing) != NONE {
-            self.let_go(self.table.oldest(Stage::Closing), true);
-        }
-    }
-
-    /// Hands an idle connection over: its socket and its session leave this server, the session unended. `None` where it
-    /// is not there or not idle.
-    pub fn hand_over(&mut self, id: ConnectionId) -> Option<(P::Socket, Option<P::Session>)> {
-        let slot = self.own(id)?;
-        if !matches!(slot.stage, Stage::Fresh | Stage::Idle | Stage::Pinned) {
-            return None;
-        }
-        let session = slot.session.take();
-        let socket = slot.socket.take()?;
-        self.table.free(id.index());
-        self.port.observer().disconnected(id, EndReason::HandedOver, session.is_some());
-        Some((socket, session))
-    }
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {
@@ -1055,7 +574,12 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 mod tests {
     use core::mem::size_of;
 
-    use super::*;
+    use super::{time::is_due, *};
+    use crate::{
+        Session,
+        wire::{Peer, Wire},
+    };
+    use core::convert::Infallible;
 
     struct Adder {
         _sum: i64,

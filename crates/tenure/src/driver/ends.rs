@@ -1,0 +1,196 @@
+//! How connections end: one at a time, at once or behind their last response, and all of them.
+
+use super::{Driver, Interest, Port};
+use crate::{
+    ConnectionId, EndReason, Observer,
+    table::{NONE, Stage},
+    wire::{Received, State},
+};
+
+impl<P: Port> Driver<P> {
+    /// Ends a session and tells of the end of its connection; the socket is still there.
+    pub(super) fn finish(&mut self, index: u32, reason: EndReason) {
+        let number = self.table.slot(index).lane;
+        if let Some(lane) = self.lanes.get_mut(number as usize) {
+            if lane.wire.line.state.get() != State::Between {
+                self.port.restart(&lane.wire, lane.future.as_mut());
+            }
+            lane.wire.line.reset();
+            lane.blocked = false;
+            self.free(index, number);
+        }
+        let slot = self.table.slot_mut(index);
+        if slot.stage == Stage::Head || slot.stage == Stage::Waiting {
+            // What was put away is dropped.
+            let _ = self.port.take_back(index, &mut []);
+        }
+        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
+        let session = slot.session.take();
+        let had_session = session.is_some();
+        if let Some(session) = session {
+            self.port.end(session, reason);
+        }
+        log::debug!("connection {id} ended: {reason}");
+        self.port.observer().disconnected(id, reason, had_session);
+    }
+
+    /// Ends a connection at once; `abort`: with a reset.
+    #[cold]
+    pub(super) fn end(&mut self, index: u32, reason: EndReason, abort: bool) {
+        self.finish(index, reason);
+        self.let_go(index, abort);
+    }
+
+    pub(super) fn let_go(&mut self, index: u32, abort: bool) {
+        if let Some(socket) = self.table.slot_mut(index).socket.take() {
+            self.port.release(socket, abort);
+        }
+        self.table.free(index);
+    }
+
+    /// Ends a connection whose last response has been sent: the peer must be able to read all of it, also while it is
+    /// still sending (RFC 9112 section 9.6).
+    #[cold]
+    pub(super) fn close(&mut self, index: u32, number: u32) {
+        let line = &self.lanes[number as usize].wire.line;
+        let (reason, ended) = (line.reason.get(), line.ended.get());
+        self.finish(index, reason);
+        if ended { self.let_go(index, false) } else { self.linger(index) }
+    }
+
+    pub(super) fn linger(&mut self, index: u32) {
+        if self.settings.deadlines.linger_ms == 0 {
+            return self.let_go(index, false);
+        }
+        let slot = self.table.slot_mut(index);
+        slot.since_ms = self.now_ms;
+        if let Some(socket) = &mut slot.socket {
+            self.port.shut(socket);
+        }
+        self.table.move_to(index, Stage::Closing);
+        self.report(index, Interest::RECEIVE);
+        self.due_in(self.settings.deadlines.linger_ms);
+        self.discard(index, false);
+    }
+
+    /// Drops what still comes, up to the bound.
+    #[cold]
+    pub(super) fn discard(&mut self, index: u32, gone: bool) {
+        let slot = self.table.slot_mut(index);
+        let Some(socket) = &mut slot.socket else { return };
+        match self.port.discard(socket) {
+            Received::Octets(octets) => {
+                slot.dropped = slot.dropped.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
+                if slot.dropped > self.settings.limits.linger_octets_max {
+                    self.let_go(index, true);
+                }
+            }
+            Received::Blocked if !gone => {}
+            Received::Blocked | Received::Closed | Received::Reset => self.let_go(index, false),
+        }
+    }
+
+    /// Closes a connection with [`EndReason::Closed`]: at once where it is idle, after the response that is at work.
+    /// Returns whether that connection is there.
+    pub fn close_connection(&mut self, id: ConnectionId) -> bool {
+        let Some(slot) = self.own(id) else { return false };
+        match slot.stage {
+            Stage::Closing => {}
+            Stage::Busy => {
+                self.close_after(id.index(), EndReason::Closed);
+                // It may have held a lane for half a head.
+                self.serve_waiting();
+            }
+            _ => {
+                self.finish(id.index(), EndReason::Closed);
+                self.linger(id.index());
+            }
+        }
+        true
+    }
+
+    /// Lets the exchange at work be the last of its connection.
+    pub(super) fn close_after(&mut self, index: u32, reason: EndReason) {
+        let number = self.table.slot(index).lane;
+        let Some(lane) = self.lanes.get(number as usize) else { return };
+        let line = &lane.wire.line;
+        match line.state.get() {
+            State::Exchange => {
+                if let Ok(mut output) = line.output.try_borrow_mut() {
+                    output.exchange.persistent = false;
+                }
+                line.reason.set(reason);
+                line.ending.set(Some(reason));
+                // A handler may wait for just that.
+                self.advance(index, number, false);
+            }
+            // The last response is still on its way: the connection ends behind it.
+            State::Between => line.ending.set(Some(reason)),
+            State::Head if lane.blocked => line.ending.set(Some(reason)),
+            State::Head => {
+                line.reason.set(reason);
+                self.close(index, number);
+            }
+            // It ends already, for a reason of its own.
+            State::Close | State::Abort => {}
+        }
+    }
+
+    /// Stops: idle connections end at once, exchanges in flight get until the deadline. Call [`expire`](Driver::expire)
+    /// as ever until [`count`](Driver::count) is 0.
+    pub fn stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(self.now_ms);
+        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head] {
+            while self.table.oldest(stage) != NONE {
+                let index = self.table.oldest(stage);
+                let socket = self.table.slot_mut(index).socket.as_mut();
+                // A request that has arrived is answered.
+                if socket.is_some_and(|socket| self.port.has_unread(socket)) {
+                    self.wait(index);
+                } else {
+                    self.end(index, EndReason::Shutdown, false);
+                }
+            }
+        }
+        let mut index = self.table.oldest(Stage::Busy);
+        // Those that go on meanwhile move to the end of the list: each is told once.
+        let last = self.table.newest(Stage::Busy);
+        while index != NONE {
+            let newer = if index == last { NONE } else { self.table.newer(index) };
+            self.close_after(index, EndReason::Shutdown);
+            index = newer;
+        }
+        self.due_in(self.settings.deadlines.flush_ms);
+        // Requests that wait for a lane have arrived: they are answered too.
+        self.serve_waiting();
+    }
+
+    /// Ends everything at once.
+    pub fn end_all(&mut self) {
+        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head, Stage::Waiting, Stage::Busy] {
+            while self.table.oldest(stage) != NONE {
+                self.end(self.table.oldest(stage), EndReason::Shutdown, stage == Stage::Busy);
+            }
+        }
+        while self.table.oldest(Stage::Closing) != NONE {
+            self.let_go(self.table.oldest(Stage::Closing), true);
+        }
+    }
+
+    /// Hands an idle connection over: its socket and its session leave this server, the session unended. `None` where it
+    /// is not there or not idle.
+    pub fn hand_over(&mut self, id: ConnectionId) -> Option<(P::Socket, Option<P::Session>)> {
+        let slot = self.own(id)?;
+        if !matches!(slot.stage, Stage::Fresh | Stage::Idle | Stage::Pinned) {
+            return None;
+        }
+        let session = slot.session.take();
+        let socket = slot.socket.take()?;
+        self.table.free(id.index());
+        self.port.observer().disconnected(id, EndReason::HandedOver, session.is_some());
+        Some((socket, session))
+    }
+}
