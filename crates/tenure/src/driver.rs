@@ -914,6 +914,17 @@ impl<P: Port> Driver<P> {
         true
     }
 
+    /// The network that a connection came by is gone: ends it at once with [`EndReason::LinkDown`].
+    #[cold]
+    pub fn link_down(&mut self, key: Key) {
+        let Some(slot) = self.table.get(key.index, key.generation) else { return };
+        if slot.stage == Stage::Closing {
+            return self.let_go(key.index, true);
+        }
+        self.end(key.index, EndReason::LinkDown, true);
+        self.serve_waiting();
+    }
+
     /// Lets the exchange at work be the last of its connection.
     fn close_after(&mut self, index: u32, reason: EndReason) {
         let number = self.table.slot(index).lane;
