@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The whole of it, the builds left out, takes a few seconds. A guest that has not done by then hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 const BOOT: Duration = Duration::from_secs(30);
 const SESSIONS: usize = 7;
 const RECONNECTS: usize = 1_000;
@@ -132,7 +132,8 @@ impl Guest {
     }
 
     fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {
-        self.wait(patience, || self.log().contains(text)).map_err(|state| format!("no line with {text:?}: {state}").into())
+        self.wait(patience, || self.log().contains(text))
+            .map_err(|state| format!("no line with {text:?}: {state}").into())
     }
 
     fn wait(&self, patience: Duration, is_so: impl Fn() -> bool) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! where a socket listens, so all that are free do, and one that is still closing gives way when none is left.
 
 use core::{
+    net::{IpAddr, Ipv4Addr},
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Place<'a> {
     pub(crate) interest: Interest,
     /// Since when it has its role.
     since_ms: u32,
+    /// This side's address of a connection that is served, where it is one of IPv4.
+    pub(crate) local: Option<Ipv4Addr>,
 }
 
 /// Whether `then` is not after `now`; times wrap.
@@ -76,6 +79,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             role: Role::Free,
             interest: Interest::NONE,
             since_ms: now_ms,
+            local: None,
         });
         let mut places = Places {
             all,
@@ -137,6 +141,16 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         if matches!(role, Role::HalfOpen | Role::Closing) && self.passing == 1 {
             self.due_ms = self.now_ms.wrapping_add(self.patience_ms);
         }
+    }
+
+    /// Lets the driver have a newcomer.
+    pub(crate) fn serve(&mut self, number: usize, key: Key) {
+        self.assign(number, Role::Served(key));
+        let place = &mut self.all[number];
+        place.local = place.socket.local_endpoint().and_then(|endpoint| match endpoint.addr.into() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
     }
 
     /// Lets a closed socket listen.
@@ -264,13 +278,21 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             return is_closed;
         }
         // One that has been aborted and still has its reset to send has no network to send it to.
-        if is_closed { self.listen(number) } else { self.give_up(number, true) }
+        if is_closed {
+            self.listen(number);
+        } else {
+            self.give_up(number, true);
+        }
         true
     }
 
     /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged.
     fn abort_oldest(&mut self) -> bool {
-        let oldest = self.oldest(|place| place.role == Role::Closing && place.socket.state() == State::FinWait2);
+        let oldest = self.oldest(|place| {
+            place.role == Role::Closing
+                && matches!(place.socket.state(), State::FinWait1 | State::FinWait2)
+                && place.socket.send_queue() == 0
+        });
         if let Some(number) = oldest {
             self.give_up(number, true);
         }

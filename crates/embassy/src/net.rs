@@ -14,11 +14,7 @@ use tenure::{
     port::{Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
-use crate::{
-    accept::{Places, Role},
-    handle::Mark,
-    sys,
-};
+use crate::{accept::Places, handle::Mark, sys};
 
 /// What the driver asks of embassy-net. `M` makes lanes' futures `F`; a socket is known by its number.
 pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> {
@@ -110,7 +106,7 @@ where
 
     fn register(&mut self, key: Key, socket: &mut u8) -> bool {
         let number = usize::from(*socket);
-        self.places.assign(number, Role::Served(key));
+        self.places.serve(number, key);
         self.report(key, socket, Interest::RECEIVE);
         true
     }

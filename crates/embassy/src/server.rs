@@ -29,6 +29,22 @@ use crate::{
 ///
 /// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
 /// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
+///
+/// A budget is an assertion:
+/// ```
+/// # use tenure_embassy::Memory;
+/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 32 * 1024);
+/// ```
+/// and one that is exceeded does not build:
+/// ```compile_fail
+/// # use tenure_embassy::Memory;
+/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 31 * 1024);
+/// ```
+/// Nor does a server none of whose sockets would listen:
+/// ```compile_fail
+/// # use tenure_embassy::Memory;
+/// const _: Memory<7, 2, 7> = Memory::new();
+/// ```
 pub struct Memory<
     const CONNECTIONS: usize = 7,
     const LANES: usize = 2,
@@ -132,9 +148,9 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         Handle(self.bell)
     }
 
-    /// Serves until [`Handle::stop`]. Whether the stack has a link or an address does not matter: connections live on
-    /// while the network is away, and end with [`LinkDown`](tenure::EndReason::LinkDown) when it comes back with another
-    /// IPv4 address.
+    /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the
+    /// link is away. When the stack loses the IPv4 address that they came by, which ends them in it, they end with
+    /// [`LinkDown`](tenure::EndReason::LinkDown).
     ///
     /// # Cancellation safety
     /// Dropped, it ends every session with [`Shutdown`](tenure::EndReason::Shutdown) and gives the sockets back at once,

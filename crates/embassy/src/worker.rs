@@ -7,7 +7,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use embassy_net::{IpAddress, Stack, tcp::State};
+use embassy_net::{Stack, tcp::State};
 use embassy_time::{Duration, Timer};
 use tenure::{
     Observer, Session,
@@ -149,6 +149,9 @@ where
         let Some(place) = self.driver.port.places.all.get(number) else { return };
         let Role::Served(key) = place.role else { return self.driver.port.places.look(number) };
         let gone = place.socket.state() == State::Closed;
+        if gone && self.is_lost(number) {
+            return self.driver.link_down(key);
+        }
         if gone || self.driver.port.places.is_ready(number) {
             self.driver.ready(key, gone);
         }
@@ -173,26 +176,26 @@ where
         }
     }
 
-    /// Ends connections to an address that this side no longer has: nothing of them can come any more. While it has none
-    /// at all they stay: the network may come back with the same.
+    /// Ends connections to an address that this side no longer has: nothing of them can come any more.
     fn check_address(&mut self) {
         if self.now_ms.wrapping_sub(self.address_ms) < ADDRESS_MS {
             return;
         }
         self.address_ms = self.now_ms;
-        let Some(config) = self.stack.config_v4() else { return };
-        let own = config.address.address();
         for number in 0..SOCKETS {
-            let place = &self.driver.port.places.all[number];
-            if let Role::Served(key) = place.role
-                && let Some(local) = place.socket.local_endpoint()
-                // Without IPv6 there is but one kind of address.
-                && let Some(address) = v4(local.addr)
-                && address != own
+            if let Role::Served(key) = self.driver.port.places.all[number].role
+                && self.is_lost(number)
             {
                 self.driver.link_down(key);
             }
         }
+    }
+
+    /// Whether this side no longer has the address of a connection. The stack resets it when it is next to send.
+    fn is_lost(&self, number: usize) -> bool {
+        let own = self.stack.config_v4().map(|config| config.address.address());
+        let local = self.driver.port.places.all[number].local;
+        local.is_some() && local != own
     }
 
     /// Lets the task be woken when the next deadline is due.
@@ -214,13 +217,5 @@ where
         if Pin::new(timer).poll(context).is_ready() {
             context.waker().wake_by_ref();
         }
-    }
-}
-
-/// The address where it is one of IPv4.
-fn v4(address: IpAddress) -> Option<core::net::Ipv4Addr> {
-    match address.into() {
-        core::net::IpAddr::V4(address) => Some(address),
-        core::net::IpAddr::V6(_) => None,
     }
 }

@@ -52,13 +52,12 @@ fn start(spawner: Spawner) {
     let config = Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
         gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
-        dns_servers: Default::default(),
+        dns_servers: heapless::Vec::new(),
     });
     let (stack, runner) = embassy_net::new(nic, config, RESOURCES.init_with(StackResources::new), machine::time());
     spawner.spawn(network(runner).expect("one network task"));
     spawner.spawn(serve(stack).expect("one server task"));
 }
-
 
 #[riscv_rt::entry]
 fn main() -> ! {

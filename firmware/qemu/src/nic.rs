@@ -5,7 +5,7 @@ use core::{cell::RefCell, task::Context};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
-use static_cell::StaticCell;
+use static_cell::{ConstStaticCell, StaticCell};
 use virtio_drivers::{
     device::net::VirtIONetRaw,
     transport::{DeviceType, Transport, mmio::MmioTransport},
@@ -34,8 +34,8 @@ struct Frame([u8; FRAME_OCTETS]);
 struct Device {
     raw: VirtIONetRaw<Memory, MmioTransport<'static>, FRAMES>,
     slot: usize,
-    received: [Frame; FRAMES],
-    sent: [Frame; SENT_FRAMES],
+    received: &'static mut [Frame; FRAMES],
+    sent: &'static mut [Frame; SENT_FRAMES],
     sent_octets: [usize; SENT_FRAMES],
     /// Which frame the device's token stands for.
     received_of: [u8; FRAMES],
@@ -49,6 +49,8 @@ pub(crate) struct Nic(&'static RefCell<Device>);
 
 /// Finds the network device and starts it. To be called once.
 pub(crate) fn find() -> Option<Nic> {
+    static RECEIVED: ConstStaticCell<[Frame; FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_OCTETS]); FRAMES]);
+    static SENT: ConstStaticCell<[Frame; SENT_FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_OCTETS]); SENT_FRAMES]);
     static DEVICE: StaticCell<RefCell<Device>> = StaticCell::new();
     let (slot, transport) = (0..machine::SLOTS)
         .filter_map(|slot| Some((slot, machine::device(slot)?)))
@@ -59,8 +61,8 @@ pub(crate) fn find() -> Option<Nic> {
         RefCell::new(Device {
             raw,
             slot,
-            received: [Frame([0; FRAME_OCTETS]); FRAMES],
-            sent: [Frame([0; FRAME_OCTETS]); SENT_FRAMES],
+            received: RECEIVED.take(),
+            sent: SENT.take(),
             sent_octets: [0; SENT_FRAMES],
             received_of: [0; FRAMES],
             sent_of: [0; FRAMES],
