@@ -7,7 +7,7 @@ use embassy_time::{Duration, Timer};
 use tenure::{Deadline, EndReason};
 use tenure_embassy::Settings;
 
-use crate::common::{Client, LONG, PORT, SESSIONS, with_server};
+use crate::common::{Client, LONG, PORT, Runs, SESSIONS, SOCKETS, with_server};
 
 fn settings() -> Settings {
     Settings::at(PORT)
@@ -19,7 +19,7 @@ async fn ms(ms: u64) {
 
 #[test]
 fn a_sum_for_each_connection() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         let mut clients = [Client::connect(world).await, Client::connect(world).await, Client::connect(world).await];
         for round in 1..=20 {
             for (factor, client) in (1..).zip(&mut clients) {
@@ -37,7 +37,7 @@ fn a_sum_for_each_connection() {
 
 #[test]
 fn torn_pipelined_long_and_waiting() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         let mut client = Client::connect(world).await;
         for octet in b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7" {
             client.send(&[*octet]).await;
@@ -58,7 +58,7 @@ fn torn_pipelined_long_and_waiting() {
 
 #[test]
 fn a_newcomer_waits_while_every_place_is_taken() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         let mut clients = Vec::new();
         for _ in 0..SESSIONS {
             clients.push(Client::connect(world).await);
@@ -79,7 +79,7 @@ fn a_newcomer_waits_while_every_place_is_taken() {
 
 #[test]
 fn the_least_recently_used_gives_way() {
-    with_server(Settings { lru_purge_enable: true, ..settings() }, 1, async |world| {
+    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
         let mut clients = [Client::connect(world).await, Client::connect(world).await, Client::connect(world).await];
         for client in &mut clients {
             assert_eq!(client.add(1).await, 1);
@@ -107,7 +107,7 @@ fn the_least_recently_used_gives_way() {
 
 #[test]
 fn deadlines() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         let mut silent = Client::connect(world).await;
         let mut slow = Client::connect(world).await;
         slow.send(b"GET /add HT").await;
@@ -129,7 +129,7 @@ fn deadlines() {
 
 #[test]
 fn resets_in_mid_request() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         for octets in [&b"POST /ad"[..], b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"] {
             for _ in 0..10 {
                 let mut client = Client::connect(world).await;
@@ -148,7 +148,7 @@ fn resets_in_mid_request() {
 
 #[test]
 fn closes_by_the_server_leave_sockets_to_newcomers() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         for _ in 0..100 {
             let mut client = Client::connect(world).await;
             client.send(b"GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
@@ -163,7 +163,7 @@ fn closes_by_the_server_leave_sockets_to_newcomers() {
 
 #[test]
 fn stopped_and_run_again() {
-    with_server(settings(), 3, async |world| {
+    with_server(Runs { count: 3, ..Runs::of(settings()) }, async |world| {
         for run in 0..2 {
             let (mut idle, mut waiting) = (Client::connect(world).await, Client::connect(world).await);
             assert_eq!(idle.add(1).await, 1, "run {run}");
@@ -187,7 +187,7 @@ fn stopped_and_run_again() {
 
 #[test]
 fn an_address_that_is_lost_ends_what_came_by_it() {
-    with_server(settings(), 1, async |world| {
+    with_server(Runs::of(settings()), async |world| {
         let mut client = Client::connect(world).await;
         assert_eq!(client.add(1).await, 1);
         let at = |last| {
@@ -207,5 +207,37 @@ fn an_address_that_is_lost_ends_what_came_by_it() {
             client = Client::connect(world).await;
             assert_eq!(client.add(1).await, 1);
         }
+    });
+}
+
+/// A run that is dropped ends its sessions and gives its sockets back; the next one serves.
+#[test]
+fn a_run_that_is_dropped() {
+    with_server(Runs { dropped_after_ms: Some(1_000), ..Runs::of(settings()) }, async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        ms(1_100).await;
+        assert_eq!(world.ends.take(), [EndReason::Shutdown]);
+        assert_eq!(client.add(1).await, 0, "the stack resets what it knows no more");
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+    });
+}
+
+/// Peers that begin to connect and go away leave the sockets to others.
+#[test]
+fn half_open_connections() {
+    with_server(Runs::of(settings()), async |world| {
+        // So that both sides know each other's hardware address.
+        assert_eq!(Client::connect(world).await.add(1).await, 1);
+        let mut half_open = Vec::new();
+        world.cut(true);
+        for _ in 0..SOCKETS {
+            half_open.push(Client::begin(world).await);
+        }
+        drop(half_open);
+        ms(12_000).await;
+        world.cut(false);
+        assert_eq!(Client::connect(world).await.add(1).await, 1);
     });
 }

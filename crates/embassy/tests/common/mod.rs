@@ -38,6 +38,8 @@ struct Plug {
     own: Rc<RefCell<End>>,
     other: Rc<RefCell<End>>,
     address: u8,
+    /// What comes is lost.
+    cut: &'static Cell<bool>,
 }
 
 struct Frame(Vec<u8>);
@@ -69,6 +71,9 @@ impl Driver for Plug {
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame, Room)> {
         let mut own = self.own.borrow_mut();
         own.waker = Some(context.waker().clone());
+        if self.cut.get() {
+            own.frames.clear();
+        }
         Some((Frame(own.frames.pop_front()?), Room(self.other.clone())))
     }
 
@@ -194,34 +199,63 @@ pub(crate) struct World<'a> {
     pub(crate) server: Stack<'static>,
     pub(crate) handle: tenure_embassy::Handle,
     pub(crate) ends: &'a Ends,
+    cut: &'a Cell<bool>,
 }
 
-/// Runs a test beside a server of three sessions and two lanes. The server runs `runs` times.
-pub(crate) fn with_server<F: Future<Output = ()>>(
-    settings: Settings,
-    runs: u32,
-    test: impl FnOnce(World<'static>) -> F,
-) {
+/// How a server is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Runs {
+    pub(crate) settings: Settings,
+    /// How often, one run after the other.
+    pub(crate) count: u32,
+    /// When one more run, before those, is dropped.
+    pub(crate) dropped_after_ms: Option<u64>,
+}
+
+impl Runs {
+    /// Once.
+    pub(crate) fn of(settings: Settings) -> Self {
+        Runs { settings, count: 1, dropped_after_ms: None }
+    }
+}
+
+impl World<'_> {
+    /// What the server sends is lost, or no longer so.
+    pub(crate) fn cut(&self, lost: bool) {
+        self.cut.set(lost);
+    }
+}
+
+/// Runs a test beside a server of three sessions and two lanes.
+pub(crate) fn with_server<F: Future<Output = ()>>(runs: Runs, test: impl FnOnce(World<'static>) -> F) {
     // Time is one for the whole process.
     static TIME: Mutex<()> = Mutex::new(());
     let _time = TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (one, two) = (Rc::<RefCell<End>>::default(), Rc::<RefCell<End>>::default());
-    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address| Plug {
+    let cut: &'static Cell<bool> = Box::leak(Box::default());
+    let whole: &'static Cell<bool> = Box::leak(Box::default());
+    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut| Plug {
         own: own.clone(),
         other: other.clone(),
         address,
+        cut,
     };
     let resources = || Box::leak(Box::new(StackResources::<16>::new()));
-    let (server_stack, mut server_runner) = embassy_net::new(plug(&one, &two, 1), config(SERVER), resources(), 1);
-    let (client_stack, mut client_runner) = embassy_net::new(plug(&two, &one, 2), config(CLIENT), resources(), 2);
+    let (server_stack, mut server_runner) =
+        embassy_net::new(plug(&one, &two, 1, whole), config(SERVER), resources(), 1);
+    let (client_stack, mut client_runner) = embassy_net::new(plug(&two, &one, 2, cut), config(CLIENT), resources(), 2);
     let memory = Box::leak(Box::new(Memory::<SESSIONS, LANES, SOCKETS, 600, 512>::new()));
-    let mut server: Board = Server::new(memory, settings);
+    let mut server: Board = Server::new(memory, runs.settings);
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();
-    let world = World { client: client_stack, server: server_stack, handle: server.handle(), ends };
+    let world = World { client: client_stack, server: server_stack, handle: server.handle(), ends, cut };
     let test = pin!(test(world));
     let serve = pin!(async {
-        for _ in 0..runs {
+        if let Some(ms) = runs.dropped_after_ms {
+            let run = server.run(server_stack, &app, ends);
+            let _ = embassy_time::with_timeout(Duration::from_millis(ms), run).await;
+        }
+        for _ in 0..runs.count {
             server.run(server_stack, &app, ends).await;
         }
     });
@@ -249,6 +283,15 @@ impl Client {
         let mut client = Client::new(world);
         client.socket.set_nagle_enabled(false);
         client.socket.connect((SERVER, PORT)).await.expect("a server that listens");
+        client
+    }
+
+    /// Sends its SYN and waits a little.
+    pub(crate) async fn begin(world: World<'_>) -> Self {
+        let mut client = Client::new(world);
+        let connected =
+            embassy_time::with_timeout(Duration::from_millis(10), client.socket.connect((SERVER, PORT))).await;
+        assert!(connected.is_err());
         client
     }
 
