@@ -5,6 +5,7 @@ mod close;
 mod drip;
 mod instructions;
 mod memory;
+mod qemu;
 mod riscv;
 mod server;
 mod waiting;
@@ -20,6 +21,7 @@ cargo xtask NAME
   instructions --record   writes that record anew
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
+  qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["memory"] => memory::run(),
+        ["qemu"] => qemu::run(),
         ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),

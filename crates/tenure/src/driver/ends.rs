@@ -1,6 +1,6 @@
 //! How connections end: one at a time, at once or behind their last response, and all of them.
 
-use super::{Driver, Interest, Port};
+use super::{Driver, Interest, Key, Port};
 use crate::{
     ConnectionId, EndReason, Observer,
     table::{NONE, Stage},
@@ -107,6 +107,17 @@ impl<P: Port> Driver<P> {
             }
         }
         true
+    }
+
+    /// The network that a connection came by is gone: ends it at once with [`EndReason::LinkDown`].
+    #[cold]
+    pub fn link_down(&mut self, key: Key) {
+        let Some(slot) = self.table.get(key.index, key.generation) else { return };
+        if slot.stage == Stage::Closing {
+            return self.let_go(key.index, true);
+        }
+        self.end(key.index, EndReason::LinkDown, true);
+        self.serve_waiting();
     }
 
     /// Lets the exchange at work be the last of its connection.

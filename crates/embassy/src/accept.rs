@@ -1,0 +1,338 @@
+//! The sockets: which of them listen, are served, or still close. The stack keeps no backlog: a newcomer is taken only
+//! where a socket listens, so all that are free do, and one that is still closing gives way when none is left.
+
+use core::{
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use embassy_net::tcp::{State, TcpSocket};
+use tenure::port::{Interest, Key};
+
+use crate::{handle::Mark, sys};
+
+/// What a socket is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing: the server stops.
+    Free,
+    Listening,
+    /// A peer has begun to connect.
+    HalfOpen,
+    /// Connected, waiting for a place among those that are served.
+    Newcomer,
+    Served(Key),
+    /// Given up, but not flushed, or the peer has not closed yet.
+    Closing,
+}
+
+/// One socket and its role.
+pub(crate) struct Place<'a> {
+    pub(crate) socket: TcpSocket<'a>,
+    pub(crate) role: Role,
+    /// What the driver wants to know of it.
+    pub(crate) interest: Interest,
+    /// Since when it has its role.
+    since_ms: u32,
+    /// This side's address of a connection that is served, where it is one of IPv4.
+    pub(crate) local: Option<Ipv4Addr>,
+}
+
+/// Whether `then` is not after `now`; times wrap.
+fn is_due(then_ms: u32, now_ms: u32) -> bool {
+    now_ms.wrapping_sub(then_ms) < 1 << 31
+}
+
+/// All sockets of a server.
+pub(crate) struct Places<'a, const SOCKETS: usize> {
+    pub(crate) all: [Place<'a>; SOCKETS],
+    marks: &'static [Mark; SOCKETS],
+    port: u16,
+    /// How long one may take to connect or to close.
+    patience_ms: u32,
+    pub(crate) now_ms: u32,
+    listening: u32,
+    newcomers: u32,
+    /// Half open ones and closing ones: those whose time is bounded.
+    passing: u32,
+    due_ms: u32,
+    /// How many sockets should listen.
+    spares: u32,
+    /// No more newcomers.
+    stopping: bool,
+}
+
+impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
+    /// Lets every socket listen.
+    pub(crate) fn new(
+        sockets: impl FnMut(usize) -> TcpSocket<'a>,
+        marks: &'static [Mark; SOCKETS],
+        port: u16,
+        spares: u32,
+        patience_ms: u32,
+        now_ms: u32,
+    ) -> Self {
+        let mut sockets = sockets;
+        let all = core::array::from_fn(|number| Place {
+            socket: sockets(number),
+            role: Role::Free,
+            interest: Interest::NONE,
+            since_ms: now_ms,
+            local: None,
+        });
+        let mut places = Places {
+            all,
+            marks,
+            port,
+            patience_ms,
+            now_ms,
+            listening: 0,
+            newcomers: 0,
+            passing: 0,
+            due_ms: 0,
+            spares,
+            stopping: false,
+        };
+        for number in 0..SOCKETS {
+            places.listen(number);
+        }
+        places
+    }
+
+    pub(crate) fn newcomers(&self) -> u32 {
+        self.newcomers
+    }
+
+    /// Whether nothing is left of any connection.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.passing == 0
+    }
+
+    /// The socket is to be looked at.
+    pub(crate) fn mark(&self, number: usize) {
+        self.marks[number].set();
+    }
+
+    pub(crate) fn waker(&self, number: usize) -> Waker {
+        sys::waker(&self.marks[number])
+    }
+
+    /// The one count that a role is counted in.
+    fn count(&mut self, role: Role) -> Option<&mut u32> {
+        match role {
+            Role::Listening => Some(&mut self.listening),
+            Role::Newcomer => Some(&mut self.newcomers),
+            Role::HalfOpen | Role::Closing => Some(&mut self.passing),
+            Role::Free | Role::Served(_) => None,
+        }
+    }
+
+    pub(crate) fn assign(&mut self, number: usize, role: Role) {
+        let place = &mut self.all[number];
+        let before = core::mem::replace(&mut place.role, role);
+        place.since_ms = self.now_ms;
+        if let Some(count) = self.count(before) {
+            *count -= 1;
+        }
+        if let Some(count) = self.count(role) {
+            *count += 1;
+        }
+        if matches!(role, Role::HalfOpen | Role::Closing) && self.passing == 1 {
+            self.due_ms = self.now_ms.wrapping_add(self.patience_ms);
+        }
+    }
+
+    /// Lets the driver have a newcomer.
+    pub(crate) fn serve(&mut self, number: usize, key: Key) {
+        self.assign(number, Role::Served(key));
+        let place = &mut self.all[number];
+        place.local = place.socket.local_endpoint().and_then(|endpoint| match endpoint.addr.into() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+    }
+
+    /// Lets a closed socket listen.
+    fn listen(&mut self, number: usize) {
+        if self.stopping {
+            return self.assign(number, Role::Free);
+        }
+        let waker = self.waker(number);
+        let place = &mut self.all[number];
+        // It enters its state at once; only the wait for a peer is pending.
+        let accepted = pin!(place.socket.accept(self.port)).poll(&mut Context::from_waker(&waker));
+        if let Poll::Ready(Err(error)) = accepted {
+            log::error!("a socket cannot listen at port {}: {error:?}", self.port);
+            return self.assign(number, Role::Free);
+        }
+        // A response is sent as soon as it is there.
+        place.socket.set_nagle_enabled(false);
+        self.assign(number, Role::Listening);
+    }
+
+    /// Nobody is accepted any more.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        for number in 0..SOCKETS {
+            match self.all[number].role {
+                Role::Listening => {
+                    self.all[number].socket.close();
+                    self.assign(number, Role::Free);
+                }
+                Role::HalfOpen | Role::Newcomer => self.give_up(number, true),
+                _ => {}
+            }
+        }
+    }
+
+    /// Closes a socket: octets and the close are flushed before it listens again.
+    pub(crate) fn give_up(&mut self, number: usize, abort: bool) {
+        let place = &mut self.all[number];
+        place.interest = Interest::NONE;
+        if abort {
+            place.socket.abort();
+        } else {
+            place.socket.close();
+        }
+        self.assign(number, Role::Closing);
+        self.mark(number);
+    }
+
+    /// Does what a socket that is not served needs now.
+    pub(crate) fn look(&mut self, number: usize) {
+        let state = self.all[number].socket.state();
+        match self.all[number].role {
+            Role::Free | Role::Served(_) => {}
+            Role::Listening | Role::HalfOpen => match state {
+                State::Closed => self.listen(number),
+                State::Listen | State::SynSent | State::SynReceived => {
+                    let role = if state == State::Listen { Role::Listening } else { Role::HalfOpen };
+                    if role != self.all[number].role {
+                        self.assign(number, role);
+                    }
+                    self.watch_state(number);
+                }
+                _ => {
+                    self.assign(number, Role::Newcomer);
+                    self.look(number);
+                }
+            },
+            Role::Newcomer => {
+                let place = &mut self.all[number];
+                if state == State::Closed || !place.socket.may_recv() {
+                    return self.give_up(number, false);
+                }
+                self.watch(number, Interest::NONE);
+            }
+            Role::Closing => {
+                let waker = self.waker(number);
+                let place = &mut self.all[number];
+                let flushed = pin!(place.socket.flush()).poll(&mut Context::from_waker(&waker)).is_ready();
+                match state {
+                    // Both sides have closed, and the stack has acknowledged the peer's close before it told of it.
+                    State::Closed | State::TimeWait if flushed => self.listen(number),
+                    // The peer has all that was sent; nothing but its own close is missing.
+                    _ if flushed => self.watch_state(number),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Aborts what has been passing for too long, and what has been flushed where too few sockets listen. Returns in how many
+    /// milliseconds it is to be called again.
+    pub(crate) fn tend(&mut self) -> Option<u32> {
+        if self.passing == 0 {
+            return None;
+        }
+        let lacks = self.listening < self.spares && !self.stopping;
+        if lacks || is_due(self.due_ms, self.now_ms) {
+            self.due_ms = self.now_ms.wrapping_add(self.patience_ms);
+            // Those whose reset is still to be sent will listen soon.
+            let mut soon = self.listening;
+            for number in 0..SOCKETS {
+                soon += u32::from(self.tend_one(number));
+            }
+            if !self.stopping {
+                while soon < self.spares && self.abort_oldest() {
+                    soon += 1;
+                }
+            }
+        }
+        Some(self.due_ms.wrapping_sub(self.now_ms))
+    }
+
+    /// Aborts a socket that has been passing for too long. Returns whether it is about to listen again.
+    fn tend_one(&mut self, number: usize) -> bool {
+        let place = &self.all[number];
+        if !matches!(place.role, Role::HalfOpen | Role::Closing) {
+            return false;
+        }
+        let due_ms = place.since_ms.wrapping_add(self.patience_ms);
+        let is_closed = place.socket.state() == State::Closed;
+        if !is_due(due_ms, self.now_ms) {
+            if is_due(due_ms, self.due_ms) {
+                self.due_ms = due_ms;
+            }
+            return is_closed;
+        }
+        // One that has been aborted and still has its reset to send has no network to send it to.
+        if is_closed {
+            self.listen(number);
+        } else {
+            self.give_up(number, true);
+        }
+        true
+    }
+
+    /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged.
+    fn abort_oldest(&mut self) -> bool {
+        let oldest = self.oldest(|place| {
+            place.role == Role::Closing
+                && matches!(place.socket.state(), State::FinWait1 | State::FinWait2)
+                && place.socket.send_queue() == 0
+        });
+        if let Some(number) = oldest {
+            self.give_up(number, true);
+        }
+        oldest.is_some()
+    }
+
+    fn oldest(&self, is_one: impl Fn(&Place<'_>) -> bool) -> Option<usize> {
+        let those = self.all.iter().enumerate().filter(|(_, place)| is_one(place));
+        those.max_by_key(|(_, place)| self.now_ms.wrapping_sub(place.since_ms)).map(|(number, _)| number)
+    }
+
+    /// The newcomer that has waited longest.
+    pub(crate) fn longest_waiting(&self) -> Option<usize> {
+        self.oldest(|place| place.role == Role::Newcomer)
+    }
+
+    /// Whether a served socket has what is asked for.
+    pub(crate) fn is_ready(&self, number: usize) -> bool {
+        let place = &self.all[number];
+        let (socket, interest) = (&place.socket, place.interest);
+        interest.receives() && (socket.can_recv() || !socket.may_recv())
+            || interest.sends() && (socket.can_send() || !socket.may_send())
+    }
+
+    /// Lets the socket's mark be set when that happens; a failure sets it in any case.
+    pub(crate) fn watch(&mut self, number: usize, interest: Interest) {
+        let waker = self.waker(number);
+        let context = &mut Context::from_waker(&waker);
+        let socket = &mut self.all[number].socket;
+        let _ = if interest.receives() {
+            pin!(socket.wait_read_ready()).poll(context).map(|()| Ok(0))
+        } else {
+            // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
+            pin!(socket.write(&[])).poll(context)
+        };
+    }
+
+    /// Lets the mark be set when a socket that cannot send changes its state.
+    fn watch_state(&mut self, number: usize) {
+        let waker = self.waker(number);
+        let _ = pin!(self.all[number].socket.wait_write_ready()).poll(&mut Context::from_waker(&waker));
+    }
+}

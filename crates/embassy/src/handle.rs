@@ -1,0 +1,144 @@
+//! What reaches a running server from elsewhere: marks of sockets and lanes that something has happened to, and the wish
+//! that it stop.
+
+use core::task::Waker;
+
+use embassy_sync::waitqueue::AtomicWaker;
+use portable_atomic::{AtomicU8, AtomicU32, Ordering};
+
+/// Sockets that can be told apart at the most.
+pub(crate) const SOCKETS_MAX: usize = 32 * WORDS;
+/// Lanes that can be told apart at the most.
+pub(crate) const LANES_MAX: usize = 32;
+const WORDS: usize = 4;
+
+/// How a server is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    Not,
+    /// Exchanges in flight are finished.
+    Gently,
+    Now,
+}
+
+/// Who is to be looked at, and the task that looks.
+pub(crate) struct Bell {
+    task: AtomicWaker,
+    sockets: [AtomicU32; WORDS],
+    lanes: AtomicU32,
+    stop: AtomicU8,
+}
+
+impl Bell {
+    pub(crate) const fn new() -> Self {
+        Bell {
+            task: AtomicWaker::new(),
+            sockets: [const { AtomicU32::new(0) }; WORDS],
+            lanes: AtomicU32::new(0),
+            stop: AtomicU8::new(0),
+        }
+    }
+
+    /// The task to be woken from now on.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        self.task.register(waker);
+    }
+
+    /// Takes the marks of 32 sockets; `None` behind the last ones.
+    pub(crate) fn take_sockets(&self, word: usize) -> Option<u32> {
+        self.sockets.get(word).map(take)
+    }
+
+    /// Takes the marks of the lanes.
+    pub(crate) fn take_lanes(&self) -> u32 {
+        take(&self.lanes)
+    }
+
+    /// Whether anybody is to be looked at.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.lanes.load(Ordering::Acquire) != 0 || self.sockets.iter().any(|word| word.load(Ordering::Acquire) != 0)
+    }
+
+    pub(crate) fn stop(&self) -> Stop {
+        match self.stop.load(Ordering::Acquire) {
+            0 => Stop::Not,
+            1 => Stop::Gently,
+            _ => Stop::Now,
+        }
+    }
+
+    /// As it was before anything happened.
+    pub(crate) fn reset(&self) {
+        self.stop.store(0, Ordering::Release);
+        self.lanes.store(0, Ordering::Release);
+        for word in &self.sockets {
+            word.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// Mostly there is nothing to take, which costs no read-modify-write.
+fn take(word: &AtomicU32) -> u32 {
+    if word.load(Ordering::Acquire) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
+}
+
+/// What a mark is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Of {
+    Socket(u8),
+    Lane(u8),
+}
+
+/// One socket or lane, as wakers know it. All zero before it belongs to a bell: a static of it takes no flash.
+pub(crate) struct Mark {
+    bell: Option<&'static Bell>,
+    of: Of,
+}
+
+impl Mark {
+    /// Of nothing yet.
+    pub(crate) const fn new() -> Self {
+        Mark { bell: None, of: Of::Socket(0) }
+    }
+
+    pub(crate) fn belong(&mut self, bell: &'static Bell, of: Of) {
+        *self = Mark { bell: Some(bell), of };
+    }
+
+    /// Sets it and wakes the task.
+    pub(crate) fn set(&self) {
+        if let Some(bell) = self.bell {
+            let (word, bit) = match self.of {
+                Of::Socket(number) => (&bell.sockets[usize::from(number) / 32], number % 32),
+                Of::Lane(number) => (&bell.lanes, number % 32),
+            };
+            word.fetch_or(1 << bit, Ordering::AcqRel);
+            bell.task.wake();
+        }
+    }
+}
+
+/// Reaches a server while it runs, from anywhere.
+#[derive(Clone, Copy)]
+pub struct Handle(pub(crate) &'static Bell);
+
+impl core::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Handle({:?})", self.0.stop())
+    }
+}
+
+impl Handle {
+    /// Stops the server: idle connections end, exchanges in flight have until [`flush_ms`](tenure::Deadlines::flush_ms).
+    /// Does nothing where it does not run.
+    pub fn stop(&self) {
+        self.0.stop.fetch_max(Stop::Gently as u8, Ordering::AcqRel);
+        self.0.task.wake();
+    }
+
+    /// Stops the server at once.
+    pub fn stop_now(&self) {
+        self.0.stop.fetch_max(Stop::Now as u8, Ordering::AcqRel);
+        self.0.task.wake();
+    }
+}

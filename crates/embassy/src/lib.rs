@@ -1,0 +1,55 @@
+//! [`tenure`] on embassy-net, for boards: no heap, memory that is a constant of the program, one task that looks only at
+//! sockets to which something has happened.
+//!
+//! ```no_run
+//! use embassy_net::Stack;
+//! use static_cell::ConstStaticCell;
+//! use tenure::{Request, Router, get};
+//! use tenure_embassy::{Memory, Server, Settings};
+//!
+//! async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+//!     "hello"
+//! }
+//!
+//! // Seven connections on two lanes, and nine sockets of the stack.
+//! static MEMORY: ConstStaticCell<Memory<7, 2, 9>> = ConstStaticCell::new(Memory::new());
+//!
+//! async fn serve(stack: Stack<'static>) {
+//!     let mut server = Server::new(MEMORY.take(), Settings::at(80));
+//!     server.run(stack, &Router::new().route("/", get(hello)), &()).await;
+//! }
+//! ```
+//!
+//! The stack stays the application's: the server takes as many TCP sockets of it as its memory says
+//! (`StackResources` must have room for them) and gives them back when it has stopped.
+//!
+//! A handler that waits for time (`embassy_time::Timer`) is woken through the lane that it runs in, not through a task:
+//! the time driver needs a queue that takes any waker (`embassy-time`'s features `generic-queue-…`).
+//!
+//! # From `esp_http_server`
+//! | there | here |
+//! |---|---|
+//! | `server_port` | [`Settings::server_port`] |
+//! | `max_open_sockets` | `CONNECTIONS` of [`Memory`] |
+//! | `backlog_conn` | `SOCKETS` of [`Memory`], less its `CONNECTIONS` |
+//! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
+//! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_octets_per_s`: for the whole, not a call |
+//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
+//! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |
+//! | `httpd_sess_update_lru_counter` | [`Request::pin`](tenure::Request::pin) |
+//! | `httpd_stop` | [`Handle::stop`] |
+//! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
+#![no_std]
+
+mod accept;
+mod clock;
+mod handle;
+mod net;
+mod server;
+mod settings;
+mod sys;
+mod worker;
+
+pub use handle::Handle;
+pub use server::{Memory, Server};
+pub use settings::Settings;

@@ -1,0 +1,200 @@
+//! A server: its memory, and its runs on a network stack.
+
+use core::{
+    future::poll_fn,
+    marker::PhantomData,
+    net::{Ipv4Addr, SocketAddr},
+    pin::{Pin, pin},
+};
+
+use embassy_net::{Stack, tcp::TcpSocket};
+use tenure::{
+    Handler, Observer, Session,
+    port::{Buffer, Wire, lane},
+};
+
+use crate::{
+    Handle, Settings,
+    accept::Places,
+    clock,
+    handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
+    net::EmbassyPort,
+    sys,
+    worker::Worker,
+};
+
+/// Octets of a server, all of them: `CONNECTIONS` at once, `LANES` requests being answered at once with three buffers of
+/// `BUFFER` octets each (a request's head, its body, responses), and `SOCKETS` of the stack with two rings of `RING` octets
+/// each.
+///
+/// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
+/// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
+///
+/// A budget is an assertion:
+/// ```
+/// # use tenure_embassy::Memory;
+/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 32 * 1024);
+/// ```
+/// and one that is exceeded does not build:
+/// ```compile_fail
+/// # use tenure_embassy::Memory;
+/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 31 * 1024);
+/// ```
+/// Nor does a server none of whose sockets would listen:
+/// ```compile_fail
+/// # use tenure_embassy::Memory;
+/// const _: Memory<7, 2, 7> = Memory::new();
+/// ```
+pub struct Memory<
+    const CONNECTIONS: usize = 7,
+    const LANES: usize = 2,
+    const SOCKETS: usize = 9,
+    const RING: usize = 1_460,
+    const BUFFER: usize = 1_024,
+> {
+    rings: [[[u8; RING]; 2]; SOCKETS],
+    buffers: [[[u8; BUFFER]; 3]; LANES],
+    socket_marks: [Mark; SOCKETS],
+    lane_marks: [Mark; LANES],
+    bell: Bell,
+}
+
+impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
+    Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+{
+    /// How much that is, in octets; beside it there is what [`Server::run`]'s future takes, a constant too.
+    pub const OCTETS: usize = size_of::<Self>();
+
+    /// The memory of one server.
+    ///
+    /// Fails to compile where there are no more sockets than connections, no lanes, or more than 128 sockets or 32 lanes.
+    pub const fn new() -> Self {
+        const {
+            assert!(SOCKETS > CONNECTIONS, "a server needs more sockets than connections: one at least must listen");
+            assert!(CONNECTIONS > 0 && LANES > 0, "a server needs a connection and a lane");
+            assert!(SOCKETS <= SOCKETS_MAX && LANES <= LANES_MAX, "a server has 128 sockets and 32 lanes at the most");
+            assert!(BUFFER >= 256, "a buffer needs 256 octets: no response head would fit");
+            assert!(RING > 0, "a ring needs octets");
+        }
+        Memory {
+            rings: [[[0; RING]; 2]; SOCKETS],
+            buffers: [[[0; BUFFER]; 3]; LANES],
+            socket_marks: [const { Mark::new() }; SOCKETS],
+            lane_marks: [const { Mark::new() }; LANES],
+            bell: Bell::new(),
+        }
+    }
+}
+
+impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize> Default
+    for Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+{
+    fn default() -> Self {
+        Memory::new()
+    }
+}
+
+impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
+    core::fmt::Debug for Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+{
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} octets)", Self::OCTETS)
+    }
+}
+
+/// A server, which can run, stop and run again.
+pub struct Server<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize> {
+    settings: Settings,
+    rings: &'static mut [[[u8; RING]; 2]; SOCKETS],
+    wires: [Wire<S>; LANES],
+    socket_marks: &'static [Mark; SOCKETS],
+    lane_marks: &'static [Mark; LANES],
+    bell: &'static Bell,
+}
+
+impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize> core::fmt::Debug
+    for Server<S, CONNECTIONS, LANES, SOCKETS, RING>
+{
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Server({:?})", self.settings)
+    }
+}
+
+impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize>
+    Server<S, CONNECTIONS, LANES, SOCKETS, RING>
+{
+    /// A server that does not run yet, in that memory.
+    pub fn new<const BUFFER: usize>(
+        memory: &'static mut Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>,
+        settings: Settings,
+    ) -> Self {
+        let Memory { rings, buffers, socket_marks, lane_marks, bell } = memory;
+        let bell: &'static Bell = bell;
+        for (number, mark) in (0..).zip(socket_marks.iter_mut()) {
+            mark.belong(bell, Of::Socket(number));
+        }
+        for (number, mark) in (0..).zip(lane_marks.iter_mut()) {
+            mark.belong(bell, Of::Lane(number));
+        }
+        let wires = buffers.each_mut().map(|[input, body, output]| {
+            let buffer = |octets: &'static mut [u8; BUFFER]| Buffer::from(&mut octets[..]);
+            Wire::new(buffer(input), buffer(body), buffer(output), settings.limits)
+        });
+        Server { settings, rings, wires, socket_marks, lane_marks, bell }
+    }
+
+    /// Reaches the server while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle(self.bell)
+    }
+
+    /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the
+    /// link is away. When the stack loses the IPv4 address that they came by, which ends them in it, they end with
+    /// [`LinkDown`](tenure::EndReason::LinkDown).
+    ///
+    /// # Cancellation safety
+    /// Dropped, it ends every session with [`Shutdown`](tenure::EndReason::Shutdown) and gives the sockets back at once,
+    /// without a word to the peers. It can be run again then, as after a stop.
+    ///
+    /// # Panics
+    /// When the stack has no room for as many sockets.
+    pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
+        self.bell.reset();
+        observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));
+        let Server { settings, rings, wires, socket_marks, lane_marks, bell } = self;
+        let wires: &[Wire<S>; LANES] = wires;
+        let lanes = Lanes {
+            // The future's type is known here and nowhere else: it has no name.
+            futures: pin!(core::array::from_fn(|number| lane(&wires[number], app, observer))),
+            make: |wire| lane(wire, app, observer),
+            wires: PhantomData,
+        };
+        let mut rings = rings.iter_mut();
+        let sockets = |_| {
+            let [received, sent] = rings.next().expect("as many rings as sockets");
+            TcpSocket::new(stack, received, sent)
+        };
+        let (port, patience_ms) = (settings.server_port, settings.deadlines.flush_ms);
+        let spares = (SOCKETS - CONNECTIONS) as u32;
+        let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
+            places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
+            futures: sys::parts(lanes.futures),
+            make: lanes.make,
+            observer,
+            wires,
+            lane_marks,
+            types: PhantomData,
+        };
+        let mut worker = Worker::new(port, settings, stack, bell);
+        poll_fn(|context| worker.turn(context)).await;
+        drop(worker);
+        observer.stopped();
+    }
+}
+
+/// The futures of the lanes where they are, and what makes them anew: of one type.
+struct Lanes<'w, 'a, S: 'w, F, M: Fn(&'w Wire<S>) -> F, const LANES: usize> {
+    futures: Pin<&'a mut [F; LANES]>,
+    make: M,
+    wires: PhantomData<&'w Wire<S>>,
+}

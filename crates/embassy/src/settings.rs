@@ -1,0 +1,30 @@
+//! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
+
+use tenure::{Deadlines, Limits};
+
+/// What a server is set to. How many connections, lanes and octets there are is [`Memory`](crate::Memory)'s.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The port at which it listens, on every address that the stack has.
+    pub server_port: u16,
+    /// Whether a connection beyond those there is room for takes the place of the least recently used idle one. Otherwise
+    /// it waits.
+    pub lru_purge_enable: bool,
+    /// Bounds in time.
+    pub deadlines: Deadlines,
+    /// Bounds in octets.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { server_port: 80, lru_purge_enable: false, deadlines: Deadlines::BOARD, limits: Limits::BOARD }
+    }
+}
+
+impl Settings {
+    /// The defaults, listening at that port.
+    pub fn at(server_port: u16) -> Self {
+        Settings { server_port, ..Settings::default() }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the language cannot say safely without a heap: a waker that is a reference, and the parts of a pinned array.
+#![allow(unsafe_code, reason = "all of this crate's unsafe code is here")]
+
+use core::{
+    pin::Pin,
+    task::{RawWaker, RawWakerVTable, Waker},
+};
+
+use heapless::Vec;
+
+use crate::handle::Mark;
+
+/// Dropping such a waker does nothing: a mark is never given back.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake, wake, |_| {});
+
+/// A waker that sets the mark.
+#[inline]
+pub(crate) fn waker(mark: &'static Mark) -> Waker {
+    let data = core::ptr::from_ref(mark).cast();
+    // SAFETY: the functions of the table only share `data`, which points to a mark that lives for ever, from any thread,
+    // which `Mark: Sync` allows (asserted below).
+    unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+}
+
+fn wake(data: *const ()) {
+    // SAFETY: only `waker` makes wakers of this table, and its pointers are of `&'static Mark`.
+    let mark = unsafe { &*data.cast::<Mark>() };
+    mark.set();
+}
+
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    is_sync::<Mark>();
+};
+
+/// The pinned parts of a pinned array, the last one first.
+pub(crate) fn parts<T, const COUNT: usize>(array: Pin<&mut [T; COUNT]>) -> Vec<Pin<&mut T>, COUNT> {
+    // SAFETY: the parts are as pinned as the array: they are handed out pinned, and nothing else of it is ever moved.
+    let array = unsafe { array.get_unchecked_mut() };
+    // SAFETY: the same.
+    array.iter_mut().rev().map(|part| unsafe { Pin::new_unchecked(part) }).collect()
+}

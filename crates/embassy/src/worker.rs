@@ -1,0 +1,221 @@
+//! The worker: the one task that serves, one turn a wake-up.
+
+use core::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use embassy_net::{Stack, tcp::State};
+use embassy_time::{Duration, Timer};
+use tenure::{
+    Observer, Session,
+    port::{Driver, DriverSettings, Wire},
+};
+
+use crate::{
+    Settings,
+    accept::Role,
+    clock,
+    handle::{Bell, Stop},
+    net::EmbassyPort,
+};
+
+/// Times that marked sockets and lanes are looked at in one turn before other tasks have theirs.
+const ROUNDS_MAX: u32 = 8;
+/// How often it is looked whether this side's address has changed, while there are connections. The stack has room for
+/// one waker only that it would tell, and that is the application's.
+const ADDRESS_MS: u32 = 1_000;
+/// What is further away than this is waited for in several steps.
+const FAR_MS: u32 = 60_000;
+
+pub(crate) struct Worker<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize>
+where
+    S: Session,
+    F: Future<Output = Infallible> + 'a,
+    M: Fn(&'w Wire<S>) -> F,
+    O: Observer,
+{
+    driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
+    stack: Stack<'a>,
+    bell: &'static Bell,
+    timer: Option<(u32, Timer)>,
+    now_ms: u32,
+    address_ms: u32,
+    stopped: Stop,
+}
+
+/// However it ends, every session is ended.
+impl<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> Drop
+    for Worker<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
+where
+    S: Session,
+    F: Future<Output = Infallible> + 'a,
+    M: Fn(&'w Wire<S>) -> F,
+    O: Observer,
+{
+    fn drop(&mut self) {
+        self.driver.end_all();
+    }
+}
+
+impl<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize>
+    Worker<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
+where
+    S: Session,
+    F: Future<Output = Infallible> + 'a,
+    M: Fn(&'w Wire<S>) -> F,
+    O: Observer,
+{
+    pub(crate) fn new(
+        port: EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>,
+        settings: &Settings,
+        stack: Stack<'a>,
+        bell: &'static Bell,
+    ) -> Self {
+        let driver_settings = DriverSettings {
+            connections_max: CONNECTIONS as u32,
+            lanes_max: LANES as u32,
+            evict: settings.lru_purge_enable,
+            deadlines: settings.deadlines,
+            limits: settings.limits,
+            worker: 0,
+        };
+        let driver = Driver::new(port, heapless::Vec::new(), heapless::Vec::new(), driver_settings);
+        let now_ms = clock::now_ms();
+        Worker { driver, stack, bell, timer: None, now_ms, address_ms: now_ms, stopped: Stop::Not }
+    }
+
+    /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
+    pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.bell.listen(context.waker());
+        self.now_ms = clock::now_ms();
+        self.driver.set_now(self.now_ms);
+        self.driver.port.places.now_ms = self.now_ms;
+        self.obey();
+        for _ in 0..ROUNDS_MAX {
+            if !self.bell.is_rung() {
+                break;
+            }
+            self.answer_bell();
+            // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
+            self.admit();
+        }
+        self.driver.expire();
+        self.check_address();
+        // Deadlines may have made room.
+        self.admit();
+        let tend_ms = self.driver.port.places.tend();
+        if self.stopped != Stop::Not && self.driver.count() == 0 && self.driver.port.places.is_quiet() {
+            return Poll::Ready(());
+        }
+        if self.bell.is_rung() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.sleep(tend_ms, context);
+        Poll::Pending
+    }
+
+    /// Stops where that is asked for.
+    fn obey(&mut self) {
+        let stop = self.bell.stop();
+        if stop > self.stopped {
+            self.stopped = stop;
+            self.driver.port.places.stop();
+            if stop == Stop::Now { self.driver.end_all() } else { self.driver.stop() }
+        }
+    }
+
+    /// Looks at every socket and lane that has been marked, and at no other.
+    fn answer_bell(&mut self) {
+        let mut word = 0;
+        while let Some(mut bits) = self.bell.take_sockets(word) {
+            while bits != 0 {
+                self.look(word * 32 + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+            word += 1;
+        }
+        let mut bits = self.bell.take_lanes();
+        while bits != 0 {
+            self.driver.woken(bits.trailing_zeros());
+            bits &= bits - 1;
+        }
+    }
+
+    fn look(&mut self, number: usize) {
+        let Some(place) = self.driver.port.places.all.get(number) else { return };
+        let Role::Served(key) = place.role else { return self.driver.port.places.look(number) };
+        let gone = place.socket.state() == State::Closed;
+        if gone && self.is_lost(number) {
+            return self.driver.link_down(key);
+        }
+        if gone || self.driver.port.places.is_ready(number) {
+            self.driver.ready(key, gone);
+        }
+        // Readiness is a level: what is left of it is reported again.
+        let places = &mut self.driver.port.places;
+        if let Role::Served(_) = places.all[number].role {
+            if places.is_ready(number) {
+                places.mark(number);
+            } else {
+                places.watch(number, places.all[number].interest);
+            }
+        }
+    }
+
+    /// Takes those who have connected, as many as there is room for; the others wait in their sockets.
+    fn admit(&mut self) {
+        while self.driver.port.places.newcomers() > 0 && self.driver.has_room() {
+            let Some(number) = self.driver.port.places.longest_waiting() else { return };
+            if self.driver.connected(number as u8).is_err() {
+                self.driver.port.places.give_up(number, false);
+            }
+        }
+    }
+
+    /// Ends connections to an address that this side no longer has: nothing of them can come any more.
+    fn check_address(&mut self) {
+        if self.now_ms.wrapping_sub(self.address_ms) < ADDRESS_MS {
+            return;
+        }
+        self.address_ms = self.now_ms;
+        for number in 0..SOCKETS {
+            if let Role::Served(key) = self.driver.port.places.all[number].role
+                && self.is_lost(number)
+            {
+                self.driver.link_down(key);
+            }
+        }
+    }
+
+    /// Whether this side no longer has the address of a connection. The stack resets it when it is next to send.
+    fn is_lost(&self, number: usize) -> bool {
+        let own = self.stack.config_v4().map(|config| config.address.address());
+        let local = self.driver.port.places.all[number].local;
+        local.is_some() && local != own
+    }
+
+    /// Lets the task be woken when the next deadline is due.
+    fn sleep(&mut self, tend_ms: Option<u32>, context: &mut Context<'_>) {
+        let mut ms = FAR_MS;
+        if self.driver.count() > 0 {
+            ms = ADDRESS_MS;
+        }
+        for due_ms in [self.driver.due_within(), tend_ms].into_iter().flatten() {
+            ms = ms.min(due_ms);
+        }
+        let due_ms = self.now_ms.wrapping_add(ms);
+        // A timer that is early enough stays: it costs a wake-up at the most.
+        let keeps = |timer_ms: u32| timer_ms.wrapping_sub(self.now_ms) <= ms;
+        let (_, timer) = match &mut self.timer {
+            Some((timer_ms, _)) if keeps(*timer_ms) && *timer_ms != self.now_ms => return,
+            timer => timer.insert((due_ms, Timer::after(Duration::from_millis(u64::from(ms.max(1)))))),
+        };
+        if Pin::new(timer).poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+    }
+}

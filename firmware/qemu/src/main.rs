@@ -1,0 +1,75 @@
+//! The adder on rv32imc, the ESP32-C3's instruction set, in stock QEMU: no heap, static 10.0.2.15/24, port 80.
+#![no_std]
+#![no_main]
+
+mod machine;
+mod nic;
+mod time;
+mod uart;
+
+use core::panic::PanicInfo;
+
+use embassy_executor::{Executor, Spawner};
+use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use static_cell::{ConstStaticCell, StaticCell};
+use tenure_adder::{Adder, Visitors};
+use tenure_embassy::{Memory, Server, Settings};
+
+const PORT: u16 = 80;
+/// As in the original: seven sessions.
+const SESSIONS: usize = 7;
+const LANES: usize = 2;
+/// Two more than sessions: newcomers, and connections that still close.
+const SOCKETS: usize = SESSIONS + 2;
+/// Octets of a socket's ring each way.
+const RING: usize = 1_460;
+
+type Board = Memory<SESSIONS, LANES, SOCKETS, RING>;
+
+// What the server may take of a chip's RAM: more does not build.
+const _: () = assert!(Board::OCTETS <= 36 * 1024, "the server takes more than its share of the RAM");
+
+static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
+static VISITORS: Visitors = Visitors::new();
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, nic::Nic>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn serve(stack: Stack<'static>) {
+    static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
+    tenure_adder::log_starting(PORT);
+    let app = tenure_adder::app(&VISITORS);
+    let server = SERVER.init_with(|| Server::new(MEMORY.take(), Settings::at(PORT)));
+    server.run(stack, &app, &()).await;
+}
+
+fn start(spawner: Spawner) {
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    let Some(nic) = nic::find() else { panic!("there is no virtio-net: start QEMU with one") };
+    let config = Config::ipv4_static(StaticConfigV4 {
+        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
+        gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
+        dns_servers: heapless::Vec::new(),
+    });
+    let (stack, runner) = embassy_net::new(nic, config, RESOURCES.init_with(StackResources::new), machine::time());
+    spawner.spawn(network(runner).expect("one network task"));
+    spawner.spawn(serve(stack).expect("one server task"));
+}
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
+    uart::install();
+    time::start();
+    machine::enable_interrupts();
+    EXECUTOR.init_with(Executor::new).run(start)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    log::error!(target: "panic", "{info}");
+    machine::exit(101)
+}

@@ -1,0 +1,370 @@
+//! The adder in QEMU on the ESP32-C3's instruction set: built, booted, tested from outside, and shut down.
+//!
+//! The host's side of QEMU's network accepts before the guest does. So what counts is what is answered.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, ErrorKind, Write},
+    net::{SocketAddr, TcpListener},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Failure,
+    client::{BODY, Client, HEAD},
+    riscv,
+    server::{program, root},
+};
+
+/// The whole of it, the builds left out, takes a few seconds. A guest that has not done by then hangs.
+const LIMIT: Duration = Duration::from_mins(2);
+const BOOT: Duration = Duration::from_secs(30);
+const SESSIONS: usize = 7;
+const RECONNECTS: usize = 1_000;
+const CLOSES: usize = 100;
+/// Lines of the guest's log that are shown when a test has failed.
+const LOG_LINES: usize = 100;
+const LINK_DOWN: Duration = Duration::from_secs(5);
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let image = build()?;
+    let program = program()?;
+    let guest = Guest::boot(&image)?;
+    let done = test(&guest, &program)
+        .and_then(|()| guest.wait_for_ends())
+        .and_then(|()| guest.shut_down())
+        .and_then(|()| check_log(&guest.log()));
+    if done.is_err() {
+        let log = guest.log();
+        let lines: Vec<&str> = log.lines().collect();
+        // Its last lines say where it hangs.
+        let from = lines.len().saturating_sub(LOG_LINES);
+        eprintln!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), guest.state());
+    }
+    done
+}
+
+/// Builds the image and returns where it is.
+fn build() -> Result<PathBuf, Failure> {
+    let directory = root().join("firmware").join("qemu");
+    let target = riscv::target_dir(root());
+    let status = riscv::cargo()?
+        .current_dir(&directory)
+        .args(["build", "--release", "--locked", "--target", riscv::TARGET, "--target-dir"])
+        .arg(&target)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !status.success() {
+        return Err("the image cannot be built".into());
+    }
+    Ok(target.join(riscv::TARGET).join("release").join("tenure-qemu"))
+}
+
+/// QEMU with the image; killed when it is dropped.
+struct Guest {
+    child: Arc<Mutex<Child>>,
+    log: Arc<Mutex<String>>,
+    address: SocketAddr,
+    monitor: PathBuf,
+}
+
+impl Guest {
+    fn boot(image: &Path) -> Result<Self, Failure> {
+        // QEMU takes a port by its number only: one that was free a moment ago.
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let monitor = std::env::temp_dir().join(format!("tenure-qemu-{}", std::process::id()));
+        let network = format!("user,id=net,restrict=on,hostfwd=tcp:{address}-:80");
+        let mut child = Command::new("qemu-system-riscv32")
+            .args(["-machine", "virt", "-cpu", "rv32,a=off,f=off,d=off", "-smp", "1", "-m", "16M", "-bios", "none"])
+            .args(["-display", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false"])
+            .args(["-netdev", &network, "-device", "virtio-net-device,netdev=net,id=nic"])
+            .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())])
+            .arg("-kernel")
+            .arg(image)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => "there is no QEMU: `apt-get install qemu-system-misc`".to_owned(),
+                _ => format!("QEMU cannot be started: {error}"),
+            })?;
+        let stdout = BufReader::new(child.stdout.take().ok_or("QEMU without a standard output")?);
+        let guest = Guest { child: Arc::new(Mutex::new(child)), log: Arc::default(), address, monitor };
+        let log = guest.log.clone();
+        thread::spawn(move || {
+            for line in stdout.split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(line.trim_end());
+                log.push('\n');
+            }
+        });
+        // A guest that hangs is ended, and with it everything here that waits for its answers.
+        let child = guest.child.clone();
+        thread::spawn(move || {
+            thread::sleep(LIMIT);
+            eprintln!("the guest has not done within {} s: it is ended", LIMIT.as_secs());
+            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+        });
+        let boot = guest.wait_for("Starting server", BOOT);
+        if boot.is_err() {
+            eprintln!("{}", guest.log());
+        }
+        boot?;
+        Ok(guest)
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How it ended, if it has.
+    fn state(&self) -> String {
+        match self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
+            Ok(Some(status)) => format!("QEMU has ended: {status}"),
+            _ => "QEMU still runs".to_owned(),
+        }
+    }
+
+    fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {
+        self.wait(patience, || self.log().contains(text))
+            .map_err(|state| format!("no line with {text:?}: {state}").into())
+    }
+
+    fn wait(&self, patience: Duration, is_so: impl Fn() -> bool) -> Result<(), String> {
+        let until = Instant::now() + patience;
+        while !is_so() {
+            let state = self.state();
+            if Instant::now() > until || state.contains("ended") {
+                return if is_so() { Ok(()) } else { Err(state) };
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Waits until every session that was made has been ended: their clients are gone.
+    fn wait_for_ends(&self) -> Result<(), Failure> {
+        let all_ended = || {
+            let (made, ended) = sessions_in(&self.log());
+            made == ended
+        };
+        self.wait(BOOT, all_ended).map_err(|_| {
+            let (made, ended) = sessions_in(&self.log());
+            format!("{made} sessions were made, and {ended} ended").into()
+        })
+    }
+
+    /// Gives QEMU's monitor a command.
+    fn command(&self, command: &str) -> Result<(), Failure> {
+        let mut monitor = UnixStream::connect(&self.monitor)?;
+        monitor.set_read_timeout(Some(BOOT))?;
+        let mut answers = BufReader::new(monitor.try_clone()?);
+        writeln!(monitor, "{command}")?;
+        // Its prompt comes twice: before the command is read, and when it is done.
+        for _ in 0..2 {
+            answers.read_until(b')', &mut Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Ends QEMU in order; the guest must still have been there.
+    fn shut_down(&self) -> Result<(), Failure> {
+        self.command("quit")?;
+        self.wait(BOOT, || self.state().contains("ended")).map_err(|_| "QEMU does not end")?;
+        let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait()?;
+        if status.success() { Ok(()) } else { Err(format!("QEMU has failed: {status}").into()) }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+        let _ = fs::remove_file(&self.monitor);
+    }
+}
+
+fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
+    let port = guest.address.port().to_string();
+    let tests: [(&str, &dyn Fn() -> Result<(), Failure>); 9] = [
+        ("tenure add: 1 to 10 make 55", &|| {
+            says_55(&Command::new(program).args(["add", "127.0.0.1", &port, "10"]).output()?)
+        }),
+        ("adder.py: the same", &|| {
+            let script = root().join("scripts").join("adder.py");
+            says_55(&Command::new("python3").arg(script).args(["127.0.0.1", &port, "10"]).output()?)
+        }),
+        ("16 requests at once, answered in their order", &|| pipelined(guest.address)),
+        ("a request in two segments, and octet by octet", &|| torn(guest.address)),
+        ("seven sessions at once, each with its sum; an eighth client waits for a place", &|| sessions(guest.address)),
+        ("what is refused, and what stays", &|| refusals(guest.address)),
+        ("1,000 reconnects one after another", &|| reconnects(guest.address)),
+        ("100 closes by the server", &|| closes(guest.address)),
+        ("the link down for 5 s in mid-sum", &|| link_down(guest)),
+    ];
+    for (name, test) in tests {
+        let from = Instant::now();
+        test().map_err(|error| format!("{name}: {error}"))?;
+        println!("{name}: {} ms", from.elapsed().as_millis());
+    }
+    Ok(())
+}
+
+fn says_55(output: &Output) -> Result<(), Failure> {
+    if output.status.success() && output.stdout.starts_with(b"Result = 55") {
+        return Ok(());
+    }
+    let text = |octets| String::from_utf8_lossy(octets).into_owned();
+    Err(format!("{}: {}{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+}
+
+fn expect_sum(client: &mut Client, sum: usize) -> Result<(), Failure> {
+    let (status, body) = client.answer()?;
+    if status == 200 && body == sum.to_string().as_bytes() {
+        return Ok(());
+    }
+    Err(format!("answered {status} {:?}, not {sum}", String::from_utf8_lossy(&body)).into())
+}
+
+fn pipelined(address: SocketAddr) -> Result<(), Failure> {
+    let mut client = Client::connect(address)?;
+    client.send(&[HEAD, BODY].concat().repeat(16))?;
+    (1..=16).try_for_each(|sum| expect_sum(&mut client, sum))
+}
+
+fn torn(address: SocketAddr) -> Result<(), Failure> {
+    let mut client = Client::connect(address)?;
+    client.send(HEAD)?;
+    thread::sleep(Duration::from_millis(20));
+    client.send(BODY)?;
+    expect_sum(&mut client, 1)?;
+    for octet in [HEAD, BODY].concat() {
+        client.send(&[octet])?;
+    }
+    expect_sum(&mut client, 2)
+}
+
+fn sessions(address: SocketAddr) -> Result<(), Failure> {
+    let mut clients = (0..SESSIONS).map(|_| Client::connect(address)).collect::<Result<Vec<_>, _>>()?;
+    for sum in 1..=100 {
+        for client in &mut clients {
+            client.send(&[HEAD, BODY].concat())?;
+        }
+        for client in &mut clients {
+            expect_sum(client, sum)?;
+        }
+    }
+    let mut eighth = Client::connect(address)?;
+    eighth.send(&[HEAD, BODY].concat())?;
+    eighth.stream.set_read_timeout(Some(Duration::from_millis(300)))?;
+    if eighth.answer().is_ok() {
+        return Err("an eighth client was served".into());
+    }
+    drop(clients.pop());
+    eighth.stream.set_read_timeout(Some(BOOT))?;
+    expect_sum(&mut eighth, 1)?;
+    clients.iter_mut().try_for_each(|client| {
+        client.send(&[HEAD, BODY].concat())?;
+        expect_sum(client, 101)
+    })
+}
+
+fn refusals(address: SocketAddr) -> Result<(), Failure> {
+    // What the session outlives.
+    let mut client = Client::connect(address)?;
+    client.add()?;
+    for (request, status) in [
+        ("POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n1x2", 400),
+        ("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+        ("DELETE /adder HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        ("POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 19\r\n\r\n9223372036854775807", 422),
+    ] {
+        client.send(request.as_bytes())?;
+        client.expect(status).map_err(|error| format!("{request:?}: {error}"))?;
+    }
+    client.send(&[HEAD, BODY].concat())?;
+    expect_sum(&mut client, 2)?;
+    // What ends the connection; the answer is read whole.
+    let long = format!("GET /adder HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(2_000));
+    for (request, status) in [
+        ("GET /adder HTTP/1.1\r\n\r\n", 400),
+        ("POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        ("GET /adder HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (long.as_str(), 431),
+    ] {
+        let mut client = Client::connect(address)?;
+        client.send(request.as_bytes())?;
+        let refused = client.expect(status).and_then(|()| client.expect_end());
+        refused.map_err(|error| format!("{:?}: {error}", &request[..request.len().min(80)]))?;
+    }
+    Ok(())
+}
+
+fn reconnects(address: SocketAddr) -> Result<(), Failure> {
+    for _ in 0..RECONNECTS {
+        let mut client = Client::connect(address)?;
+        client.send(&[HEAD, BODY].concat())?;
+        expect_sum(&mut client, 1)?;
+    }
+    Ok(())
+}
+
+fn closes(address: SocketAddr) -> Result<(), Failure> {
+    for _ in 0..CLOSES {
+        let mut client = Client::connect(address)?;
+        client.send(b"POST /adder HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1")?;
+        expect_sum(&mut client, 1)?;
+        client.expect_end()?;
+    }
+    Ok(())
+}
+
+fn link_down(guest: &Guest) -> Result<(), Failure> {
+    let mut client = Client::connect(guest.address)?;
+    client.add()?;
+    guest.command("set_link nic off")?;
+    client.send(&[HEAD, BODY].concat())?;
+    thread::sleep(LINK_DOWN);
+    guest.command("set_link nic on")?;
+    client.stream.set_read_timeout(Some(BOOT))?;
+    expect_sum(&mut client, 2)
+}
+
+/// The lines are the original's, in its format.
+fn check_log(log: &str) -> Result<(), Failure> {
+    let mut texts = Vec::new();
+    for line in log.lines() {
+        let text = line.strip_prefix("I (").and_then(|rest| rest.split_once(") example: "));
+        match text {
+            Some((ms, text)) if ms.parse::<u64>().is_ok() => texts.push(text),
+            _ => return Err(format!("a line that is not the original's: {line:?}").into()),
+        }
+    }
+    let beginning = [
+        "Starting server on port: '80'",
+        "Registering URI handlers",
+        "/adder visitor count = 1",
+        "/adder PUT handler read 0",
+        "/adder PUT allocating new session",
+        "/adder visitor count = 2",
+        "/adder handler read 1",
+    ];
+    if !texts.starts_with(&beginning) {
+        return Err(format!("the log does not begin with {beginning:?}").into());
+    }
+    println!("{} log lines as the original's; {} sessions made and ended", texts.len(), sessions_in(log).0);
+    Ok(())
+}
+
+/// How many sessions the log says were made, and ended.
+fn sessions_in(log: &str) -> (usize, usize) {
+    let count = |end: &str| log.lines().filter(|line| line.ends_with(end)).count();
+    (count("allocating new session"), count("Free Context function called"))
+}
