@@ -8,7 +8,11 @@ use core::{
     task::{Context, Poll},
 };
 
-use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
+use tenure_proto::{
+    chunked::{Chunk, ChunkedDecoder},
+    refusal::Refusal,
+    response::CONTINUE,
+};
 
 use crate::{
     Deadline, EndReason, Error,
@@ -120,21 +124,18 @@ impl<'r> Reader<'r> {
                 return self.wait();
             }
             let here = &here[..here.len().min(octets_max)];
-            let (skip, length) = match &mut body.chunked {
-                None => (0, usize::try_from(rest).unwrap_or(usize::MAX).min(here.len())),
-                Some(decoder) => match decoder.decode(here) {
-                    Ok(Chunk::Data { skip, length }) => (skip, length),
-                    Ok(Chunk::Partial) => {
-                        body.at += here.len();
-                        continue;
-                    }
-                    Ok(Chunk::End { skip }) => {
-                        body.at += skip;
-                        line.rest.set(0);
-                        return Poll::Ready(Ok(None));
-                    }
-                    Err(refusal) => return self.lost(refusal),
-                },
+            let (skip, length) = match next(&mut body.chunked, rest, here) {
+                Ok(Chunk::Data { skip, length }) => (skip, length),
+                Ok(Chunk::Partial) => {
+                    body.at += here.len();
+                    continue;
+                }
+                Ok(Chunk::End { skip }) => {
+                    body.at += skip;
+                    line.rest.set(0);
+                    continue;
+                }
+                Err(refusal) => return self.lost(refusal),
             };
             let from = from + skip;
             body.at = from + length;
@@ -188,10 +189,8 @@ impl<'r> Reader<'r> {
                 body.filled = 0;
                 return Poll::Ready(Ok(Piece::Spilled(0, filled)));
             }
-            match body.lost {
-                Some(EndReason::Protocol(refusal)) => return Poll::Ready(Err(refusal.into())),
-                Some(_) => return Poll::Ready(Err(BROKEN_OFF)),
-                None => {}
+            if let Some(error) = body.broken() {
+                return Poll::Ready(Err(error));
             }
             let room = (body.buffer.len() - filled) as u64;
             if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > room.min(body.limit - body.taken)
@@ -209,21 +208,18 @@ impl<'r> Reader<'r> {
                 (body.at, body.end) = (filled, filled);
                 return self.wait();
             }
-            let (skip, length) = match &mut body.chunked {
-                None => (0, usize::try_from(rest).unwrap_or(usize::MAX).min(here.len())),
-                Some(decoder) => match decoder.decode(here) {
-                    Ok(Chunk::Data { skip, length }) => (skip, length),
-                    Ok(Chunk::Partial) => {
-                        body.at += here.len();
-                        continue;
-                    }
-                    Ok(Chunk::End { skip }) => {
-                        body.at += skip;
-                        line.rest.set(0);
-                        continue;
-                    }
-                    Err(refusal) => return self.lost(refusal),
-                },
+            let (skip, length) = match next(&mut body.chunked, rest, here) {
+                Ok(Chunk::Data { skip, length }) => (skip, length),
+                Ok(Chunk::Partial) => {
+                    body.at += here.len();
+                    continue;
+                }
+                Ok(Chunk::End { skip }) => {
+                    body.at += skip;
+                    line.rest.set(0);
+                    continue;
+                }
+                Err(refusal) => return self.lost(refusal),
             };
             let from = body.at + skip;
             // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
@@ -267,6 +263,14 @@ impl<'r> Reader<'r> {
                 }
             }
         }
+    }
+}
+
+/// What stands at the front of octets of a body of which `rest` are still to come: one of known length is all data.
+fn next(chunked: &mut Option<ChunkedDecoder>, rest: u64, here: &[u8]) -> Result<Chunk, Refusal> {
+    match chunked {
+        Some(decoder) => decoder.decode(here),
+        None => Ok(Chunk::Data { skip: 0, length: usize::try_from(rest).unwrap_or(usize::MAX).min(here.len()) }),
     }
 }
 

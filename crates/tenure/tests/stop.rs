@@ -201,19 +201,14 @@ fn what_has_arrived_is_answered() {
 #[test]
 fn a_handler_learns_of_it() {
     use common::Tally;
-    use core::{future::poll_fn, pin::pin, task::Poll};
     use tenure::{Error, Method, Request, Responder, Router, Sent, StatusCode, respond};
 
     async fn ticks<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
-        let mut ending = pin!(request.ending());
+        let ending = request.ending();
         let mut stream = responder.stream(StatusCode::OK, &[]).await?;
         stream.write(b"tick").await?;
-        poll_fn(|context| match ending.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(()),
-            // Nothing else is waited for: only the stop can end it.
-            Poll::Pending => Poll::Pending,
-        })
-        .await;
+        // Nothing else is waited for: only the stop can end it.
+        ending.await;
         stream.write(b"last").await?;
         stream.finish().await
     }

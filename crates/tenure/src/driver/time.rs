@@ -57,7 +57,7 @@ impl<P: Port> Driver<P> {
     }
 
     #[cold]
-    pub(super) fn expire_lists(&mut self) {
+    fn expire_lists(&mut self) {
         self.due_ms = None;
         if let Some(stopped_ms) = self.stopping {
             let flush_ms = self.settings.deadlines.flush_ms;
@@ -107,7 +107,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// A head that was put away is overdue: a lane says so.
-    pub(super) fn head_overdue(&mut self, index: u32) {
+    fn head_overdue(&mut self, index: u32) {
         match self.give_lane(index) {
             Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
             None => self.end(index, EndReason::Deadline(Deadline::Head), false),
@@ -115,14 +115,14 @@ impl<P: Port> Driver<P> {
     }
 
     /// Sets a lane anew and lets it do what it is ordered to.
-    pub(super) fn order(&mut self, index: u32, number: u32, order: Order) {
+    fn order(&mut self, index: u32, number: u32, order: Order) {
         let lane = &mut self.lanes[number as usize];
         self.port.restart(&lane.wire, lane.future.as_mut());
         lane.wire.line.order.set(Some(order));
         self.advance(index, number, false);
     }
 
-    pub(super) fn expire_exchanges(&mut self) {
+    fn expire_exchanges(&mut self) {
         let mut index = self.table.oldest(Stage::Busy);
         // Those that are served meanwhile go to the end of the list: no more than were there are looked at.
         let last = self.table.newest(Stage::Busy);
@@ -163,7 +163,7 @@ impl<P: Port> Driver<P> {
         is_bound(ms).then(|| from_ms.wrapping_add(ms))
     }
 
-    pub(super) fn exchange_overdue(&mut self, index: u32, number: u32) {
+    fn exchange_overdue(&mut self, index: u32, number: u32) {
         let line = &self.lanes[number as usize].wire.line;
         if awaits_peer(line) {
             return self.end(index, EndReason::Deadline(Deadline::Response), true);
