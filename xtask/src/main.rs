@@ -2,6 +2,7 @@
 
 mod client;
 mod close;
+mod counted;
 mod drip;
 mod instructions;
 mod memory;
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
         ["drip"] => drip::run(),
         ["close"] => close::run(),
-        // Not for people: `drip` starts it in a process of its own.
+        // Not for people: `drip` and `instructions` start them in processes of their own.
         ["waiting-server"] => waiting::serve(),
+        ["counted-server"] => counted::serve(),
         _ => Err(HELP.into()),
     };
     match done {

@@ -2,11 +2,29 @@
 
 use tenure_proto::target::{Encoded, is_dot_segment};
 
+/// Parameters of a pattern that is matched without looking at its text's segments.
+const PARTS_MAX: usize = 4;
+
 /// A route's pattern: literal segments, `{name}` for one segment, `{*rest}` for all that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: &'static str,
-    literal: bool,
+    /// What stands up to the end of each parameter, in order.
+    parts: [Part; PARTS_MAX],
+    /// How many there are; [`SLOW`]: they do not say it all.
+    count: u8,
+}
+
+/// No count of parts.
+const SLOW: u8 = u8::MAX;
+
+/// A literal run of a pattern's text and the parameter behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Part {
+    /// Octets of the run.
+    literal: u8,
+    /// Octets of the parameter with its braces.
+    parameter: u8,
 }
 
 impl Pattern {
@@ -16,7 +34,6 @@ impl Pattern {
         assert!(text.starts_with('/'), "the route {text:?} must start with /");
         assert!(!text.contains('%'), "the route {text:?} must be written decoded: it is compared with decoded targets");
         assert!(!text.contains(['?', '#']), "the route {text:?} has a query or fragment, which is no part of a path");
-        let literal = !text.contains(['{', '}']);
         let mut rest = text[1..].split('/').peekable();
         while let Some(segment) = rest.next() {
             assert!(!is_dot_segment(segment), "the route {text:?} has a dot segment, which no request can have");
@@ -30,42 +47,87 @@ impl Pattern {
                 assert!(!braces, "in the route {text:?} a parameter must be a whole segment, such as /{{name}}");
             }
         }
-        Pattern { text, literal }
+        let (parts, count) = parts(text).unwrap_or(([Part::default(); PARTS_MAX], SLOW));
+        Pattern { text, parts, count }
     }
 
     /// Whether it has no parameters.
     #[inline]
     pub(crate) fn is_literal(self) -> bool {
-        self.literal
+        self.count == 0
     }
 
     pub(crate) fn text(self) -> &'static str {
         self.text
     }
 
-    /// Whether `target`, from a path's `/` on, is this pattern up to its query. Segments are compared decoded.
-    #[inline]
-    pub(crate) fn matches(self, target: &[u8]) -> bool {
-        // Where the path would end is looked at first: most routes are not the one.
-        if self.literal
-            && matches!(target.get(self.text.len()), None | Some(b'?'))
-            && target.starts_with(self.text.as_bytes())
-        {
-            return true;
+    /// Whether `target`, from a path's `/` on, is this pattern up to its query. Segments are compared decoded; `encoded`:
+    /// something in it is percent-encoded.
+    #[inline(always)]
+    pub(crate) fn matches(&self, target: &[u8], encoded: bool) -> bool {
+        if self.count != 0 || encoded {
+            return self.matches_with_parameters(target, encoded);
         }
-        if self.literal && !target.contains(&b'%') {
-            return false;
+        match target.split_at_checked(self.text.len()) {
+            Some((path, [] | [b'?', ..])) => same(path, self.text.as_bytes()),
+            _ => false,
         }
-        self.consumed(target, false).is_some()
-    }
-
-    /// Octets of `target` that this pattern takes as a prefix of whole segments.
-    pub(crate) fn prefix(self, target: &[u8]) -> Option<usize> {
-        self.consumed(target, true)
     }
 
     #[inline(never)]
-    fn consumed(self, target: &[u8], prefix: bool) -> Option<usize> {
+    fn matches_with_parameters(&self, target: &[u8], encoded: bool) -> bool {
+        if self.count == SLOW || encoded {
+            return self.consumed(target, false).is_some();
+        }
+        match self.walk(target) {
+            Walked::Behind(at) => matches!(target.get(at), None | Some(b'?')),
+            Walked::Elsewhere => false,
+            Walked::Dots => self.consumed(target, false).is_some(),
+        }
+    }
+
+    /// Octets of `target` that this pattern takes as a prefix of whole segments.
+    pub(crate) fn prefix(&self, target: &[u8], encoded: bool) -> Option<usize> {
+        if self.count != SLOW && !encoded && !self.text.ends_with('/') {
+            match self.walk(target) {
+                Walked::Behind(at) => return matches!(target.get(at), None | Some(b'?' | b'/')).then_some(at),
+                Walked::Elsewhere => return None,
+                Walked::Dots => {}
+            }
+        }
+        self.consumed(target, true)
+    }
+
+    /// Goes along a target in which nothing is encoded.
+    #[inline(always)]
+    fn walk(&self, target: &[u8]) -> Walked {
+        let (text, mut from, mut at) = (self.text.as_bytes(), 0, 0);
+        for part in self.parts.iter().take(usize::from(self.count)) {
+            let (to, value) = (from + usize::from(part.literal), at + usize::from(part.literal));
+            let (Some(literal), Some(octets)) = (text.get(from..to), target.get(at..value)) else {
+                return Walked::Elsewhere;
+            };
+            if !same(octets, literal) {
+                return Walked::Elsewhere;
+            }
+            at = value_end(target, value);
+            match target.get(value) {
+                _ if at == value => return Walked::Elsewhere,
+                // It may be a segment that must not match.
+                Some(b'.') => return Walked::Dots,
+                _ => {}
+            }
+            from = to + usize::from(part.parameter);
+        }
+        let literal = text.get(from..).unwrap_or_default();
+        match target.get(at..at + literal.len()) {
+            Some(octets) if same(octets, literal) => Walked::Behind(at + literal.len()),
+            _ => Walked::Elsewhere,
+        }
+    }
+
+    #[inline(never)]
+    fn consumed(&self, target: &[u8], prefix: bool) -> Option<usize> {
         let path = str::from_utf8(path_of(target)).ok()?;
         let mut at = 0;
         // A prefix's last `/` stands for nothing.
@@ -93,11 +155,29 @@ impl Pattern {
     }
 
     /// The value of a parameter in a target that this pattern has matched.
-    pub(crate) fn parameter<'a>(self, target: &'a str, name: &str) -> Option<Encoded<'a>> {
-        if self.literal {
-            return None;
+    pub(crate) fn parameter<'a>(&self, target: &'a [u8], encoded: bool, name: &str) -> Option<Encoded<'a>> {
+        if self.count == SLOW || encoded {
+            return self.parameter_slow(target, name);
         }
-        let path = target.split('?').next()?;
+        let (text, mut from, mut at) = (self.text.as_bytes(), 0, 0);
+        for part in self.parts.iter().take(usize::from(self.count)) {
+            let to = from + usize::from(part.literal) + usize::from(part.parameter);
+            let value = at + usize::from(part.literal);
+            at = value_end(target, value);
+            // Without its braces.
+            let found = text.get(from + usize::from(part.literal) + 1..to - 1)?;
+            if found.len() == name.len() && same(found, name.as_bytes()) {
+                return Some(Encoded::path_octets(target.get(value..at)?));
+            }
+            from = to;
+        }
+        None
+    }
+
+    /// The same whatever there is in the pattern and in the target.
+    #[inline(never)]
+    fn parameter_slow<'a>(&self, target: &'a [u8], name: &str) -> Option<Encoded<'a>> {
+        let path = str::from_utf8(path_of(target)).ok()?;
         let mut rest = if path.is_empty() { "/" } else { path };
         for segment in self.text[1..].split('/') {
             rest = rest.strip_prefix('/')?;
@@ -110,6 +190,56 @@ impl Pattern {
         }
         None
     }
+}
+
+/// How far a pattern reaches into a target.
+enum Walked {
+    /// To there, all of it.
+    Behind(usize),
+    /// It is another target's.
+    Elsewhere,
+    /// A value begins with a dot.
+    Dots,
+}
+
+/// The parts of a pattern; `None` where a parameter takes many segments, or there is too much of something.
+fn parts(text: &str) -> Option<([Part; PARTS_MAX], u8)> {
+    let (mut parts, mut count) = ([Part::default(); PARTS_MAX], 0);
+    let mut rest = text;
+    while let Some((literal, behind)) = rest.split_once('{') {
+        let (name, behind) = behind.split_once('}')?;
+        let parameter = u8::try_from(name.len() + 2).ok().filter(|_| !name.starts_with('*'))?;
+        *parts.get_mut(count)? = Part { literal: u8::try_from(literal.len()).ok()?, parameter };
+        (rest, count) = (behind, count + 1);
+    }
+    Some((parts, count as u8))
+}
+
+/// Whether two texts of the same length are the same: for short ones, of which most differ soon.
+#[inline(always)]
+fn same(octets: &[u8], text: &[u8]) -> bool {
+    /// Compares the first and the last octets, which together are all.
+    fn ends<const OCTETS: usize>(octets: &[u8], text: &[u8]) -> bool {
+        octets.first_chunk::<OCTETS>() == text.first_chunk() && octets.last_chunk::<OCTETS>() == text.last_chunk()
+    }
+    match text.len() {
+        _ if cfg!(not(target_pointer_width = "64")) => octets == text,
+        0..=3 => octets.iter().zip(text).all(|(octet, other)| octet == other),
+        4..=8 => ends::<4>(octets, text),
+        9..=16 => ends::<8>(octets, text),
+        _ => octets == text,
+    }
+}
+
+/// Where the segment that begins at `from` ends.
+#[inline(always)]
+fn value_end(target: &[u8], mut from: usize) -> usize {
+    while let Some(octet) = target.get(from)
+        && !matches!(octet, b'/' | b'?')
+    {
+        from += 1;
+    }
+    from
 }
 
 /// The name inside a parameter's braces.
@@ -167,7 +297,10 @@ mod tests {
             ("/f/{*rest}", "/f/a/../c", false),
             ("/f/{*rest}", "/f/a/%2e%2e/c", false),
         ] {
-            assert_eq!(Pattern::new(pattern).matches(target.as_bytes()), wanted, "{pattern} {target}");
+            // Saying that something may be encoded only takes the long way.
+            for encoded in [target.contains('%'), true] {
+                assert_eq!(Pattern::new(pattern).matches(target.as_bytes(), encoded), wanted, "{pattern} {target}");
+            }
         }
     }
 
@@ -175,10 +308,55 @@ mod tests {
     fn parameters() {
         let pattern = Pattern::new("/a/{x}/b/{*y}");
         let target = "/a/1%202/b/c/d?e=/f";
-        assert!(pattern.matches(target.as_bytes()));
-        assert_eq!(pattern.parameter(target, "x").unwrap().raw(), "1%202");
-        assert_eq!(pattern.parameter(target, "y").unwrap().raw(), "c/d");
-        assert!(pattern.parameter(target, "z").is_none());
+        assert!(pattern.matches(target.as_bytes(), true));
+        let value = |name| pattern.parameter(target.as_bytes(), true, name).map(|value| value.raw());
+        assert_eq!([value("x"), value("y"), value("z")], [Some("1%202"), Some("c/d"), None]);
+        for (pattern, target) in [
+            ("/{x}", "/1"),
+            ("/{x}/", "/1/"),
+            ("/a/{x}", "/a/1?x=2"),
+            ("/{y}/{x}/b/{xx}", "/2/1/b/3"),
+            ("/{a}/{b}/{c}/{x}", "/2/3/4/1"),
+            ("/{a}/{b}/{c}/{d}/{x}", "/2/3/4/5/1"),
+        ] {
+            let pattern = Pattern::new(pattern);
+            for encoded in [false, true] {
+                assert!(pattern.matches(target.as_bytes(), encoded));
+                let value = |name| pattern.parameter(target.as_bytes(), encoded, name).map(|value| value.raw());
+                assert_eq!(value("x"), Some("1"), "{pattern:?} {target}");
+                assert_eq!(value("z"), None, "{pattern:?} {target}");
+            }
+        }
+    }
+
+    /// The short way and the long way decide the same.
+    #[test]
+    fn both_ways_agree() {
+        let patterns = ["/", "/a", "/a/", "/{x}", "/{x}/", "/{x}/b", "/a/{x}/b/{y}", "/{x}/{y}", "/{*x}", "/a/{*x}"];
+        let pieces = ["/", "a", "b", ".", "?", ".."];
+        let mut matched = 0;
+        for pattern in patterns.map(Pattern::new) {
+            // Every target of up to five pieces.
+            for number in 0..pieces.len().pow(5) {
+                let (mut rest, mut target) = (number, heapless::String::<16>::new());
+                let _ = target.push('/');
+                for _ in 0..5 {
+                    let _ = target.push_str(pieces[rest % pieces.len()]);
+                    rest /= pieces.len();
+                }
+                let target = target.as_bytes();
+                assert_eq!(pattern.matches(target, false), pattern.matches(target, true), "{pattern:?} {target:?}");
+                assert_eq!(pattern.prefix(target, false), pattern.prefix(target, true), "{pattern:?} {target:?}");
+                if pattern.matches(target, false) {
+                    for name in ["x", "y"] {
+                        let raw = |encoded| pattern.parameter(target, encoded, name).map(|value| value.raw());
+                        assert_eq!(raw(false), raw(true), "{pattern:?} {target:?} {name}");
+                    }
+                    matched += 1;
+                }
+            }
+        }
+        assert!(matched > 1000, "only {matched} targets matched");
     }
 
     #[test]
@@ -193,7 +371,9 @@ mod tests {
             ("/a//b", "/a//c", None),
             ("/{v}/api", "/1/api/x?y", Some(6)),
         ] {
-            assert_eq!(Pattern::new(pattern).prefix(target.as_bytes()), wanted, "{pattern} {target}");
+            for encoded in [false, true] {
+                assert_eq!(Pattern::new(pattern).prefix(target.as_bytes(), encoded), wanted, "{pattern} {target}");
+            }
         }
     }
 

@@ -143,9 +143,9 @@ impl<'r, S> Request<'r, S> {
     /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the four
     /// innermost).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
-        let target = self.target();
-        let mut levels = self.inner.levels.iter().rev();
-        levels.find_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, name))
+        let Inner { target, levels, .. } = &self.inner;
+        let encoded = self.inner.is_encoded();
+        levels.iter().rev().find_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, encoded, name))
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.
@@ -276,6 +276,12 @@ impl<'r> Inner<'r> {
             Some(target @ [b'/', ..]) => target,
             _ => b"/",
         }
+    }
+
+    /// Whether something in the target is percent-encoded.
+    #[inline]
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.head.encoded
     }
 
     /// The target's path from where the outermost router looks at it.

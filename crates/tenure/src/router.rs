@@ -88,8 +88,9 @@ pub trait Entry<S> {
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
-    /// Whether it is for `target`, path and query from where this router looks at it.
-    fn matches(&self, target: &[u8]) -> bool;
+    /// Whether it is for `target`, path and query from where this router looks at it; `encoded`: something in it is
+    /// percent-encoded.
+    fn matches(&self, target: &[u8], encoded: bool) -> bool;
 
     /// Answers.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
@@ -104,8 +105,8 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     }
 
     #[inline]
-    fn matches(&self, target: &[u8]) -> bool {
-        self.pattern.matches(target) && self.handler.is_on()
+    fn matches(&self, target: &[u8], encoded: bool) -> bool {
+        self.pattern.matches(target, encoded) && self.handler.is_on()
     }
 
     // Not an `async fn`: a layer less for every request.
@@ -129,8 +130,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         self.prefix.text()
     }
 
-    fn matches(&self, target: &[u8]) -> bool {
-        self.prefix.prefix(target).is_some() && self.router.is_on()
+    fn matches(&self, target: &[u8], encoded: bool) -> bool {
+        self.prefix.prefix(target, encoded).is_some() && self.router.is_on()
     }
 
     fn handle<'r>(
@@ -138,13 +139,13 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let octets = self.prefix.prefix(request.inner.routed()).unwrap_or_default();
+        let octets = self.prefix.prefix(request.inner.routed(), request.inner.is_encoded()).unwrap_or_default();
         request.inner.enter(self.prefix, octets);
         self.router.handle(request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
+        let behind = self.prefix.prefix(path, true).and_then(|octets| path.get(octets..)).unwrap_or_default();
         self.router.methods(routed_path(behind), tell);
     }
 }
@@ -154,7 +155,7 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 #[doc(hidden)]
 pub trait Routes<S>: Append {
     /// The number of the first route that is for `target`; how many there are where none is.
-    fn find(&self, target: &[u8]) -> u32;
+    fn find(&self, target: &[u8], encoded: bool) -> u32;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -173,7 +174,7 @@ pub trait Routes<S>: Append {
 
 impl<S> Routes<S> for NotFound {
     #[inline]
-    fn find(&self, _: &[u8]) -> u32 {
+    fn find(&self, _: &[u8], _: bool) -> u32 {
         0
     }
 
@@ -196,8 +197,8 @@ fn not_found() -> Error {
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
     #[inline]
-    fn find(&self, target: &[u8]) -> u32 {
-        if self.entry.matches(target) { 0 } else { self.next.find(target) + 1 }
+    fn find(&self, target: &[u8], encoded: bool) -> u32 {
+        if self.entry.matches(target, encoded) { 0 } else { self.next.find(target, encoded) + 1 }
     }
 
     #[inline]
@@ -341,12 +342,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let number = self.routes.find(request.inner.routed());
+        let number = self.routes.find(request.inner.routed(), request.inner.is_encoded());
         self.routes.handle(number, request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.routes.methods(self.routes.find(path), path, tell);
+        self.routes.methods(self.routes.find(path, true), path, tell);
     }
 }
 
