@@ -76,6 +76,23 @@ pub struct Head {
     pub octets: u32,
 }
 
+impl Head {
+    /// Before there is one.
+    const NONE: Head = Head {
+        method: Method::Other,
+        version: Version::Http11,
+        form: TargetForm::Origin,
+        framing: Framing::Empty,
+        persistent: false,
+        expects_continue: false,
+        encoded: false,
+        token: Span { start: 0, end: 0 },
+        target: Span { start: 0, end: 0 },
+        fields: Span { start: 0, end: 0 },
+        octets: 0,
+    };
+}
+
 /// Bounds of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {

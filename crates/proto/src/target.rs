@@ -63,6 +63,8 @@ pub struct Encoded<'a> {
     /// UTF-8.
     raw: &'a [u8],
     plus_is_space: bool,
+    /// It is known to decode to itself.
+    plain: bool,
 }
 
 /// Why encoded text cannot be decoded.
@@ -94,17 +96,19 @@ impl core::error::Error for DecodeError {}
 impl<'a> Encoded<'a> {
     /// Text of a path, where `+` is itself.
     pub const fn path(raw: &'a str) -> Self {
-        Encoded { raw: raw.as_bytes(), plus_is_space: false }
+        Encoded { raw: raw.as_bytes(), plus_is_space: false, plain: false }
     }
 
-    /// The same of octets, as a request-target's are: where they are not UTF-8, the text is empty.
-    pub const fn path_octets(raw: &'a [u8]) -> Self {
-        Encoded { raw, plus_is_space: false }
+    /// Text of a path in a target that was parsed; `encoded`: something in it is percent-encoded
+    /// ([`Head::encoded`](crate::head::Head::encoded)). Where the octets are not UTF-8, the text is empty.
+    #[inline]
+    pub const fn of_target(raw: &'a [u8], encoded: bool) -> Self {
+        Encoded { raw, plus_is_space: false, plain: !encoded }
     }
 
     /// Text of a query, where `+` is a space (the form encoding of the URL standard).
     pub const fn query(raw: &'a str) -> Self {
-        Encoded { raw: raw.as_bytes(), plus_is_space: true }
+        Encoded { raw: raw.as_bytes(), plus_is_space: true, plain: false }
     }
 
     /// The text as it was sent.
@@ -164,7 +168,7 @@ impl<'a> Encoded<'a> {
 
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
-        !self.raw.iter().any(|&octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
+        self.plain || !self.raw.iter().any(|&octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
     }
 }
 
@@ -177,7 +181,14 @@ impl fmt::Display for Encoded<'_> {
 
 /// Whether the decoded octets are those of the text; a broken escape is equal to nothing.
 impl PartialEq<str> for Encoded<'_> {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
+        if self.plain { self.raw == other.as_bytes() } else { self.is_decoded(other) }
+    }
+}
+
+impl Encoded<'_> {
+    fn is_decoded(&self, other: &str) -> bool {
         if self.raw == other.as_bytes() {
             return self.is_plain();
         }

@@ -165,38 +165,38 @@ impl Pattern {
         if self.count == SLOW || encoded {
             return Walked::Unclear;
         }
-        let (text, mut from, mut at) = (self.text.as_bytes(), 0, 0);
+        // Both from where they have been compared on.
+        let (mut text, mut rest) = (self.text.as_bytes(), target);
         for part in self.parts.iter().take(usize::from(self.count)) {
-            let to = from + usize::from(part.literal);
-            let start = at + usize::from(part.literal);
-            let (Some(literal), Some(octets)) = (text.get(from..to), target.get(at..start)) else {
+            let literal = usize::from(part.literal);
+            let (Some((literal, behind)), Some((octets, value))) =
+                (text.split_at_checked(literal), rest.split_at_checked(literal))
+            else {
                 return Walked::Elsewhere;
             };
             if !same(octets, literal) {
                 return Walked::Elsewhere;
             }
-            match target.get(start) {
-                None | Some(b'/' | b'?') => return Walked::Elsewhere,
+            let length = value.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(value.len());
+            match value.first() {
+                _ if length == 0 => return Walked::Elsewhere,
                 // It may be a segment that must not match.
                 Some(b'.') => return Walked::Unclear,
-                Some(_) => {}
+                _ => {}
             }
-            at = start + 1;
-            while let Some(octet) = target.get(at)
-                && !matches!(octet, b'/' | b'?')
-            {
-                at += 1;
-            }
-            from = to + usize::from(part.parameter);
-            // Without its braces.
-            let Some(name) = text.get(to + 1..from - 1) else { return Walked::Elsewhere };
-            found.add(name, start, at);
+            let start = target.len() - value.len();
+            rest = &value[length..];
+            let Some(([b'{', name @ .., b'}'], behind)) = behind.split_at_checked(usize::from(part.parameter)) else {
+                return Walked::Elsewhere;
+            };
+            text = behind;
+            found.add(name, start, start + length);
         }
-        let (literal, behind) = (text.get(from..).unwrap_or_default(), target.get(at..).unwrap_or_default());
+        let at = target.len() - rest.len();
         // Most end with a parameter.
-        match behind.get(..literal.len()) {
-            _ if literal.is_empty() => Walked::Behind(at),
-            Some(octets) if same(octets, literal) => Walked::Behind(at + literal.len()),
+        match rest.get(..text.len()) {
+            _ if text.is_empty() => Walked::Behind(at),
+            Some(octets) if same(octets, text) => Walked::Behind(at + text.len()),
             _ => Walked::Elsewhere,
         }
     }

@@ -52,7 +52,7 @@ pub struct Request<'r, S> {
 /// The part of a request that does not depend on the session's type: one copy of the code.
 pub(crate) struct Inner<'r> {
     pub(crate) reader: Reader<'r>,
-    head: Head,
+    head: &'r Head,
     /// Visible ASCII, as the head's parser has seen.
     target: &'r [u8],
     /// What stands before the target's path: the scheme and authority of an absolute form.
@@ -63,7 +63,7 @@ pub(crate) struct Inner<'r> {
 
 impl<'r, S> Request<'r, S> {
     #[inline]
-    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: Head) -> Self {
+    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
         let target = head.target.of(octets);
         let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
         Request {
@@ -134,7 +134,7 @@ impl<'r, S> Request<'r, S> {
     /// innermost parameters).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
         let Inner { target, parameters, .. } = &self.inner;
-        Some(Encoded::path_octets(parameters.value(name, target)?))
+        Some(Encoded::of_target(parameters.value(name, target)?, self.inner.head.encoded))
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.
@@ -277,11 +277,6 @@ impl<'r> Inner<'r> {
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
         Target::new(self.target(), self.head.form).path.as_bytes()
-    }
-
-    #[inline]
-    pub(crate) fn head(&self) -> &Head {
-        &self.head
     }
 
     #[inline]
