@@ -4,9 +4,9 @@ mod common;
 
 use std::sync::OnceLock;
 
+use common::port::{Handle, Server, Settings};
 use common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
 use tenure::{ConnectionId, EndReason, Handler, Request, Router, get};
-use tenure_linux::{Handle, Server, Settings};
 
 /// The adder, a target that waits, and one that lists.
 fn listing(

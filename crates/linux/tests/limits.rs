@@ -4,10 +4,10 @@ mod common;
 
 use std::{fs::File, thread};
 
+use common::port::{Server, Settings};
 use common::{Adder, Client, Gate, Process, Running, Tally, app, forever, line, log_to_parent, settings, with_threads};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tenure::{EndReason, Request, Router, get};
-use tenure_linux::{Server, Settings};
 
 #[test]
 fn one_more_than_there_may_be_waits_until_one_leaves() {

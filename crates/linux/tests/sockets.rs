@@ -4,8 +4,8 @@ mod common;
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
+use common::port::{Server, Settings};
 use common::{Client, PATTERN, Running, Tally, app, forever, local, post, settings, with_threads};
-use tenure_linux::{Server, Settings};
 
 #[test]
 fn adds_over_one_connection() {

@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use common::port::{Error, Server, Settings};
 use common::{
     Adder, Client, Gate, Process, Running, Tally, app, forever, line, local, log_to_parent, session, settings,
     with_threads,
 };
 use rustix::process::Signal;
 use tenure::{EndReason, Handler, Request, Router, get};
-use tenure_linux::{Error, Server, Settings};
 
 /// The adder, and a target that waits at a gate.
 fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {

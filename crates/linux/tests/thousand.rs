@@ -2,8 +2,8 @@
 
 mod common;
 
+use common::port::Settings;
 use common::{Client, Running, post, settings, with_threads};
-use tenure_linux::Settings;
 
 const CLIENTS: usize = 1_000;
 

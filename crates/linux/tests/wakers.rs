@@ -10,9 +10,9 @@ use std::{
     thread,
 };
 
+use common::port::Settings;
 use common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
 use tenure::{EndReason, Handler, Request, Router, get};
-use tenure_linux::Settings;
 
 /// What another thread has worked out.
 async fn elsewhere(work: impl FnOnce() -> i64 + Send + 'static) -> i64 {

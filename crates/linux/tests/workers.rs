@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
+use common::port::Server;
 use common::{Client, Running, Tally, app, forever, with_threads};
-use tenure_linux::Server;
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
 /// clients have left, it must not be left waiting.

@@ -15,7 +15,10 @@ use std::{
 };
 
 use tenure::{EndReason, Error, Handler, Observer, Request, Responder, Router, Sent, Session, get};
-use tenure_linux::{Handle, Server, Settings};
+
+// The suite is built for both ports of hosts: each says in its own folder which one it is.
+include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/port/suite.rs"));
+use port::{Handle, Server, Settings};
 
 pub(crate) use child::{Process, line, log_to_parent};
 pub(crate) use client::{Client, post};
@@ -115,7 +118,7 @@ pub(crate) fn local() -> SocketAddr {
 pub(crate) struct Running {
     pub(crate) handle: Handle,
     pub(crate) address: SocketAddr,
-    ended: Receiver<Result<(), tenure_linux::Error>>,
+    ended: Receiver<Result<(), port::Error>>,
 }
 
 impl Running {

@@ -1,0 +1,1 @@
+pub(crate) use tenure_linux as port;

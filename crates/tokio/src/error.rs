@@ -1,0 +1,39 @@
+//! Why a server does not start.
+
+use std::{fmt, io, net::SocketAddr};
+
+/// Why a server does not start, or ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting, or two together, that cannot be meant: which, and what to do.
+    Settings(&'static str),
+    /// Something listens at that address already.
+    AddressInUse(SocketAddr),
+    /// That address cannot be listened at.
+    Bind(SocketAddr, io::Error),
+    /// The operating system refused what a server needs: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Settings(reason) => f.write_str(reason),
+            Error::AddressInUse(address) => {
+                write!(f, "{address} is in use: another program listens there; stop it, or choose another port")
+            }
+            Error::Bind(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Error::System(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Bind(_, error) | Error::System(_, error) => Some(error),
+            Error::Settings(_) | Error::AddressInUse(_) => None,
+        }
+    }
+}

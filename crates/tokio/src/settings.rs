@@ -1,0 +1,148 @@
+//! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use tenure::{ConnectionId, Deadlines, Limits};
+
+use crate::Error;
+
+/// What a server is set to.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where it listens; port 0: any free one ([`Server::local_addresses`](crate::Server::local_addresses) tells). An IPv6
+    /// address is for IPv6 alone.
+    pub addresses: Vec<SocketAddr>,
+    /// Sockets that listen already, beside `addresses`.
+    pub listeners: Vec<TcpListener>,
+    /// Workers, each with its thread and its connections; `None`: one for each core.
+    pub threads: Option<NonZeroUsize>,
+    /// Connections at once at the most, shared out between the workers.
+    pub max_open_sockets: u32,
+    /// Connections that the kernel keeps for us before they are accepted.
+    pub backlog_conn: u32,
+    /// Whether a connection above `max_open_sockets` takes the place of the least recently used idle one. Otherwise it
+    /// waits.
+    pub lru_purge_enable: bool,
+    /// Requests being answered at once at the most, all workers together; `None`: as many as there are connections. Each
+    /// takes `input_octets + body_octets + output_octets`, of which untouched pages cost nothing.
+    pub lanes_max: Option<u32>,
+    /// Octets received at once, and of a request head at the most.
+    pub input_octets: usize,
+    /// Octets of a body that a handler can have in one piece.
+    pub body_octets: usize,
+    /// Octets of responses that wait to be sent.
+    pub output_octets: usize,
+    /// Whether the kernel probes idle connections.
+    pub keep_alive_enable: bool,
+    /// From the last octet to the first probe; whole seconds.
+    pub keep_alive_idle: Duration,
+    /// From one probe to the next; whole seconds.
+    pub keep_alive_interval: Duration,
+    /// Probes without an answer after which the connection counts as reset.
+    pub keep_alive_count: u32,
+    /// How long the kernel tries to deliver what was sent when a socket is released. `None`: in the background, as long as
+    /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
+    /// time is over; [`Duration::ZERO`] resets every connection instead.
+    pub so_linger: Option<Duration>,
+    /// Bounds in time.
+    pub deadlines: Deadlines,
+    /// Bounds in octets.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            addresses: Vec::new(),
+            listeners: Vec::new(),
+            threads: None,
+            max_open_sockets: 10_000,
+            backlog_conn: 1_024,
+            lru_purge_enable: false,
+            lanes_max: None,
+            input_octets: 16_384,
+            body_octets: 16_384,
+            output_octets: 16_384,
+            keep_alive_enable: false,
+            keep_alive_idle: Duration::from_secs(5),
+            keep_alive_interval: Duration::from_secs(5),
+            keep_alive_count: 3,
+            so_linger: None,
+            deadlines: Deadlines::HOST,
+            limits: Limits::HOST,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, listening there.
+    pub fn at(address: SocketAddr) -> Self {
+        Settings { addresses: vec![address], ..Settings::default() }
+    }
+
+    pub(crate) fn threads(&self) -> u32 {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = self.threads.map_or_else(cores, NonZeroUsize::get);
+        // More workers than connections would have nothing to do.
+        u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.max_open_sockets)
+    }
+
+    /// # Errors
+    /// The first setting that cannot be meant.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let seconds = |duration: Duration| duration.as_secs() > 0 && duration.as_secs() <= 32_767;
+        for (wrong, reason) in [
+            (
+                self.addresses.is_empty() && self.listeners.is_empty(),
+                "there is nowhere to listen: give `addresses` or `listeners`",
+            ),
+            (self.max_open_sockets == 0, "`max_open_sockets` is 0: nobody could connect"),
+            (
+                self.threads.is_some_and(|threads| threads.get() > self.max_open_sockets as usize),
+                "`threads` is above `max_open_sockets`: a worker would have no connection; lower one or raise the other",
+            ),
+            (
+                self.threads.is_some_and(|threads| threads.get() > ConnectionId::WORKER_COUNT_MAX as usize),
+                "`threads` is above 256",
+            ),
+            (
+                self.lanes_max.is_some_and(|lanes| lanes < self.threads()),
+                "`lanes_max` is below the number of threads: a worker would have no lane",
+            ),
+            (
+                self.input_octets < 256 || self.output_octets < 256,
+                "`input_octets` and `output_octets` must be 256 at least: a head must fit",
+            ),
+            (self.body_octets == 0, "`body_octets` is 0: no body that comes behind its head could be received"),
+            (
+                self.limits.head_octets_max as usize > self.input_octets,
+                "`limits.head_octets_max` is above `input_octets`: such a head would not fit",
+            ),
+            (
+                self.limits.target_octets_max > self.limits.head_octets_max,
+                "`limits.target_octets_max` is above `limits.head_octets_max`: the head bounds its target",
+            ),
+            (self.backlog_conn == 0, "`backlog_conn` is 0: no connection could be waiting to be accepted"),
+            (
+                self.keep_alive_enable
+                    && !(seconds(self.keep_alive_idle)
+                        && seconds(self.keep_alive_interval)
+                        && self.keep_alive_count > 0),
+                "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` 1 at least",
+            ),
+            (
+                self.deadlines.head_ms == 0 || self.deadlines.first_octet_ms == 0 || self.deadlines.idle_ms == 0,
+                "a deadline of 0 ms would end every connection at once: use `NEVER` for none",
+            ),
+        ] {
+            if wrong {
+                return Err(Error::Settings(reason));
+            }
+        }
+        Ok(())
+    }
+}

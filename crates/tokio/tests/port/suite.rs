@@ -1,0 +1,1 @@
+pub(crate) use tenure_tokio as port;
