@@ -31,7 +31,7 @@ pub(crate) fn stack() -> (usize, usize) {
 /// Restarts the board; the panic handler calls it when it has printed the backtrace.
 // SAFETY: no other function of this program has the name.
 #[unsafe(no_mangle)]
-fn custom_halt() -> ! {
+extern "Rust" fn custom_halt() -> ! {
     // Nothing else runs on what a panic has left.
     critical_section::with(|_| {
         Delay::new().delay_millis(BEFORE_RESTART_MS);

@@ -30,7 +30,7 @@ pub(crate) fn config() -> Config {
         Ipv4::Static { address, prefix, gateway } => ConfigV4::Static(StaticConfigV4 {
             address: Ipv4Cidr::new(address, prefix),
             gateway,
-            dns_servers: Default::default(),
+            dns_servers: heapless::Vec::new(),
         }),
     };
     #[cfg(feature = "ipv6")]
@@ -76,12 +76,8 @@ impl Addresses {
         }
         #[cfg(feature = "ipv6")]
         {
-            let link_local = match stack.hardware_address() {
-                embassy_net::HardwareAddress::Ethernet(address) if has_link => {
-                    Some(tenure_board_settings::link_local(address.0))
-                }
-                _ => None,
-            };
+            let embassy_net::HardwareAddress::Ethernet(hardware) = stack.hardware_address();
+            let link_local = has_link.then(|| tenure_board_settings::link_local(hardware.0));
             let ipv6 = stack.config_v6().filter(|_| has_link).map(|config| config.address.address());
             for address in [self.link_local.look(link_local), self.ipv6.look(ipv6)].into_iter().flatten() {
                 info!(target: TARGET, "- IPv6 address: {}", tenure_board_settings::InEspIdf(address));
