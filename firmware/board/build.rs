@@ -20,13 +20,10 @@ fn main() {
 }
 
 fn configure() -> Result<(), Box<dyn Error>> {
-    let metadata = Metadata::from_cargo_feature()
-        .map_err(|_| "say one chip: `cargo esp32c3`, or `cargo +esp` with esp32, esp32s2 or esp32s3")?;
+    // Without a chip, or with two, dependencies do not build either and say so.
+    let metadata = Metadata::from_cargo_feature()?;
     let settings =
         Settings(generate_config_from_yaml_definition(&fs::read_to_string(SETTINGS)?, false, false, Some(metadata))?);
-    for key in settings.0.keys() {
-        println!("cargo::rerun-if-env-changed={key}");
-    }
     match (has_feature("WIFI"), has_feature("ETHERNET")) {
         (true, false) => {
             wifi_name(&settings.text("WIFI_NAME"))?;
