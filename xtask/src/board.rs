@@ -168,7 +168,7 @@ fn flash_image(image: &Path) -> Result<(), Failure> {
         Ok(output) if output.status.success() => println!("  image to flash: {} octets", fs::metadata(&file)?.len()),
         Ok(output) => return Err(format!("espflash fails: {}", String::from_utf8_lossy(&output.stderr)).into()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("  image to flash: not made, espflash is not installed")
+            println!("  image to flash: not made, espflash is not installed");
         }
         Err(error) => return Err(error.into()),
     }
