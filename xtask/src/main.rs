@@ -1,5 +1,6 @@
 //! What is more than a cargo call: `cargo xtask NAME` measures the running program from outside.
 
+mod board;
 mod client;
 mod close;
 mod counted;
@@ -23,6 +24,7 @@ cargo xtask NAME
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
+  board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let done = match args[..] {
         ["memory"] => memory::run(),
         ["qemu"] => qemu::run(),
+        ["board"] => board::run(),
         ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
