@@ -5,11 +5,13 @@ mod client;
 mod close;
 mod counted;
 mod drip;
+mod guest;
 mod instructions;
 mod memory;
 mod qemu;
 mod riscv;
 mod server;
+mod size;
 mod waiting;
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ cargo xtask NAME
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
+  size                    flash, RAM and instructions of a request of the images for riscv32imc, beside other servers
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["memory"] => memory::run(),
         ["qemu"] => qemu::run(),
         ["board"] => board::run(),
+        ["size"] => size::run(),
         ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
