@@ -1,7 +1,8 @@
 //! The adder on axum: one thread, the sum is the connection's `ConnectInfo`.
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -13,7 +14,7 @@ use axum::{
     extract::{ConnectInfo, connect_info::Connected},
     http::StatusCode,
     routing::get,
-    serve::{IncomingStream, ListenerExt as _, TapIo},
+    serve::{IncomingStream, Listener},
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,9 +24,28 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Clone)]
 struct Sum(Arc<AtomicI64>);
 
-impl<F: FnMut(&mut TcpStream) + Send + 'static> Connected<IncomingStream<'_, TapIo<TcpListener, F>>> for Sum {
-    fn connect_info(_: IncomingStream<'_, TapIo<TcpListener, F>>) -> Self {
+impl Connected<IncomingStream<'_, Undelayed>> for Sum {
+    fn connect_info(_: IncomingStream<'_, Undelayed>) -> Self {
         Sum(Arc::default())
+    }
+}
+
+/// A listener whose connections send at once.
+struct Undelayed(TcpListener);
+
+impl Listener for Undelayed {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let (stream, peer) = Listener::accept(&mut self.0).await;
+        // Where it fails the connection does, too, and says so.
+        let _ = stream.set_nodelay(true);
+        (stream, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }
 
@@ -34,13 +54,9 @@ fn main() -> Result<(), Failure> {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("listening on {}", listener.local_addr()?);
-        std::io::stdout().flush()?;
+        io::stdout().flush()?;
         let app = Router::new().route("/adder", get(read).post(add).put(set));
-        let listener = listener.tap_io(|stream| {
-            // Where it fails the connection does, too, and says so.
-            let _ = stream.set_nodelay(true);
-        });
-        Ok(axum::serve(listener, app.into_make_service_with_connect_info::<Sum>()).await?)
+        Ok(axum::serve(Undelayed(listener), app.into_make_service_with_connect_info::<Sum>()).await?)
     })
 }
 

@@ -20,6 +20,7 @@ use edge_http::{
     },
 };
 use edge_nal::{TcpAccept as _, TcpBind as _, TcpSplit};
+use embassy_time as _;
 use embedded_io_async::{Read, Write};
 
 type Failure = Box<dyn std::error::Error>;
