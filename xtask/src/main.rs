@@ -1,5 +1,6 @@
 //! What is more than a cargo call: `cargo xtask NAME` measures the running program from outside.
 
+mod bench;
 mod client;
 mod close;
 mod drip;
@@ -22,6 +23,7 @@ cargo xtask NAME
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
+  bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
         ["drip"] => drip::run(),
+        ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
         // Not for people: `drip` starts it in a process of its own.
         ["waiting-server"] => waiting::serve(),

@@ -26,13 +26,15 @@ pub(crate) const LIMIT: Contender = Contender { name: "limit", kind: Kind::Own("
 pub(crate) const TENURE: Contender = Contender { name: "tenure", kind: Kind::Tenure(&[]) };
 /// It looks for events so many microseconds before it sleeps.
 pub(crate) const SPIN: Contender = Contender { name: "tenure-spin", kind: Kind::Tenure(&["--spin", "50"]) };
+pub(crate) const TOKIO: Contender = Contender { name: "tenure-tokio", kind: Kind::Own("bench-tokio") };
 pub(crate) const MAY: Contender = Contender { name: "may_minihttp", kind: Kind::Own("bench-may") };
 pub(crate) const HYPER: Contender = Contender { name: "hyper", kind: Kind::Own("bench-hyper") };
 
 /// All but the limit.
-pub(crate) const ALL: [Contender; 10] = [
+pub(crate) const ALL: [Contender; 11] = [
     TENURE,
     SPIN,
+    TOKIO,
     MAY,
     HYPER,
     Contender { name: "ntex", kind: Kind::Own("bench-ntex") },

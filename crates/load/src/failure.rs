@@ -68,4 +68,5 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Why {}
 impl std::error::Error for Failure {}
