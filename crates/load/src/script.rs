@@ -134,7 +134,8 @@ mod tests {
         let mut wanted = "PUT /adder HTTP/1.1\r\nHost: a:80\r\nContent-Length: 1\r\n\r\n0".to_owned();
         for k in 1..=10 {
             let length = k.to_string().len();
-            wanted += &format!("POST /adder HTTP/1.1\r\nHost: a:80\r\nContent-Length: {length}\r\n\r\n{k}");
+            let post = format!("POST /adder HTTP/1.1\r\nHost: a:80\r\nContent-Length: {length}\r\n\r\n{k}");
+            wanted.push_str(&post);
         }
         wanted += "GET /adder HTTP/1.1\r\nHost: a:80\r\n\r\n";
         assert_eq!(text, wanted);
