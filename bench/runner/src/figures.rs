@@ -55,7 +55,9 @@ mod tests {
     fn medians() {
         for (figures, shown) in [(&[2.0, 1.0, 9.0][..], "2.00 (1.00–9.00)"), (&[4.0, 1.0], "1.00 (1.00–4.00)")] {
             let mut all = Figures::default();
-            figures.iter().for_each(|&figure| all.push(figure));
+            for &figure in figures {
+                all.push(figure);
+            }
             assert_eq!(all.to_string(), shown);
         }
     }

@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let wrk = wrk::compare(&bench)?;
     let cases: &[Case] = if options.quick { &[Case::Small, Case::Pipelined] } else { &Case::TABLE };
     if !options.rates_only {
-        costs(&bench, &mut all, cases)?;
+        costs(&bench, &mut all, cases);
     }
     all.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
 
@@ -154,7 +154,7 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result
 }
 
 /// Memory and instructions of all.
-fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) -> Result<(), Failure> {
+fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
     for measured in all.iter_mut().filter(|measured| measured.contender != SPIN) {
         let contender = measured.contender;
         for (in_two, octets) in [false, true].into_iter().zip(&mut measured.memory) {
@@ -167,7 +167,7 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) -> Result<(), Fail
     }
     if !instructions::is_there() {
         eprintln!("instructions are left out: `apt-get install valgrind`");
-        return Ok(());
+        return;
     }
     let contenders = all.iter().map(|measured| measured.contender).filter(|&contender| contender != SPIN);
     let counts: Vec<_> = contenders.flat_map(|contender| cases.iter().map(move |&case| (contender, case))).collect();
@@ -179,7 +179,6 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) -> Result<(), Fail
             measured.instructions.push((case, count));
         }
     }
-    Ok(())
 }
 
 /// Servers are listed by what they do for 32 connections.

@@ -49,7 +49,9 @@ fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
     };
     line(text, head);
     let _ = writeln!(text, "|---|{}", "--:|".repeat(head.len() - 1));
-    rows.iter().for_each(|row| line(text, row));
+    for row in rows {
+        line(text, row);
+    }
     text.push('\n');
 }
 
