@@ -3,6 +3,7 @@
 mod bench;
 mod client;
 mod close;
+mod counted;
 mod drip;
 mod instructions;
 mod memory;
@@ -42,8 +43,9 @@ fn main() -> ExitCode {
         ["drip"] => drip::run(),
         ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
-        // Not for people: `drip` starts it in a process of its own.
+        // Not for people: `drip` and `instructions` start them in processes of their own.
         ["waiting-server"] => waiting::serve(),
+        ["counted-server"] => counted::serve(),
         _ => Err(HELP.into()),
     };
     match done {

@@ -30,14 +30,19 @@ pub(crate) fn root() -> &'static Path {
 
 /// Builds the program as it is released, and returns where it is.
 pub(crate) fn program() -> Result<PathBuf, Failure> {
+    released("tenure-cli", "tenure")
+}
+
+/// Builds a program of that package as it is released, and returns where it is.
+pub(crate) fn released(package: &str, name: &str) -> Result<PathBuf, Failure> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.current_dir(root()).args(["build", "--quiet", "--release", "--package", "tenure-cli"]);
+    build.current_dir(root()).args(["build", "--quiet", "--release", "--package", package]);
     if !build.status()?.success() {
-        return Err("the program cannot be built".into());
+        return Err(format!("{package} cannot be built").into());
     }
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
-    Ok(target.join("release/tenure"))
+    Ok(target.join("release").join(name))
 }
 
 /// The arguments that let the program serve on one thread and say little.

@@ -2,7 +2,7 @@
 //! where a socket listens, so all that are free do, and one that is still closing gives way when none is left.
 
 use core::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -35,9 +35,16 @@ pub(crate) struct Place<'a> {
     pub(crate) interest: Interest,
     /// Since when it has its role.
     since_ms: u32,
-    /// This side's address of a connection that is served, where it is one of IPv4.
-    pub(crate) local: Option<Ipv4Addr>,
+    /// This side's address of a connection that is served.
+    pub(crate) local: Option<IpAddr>,
+    /// Octets of an incomplete head in its ring: nothing is done before there are more.
+    left: usize,
 }
+
+/// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
+/// of octets only where none are left.
+const LOOK_MS: u32 = 1;
+const LOOK_MS_MAX: u32 = 64;
 
 /// Whether `then` is not after `now`; times wrap.
 fn is_due(then_ms: u32, now_ms: u32) -> bool {
@@ -57,6 +64,10 @@ pub(crate) struct Places<'a, const SOCKETS: usize> {
     /// Half open ones and closing ones: those whose time is bounded.
     passing: u32,
     due_ms: u32,
+    /// Sockets with an incomplete head, how long after the last look they are looked at, and when.
+    left: u32,
+    look_ms: u32,
+    look_due_ms: u32,
     /// How many sockets should listen.
     spares: u32,
     /// No more newcomers.
@@ -80,6 +91,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             interest: Interest::NONE,
             since_ms: now_ms,
             local: None,
+            left: 0,
         });
         let mut places = Places {
             all,
@@ -91,6 +103,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             newcomers: 0,
             passing: 0,
             due_ms: 0,
+            left: 0,
+            look_ms: LOOK_MS,
+            look_due_ms: now_ms,
             spares,
             stopping: false,
         };
@@ -147,10 +162,42 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn serve(&mut self, number: usize, key: Key) {
         self.assign(number, Role::Served(key));
         let place = &mut self.all[number];
-        place.local = place.socket.local_endpoint().and_then(|endpoint| match endpoint.addr.into() {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        });
+        place.local = place.socket.local_endpoint().map(|endpoint| endpoint.addr.into());
+    }
+
+    /// Leaves so many octets of an incomplete head in a socket's ring.
+    pub(crate) fn leave(&mut self, number: usize, octets: usize) {
+        self.taken_up(number);
+        self.all[number].left = octets;
+        self.left += 1;
+        // The rest of a head is mostly on its way already.
+        self.look_ms = LOOK_MS;
+        self.look_due_ms = self.now_ms.wrapping_add(LOOK_MS);
+    }
+
+    /// No octets of a socket are left for later any more.
+    pub(crate) fn taken_up(&mut self, number: usize) {
+        if core::mem::take(&mut self.all[number].left) > 0 {
+            self.left -= 1;
+        }
+    }
+
+    /// Looks, when it is time, whether there is more of incomplete heads. Returns in how many milliseconds it is to be called
+    /// again.
+    fn look_at_left(&mut self) -> Option<u32> {
+        if self.left == 0 {
+            return None;
+        }
+        if is_due(self.look_due_ms, self.now_ms) {
+            for number in 0..SOCKETS {
+                if self.all[number].left > 0 && self.is_ready(number) {
+                    self.mark(number);
+                }
+            }
+            self.look_ms = (2 * self.look_ms).min(LOOK_MS_MAX);
+            self.look_due_ms = self.now_ms.wrapping_add(self.look_ms);
+        }
+        Some(self.look_due_ms.wrapping_sub(self.now_ms))
     }
 
     /// Lets a closed socket listen.
@@ -188,6 +235,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
 
     /// Closes a socket: octets and the close are flushed before it listens again.
     pub(crate) fn give_up(&mut self, number: usize, abort: bool) {
+        self.taken_up(number);
         let place = &mut self.all[number];
         place.interest = Interest::NONE;
         if abort {
@@ -243,8 +291,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Aborts what has been passing for too long, and what has been flushed where too few sockets listen. Returns in how many
     /// milliseconds it is to be called again.
     pub(crate) fn tend(&mut self) -> Option<u32> {
+        let look_ms = self.look_at_left();
         if self.passing == 0 {
-            return None;
+            return look_ms;
         }
         let lacks = self.listening < self.spares && !self.stopping;
         if lacks || is_due(self.due_ms, self.now_ms) {
@@ -260,7 +309,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 }
             }
         }
-        Some(self.due_ms.wrapping_sub(self.now_ms))
+        let due_ms = self.due_ms.wrapping_sub(self.now_ms);
+        Some(look_ms.map_or(due_ms, |look_ms| look_ms.min(due_ms)))
     }
 
     /// Aborts a socket that has been passing for too long. Returns whether it is about to listen again.
@@ -313,7 +363,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn is_ready(&self, number: usize) -> bool {
         let place = &self.all[number];
         let (socket, interest) = (&place.socket, place.interest);
-        interest.receives() && (socket.can_recv() || !socket.may_recv())
+        interest.receives() && (socket.recv_queue() > place.left || !socket.may_recv())
             || interest.sends() && (socket.can_send() || !socket.may_send())
     }
 
@@ -321,8 +371,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn watch(&mut self, number: usize, interest: Interest) {
         let waker = self.waker(number);
         let context = &mut Context::from_waker(&waker);
-        let socket = &mut self.all[number].socket;
-        let _ = if interest.receives() {
+        let Place { socket, left, .. } = &mut self.all[number];
+        let _ = if interest.receives() && *left == 0 {
             pin!(socket.wait_read_ready()).poll(context).map(|()| Ok(0))
         } else {
             // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.

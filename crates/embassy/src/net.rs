@@ -5,13 +5,14 @@ use core::{
     future::Future,
     marker::PhantomData,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
+use embassy_net::tcp::TcpSocket;
 use heapless::Vec;
 use tenure::{
     Observer, Session,
-    port::{Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
+    port::{HeadParser, Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
 use crate::{accept::Places, handle::Mark, sys};
@@ -25,7 +26,27 @@ pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, cons
     pub(crate) futures: Vec<Pin<&'a mut F>, LANES>,
     pub(crate) lane_marks: &'static [Mark; LANES],
     pub(crate) places: Places<'a, SOCKETS>,
+    /// The socket that was received from last, and the octets of it that are still in its ring.
+    pub(crate) received: Option<(usize, usize)>,
     pub(crate) types: PhantomData<fn(S) -> F>,
+}
+
+impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize>
+    EmbassyPort<'_, '_, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
+{
+    /// Takes what was received last out of its ring: it has been read.
+    pub(crate) fn settle(&mut self) {
+        if let Some((number, octets)) = self.received.take() {
+            drop_octets(&mut self.places.all[number].socket, octets);
+        }
+    }
+}
+
+/// Takes octets out of a socket's ring that are there.
+fn drop_octets(socket: &mut TcpSocket<'_>, octets: usize) {
+    if octets > 0 {
+        let _ = pin!(socket.read_with(|_| (octets, ()))).poll(&mut Context::from_waker(Waker::noop()));
+    }
 }
 
 impl<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> Port
@@ -54,19 +75,35 @@ where
         endpoint.map_or(Peer::Unknown, |endpoint| Peer::Known(endpoint.into()))
     }
 
+    /// Copies what is there, and leaves it in the socket's ring until it is known what it was: see
+    /// [`put_away`](Port::put_away).
     fn receive(&mut self, socket: &mut u8, into: &mut [u8]) -> Received {
+        self.settle();
         let number = usize::from(*socket);
+        self.places.taken_up(number);
         let waker = self.places.waker(number);
+        let context = &mut Context::from_waker(&waker);
         let socket = &mut self.places.all[number].socket;
-        match pin!(socket.read(into)).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Ok(0)) => Received::Closed,
-            Poll::Ready(Ok(octets)) => Received::Octets(octets),
-            Poll::Ready(Err(_)) => Received::Reset,
-            Poll::Pending => Received::Blocked,
+        if !socket.can_recv() {
+            return match pin!(socket.read(into)).poll(context) {
+                Poll::Ready(Ok(0)) => Received::Closed,
+                Poll::Ready(Ok(octets)) => Received::Octets(octets),
+                Poll::Ready(Err(_)) => Received::Reset,
+                Poll::Pending => Received::Blocked,
+            };
         }
+        let copy = |octets: &mut [u8]| {
+            let count = octets.len().min(into.len());
+            into[..count].copy_from_slice(&octets[..count]);
+            (0, count)
+        };
+        let Poll::Ready(Ok(octets)) = pin!(socket.read_with(copy)).poll(context) else { return Received::Blocked };
+        self.received = Some((number, octets));
+        Received::Octets(octets)
     }
 
     fn discard(&mut self, socket: &mut u8) -> Received {
+        self.settle();
         let number = usize::from(*socket);
         if !self.places.all[number].socket.can_recv() {
             return self.receive(socket, &mut [0; 1]);
@@ -81,6 +118,7 @@ where
     }
 
     fn has_unread(&mut self, socket: &mut u8) -> bool {
+        self.settle();
         let socket = &self.places.all[usize::from(*socket)].socket;
         // A close or a failure counts too: that connection ends by itself.
         socket.can_recv() || !socket.may_recv()
@@ -101,6 +139,7 @@ where
     }
 
     fn release(&mut self, socket: u8, abort: bool) {
+        self.settle();
         self.places.give_up(usize::from(socket), abort);
     }
 
@@ -125,5 +164,20 @@ where
 
     fn renew(&mut self, wire: &&'w Wire<S>) -> F {
         (self.make)(wire)
+    }
+
+    /// Leaves an incomplete head where it is, in the socket's ring: it is read anew when there is more of it.
+    fn put_away(&mut self, _: u32, octets: &[u8], _: HeadParser) -> bool {
+        let Some((number, received)) = self.received.take() else { return false };
+        let socket = &mut self.places.all[number].socket;
+        // All of it must be here, from its first octet on and in one piece, and there must be room for more.
+        let whole = octets.len() <= received && socket.recv_queue() == received;
+        if octets.is_empty() || !whole || octets.len() >= socket.recv_capacity() {
+            self.received = Some((number, received));
+            return false;
+        }
+        drop_octets(socket, received - octets.len());
+        self.places.leave(number, octets.len());
+        true
     }
 }

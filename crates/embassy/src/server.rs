@@ -183,6 +183,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
             observer,
             wires,
             lane_marks,
+            received: None,
             types: PhantomData,
         };
         let mut worker = Worker::new(port, settings, stack, bell);

@@ -10,6 +10,9 @@ pub struct Settings {
     /// Whether a connection beyond those there is room for takes the place of the least recently used idle one. Otherwise
     /// it waits.
     pub lru_purge_enable: bool,
+    /// For how long the link may be away, in milliseconds, 60,000 unless set: then every connection ends with
+    /// [`LinkDown`](tenure::EndReason::LinkDown). Until then all go on; [`NEVER`](tenure::NEVER): for ever.
+    pub link_down_ms: u32,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in octets.
@@ -18,7 +21,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { server_port: 80, lru_purge_enable: false, deadlines: Deadlines::BOARD, limits: Limits::BOARD }
+        Settings {
+            server_port: 80,
+            lru_purge_enable: false,
+            link_down_ms: 60_000,
+            deadlines: Deadlines::BOARD,
+            limits: Limits::BOARD,
+        }
     }
 }
 

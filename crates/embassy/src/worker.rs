@@ -1,5 +1,7 @@
 //! The worker: the one task that serves, one turn a wake-up.
 
+#[cfg(any(feature = "ipv4", feature = "ipv6"))]
+use core::net::IpAddr;
 use core::{
     convert::Infallible,
     future::Future,
@@ -24,9 +26,9 @@ use crate::{
 
 /// Times that marked sockets and lanes are looked at in one turn before other tasks have theirs.
 const ROUNDS_MAX: u32 = 8;
-/// How often it is looked whether this side's address has changed, while there are connections. The stack has room for
-/// one waker only that it would tell, and that is the application's.
-const ADDRESS_MS: u32 = 1_000;
+/// How often it is looked at link and addresses, while there are connections. The stack has room for one waker only that it
+/// would tell, and that is the application's.
+const CHECK_MS: u32 = 1_000;
 /// What is further away than this is waited for in several steps.
 const FAR_MS: u32 = 60_000;
 
@@ -42,7 +44,10 @@ where
     bell: &'static Bell,
     timer: Option<(u32, Timer)>,
     now_ms: u32,
-    address_ms: u32,
+    checked_ms: u32,
+    /// When there was a link last, and for how long there may be none.
+    link_ms: u32,
+    link_down_ms: u32,
     stopped: Stop,
 }
 
@@ -84,7 +89,17 @@ where
         };
         let driver = Driver::new(port, heapless::Vec::new(), heapless::Vec::new(), driver_settings);
         let now_ms = clock::now_ms();
-        Worker { driver, stack, bell, timer: None, now_ms, address_ms: now_ms, stopped: Stop::Not }
+        Worker {
+            driver,
+            stack,
+            bell,
+            timer: None,
+            now_ms,
+            checked_ms: now_ms,
+            link_ms: now_ms,
+            link_down_ms: settings.link_down_ms,
+            stopped: Stop::Not,
+        }
     }
 
     /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
@@ -103,7 +118,8 @@ where
             self.admit();
         }
         self.driver.expire();
-        self.check_address();
+        self.driver.port.settle();
+        self.check_network();
         // Deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
@@ -143,6 +159,7 @@ where
             self.driver.woken(bits.trailing_zeros());
             bits &= bits - 1;
         }
+        self.driver.port.settle();
     }
 
     fn look(&mut self, number: usize) {
@@ -154,6 +171,7 @@ where
         }
         if gone || self.driver.port.places.is_ready(number) {
             self.driver.ready(key, gone);
+            self.driver.port.settle();
         }
         // Readiness is a level: what is left of it is reported again.
         let places = &mut self.driver.port.places;
@@ -176,15 +194,21 @@ where
         }
     }
 
-    /// Ends connections to an address that this side no longer has: nothing of them can come any more.
-    fn check_address(&mut self) {
-        if self.now_ms.wrapping_sub(self.address_ms) < ADDRESS_MS {
+    /// Ends connections to an address that this side no longer has, and all of them where there has been no link for too
+    /// long: nothing of them can come any more.
+    fn check_network(&mut self) {
+        if self.now_ms.wrapping_sub(self.checked_ms) < CHECK_MS {
             return;
         }
-        self.address_ms = self.now_ms;
+        self.checked_ms = self.now_ms;
+        if self.stack.is_link_up() {
+            self.link_ms = self.now_ms;
+        }
+        // Times from 2^31 ms on are none.
+        let down = self.link_down_ms < 1 << 31 && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
         for number in 0..SOCKETS {
             if let Role::Served(key) = self.driver.port.places.all[number].role
-                && self.is_lost(number)
+                && (down || self.is_lost(number))
             {
                 self.driver.link_down(key);
             }
@@ -193,16 +217,23 @@ where
 
     /// Whether this side no longer has the address of a connection. The stack resets it when it is next to send.
     fn is_lost(&self, number: usize) -> bool {
-        let own = self.stack.config_v4().map(|config| config.address.address());
-        let local = self.driver.port.places.all[number].local;
-        local.is_some() && local != own
+        match self.driver.port.places.all[number].local {
+            #[cfg(feature = "ipv4")]
+            Some(IpAddr::V4(local)) => self.stack.config_v4().is_none_or(|config| config.address.address() != local),
+            // A link-local address is made of the hardware's: it stays.
+            #[cfg(feature = "ipv6")]
+            Some(IpAddr::V6(local)) if !local.is_unicast_link_local() => {
+                self.stack.config_v6().is_none_or(|config| config.address.address() != local)
+            }
+            _ => false,
+        }
     }
 
     /// Lets the task be woken when the next deadline is due.
     fn sleep(&mut self, tend_ms: Option<u32>, context: &mut Context<'_>) {
         let mut ms = FAR_MS;
         if self.driver.count() > 0 {
-            ms = ADDRESS_MS;
+            ms = CHECK_MS;
         }
         for due_ms in [self.driver.due_within(), tend_ms].into_iter().flatten() {
             ms = ms.min(due_ms);

@@ -64,6 +64,8 @@ pub struct Head {
     pub persistent: bool,
     /// Whether the client waits for `100 (Continue)` (RFC 9110 section 10.1.1).
     pub expects_continue: bool,
+    /// Whether something in the target is percent-encoded (RFC 3986 section 2.1).
+    pub encoded: bool,
     /// Where the method's token stands.
     pub token: Span,
     /// Where the request-target stands, whole.
@@ -72,6 +74,23 @@ pub struct Head {
     pub fields: Span,
     /// Octets of the head, an accepted empty line before it and the one that ends it included.
     pub octets: u32,
+}
+
+impl Head {
+    /// Before there is one.
+    const NONE: Head = Head {
+        method: Method::Other,
+        version: Version::Http11,
+        form: TargetForm::Origin,
+        framing: Framing::Empty,
+        persistent: false,
+        expects_continue: false,
+        encoded: false,
+        token: Span { start: 0, end: 0 },
+        target: Span { start: 0, end: 0 },
+        fields: Span { start: 0, end: 0 },
+        octets: 0,
+    };
 }
 
 /// Bounds of a request head.
@@ -95,6 +114,7 @@ pub struct HeadParser {
     version: Version,
     form: TargetForm,
     body: Body,
+    encoded: bool,
     /// Of [`meaning`]'s flags, those that hold.
     seen: u8,
     /// Octets of the empty line before the request line.
@@ -174,6 +194,7 @@ impl HeadParser {
             version: Version::Http11,
             form: TargetForm::Origin,
             body: Body::Nothing,
+            encoded: false,
             seen: 0,
             lead: 0,
             at: 0,
@@ -239,6 +260,7 @@ impl HeadParser {
             framing,
             persistent: self.persistent(),
             expects_continue: self.seen & meaning::CONTINUE != 0 && framing != Framing::Empty,
+            encoded: self.encoded,
             token: Span { start: u32::from(self.lead), end: self.target.start - 1 },
             target: self.target,
             fields: Span { start: self.fields, end: end.empty_line as u32 },

@@ -60,8 +60,11 @@ fn split_absolute(text: &str) -> (&str, &str) {
 /// It is compared with plain text by its decoded octets, and displayed as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded<'a> {
-    raw: &'a str,
+    /// UTF-8.
+    raw: &'a [u8],
     plus_is_space: bool,
+    /// It is known to decode to itself.
+    plain: bool,
 }
 
 /// Why encoded text cannot be decoded.
@@ -93,23 +96,33 @@ impl core::error::Error for DecodeError {}
 impl<'a> Encoded<'a> {
     /// Text of a path, where `+` is itself.
     pub const fn path(raw: &'a str) -> Self {
-        Encoded { raw, plus_is_space: false }
+        Encoded { raw: raw.as_bytes(), plus_is_space: false, plain: false }
+    }
+
+    /// Text of a path in a target that was parsed; `encoded`: something in it is percent-encoded
+    /// ([`Head::encoded`](crate::head::Head::encoded)). Where the octets are not UTF-8, the text is empty.
+    #[inline]
+    pub const fn of_target(raw: &'a [u8], encoded: bool) -> Self {
+        Encoded { raw, plus_is_space: false, plain: !encoded }
     }
 
     /// Text of a query, where `+` is a space (the form encoding of the URL standard).
     pub const fn query(raw: &'a str) -> Self {
-        Encoded { raw, plus_is_space: true }
+        Encoded { raw: raw.as_bytes(), plus_is_space: true, plain: false }
     }
 
     /// The text as it was sent.
     pub const fn raw(&self) -> &'a str {
-        self.raw
+        match core::str::from_utf8(self.raw) {
+            Ok(raw) => raw,
+            Err(_) => "",
+        }
     }
 
     /// The decoded octets, one by one; a broken escape yields an error and ends.
     pub fn octets(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
         let plus_is_space = self.plus_is_space;
-        let mut rest = self.raw.as_bytes();
+        let mut rest = self.raw;
         core::iter::from_fn(move || {
             let (&octet, behind) = rest.split_first()?;
             rest = behind;
@@ -135,7 +148,7 @@ impl<'a> Encoded<'a> {
         'a: 'b,
     {
         if self.is_plain() {
-            return Ok(self.raw);
+            return core::str::from_utf8(self.raw).map_err(|_| DecodeError::Utf8);
         }
         let mut length = 0;
         for octet in self.octets() {
@@ -155,21 +168,28 @@ impl<'a> Encoded<'a> {
 
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
-        !self.raw.bytes().any(|octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
+        self.plain || !self.raw.iter().any(|&octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
     }
 }
 
 /// The text as it was sent.
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.raw)
+        f.pad(self.raw())
     }
 }
 
 /// Whether the decoded octets are those of the text; a broken escape is equal to nothing.
 impl PartialEq<str> for Encoded<'_> {
+    #[inline]
     fn eq(&self, other: &str) -> bool {
-        if self.raw == other {
+        if self.plain { self.raw == other.as_bytes() } else { self.is_decoded(other) }
+    }
+}
+
+impl Encoded<'_> {
+    fn is_decoded(&self, other: &str) -> bool {
+        if self.raw == other.as_bytes() {
             return self.is_plain();
         }
         // Decoding never lengthens: what is shorter than the other text cannot become it.

@@ -641,7 +641,7 @@ mod tests {
             size_of::<Wire<Adder>>(),
             size_of::<Lane<Host>>(),
         ];
-        assert_eq!(sizes, [56, 40, 1264, 56], "slot, slot without a session, wire, lane");
+        assert_eq!(sizes, [56, 40, 1320, 56], "slot, slot without a session, wire, lane");
     }
 
     #[test]

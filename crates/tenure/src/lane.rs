@@ -65,12 +65,12 @@ where
     let mut input = line.input.borrow_mut();
     loop {
         match input.parse(&line.head_limits) {
-            Ok(Some(head)) => {
-                let octets = input.unread();
+            Ok(true) => {
+                let (octets, head) = (input.unread(), input.head());
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
                 let mut request = Request::new(wire, octets, head);
-                line.open(request.inner.head(), octets.len());
+                line.open(head, octets.len());
                 observer.head_received(line.id.get(), request.inner.line_of_request());
                 let responder = Responder { opened: &opened };
                 let result = if asterisk {
@@ -97,7 +97,7 @@ where
                     input = line.input.borrow_mut();
                 }
             }
-            Ok(None) => {
+            Ok(false) => {
                 line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                 input.compact();
                 drop(input);

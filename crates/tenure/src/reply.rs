@@ -318,10 +318,17 @@ const PAIRS: [[u8; 2]; 100] = {
 fn decimal(negative: bool, mut number: u64) -> ([u8; 2 * TEXT_OCTETS], usize) {
     let mut text = [0; 2 * TEXT_OCTETS];
     let mut start = TEXT_OCTETS;
-    // 20 digits at the most: the bound is there for the compiler.
-    while number >= 10 && start > 3 {
+    // Where a register has 32 bits, dividing what has 64 is a function's work. 20 digits at the most: the bounds are there
+    // for the compiler.
+    while number > u64::from(u32::MAX) && start > 13 {
         start -= 2;
         text[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
+        number /= 100;
+    }
+    let mut number = number as u32;
+    while number >= 10 && start > 3 {
+        start -= 2;
+        text[start..start + 2].copy_from_slice(&PAIRS[number as usize % 100]);
         number /= 100;
     }
     // A pair's leading zero is no digit of the number, but for a number that is 0.

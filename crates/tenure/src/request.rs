@@ -18,12 +18,9 @@ use tenure_proto::{
 use crate::{
     Body, ConnectionId, EndReason, RequestLine, Session,
     body::Reader,
-    pattern::Pattern,
+    pattern::Parameters,
     wire::{Line, Wire},
 };
-
-/// Patterns that a request remembers: a route's and those of the routers around it.
-const LEVELS: usize = 4;
 
 /// One request, and the loan of its connection's session.
 ///
@@ -55,25 +52,18 @@ pub struct Request<'r, S> {
 /// The part of a request that does not depend on the session's type: one copy of the code.
 pub(crate) struct Inner<'r> {
     pub(crate) reader: Reader<'r>,
-    head: Head,
+    head: &'r Head,
     /// Visible ASCII, as the head's parser has seen.
     target: &'r [u8],
     /// What stands before the target's path: the scheme and authority of an absolute form.
     path_at: u32,
-    /// The patterns that have matched, the outermost first.
-    levels: heapless::Vec<Level, LEVELS, u8>,
-}
-
-#[derive(Clone, Copy)]
-struct Level {
-    pattern: Pattern,
-    /// Where in the target its match begins.
-    at: u32,
+    /// What the route and the routers that it is nested in have found.
+    parameters: Parameters,
 }
 
 impl<'r, S> Request<'r, S> {
     #[inline]
-    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: Head) -> Self {
+    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
         let target = head.target.of(octets);
         let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
         Request {
@@ -83,7 +73,7 @@ impl<'r, S> Request<'r, S> {
                 head,
                 target,
                 path_at,
-                levels: heapless::Vec::new(),
+                parameters: Parameters::new(),
             },
         }
     }
@@ -140,12 +130,11 @@ impl<'r, S> Request<'r, S> {
         self.query_pairs().find(|(found, _)| *found == *name).map(|(_, value)| value)
     }
 
-    /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the four
-    /// innermost).
+    /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the six
+    /// innermost parameters).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
-        let target = self.target();
-        let mut levels = self.inner.levels.iter().rev();
-        levels.find_map(|level| level.pattern.parameter(target.get(level.at as usize..)?, name))
+        let Inner { target, parameters, .. } = &self.inner;
+        Some(Encoded::of_target(parameters.value(name, target)?, self.inner.head.encoded))
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.
@@ -278,15 +267,16 @@ impl<'r> Inner<'r> {
         }
     }
 
+    /// Whether something in the target is percent-encoded.
+    #[inline]
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.head.encoded
+    }
+
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
         Target::new(self.target(), self.head.form).path.as_bytes()
-    }
-
-    #[inline]
-    pub(crate) fn head(&self) -> &Head {
-        &self.head
     }
 
     #[inline]
@@ -303,20 +293,15 @@ impl<'r> Inner<'r> {
         self.reader.line
     }
 
-    /// Remembers the pattern that has matched, and forgets the outermost one where there is no more space.
-    #[inline]
-    pub(crate) fn matched(&mut self, pattern: Pattern) {
-        if !pattern.is_literal() {
-            if self.levels.is_full() {
-                self.levels.remove(0);
-            }
-            let _ = self.levels.push(Level { pattern, at: self.path_at });
-        }
+    /// Lets a router find the route for what it looks at.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, find: impl FnOnce(&[u8], bool, &mut Parameters) -> u32) -> u32 {
+        let routed = self.routed();
+        find(routed, self.head.encoded, self.parameters.from(self.path_at))
     }
 
     /// Goes into a nested router whose prefix takes `octets` of what is routed.
-    pub(crate) fn enter(&mut self, pattern: Pattern, octets: usize) {
-        self.matched(pattern);
+    pub(crate) fn enter(&mut self, octets: usize) {
         self.path_at += octets as u32;
     }
 }

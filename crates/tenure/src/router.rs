@@ -7,7 +7,7 @@ use tenure_proto::status::StatusCode;
 use crate::{
     Error, Request, Responder,
     handler::{Handler, Wrapped},
-    pattern::{Pattern, routed_path},
+    pattern::{Parameters, Pattern, routed_path},
     reply::{IntoResponse, Outcome, Reply, Sent},
 };
 
@@ -88,8 +88,9 @@ pub trait Entry<S> {
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
-    /// Whether it is for `target`, path and query from where this router looks at it.
-    fn matches(&self, target: &[u8]) -> bool;
+    /// Whether it is for `target`, path and query from where this router looks at it; `found` has its parameters then.
+    /// `encoded`: something in it is percent-encoded.
+    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool;
 
     /// Answers.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
@@ -104,8 +105,8 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     }
 
     #[inline]
-    fn matches(&self, target: &[u8]) -> bool {
-        self.pattern.matches(target) && self.handler.is_on()
+    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
+        self.handler.is_on() && self.pattern.matches(target, encoded, found)
     }
 
     // Not an `async fn`: a layer less for every request.
@@ -115,7 +116,6 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        request.inner.matched(self.pattern);
         self.handler.handle(request, responder)
     }
 
@@ -129,8 +129,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         self.prefix.text()
     }
 
-    fn matches(&self, target: &[u8]) -> bool {
-        self.prefix.prefix(target).is_some() && self.router.is_on()
+    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
+        self.router.is_on() && self.prefix.prefix(target, encoded, found).is_some()
     }
 
     fn handle<'r>(
@@ -138,13 +138,19 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let octets = self.prefix.prefix(request.inner.routed()).unwrap_or_default();
-        request.inner.enter(self.prefix, octets);
+        let (routed, encoded) = (request.inner.routed(), request.inner.is_encoded());
+        // What it has for parameters is known already.
+        let octets = self.prefix.prefix(routed, encoded, &mut Parameters::new()).unwrap_or_default();
+        request.inner.enter(octets);
         self.router.handle(request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        let behind = self.prefix.prefix(path).and_then(|octets| path.get(octets..)).unwrap_or_default();
+        let behind = self
+            .prefix
+            .prefix(path, true, &mut Parameters::new())
+            .and_then(|octets| path.get(octets..))
+            .unwrap_or_default();
         self.router.methods(routed_path(behind), tell);
     }
 }
@@ -153,8 +159,9 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Routes<S>: Append {
-    /// The number of the first route that is for `target`; how many there are where none is.
-    fn find(&self, target: &[u8]) -> u32;
+    /// The number of the first route that is for `target`; how many there are where none is. `found` as in
+    /// [`Entry::matches`].
+    fn find(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> u32;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -173,7 +180,7 @@ pub trait Routes<S>: Append {
 
 impl<S> Routes<S> for NotFound {
     #[inline]
-    fn find(&self, _: &[u8]) -> u32 {
+    fn find(&self, _: &[u8], _: bool, _: &mut Parameters) -> u32 {
         0
     }
 
@@ -196,8 +203,8 @@ fn not_found() -> Error {
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
     #[inline]
-    fn find(&self, target: &[u8]) -> u32 {
-        if self.entry.matches(target) { 0 } else { self.next.find(target) + 1 }
+    fn find(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> u32 {
+        if self.entry.matches(target, encoded, found) { 0 } else { self.next.find(target, encoded, found) + 1 }
     }
 
     #[inline]
@@ -341,12 +348,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let number = self.routes.find(request.inner.routed());
+        let number = request.inner.find(|target, encoded, found| self.routes.find(target, encoded, found));
         self.routes.handle(number, request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.routes.methods(self.routes.find(path), path, tell);
+        self.routes.methods(self.routes.find(path, true, &mut Parameters::new()), path, tell);
     }
 }
 

@@ -84,7 +84,13 @@ impl Input {
     }
 
     #[inline]
-    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+    pub(crate) fn head(&self) -> &Head {
+        self.memo.head()
+    }
+
+    /// Reads on; `true`: the head is complete.
+    #[inline]
+    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<bool, Refusal> {
         let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
         self.parser.parse_remembering(octets, limits, &mut self.memo)
     }

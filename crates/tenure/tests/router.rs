@@ -147,17 +147,19 @@ fn routers_nest() {
 }
 
 #[test]
-fn the_four_innermost_routers_parameters_are_kept() {
+fn the_six_innermost_parameters_are_kept() {
     let app = || {
-        let sixth = Router::new().route("/{f}", tenure::get(says("deep")));
+        let seventh = Router::new().route("/{rest}", tenure::get(says("deeper")));
+        let sixth = Router::new().route("/{f}", tenure::get(says("deep"))).nest("/{g}", seventh);
         let fifth = Router::new().nest("/{e}", sixth);
         let fourth = Router::new().nest("/{d}", fifth);
         let third = Router::new().nest("/{c}", fourth).route("/{*rest}", tenure::get(says("third")));
         let second = Router::new().nest("/{b}", third);
         Router::new().nest("/{a}", second)
     };
-    assert_eq!(found(app, "/1/2/3/4/5/6"), "deep c=3 d=4 e=5 f=6");
-    assert_eq!(found(app, "/1/2/3/4/5/6?a=b"), "deep c=3 d=4 e=5 f=6");
+    assert_eq!(found(app, "/1/2/3/4/5/6"), "deep a=1 b=2 c=3 d=4 e=5 f=6");
+    assert_eq!(found(app, "/1/2/3/4/5/6?a=b"), "deep a=1 b=2 c=3 d=4 e=5 f=6");
+    assert_eq!(found(app, "/1/2/3/4/5/6/7"), "deeper b=2 c=3 d=4 e=5 rest=7");
     assert_eq!(found(app, "/1/2"), "third a=1 b=2 rest=");
     // What answers need not be a route.
     let app = || {

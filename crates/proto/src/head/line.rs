@@ -18,8 +18,11 @@ impl HeadParser {
             if !is_end(end) {
                 return false;
             }
+            // Nothing else stops a target without ending it.
+            self.encoded = true;
         }
         if end - start > limits.target_octets_max as usize {
+            self.encoded = false;
             return false;
         }
         self.method = method;
@@ -97,6 +100,7 @@ impl HeadParser {
                     _ => TargetForm::Absolute,
                 };
                 self.target.end = next as u32;
+                self.encoded = bounded.get(start..next).is_some_and(|target| target.contains(&b'%'));
                 self.at = self.target.end + 1;
                 self.phase = Phase::Version;
             }

@@ -20,6 +20,9 @@ pub struct HeadMemo {
     fields: usize,
     /// What it says; `None`: nothing is remembered.
     head: Option<Head>,
+    /// What the last head said, where it was another one.
+    other: Head,
+    is_other: bool,
     body: Body,
     seen: u8,
     content_length: u64,
@@ -39,22 +42,38 @@ impl HeadMemo {
             length: 0,
             fields: 0,
             head: None,
+            other: Head::NONE,
+            is_other: true,
             body: Body::Nothing,
             seen: 0,
             content_length: 0,
         }
     }
 
+    /// The last head that was read whole.
+    #[inline]
+    pub const fn head(&self) -> &Head {
+        match &self.head {
+            Some(head) if !self.is_other => head,
+            _ => &self.other,
+        }
+    }
+
+    /// Takes note of a head that is not the one that is remembered.
+    fn note(&mut self, head: Head) {
+        (self.other, self.is_other) = (head, true);
+    }
+
     /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
     fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
+        self.head.is_some() && self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
     }
 }
 
 impl HeadParser {
-    /// The same as [`parse`](HeadParser::parse), faster where the head is the one before, or its fields are. To be called
-    /// with the same limits each time.
+    /// The same as [`parse`](HeadParser::parse), faster where the head is the one before, or its fields are. `true`: it is
+    /// complete, see [`HeadMemo::head`]. To be called with the same limits each time.
     ///
     /// # Errors
     /// As [`parse`](HeadParser::parse).
@@ -64,16 +83,26 @@ impl HeadParser {
         octets: &[u8],
         limits: &HeadLimits,
         memo: &mut HeadMemo,
-    ) -> Result<Option<Head>, Refusal> {
+    ) -> Result<bool, Refusal> {
         if self.phase != Phase::Start {
-            return self.parse(octets, limits);
+            return self.parse_anew(octets, limits, memo);
         }
         // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
         let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        if memo.head.is_some() && memo.knows(0, bounded) {
-            return Ok(memo.head);
+        if memo.knows(0, bounded) {
+            memo.is_other = false;
+            return Ok(true);
         }
         self.parse_and_remember(octets, bounded, limits, memo)
+    }
+
+    /// Reads on without a look at what is remembered, and without remembering more than what the head said.
+    #[cold]
+    #[inline(never)]
+    fn parse_anew(&mut self, octets: &[u8], limits: &HeadLimits, memo: &mut HeadMemo) -> Result<bool, Refusal> {
+        let Some(head) = self.parse(octets, limits)? else { return Ok(false) };
+        memo.note(head);
+        Ok(true)
     }
 
     #[inline(never)]
@@ -83,30 +112,32 @@ impl HeadParser {
         bounded: &[u8],
         limits: &HeadLimits,
         memo: &mut HeadMemo,
-    ) -> Result<Option<Head>, Refusal> {
+    ) -> Result<bool, Refusal> {
         if !self.usual_line(bounded, limits) {
-            return self.parse(octets, limits);
+            return self.parse_anew(octets, limits, memo);
         }
         let start = self.fields as usize;
         let section = bounded.get(start..).unwrap_or_default();
-        if memo.head.is_some() && memo.knows(memo.fields, section) {
+        if memo.knows(memo.fields, section) {
             (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
             let end = start + memo.length - memo.fields;
-            return self.head(&End { empty_line: end - 2, octets: end }).map(Some);
+            memo.note(self.head(&End { empty_line: end - 2, octets: end })?);
+            return Ok(true);
         }
         let end = self.field_section(bounded, limits.tolerate_lone_lf);
-        let head = self.outcome(end, octets, limits)?;
-        if let Some(head) = head
-            && let Some(whole) = octets.get(..head.octets as usize)
+        let Some(head) = self.outcome(end, octets, limits)? else { return Ok(false) };
+        if let Some(whole) = octets.get(..head.octets as usize)
             && let Some(room) = memo.octets.get_mut(..whole.len())
             // With a lone LF at its end it would not say the same everywhere.
             && whole.ends_with(b"\r\n\r\n")
         {
             room.copy_from_slice(whole);
-            (memo.length, memo.fields, memo.head) = (whole.len(), start, Some(head));
+            (memo.length, memo.fields, memo.head, memo.is_other) = (whole.len(), start, Some(head), false);
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
+        } else {
+            memo.note(head);
         }
-        Ok(head)
+        Ok(true)
     }
 }
 
@@ -122,7 +153,8 @@ mod tests {
 
     fn agree(memo: &mut HeadMemo, octets: &[u8], limits: &HeadLimits) {
         let wanted = HeadParser::new().parse(octets, limits);
-        assert_eq!(HeadParser::new().parse_remembering(octets, limits, memo), wanted, "{}", octets.escape_ascii());
+        let whole = HeadParser::new().parse_remembering(octets, limits, memo);
+        assert_eq!(whole.map(|whole| whole.then(|| *memo.head())), wanted, "{}", octets.escape_ascii());
     }
 
     /// Heads whose fields decide something, in an order in which a memo that forgot something would show.

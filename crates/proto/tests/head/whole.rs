@@ -19,6 +19,7 @@ fn a_head_says_where_everything_stands() {
             framing: Framing::Length(12),
             persistent: true,
             expects_continue: false,
+            encoded: false,
             token: head.token,
             target: head.target,
             fields: head.fields,
