@@ -47,8 +47,6 @@ pub(crate) const BESIDE_IDLE: Shape = shape("32 beside 10,000 idle", 32, 1, 10_0
 pub(crate) struct Sample {
     /// Requests for each second of the server's processor time.
     pub(crate) rate: f64,
-    /// Requests for each second.
-    pub(crate) wall_rate: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     /// Cores that others have used.
@@ -70,7 +68,6 @@ pub(crate) struct Compared {
     pub(crate) ratio: Figures,
     /// The first's own figures.
     pub(crate) rate: Figures,
-    pub(crate) wall_rate: Figures,
     pub(crate) p50_us: Figures,
     pub(crate) p99_us: Figures,
     /// Pairs that are kept although others have disturbed every attempt.
@@ -107,7 +104,6 @@ impl Bench {
             let [one, other] = best;
             compared.ratio.push(one.rate / other.rate);
             compared.rate.push(one.rate);
-            compared.wall_rate.push(one.wall_rate);
             compared.p50_us.push(one.p50.as_secs_f64() * 1e6);
             compared.p99_us.push(one.p99.as_secs_f64() * 1e6);
         }
@@ -127,12 +123,14 @@ impl Bench {
             Ok(load)
         };
         let sums = contender.sums();
-        let _idle = connect(shape.idle, 1, sums).map_err(failure)?;
+        let mut idle = connect(shape.idle, 1, sums).map_err(failure)?;
         let mut load = connect(shape.connections, shape.pipeline, sums).map_err(failure)?;
         load.run(Until::Time(WARM_UP), |_| ()).map_err(failure)?;
         let before = (busy_time()?, own_time()?, server.time()?);
         let report = load.run(Until::Time(self.time), |_| ()).map_err(failure)?;
         let after = (busy_time()?, own_time()?, server.time()?);
+        // They were there all the time.
+        idle.run(Until::Each(1), |_| ()).map_err(failure)?;
         if let Some(wrong) = report.first_wrong {
             return Err(format!(
                 "{}, {}: {} answers are wrong, first {wrong:?}",
@@ -144,7 +142,6 @@ impl Bench {
         let others = (after.0 - before.0) as f64 - (used + (after.1 - before.1)) as f64;
         Ok(Sample {
             rate: report.answers as f64 * 1e9 / used as f64,
-            wall_rate: report.rate(),
             p50: report.percentile(50.0),
             p99: report.percentile(99.0),
             others: others / report.elapsed.as_nanos() as f64,

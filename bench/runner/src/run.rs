@@ -4,8 +4,8 @@ use std::{fmt::Write as _, fs, process::Command, time::Duration};
 
 use crate::{
     Failure,
-    contender::{ALL, Contender, HYPER, MAY, Programs, SPIN, TENURE, TOKIO},
-    figures::Figures,
+    contender::{ALL, Contender, HYPER, LIMIT, MAY, Programs, SPIN, TENURE, TOKIO},
+    figures::{Figures, thousands},
     instructions::{self, Case},
     machine::{self, Cores},
     measure::{BESIDE_IDLE, Bench, MANY, ONE, PIPELINED, PLAIN, Shape},
@@ -17,7 +17,9 @@ use crate::{
     wrk,
 };
 
-const SHAPES: [Shape; 4] = [ONE, PLAIN, MANY, PIPELINED];
+const SHAPES: [Shape; 5] = [ONE, PLAIN, MANY, PIPELINED, BESIDE_IDLE];
+/// Making 10,000 connections takes longer than measuring: the last shape is left out where time matters.
+const QUICK_SHAPES: usize = 4;
 /// Connections beside which a request's instructions are counted.
 const IDLE: u32 = 10_000;
 
@@ -31,6 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         time: Duration::from_millis(ms),
         pairs: options.pairs.unwrap_or(pairs),
     };
+    let shapes = if options.quick { &SHAPES[..QUICK_SHAPES] } else { &SHAPES };
     let contenders = contenders(options, &bench.programs)?;
     for &contender in &contenders {
         verify(contender, &bench.programs)?;
@@ -40,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let (mut repeated, mut disturbed) = (0, 0);
     for &contender in &contenders {
         let mut rates = Vec::new();
-        for shape in SHAPES {
+        for &shape in shapes {
             // What spins does so for a single connection's sake.
             if contender == SPIN && shape != ONE {
                 continue;
@@ -55,6 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         all.push(Measured { contender, rates, memory: [None; 2], instructions: Vec::new() });
     }
     let directs = directs(&bench, &contenders, options)?;
+    // What it costs is worth knowing, too.
+    all.push(Measured { contender: LIMIT, rates: Vec::new(), memory: [None; 2], instructions: Vec::new() });
     let wrk = wrk::compare(&bench)?;
     let cases: &[Case] = if options.quick { &[Case::Small, Case::Pipelined] } else { &Case::TABLE };
     if !options.rates_only {
@@ -80,8 +85,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let _ = writeln!(text, "{wrk}");
     }
     text.push('\n');
-    table::rates(&mut text, &all, &SHAPES);
-    table::latencies(&mut text, &all, PLAIN, &[ONE, PLAIN]);
+    table::ratios(&mut text, &all, shapes);
+    table::rates(&mut text, &all, shapes);
+    table::latencies(&mut text, &all, shapes);
     if !options.rates_only {
         table::costs(&mut text, &all, cases);
     }
@@ -123,7 +129,7 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result
     let has = |contender| contenders.contains(&contender);
     let mut wanted = Vec::new();
     for (one, other) in [(TENURE, MAY), (TENURE, HYPER), (TOKIO, HYPER), (TOKIO, TENURE)] {
-        for shape in [PLAIN, PIPELINED] {
+        for &shape in if options.quick { &[PLAIN, PIPELINED] } else { &SHAPES[..QUICK_SHAPES] } {
             if has(one) && has(other) {
                 wanted.push((format!("{} by {}, {}", one.name, other.name, shape.name), (one, shape), (other, shape)));
             }
@@ -147,7 +153,10 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result
         if let [Some(beside), Some(alone)] = counted[..] {
             let mut ratio = Figures::default();
             ratio.push(beside / alone);
-            directs.push(Direct { what: format!("tenure: instructions beside {IDLE} idle by those alone"), ratio });
+            directs.push(Direct {
+                what: format!("tenure: instructions beside {} idle by those alone", thousands(IDLE.into())),
+                ratio,
+            });
         }
     }
     Ok(directs)
@@ -183,6 +192,9 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
 
 /// Servers are listed by what they do for 32 connections.
 fn rank(measured: &Measured) -> f64 {
+    if measured.contender == LIMIT {
+        return f64::INFINITY;
+    }
     let plain = measured.rates.iter().find(|(shape, _)| *shape == PLAIN);
     plain.map_or(f64::NEG_INFINITY, |(_, compared)| compared.ratio.median())
 }
@@ -201,7 +213,6 @@ fn compiler() -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contender::LIMIT;
 
     #[test]
     fn names_are_unlike() {

@@ -56,30 +56,31 @@ fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
 }
 
 /// Requests a processor second, relative to the limit.
-pub(crate) fn rates(text: &mut String, all: &[Measured], shapes: &[Shape]) {
-    let mut head = vec!["relative to the limit".to_owned()];
-    head.extend(shapes.iter().map(|shape| shape.name.to_owned()));
-    let cell =
-        |measured: &Measured, shape| measured.of(shape).map_or("–".to_owned(), |compared| compared.ratio.to_string());
-    let rows = all.iter().map(|measured| {
-        std::iter::once(measured.name()).chain(shapes.iter().map(|&shape| cell(measured, shape))).collect()
+pub(crate) fn ratios(text: &mut String, all: &[Measured], shapes: &[Shape]) {
+    by_shape(text, "requests a processor second, relative to the limit", all, shapes, |compared| {
+        compared.ratio.to_string()
     });
-    table(text, &head, &rows.collect::<Vec<_>>());
 }
 
-/// Requests a processor second and latencies in figures of their own.
-pub(crate) fn latencies(text: &mut String, all: &[Measured], plain: Shape, shapes: &[Shape]) {
-    let mut head = vec!["server".to_owned(), format!("requests a processor second, {}", plain.name)];
-    head.extend(shapes.iter().map(|shape| format!("p50 / p99 in µs, {}", shape.name)));
-    let rows = all.iter().map(|measured| {
-        let rate = measured.of(plain).map_or("–".to_owned(), |compared| thousands(compared.rate.median()));
-        let latency = |shape| match measured.of(shape) {
-            Some(compared) => {
-                format!("{} / {}", thousands(compared.p50_us.median()), thousands(compared.p99_us.median()))
-            }
-            None => "–".to_owned(),
-        };
-        [measured.name(), rate].into_iter().chain(shapes.iter().map(|&shape| latency(shape))).collect()
+/// Requests a processor second.
+pub(crate) fn rates(text: &mut String, all: &[Measured], shapes: &[Shape]) {
+    by_shape(text, "requests a processor second", all, shapes, |compared| thousands(compared.rate.median()));
+}
+
+/// Latencies.
+pub(crate) fn latencies(text: &mut String, all: &[Measured], shapes: &[Shape]) {
+    by_shape(text, "p50 / p99 in µs", all, shapes, |compared| {
+        format!("{} / {}", thousands(compared.p50_us.median()), thousands(compared.p99_us.median()))
+    });
+}
+
+/// A row for each server and a column for each shape.
+fn by_shape(text: &mut String, what: &str, all: &[Measured], shapes: &[Shape], cell: impl Fn(&Compared) -> String) {
+    let mut head = vec![what.to_owned()];
+    head.extend(shapes.iter().map(|shape| shape.name.to_owned()));
+    let rows = all.iter().filter(|measured| !measured.rates.is_empty()).map(|measured| {
+        let cells = shapes.iter().map(|&shape| measured.of(shape).map_or("–".to_owned(), &cell));
+        std::iter::once(measured.name()).chain(cells).collect()
     });
     table(text, &head, &rows.collect::<Vec<_>>());
 }

@@ -4,6 +4,7 @@ use std::{cell::Cell, io::Write as _, rc::Rc};
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
+    http::KeepAlive,
     rt::{System, net::TcpStream},
     web,
 };
@@ -24,6 +25,7 @@ fn main() -> std::io::Result<()> {
             }
             data.insert(Sum::default());
         })
+        .keep_alive(KeepAlive::Os)
         .workers(1)
         .bind("127.0.0.1:0")?;
         for address in server.addrs() {

@@ -40,7 +40,7 @@ fn main() -> io::Result<()> {
     let mut free: Vec<usize> = Vec::new();
     let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
     let mut received = vec![0; RECEIVED];
-    // As many answers as requests of one octet can be in a receive would be too many: they are made on demand.
+    // Answers to so many requests, made when so many come for the first time.
     let mut answers: HashMap<usize, Vec<u8>> = HashMap::new();
     let mut one = ANSWER.to_vec();
     loop {
