@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Failure,
     client::Client,
-    contender::{Contender, LIMIT, Programs},
+    contender::{Contender, Programs},
     requests::{BROWSER, GET, POST, split},
     server::Server,
 };
@@ -97,9 +97,6 @@ pub(crate) fn count_all(
 
 /// Instructions of one request.
 fn a_request(contender: Contender, case: Case, programs: &Programs) -> Result<f64, Failure> {
-    if contender == LIMIT && case == Case::Split {
-        return Err("it takes the first segment for a whole request".into());
-    }
     let (few, many) = (of_run(contender, case, programs, FEW)?, of_run(contender, case, programs, MANY)?);
     Ok((many as f64 - few as f64) / f64::from(MANY - FEW))
 }

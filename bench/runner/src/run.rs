@@ -167,6 +167,10 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
     for measured in all.iter_mut().filter(|measured| measured.contender != SPIN) {
         let contender = measured.contender;
         for (in_two, octets) in [false, true].into_iter().zip(&mut measured.memory) {
+            // The limit takes the first segment for a whole request.
+            if contender == LIMIT && in_two {
+                continue;
+            }
             match memory::of_connection(contender, &bench.programs, in_two) {
                 Ok(slope) => *octets = Some(slope),
                 Err(error) => eprintln!("{}, memory: {error}", contender.name),
@@ -179,7 +183,8 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
         return;
     }
     let contenders = all.iter().map(|measured| measured.contender).filter(|&contender| contender != SPIN);
-    let counts: Vec<_> = contenders.flat_map(|contender| cases.iter().map(move |&case| (contender, case))).collect();
+    let counts = contenders.flat_map(|contender| cases.iter().map(move |&case| (contender, case)));
+    let counts: Vec<_> = counts.filter(|&count| count != (LIMIT, Case::Split)).collect();
     let counted = instructions::count_all(&counts, &bench.programs, &|contender, case| {
         eprintln!("instructions: {}, {}", contender.name, case.name());
     });
