@@ -3,6 +3,18 @@
 //!
 //! It costs little, so that a server can be measured that has a core of its own: one receive and one send a batch, heads
 //! that equal the one before are not read again, and nothing is allocated for a request.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tenure_load::{Load, Plan, Repeat, Sums, Until};
+//!
+//! let plan = Plan { address: ([127, 0, 0, 1], 8080).into(), connections: 32, pipeline: 1, timeout: None };
+//! let post = "POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+//! let mut load = Load::connect(&plan, Repeat::new(post, Sums::Grow))?;
+//! let report = load.run(Until::Time(Duration::from_secs(1)), |_| ())?;
+//! println!("{:.0} requests a second, {} wrong sums", report.rate(), report.wrong);
+//! # Ok::<(), tenure_load::Failure>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod answer;
