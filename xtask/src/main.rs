@@ -1,5 +1,6 @@
 //! What is more than a cargo call: `cargo xtask NAME` measures the running program from outside.
 
+mod bench;
 mod board;
 mod client;
 mod close;
@@ -28,6 +29,7 @@ cargo xtask NAME
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
   size                    flash, RAM and instructions of a request of the images for riscv32imc, beside other servers
+  bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
         ["drip"] => drip::run(),
+        ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
         // Not for people: `drip` and `instructions` start them in processes of their own.
         ["waiting-server"] => waiting::serve(),

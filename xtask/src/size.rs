@@ -42,6 +42,10 @@ impl Sizes {
     fn of(image: &object::File<'_>) -> Self {
         let mut sizes = Sizes { text: 0, rodata: 0, data: 0, bss: 0 };
         for section in image.sections() {
+            // What is left of the RAM is a section, too.
+            if matches!(section.name(), Ok(".stack" | ".heap")) {
+                continue;
+            }
             match section.kind() {
                 SectionKind::Text => sizes.text += section.size(),
                 SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => sizes.rodata += section.size(),

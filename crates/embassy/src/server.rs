@@ -3,6 +3,7 @@
 use core::{
     future::poll_fn,
     marker::PhantomData,
+    mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddr},
     pin::{Pin, pin},
 };
@@ -70,7 +71,8 @@ pub struct Memory<
     buffers: [[[u8; BUFFER]; 3]; LANES],
     socket_marks: [Mark; SOCKETS],
     lane_marks: [Mark; LANES],
-    bell: Bell,
+    /// Written by [`Server::new`]: it is not all zero.
+    bell: MaybeUninit<Bell>,
 }
 
 impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
@@ -120,7 +122,7 @@ impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const R
             buffers: [[[0; BUFFER]; 3]; LANES],
             socket_marks: [const { Mark::new() }; SOCKETS],
             lane_marks: [const { Mark::new() }; LANES],
-            bell: Bell::new(),
+            bell: MaybeUninit::uninit(),
         }
     }
 }
@@ -187,7 +189,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         settings: Settings,
     ) -> Self {
         let Memory { rings, buffers, socket_marks, lane_marks, bell } = memory;
-        let bell: &'static Bell = bell;
+        let bell: &'static Bell = bell.write(Bell::new());
         for (number, mark) in (0..).zip(socket_marks.iter_mut()) {
             mark.belong(bell, Of::Socket(number));
         }
