@@ -210,7 +210,7 @@ impl Handle {
         }
     }
 
-    fn command(&self, command: Command) -> bool {
+    fn command(self, command: Command) -> bool {
         let told = self.0.runs.load(Ordering::Acquire) && self.0.commands.try_send(command).is_ok();
         self.0.task.wake();
         told

@@ -287,13 +287,14 @@ fn torn_heads() {
             client.send(&request[at..]).await;
             assert_eq!(client.answer().await, Some((200, sum.to_string())), "torn at {at}");
         }
-        let before = request.len() as i64 - 1;
+        let mut sum = request.len() - 1;
         for at in 1..request.len() {
             client.send(&[&request[..], &request[..at]].concat()).await;
             ms(3).await;
             client.send(&request[at..]).await;
-            for sum in [2 * at as i64 - 1, 2 * at as i64] {
-                assert_eq!(client.answer().await, Some((200, (before + sum).to_string())), "torn at {at}");
+            for _ in 0..2 {
+                sum += 1;
+                assert_eq!(client.answer().await, Some((200, sum.to_string())), "torn at {at}");
             }
         }
         // A close in mid-head ends the connection at once, not with the head's deadline.
