@@ -1,14 +1,18 @@
 //! What is more than a cargo call: `cargo xtask NAME` measures the running program from outside.
 
+mod bench;
+mod board;
 mod client;
 mod close;
 mod counted;
 mod drip;
+mod guest;
 mod instructions;
 mod memory;
 mod qemu;
 mod riscv;
 mod server;
+mod size;
 mod waiting;
 
 use std::process::ExitCode;
@@ -23,6 +27,9 @@ cargo xtask NAME
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
+  board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
+  size                    flash, RAM and instructions of a request of the images for riscv32imc, beside other servers
+  bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -34,11 +41,14 @@ fn main() -> ExitCode {
     let done = match args[..] {
         ["memory"] => memory::run(),
         ["qemu"] => qemu::run(),
+        ["board"] => board::run(),
+        ["size"] => size::run(),
         ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
         ["drip"] => drip::run(),
+        ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
         // Not for people: `drip` and `instructions` start them in processes of their own.
         ["waiting-server"] => waiting::serve(),

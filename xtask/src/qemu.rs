@@ -3,13 +3,9 @@
 //! The host's side of QEMU's network accepts before the guest does. So what counts is what is answered.
 
 use std::{
-    fs,
-    io::{BufRead, BufReader, ErrorKind, Write},
-    net::{SocketAddr, TcpListener},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
@@ -17,13 +13,10 @@ use std::{
 use crate::{
     Failure,
     client::{BODY, Client, HEAD},
-    riscv,
+    guest::{self, BOOT, Guest},
     server::{program, root},
 };
 
-/// The whole of it, the builds left out, takes a few seconds. A guest that has not done by then hangs.
-const LIMIT: Duration = Duration::from_mins(2);
-const BOOT: Duration = Duration::from_secs(30);
 const SESSIONS: usize = 7;
 const RECONNECTS: usize = 1_000;
 const CLOSES: usize = 100;
@@ -32,11 +25,13 @@ const LOG_LINES: usize = 100;
 const LINK_DOWN: Duration = Duration::from_secs(5);
 
 pub(crate) fn run() -> Result<(), Failure> {
-    let image = build()?;
+    let image = guest::build("qemu", "tenure-qemu", &[])?;
     let program = program()?;
-    let guest = Guest::boot(&image)?;
-    let done = test(&guest, &program)
-        .and_then(|()| guest.wait_for_ends())
+    let guest = Guest::boot(&image, &[])?;
+    let done = guest
+        .wait_for("Starting server", BOOT)
+        .and_then(|()| test(&guest, &program))
+        .and_then(|()| wait_for_ends(&guest))
         .and_then(|()| guest.shut_down())
         .and_then(|()| check_log(&guest.log()));
     if done.is_err() {
@@ -49,146 +44,16 @@ pub(crate) fn run() -> Result<(), Failure> {
     done
 }
 
-/// Builds the image and returns where it is.
-fn build() -> Result<PathBuf, Failure> {
-    let directory = root().join("firmware").join("qemu");
-    let target = riscv::target_dir(root());
-    let status = riscv::cargo()?
-        .current_dir(&directory)
-        .args(["build", "--release", "--locked", "--target", riscv::TARGET, "--target-dir"])
-        .arg(&target)
-        .status()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !status.success() {
-        return Err("the image cannot be built".into());
-    }
-    Ok(target.join(riscv::TARGET).join("release").join("tenure-qemu"))
-}
-
-/// QEMU with the image; killed when it is dropped.
-struct Guest {
-    child: Arc<Mutex<Child>>,
-    log: Arc<Mutex<String>>,
-    address: SocketAddr,
-    monitor: PathBuf,
-}
-
-impl Guest {
-    fn boot(image: &Path) -> Result<Self, Failure> {
-        // QEMU takes a port by its number only: one that was free a moment ago.
-        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let monitor = std::env::temp_dir().join(format!("tenure-qemu-{}", std::process::id()));
-        let network = format!("user,id=net,restrict=on,hostfwd=tcp:{address}-:80");
-        let mut child = Command::new("qemu-system-riscv32")
-            .args(["-machine", "virt", "-cpu", "rv32,a=off,f=off,d=off", "-smp", "1", "-m", "16M", "-bios", "none"])
-            .args(["-display", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false"])
-            .args(["-netdev", &network, "-device", "virtio-net-device,netdev=net,id=nic"])
-            .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())])
-            .arg("-kernel")
-            .arg(image)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => "there is no QEMU: `apt-get install qemu-system-misc`".to_owned(),
-                _ => format!("QEMU cannot be started: {error}"),
-            })?;
-        let stdout = BufReader::new(child.stdout.take().ok_or("QEMU without a standard output")?);
-        let guest = Guest { child: Arc::new(Mutex::new(child)), log: Arc::default(), address, monitor };
-        let log = guest.log.clone();
-        thread::spawn(move || {
-            for line in stdout.split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-                log.push_str(line.trim_end());
-                log.push('\n');
-            }
-        });
-        // A guest that hangs is ended, and with it everything here that waits for its answers.
-        let child = guest.child.clone();
-        thread::spawn(move || {
-            thread::sleep(LIMIT);
-            eprintln!("the guest has not done within {} s: it is ended", LIMIT.as_secs());
-            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
-        });
-        let boot = guest.wait_for("Starting server", BOOT);
-        if boot.is_err() {
-            eprintln!("{}", guest.log());
-        }
-        boot?;
-        Ok(guest)
-    }
-
-    fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How it ended, if it has.
-    fn state(&self) -> String {
-        match self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
-            Ok(Some(status)) => format!("QEMU has ended: {status}"),
-            _ => "QEMU still runs".to_owned(),
-        }
-    }
-
-    fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {
-        self.wait(patience, || self.log().contains(text))
-            .map_err(|state| format!("no line with {text:?}: {state}").into())
-    }
-
-    fn wait(&self, patience: Duration, is_so: impl Fn() -> bool) -> Result<(), String> {
-        let until = Instant::now() + patience;
-        while !is_so() {
-            let state = self.state();
-            if Instant::now() > until || state.contains("ended") {
-                return if is_so() { Ok(()) } else { Err(state) };
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    }
-
-    /// Waits until every session that was made has been ended: their clients are gone.
-    fn wait_for_ends(&self) -> Result<(), Failure> {
-        let all_ended = || {
-            let (made, ended) = sessions_in(&self.log());
-            made == ended
-        };
-        self.wait(BOOT, all_ended).map_err(|_| {
-            let (made, ended) = sessions_in(&self.log());
-            format!("{made} sessions were made, and {ended} ended").into()
-        })
-    }
-
-    /// Gives QEMU's monitor a command.
-    fn command(&self, command: &str) -> Result<(), Failure> {
-        let mut monitor = UnixStream::connect(&self.monitor)?;
-        monitor.set_read_timeout(Some(BOOT))?;
-        let mut answers = BufReader::new(monitor.try_clone()?);
-        writeln!(monitor, "{command}")?;
-        // Its prompt comes twice: before the command is read, and when it is done.
-        for _ in 0..2 {
-            answers.read_until(b')', &mut Vec::new())?;
-        }
-        Ok(())
-    }
-
-    /// Ends QEMU in order; the guest must still have been there.
-    fn shut_down(&self) -> Result<(), Failure> {
-        self.command("quit")?;
-        self.wait(BOOT, || self.state().contains("ended")).map_err(|_| "QEMU does not end")?;
-        let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).wait()?;
-        if status.success() { Ok(()) } else { Err(format!("QEMU has failed: {status}").into()) }
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = child.kill();
-        let _ = child.wait();
-        let _ = fs::remove_file(&self.monitor);
-    }
+/// Waits until every session that was made has been ended: their clients are gone.
+fn wait_for_ends(guest: &Guest) -> Result<(), Failure> {
+    let all_ended = || {
+        let (made, ended) = sessions_in(&guest.log());
+        made == ended
+    };
+    guest.wait(BOOT, all_ended).map_err(|_| {
+        let (made, ended) = sessions_in(&guest.log());
+        format!("{made} sessions were made, and {ended} ended").into()
+    })
 }
 
 fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
@@ -329,10 +194,10 @@ fn closes(address: SocketAddr) -> Result<(), Failure> {
 fn link_down(guest: &Guest) -> Result<(), Failure> {
     let mut client = Client::connect(guest.address)?;
     client.add()?;
-    guest.command("set_link nic off")?;
+    let _ = guest.command("set_link nic off")?;
     client.send(&[HEAD, BODY].concat())?;
     thread::sleep(LINK_DOWN);
-    guest.command("set_link nic on")?;
+    let _ = guest.command("set_link nic on")?;
     client.stream.set_read_timeout(Some(BOOT))?;
     expect_sum(&mut client, 2)
 }

@@ -33,6 +33,11 @@ pub(crate) fn run() -> Result<(), Failure> {
 
 /// A cargo that has a compiler for the target: `build` and its options are to be added.
 pub(crate) fn cargo() -> Result<Command, Failure> {
+    cargo_with("core")
+}
+
+/// The same, for what needs those crates of the standard library.
+pub(crate) fn cargo_with(crates: &str) -> Result<Command, Failure> {
     if has_target()? {
         println!("with the target that rustup has installed");
         return Ok(Command::new("cargo"));
@@ -49,7 +54,7 @@ pub(crate) fn cargo() -> Result<Command, Failure> {
     // What cargo and rustup have set for this program is about another compiler.
     cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env("RUSTC", DEBIAN_RUSTC);
     cargo.env("CARGO_TARGET_RISCV32IMC_UNKNOWN_NONE_ELF_LINKER", DEBIAN_LINKER);
-    cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=core");
+    cargo.env("RUSTC_BOOTSTRAP", "1").arg(format!("-Zbuild-std={crates}"));
     Ok(cargo)
 }
 

@@ -1,10 +1,14 @@
 //! `tenure add`: lets a server add the numbers 1 to N over one connection, as the script of the original does.
 
+mod many;
+
 use std::{
     fmt, io,
     net::{SocketAddr, TcpStream, ToSocketAddrs as _},
     time::Duration,
 };
+
+use tenure_load::authority;
 
 use crate::{
     answer::{Answer, Connection, Shown, Trouble},
@@ -15,6 +19,9 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(args: &Add) -> Exit {
+    if args.connections.is_some() || args.pipeline.is_some() {
+        return many::run(args);
+    }
     match add(args) {
         Ok(sum) => {
             let (n, wanted) = (args.n, wanted(args.n));
@@ -55,6 +62,8 @@ enum Failure {
     NoAddress { host: String, error: io::Error },
     /// No address can be connected to; the last one and why.
     Unreachable { address: SocketAddr, error: io::Error },
+    /// Not all connections can be made.
+    TooMany { why: String },
     /// Something else answers there.
     NotThisServer { address: SocketAddr, why: String },
     /// The connection ended, or the server refused, after `k` numbers.
@@ -102,15 +111,6 @@ fn connect(host: &str, port: u16, timeout: Option<Duration>) -> Result<(TcpStrea
         }
     }
     Err(failure)
-}
-
-/// The Host field. A zone is of this machine only and not sent (RFC 6874 section 4).
-fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{}]:{port}", host.split('%').next().unwrap_or_default())
-    } else {
-        format!("{host}:{port}")
-    }
 }
 
 /// The conversation with the server, and how far it has come.
@@ -170,7 +170,7 @@ impl Adder {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            Failure::NoAddress { .. } | Failure::Unreachable { .. } => Exit::Unreachable,
+            Failure::NoAddress { .. } | Failure::Unreachable { .. } | Failure::TooMany { .. } => Exit::Unreachable,
             Failure::NotThisServer { .. } => Exit::NotThisServer,
             Failure::BrokenOff { .. } => Exit::BrokenOff,
         }
@@ -193,6 +193,7 @@ impl fmt::Display for Failure {
             Failure::Unreachable { address, error } => {
                 write!(f, "cannot connect to {address}: {error}\nIs the address right, and the machine on the network?")
             }
+            Failure::TooMany { why } => write!(f, "not all connections can be made: {why}"),
             Failure::NotThisServer { address, why } => write!(
                 f,
                 "what listens at {address} is not this server: {why}\nIs the port right? The server says its own when it starts."

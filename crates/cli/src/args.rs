@@ -19,7 +19,9 @@ Without a command: serve, with its options.
 Examples:
   tenure                                     serve the adder at 127.0.0.1:8080
   tenure serve --bind 0.0.0.0:80 --evict     serve it to everybody
-  tenure add 127.0.0.1 8080 10               let it add 1 to 10: Result = 55";
+  tenure add 127.0.0.1 8080 10               let it add 1 to 10: Result = 55
+  tenure add 127.0.0.1 8080 10000 --connections 32
+                                             the same on 32 connections, and how fast that is";
 
 /// The longest timeout. The clock of deadlines counts 32 bits of milliseconds, and looks half of them ahead.
 const TIMEOUT_MAX: Duration = Duration::from_hours(24 * 24);
@@ -37,7 +39,7 @@ pub(crate) enum Command {
     /// Serve the adder until Ctrl-C
     #[command(after_help = Exit::table(), allow_negative_numbers = true)]
     Serve(Serve),
-    /// Let a server add the numbers 1 to N over one connection
+    /// Let a server add the numbers 1 to N over one connection, or over many
     #[command(after_help = Exit::table(), allow_negative_numbers = true)]
     Add(Add),
 }
@@ -138,6 +140,14 @@ pub(crate) struct Add {
     /// How long to wait for the connection, and for each answer
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
     pub(crate) timeout: Timeout,
+
+    /// Add over so many connections at once, and say how fast that was
+    #[arg(long, value_name = "C", value_parser = number(1, 1_000_000_u32))]
+    pub(crate) connections: Option<u32>,
+
+    /// Send so many requests on a connection before waiting for their answers, and say how fast that was
+    #[arg(long, value_name = "D", value_parser = number(1, 10_000_u32))]
+    pub(crate) pipeline: Option<u32>,
 }
 
 impl Cli {
@@ -399,6 +409,18 @@ mod tests {
     }
 
     #[test]
+    fn many_connections_are_asked_for() {
+        for (line, wanted) in [
+            ("add a 1 1", (None, None)),
+            ("add a 1 1 --connections 1", (Some(1), None)),
+            ("add a 1 1 --pipeline 10000 --connections 1000000", (Some(1_000_000), Some(10_000))),
+        ] {
+            let Ok(Command::Add(add)) = of(line) else { panic!("{line:?}: {:?}", of(line)) };
+            assert_eq!((add.connections, add.pipeline), wanted, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         for (line, wanted) in [
             ("serve --bind 8080", "such as 127.0.0.1:8080"),
@@ -446,6 +468,14 @@ mod tests {
             ("add 127.0.0.1 8080 1.5", "'1.5' for '<N>': give a whole number from 0 to 4294967295"),
             ("add 127.0.0.1 8080 4294967296", "'4294967296' for '<N>': give a whole number from 0 to 4294967295"),
             ("add 127.0.0.1 8080 1 --timeout 0s", "say never"),
+            (
+                "add 127.0.0.1 8080 1 --connections 0",
+                "'0' for '--connections <C>': give a whole number from 1 to 1000000",
+            ),
+            ("add 127.0.0.1 8080 1 --connections 1000001", "'1000001' for '--connections <C>'"),
+            ("add 127.0.0.1 8080 1 --pipeline 0", "'0' for '--pipeline <D>': give a whole number from 1 to 10000"),
+            ("add 127.0.0.1 8080 1 --pipeline 10001", "'10001' for '--pipeline <D>'"),
+            ("add 127.0.0.1 8080 1 --pipeline -1", "'-1' for '--pipeline <D>'"),
         ] {
             let error = of(line).map(|command| panic!("{line:?}: {command:?}")).unwrap_err();
             assert!(error.contains(wanted), "{line:?}: {error}");

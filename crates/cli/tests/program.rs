@@ -156,6 +156,19 @@ fn quiet_says_how_it_starts_and_no_more() {
 }
 
 #[test]
+fn many_connections_each_have_their_sum() {
+    let server = Server::start(program("--bind 127.0.0.1:0 --quiet"));
+    for options in ["--connections 7", "--pipeline 16", "--connections 3 --pipeline 4"] {
+        let output = run(&format!("add 127.0.0.1 {} 100 {options}", server.port));
+        let said = text(&output.stdout);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{options}: {said}");
+        assert!(said.starts_with("Result = 5050\nall "), "{options}: {said}");
+    }
+    let output = server.add(100);
+    assert_eq!(text(&output.stdout), "Result = 5050\n100 * (100 + 1) / 2 = 5050: the sum is right\n");
+}
+
+#[test]
 fn a_closed_log_is_said_once_and_stops_nothing() {
     let mut server = Server::start(program("--bind 127.0.0.1:0"));
     // Nobody reads its standard output from now on.

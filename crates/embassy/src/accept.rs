@@ -41,6 +41,13 @@ pub(crate) struct Place<'a> {
     left: usize,
 }
 
+impl Place<'_> {
+    /// Whether octets may still come, beyond those that are in the ring.
+    pub(crate) fn may_receive(&self) -> bool {
+        matches!(self.socket.state(), State::Established | State::FinWait1 | State::FinWait2)
+    }
+}
+
 /// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
 /// of octets only where none are left.
 const LOOK_MS: u32 = 1;
@@ -363,7 +370,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn is_ready(&self, number: usize) -> bool {
         let place = &self.all[number];
         let (socket, interest) = (&place.socket, place.interest);
-        interest.receives() && (socket.recv_queue() > place.left || !socket.may_recv())
+        interest.receives() && (socket.recv_queue() > place.left || !place.may_receive())
             || interest.sends() && (socket.can_send() || !socket.may_send())
     }
 

@@ -3,8 +3,12 @@
 
 use core::task::Waker;
 
-use embassy_sync::waitqueue::AtomicWaker;
-use portable_atomic::{AtomicU8, AtomicU32, Ordering};
+use embassy_sync::{
+    blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, signal::Signal,
+    waitqueue::AtomicWaker,
+};
+use portable_atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use tenure::{ConnectionId, port::Listed};
 
 /// Sockets that can be told apart at the most.
 pub(crate) const SOCKETS_MAX: usize = 32 * WORDS;
@@ -21,9 +25,26 @@ pub(crate) enum Stop {
     Now,
 }
 
+/// What a server is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Close(ConnectionId),
+    Pin(ConnectionId, bool),
+    /// Tell of the first connection from that index on.
+    List(u32),
+}
+
+/// Commands that wait for the server at the most.
+const COMMANDS_MAX: usize = 8;
+
 /// Who is to be looked at, and the task that looks.
 pub(crate) struct Bell {
     task: AtomicWaker,
+    runs: AtomicBool,
+    commands: Channel<CriticalSectionRawMutex, Command, COMMANDS_MAX>,
+    /// The answer to the command to list, and who waits for it: one at a time.
+    listed: Signal<CriticalSectionRawMutex, Option<Listed>>,
+    lister: Mutex<CriticalSectionRawMutex, ()>,
     sockets: [AtomicU32; WORDS],
     lanes: AtomicU32,
     stop: AtomicU8,
@@ -33,6 +54,10 @@ impl Bell {
     pub(crate) const fn new() -> Self {
         Bell {
             task: AtomicWaker::new(),
+            runs: AtomicBool::new(false),
+            commands: Channel::new(),
+            listed: Signal::new(),
+            lister: Mutex::new(()),
             sockets: [const { AtomicU32::new(0) }; WORDS],
             lanes: AtomicU32::new(0),
             stop: AtomicU8::new(0),
@@ -67,8 +92,30 @@ impl Bell {
         }
     }
 
-    /// As it was before anything happened.
-    pub(crate) fn reset(&self) {
+    /// What is asked for next.
+    pub(crate) fn command(&self) -> Option<Command> {
+        self.commands.try_receive().ok()
+    }
+
+    /// Answers the command to list.
+    pub(crate) fn tell(&self, listed: Option<Listed>) {
+        self.listed.signal(listed);
+    }
+
+    /// A run begins: as it was before anything happened.
+    pub(crate) fn open(&self) {
+        self.runs.store(true, Ordering::Release);
+        self.reset();
+    }
+
+    /// No command is served any more; those who wait for an answer get the last one.
+    pub(crate) fn close(&self) {
+        self.runs.store(false, Ordering::Release);
+        self.commands.clear();
+        self.tell(None);
+    }
+
+    fn reset(&self) {
         self.stop.store(0, Ordering::Release);
         self.lanes.store(0, Ordering::Release);
         for word in &self.sockets {
@@ -129,6 +176,46 @@ impl core::fmt::Debug for Handle {
 }
 
 impl Handle {
+    /// Closes a connection: at once where it is idle, after the response that is at work. Nothing happens where it is gone.
+    /// `false`: the server does not run, or has eight commands before it.
+    pub fn close(&self, id: ConnectionId) -> bool {
+        self.command(Command::Close(id))
+    }
+
+    /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone. `false` as with
+    /// [`close`](Handle::close).
+    pub fn pin(&self, id: ConnectionId, pinned: bool) -> bool {
+        self.command(Command::Pin(id, pinned))
+    }
+
+    /// Tells `each` of every connection that there is, in no order that means anything. Those that come or go meanwhile may
+    /// be told of or not. A handler may await it, too.
+    ///
+    /// # Cancellation safety
+    /// Safe: those of whom it has not told are not told of.
+    pub async fn list(&self, mut each: impl FnMut(Listed)) {
+        let bell = self.0;
+        let _one_at_a_time = bell.lister.lock().await;
+        let mut from = 0;
+        loop {
+            bell.listed.reset();
+            if !bell.runs.load(Ordering::Acquire) {
+                return;
+            }
+            bell.commands.send(Command::List(from)).await;
+            bell.task.wake();
+            let Some(listed) = bell.listed.wait().await else { return };
+            from = listed.id.index() + 1;
+            each(listed);
+        }
+    }
+
+    fn command(self, command: Command) -> bool {
+        let told = self.0.runs.load(Ordering::Acquire) && self.0.commands.try_send(command).is_ok();
+        self.0.task.wake();
+        told
+    }
+
     /// Stops the server: idle connections end, exchanges in flight have until [`flush_ms`](tenure::Deadlines::flush_ms).
     /// Does nothing where it does not run.
     pub fn stop(&self) {

@@ -36,7 +36,8 @@
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_octets_per_s`: for the whole, not a call |
 //! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
 //! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |
-//! | `httpd_sess_update_lru_counter` | [`Request::pin`](tenure::Request::pin) |
+//! | `httpd_sess_update_lru_counter` | [`Request::pin`](tenure::Request::pin), [`Handle::pin`] |
+//! | `httpd_sess_trigger_close`, `httpd_get_client_list` | [`Handle::close`], [`Handle::list`] |
 //! | `httpd_stop` | [`Handle::stop`] |
 //! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
 #![no_std]
@@ -44,6 +45,7 @@
 mod accept;
 mod clock;
 mod handle;
+mod link;
 mod net;
 mod server;
 mod settings;
@@ -51,5 +53,6 @@ mod sys;
 mod worker;
 
 pub use handle::Handle;
-pub use server::{Memory, Server};
+pub use link::SteadyLink;
+pub use server::{Makes, Memory, Server};
 pub use settings::Settings;

@@ -169,10 +169,12 @@ where
     /// Leaves an incomplete head where it is, in the socket's ring: it is read anew when there is more of it.
     fn put_away(&mut self, _: u32, octets: &[u8], _: HeadParser) -> bool {
         let Some((number, received)) = self.received.take() else { return false };
-        let socket = &mut self.places.all[number].socket;
-        // All of it must be here, from its first octet on and in one piece, and there must be room for more.
+        let place = &mut self.places.all[number];
+        let more = place.may_receive();
+        let socket = &mut place.socket;
+        // All of it must be here, from its first octet on and in one piece, and more must be able to come.
         let whole = octets.len() <= received && socket.recv_queue() == received;
-        if octets.is_empty() || !whole || octets.len() >= socket.recv_capacity() {
+        if octets.is_empty() || !whole || !more || octets.len() >= socket.recv_capacity() {
             self.received = Some((number, received));
             return false;
         }

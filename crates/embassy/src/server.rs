@@ -3,11 +3,12 @@
 use core::{
     future::poll_fn,
     marker::PhantomData,
+    mem::MaybeUninit,
     net::{Ipv4Addr, SocketAddr},
     pin::{Pin, pin},
 };
 
-use embassy_net::{Stack, tcp::TcpSocket};
+use embassy_net::{Stack, StackResources, tcp::TcpSocket};
 use tenure::{
     Handler, Observer, Session,
     port::{Buffer, Wire, lane},
@@ -30,15 +31,29 @@ use crate::{
 /// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
 /// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
 ///
-/// A budget is an assertion:
+/// What a server takes in all is a constant of the program, so a budget is an assertion:
 /// ```
+/// # use tenure::{Handler, Request, Router, get};
 /// # use tenure_embassy::Memory;
-/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 32 * 1024);
+/// fn app() -> impl Handler<()> {
+///     Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"))
+/// }
+///
+/// type Board = Memory<7, 2, 9>;
+/// const OCTETS: usize = Board::octets::<(), (), _>(&app);
+/// const _: () = assert!(OCTETS <= 48 * 1024);
+/// # assert!(OCTETS > Board::OCTETS);
 /// ```
 /// and one that is exceeded does not build:
 /// ```compile_fail
+/// # use tenure::{Handler, Request, Router, get};
 /// # use tenure_embassy::Memory;
-/// const _: () = assert!(Memory::<7, 2, 9>::OCTETS <= 31 * 1024);
+/// # fn app() -> impl Handler<()> {
+/// #     Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"))
+/// # }
+/// # type Board = Memory<7, 2, 9>;
+/// const OCTETS: usize = Board::octets::<(), (), _>(&app);
+/// const _: () = assert!(OCTETS <= 32 * 1024);
 /// ```
 /// Nor does a server none of whose sockets would listen:
 /// ```compile_fail
@@ -56,14 +71,40 @@ pub struct Memory<
     buffers: [[[u8; BUFFER]; 3]; LANES],
     socket_marks: [Mark; SOCKETS],
     lane_marks: [Mark; LANES],
-    bell: Bell,
+    /// Written by [`Server::new`]: it is not all zero.
+    bell: MaybeUninit<Bell>,
 }
 
 impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
     Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
-    /// How much that is, in octets; beside it there is what [`Server::run`]'s future takes, a constant too.
+    /// Octets of the memory itself: rings, buffers, marks.
     pub const OCTETS: usize = size_of::<Self>();
+
+    /// Octets of everything that a server takes: this memory, the [`Server`], the future of its run with those of its lanes
+    /// over the application that `app` makes, and what the stack keeps for so many sockets (`StackResources`).
+    ///
+    /// `S` is the session, `O` the observer. `app` is a function of no or one argument; it is not called.
+    pub const fn octets<S: Session, O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize {
+        const fn of_run<
+            S: Session,
+            O: Observer,
+            Arguments,
+            F: Makes<S, Arguments>,
+            const C: usize,
+            const L: usize,
+            const K: usize,
+            const R: usize,
+        >(
+            _: &F,
+        ) -> usize {
+            octets_returned(&Server::<S, C, L, K, R>::run::<F::App, O>)
+        }
+        size_of::<Self>()
+            + size_of::<Server<S, CONNECTIONS, LANES, SOCKETS, RING>>()
+            + of_run::<S, O, Arguments, _, CONNECTIONS, LANES, SOCKETS, RING>(app)
+            + size_of::<StackResources<SOCKETS>>()
+    }
 
     /// The memory of one server.
     ///
@@ -81,7 +122,7 @@ impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const R
             buffers: [[[0; BUFFER]; 3]; LANES],
             socket_marks: [const { Mark::new() }; SOCKETS],
             lane_marks: [const { Mark::new() }; LANES],
-            bell: Bell::new(),
+            bell: MaybeUninit::uninit(),
         }
     }
 }
@@ -100,6 +141,25 @@ impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const R
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} octets)", Self::OCTETS)
     }
+}
+
+/// A function that makes an application for sessions `S`.
+pub trait Makes<S, Arguments> {
+    /// The application.
+    type App: Handler<S>;
+}
+
+impl<S, A: Handler<S>, F: Fn() -> A> Makes<S, ()> for F {
+    type App = A;
+}
+
+impl<S, A: Handler<S>, X, F: Fn(X) -> A> Makes<S, (X,)> for F {
+    type App = A;
+}
+
+/// Octets of what a server's run returns: its future.
+const fn octets_returned<'a, T: 'a, A: 'a, O: 'a, R>(_: &impl Fn(&'a mut T, Stack<'a>, &'a A, &'a O) -> R) -> usize {
+    size_of::<R>()
 }
 
 /// A server, which can run, stop and run again.
@@ -129,7 +189,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         settings: Settings,
     ) -> Self {
         let Memory { rings, buffers, socket_marks, lane_marks, bell } = memory;
-        let bell: &'static Bell = bell;
+        let bell: &'static Bell = bell.write(Bell::new());
         for (number, mark) in (0..).zip(socket_marks.iter_mut()) {
             mark.belong(bell, Of::Socket(number));
         }
@@ -149,8 +209,9 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     }
 
     /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the
-    /// link is away. When the stack loses the IPv4 address that they came by, which ends them in it, they end with
-    /// [`LinkDown`](tenure::EndReason::LinkDown).
+    /// link is away, for [`Settings::link_down_ms`] at the most. When the stack loses the address that they came by, which
+    /// ends them in it, they end with [`LinkDown`](tenure::EndReason::LinkDown). A stack with DHCP loses it with the link:
+    /// see [`SteadyLink`](crate::SteadyLink).
     ///
     /// # Cancellation safety
     /// Dropped, it ends every session with [`Shutdown`](tenure::EndReason::Shutdown) and gives the sockets back at once,
@@ -159,7 +220,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     /// # Panics
     /// When the stack has no room for as many sockets.
     pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
-        self.bell.reset();
+        self.bell.open();
         observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));
         let Server { settings, rings, wires, socket_marks, lane_marks, bell } = self;
         let wires: &[Wire<S>; LANES] = wires;

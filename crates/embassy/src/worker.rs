@@ -20,7 +20,7 @@ use crate::{
     Settings,
     accept::Role,
     clock,
-    handle::{Bell, Stop},
+    handle::{Bell, Command, Stop},
     net::EmbassyPort,
 };
 
@@ -61,6 +61,7 @@ where
     O: Observer,
 {
     fn drop(&mut self) {
+        self.bell.close();
         self.driver.end_all();
     }
 }
@@ -134,8 +135,19 @@ where
         Poll::Pending
     }
 
-    /// Stops where that is asked for.
+    /// Does what is asked for.
     fn obey(&mut self) {
+        while let Some(command) = self.bell.command() {
+            match command {
+                Command::Close(id) => {
+                    self.driver.close_connection(id);
+                }
+                Command::Pin(id, pinned) => {
+                    self.driver.pin(id, pinned);
+                }
+                Command::List(from) => self.bell.tell(self.driver.list().find(|listed| listed.id.index() >= from)),
+            }
+        }
         let stop = self.bell.stop();
         if stop > self.stopped {
             self.stopped = stop;
@@ -197,13 +209,13 @@ where
     /// Ends connections to an address that this side no longer has, and all of them where there has been no link for too
     /// long: nothing of them can come any more.
     fn check_network(&mut self) {
+        if self.stack.is_link_up() {
+            self.link_ms = self.now_ms;
+        }
         if self.now_ms.wrapping_sub(self.checked_ms) < CHECK_MS {
             return;
         }
         self.checked_ms = self.now_ms;
-        if self.stack.is_link_up() {
-            self.link_ms = self.now_ms;
-        }
         // Times from 2^31 ms on are none.
         let down = self.link_down_ms < 1 << 31 && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
         for number in 0..SOCKETS {

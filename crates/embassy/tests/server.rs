@@ -2,12 +2,15 @@
 
 mod common;
 
-use embassy_net::{ConfigV4, Ipv4Address, Ipv4Cidr, StaticConfigV4};
-use embassy_time::{Duration, Timer};
-use tenure::{Deadline, EndReason};
-use tenure_embassy::Settings;
+use std::{future::poll_fn, task::Poll};
 
-use crate::common::{Client, LONG, PORT, Runs, SESSIONS, SOCKETS, with_server};
+use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4};
+use embassy_net_driver::{Driver, LinkState};
+use embassy_time::{Duration, Timer};
+use tenure::{ConnectionId, Deadline, EndReason, NEVER};
+use tenure_embassy::{Settings, SteadyLink};
+
+use crate::common::{Client, LANES, LONG, PORT, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};
 
 fn settings() -> Settings {
     Settings::at(PORT)
@@ -239,5 +242,264 @@ fn half_open_connections() {
         ms(12_000).await;
         world.cut(false);
         assert_eq!(Client::connect(world).await.add(1).await, 1);
+    });
+}
+
+/// More peers that never end their heads than there are lanes: nobody waits for them.
+#[test]
+fn incomplete_heads_hold_no_lane() {
+    with_board::<6, 2, 8, 600, 512, _>(Runs::of(settings()), async |world| {
+        assert_eq!(LANES, 2);
+        let mut honest = Client::connect(world).await;
+        let mut drippers = Vec::new();
+        for _ in 0..5 {
+            let mut dripper = Client::connect(world).await;
+            dripper.send(b"POST /add HTTP/1.1\r\nX: ").await;
+            drippers.push(dripper);
+        }
+        for round in 1..=20 {
+            for dripper in &mut drippers {
+                dripper.send(b"x").await;
+            }
+            ms(200).await;
+            let answer = embassy_time::with_timeout(Duration::from_millis(20), honest.add(1)).await;
+            assert_eq!(answer, Ok(round), "beside those that drip");
+        }
+        for dripper in &mut drippers {
+            assert_eq!(dripper.answer().await.map(|(status, _)| status), Some(408));
+            assert!(dripper.is_ended().await);
+            dripper.socket.close();
+        }
+        ms(3_000).await;
+        assert_eq!(world.ends.take(), [EndReason::Deadline(Deadline::Head); 5]);
+    });
+}
+
+/// A head in two pieces, at every octet, with all lanes at work for others meanwhile; and behind a whole request.
+#[test]
+fn torn_heads() {
+    with_board::<4, 2, 6, 600, 512, _>(Runs::of(settings()), async |world| {
+        let mut client = Client::connect(world).await;
+        let request = b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+        for (sum, at) in (1..).zip(1..request.len()) {
+            client.send(&request[..at]).await;
+            ms(if at % 2 == 0 { 7 } else { 0 }).await;
+            client.send(&request[at..]).await;
+            assert_eq!(client.answer().await, Some((200, sum.to_string())), "torn at {at}");
+        }
+        let mut sum = request.len() - 1;
+        for at in 1..request.len() {
+            client.send(&[&request[..], &request[..at]].concat()).await;
+            ms(3).await;
+            client.send(&request[at..]).await;
+            for _ in 0..2 {
+                sum += 1;
+                assert_eq!(client.answer().await, Some((200, sum.to_string())), "torn at {at}");
+            }
+        }
+        // A close in mid-head ends the connection at once, not with the head's deadline.
+        client.send(b"POST /ad").await;
+        ms(50).await;
+        client.socket.close();
+        ms(100).await;
+        assert_eq!(world.ends.take(), [EndReason::PeerClosed]);
+    });
+}
+
+/// A head larger than a socket's ring keeps its lane: there is nowhere else for it.
+#[test]
+fn a_head_that_fills_the_ring() {
+    with_board::<2, 1, 4, 128, 512, _>(Runs::of(settings()), async |world| {
+        for octets in [100, 127, 128, 129, 300] {
+            let mut client = Client::connect(world).await;
+            let fixed = "GET /add HTTP/1.1\r\nHost: a\r\nX: ".len();
+            client.send(format!("GET /add HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(octets - fixed)).as_bytes()).await;
+            ms(100).await;
+            client.send(b"\r\n\r\n").await;
+            assert_eq!(client.answer().await.map(|(status, _)| status), Some(400), "no number, {octets} octets");
+            client.socket.close();
+            ms(50).await;
+        }
+    });
+}
+
+#[test]
+fn connections_are_listed_closed_and_pinned() {
+    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+        let handle = world.handle;
+        let list = async || {
+            let mut all: Vec<(ConnectionId, bool)> = Vec::new();
+            handle.list(|listed| all.push((listed.id, listed.pinned))).await;
+            all
+        };
+        assert_eq!(list().await, []);
+        let mut clients = [Client::connect(world).await, Client::connect(world).await, Client::connect(world).await];
+        for client in &mut clients {
+            assert_eq!(client.add(1).await, 1);
+            ms(10).await;
+        }
+        let all = list().await;
+        assert_eq!(all.len(), 3);
+        assert!(all.iter().all(|(_, pinned)| !pinned));
+        // The oldest is pinned: the next one gives way to a newcomer.
+        assert!(handle.pin(all[0].0, true));
+        assert_eq!(list().await[0], (all[0].0, true));
+        let mut newcomer = Client::connect(world).await;
+        assert_eq!(newcomer.add(5).await, 5);
+        assert!(clients[1].is_ended().await);
+        assert_eq!(clients[0].add(1).await, 2);
+        assert!(handle.close(all[0].0));
+        assert!(clients[0].is_ended().await);
+        // It is gone, and another one in its place is not meant.
+        assert!(handle.close(all[0].0));
+        ms(50).await;
+        assert_eq!(list().await.len(), 2);
+        assert!(matches!(world.ends.take()[..], [EndReason::Evicted { .. }, EndReason::Closed]));
+        handle.stop();
+        ms(6_000).await;
+        assert!(!handle.close(all[2].0), "nothing runs that could");
+        assert_eq!(list().await, []);
+    });
+}
+
+/// There is room for eight commands.
+#[test]
+fn no_more_commands_than_there_is_room_for() {
+    with_server(Runs::of(settings()), async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        let mut id = None;
+        world.handle.list(|listed| id = Some(listed.id)).await;
+        let id = id.expect("one connection");
+        for round in 0..2 {
+            for number in 0..8 {
+                assert!(world.handle.pin(id, true), "{round} {number}");
+            }
+            assert!(!world.handle.pin(id, true));
+            ms(1).await;
+        }
+    });
+}
+
+#[test]
+fn ipv6_and_ipv4_side_by_side() {
+    with_server(Runs::of(settings()), async |world| {
+        let address = |last| (Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, last), PORT);
+        let mut six = Client::connect_to(world, address(1)).await;
+        let mut four = Client::connect(world).await;
+        assert_eq!((six.add(1).await, four.add(2).await), (1, 2));
+        world.server.set_config_v6(v6(1));
+        ms(2_000).await;
+        assert_eq!((six.add(1).await, four.add(2).await), (2, 4), "the same again");
+        for config in [v6(3), ConfigV6::None] {
+            world.server.set_config_v6(config);
+            ms(2_000).await;
+            assert_eq!(world.ends.take(), [EndReason::LinkDown]);
+            world.server.set_config_v6(v6(1));
+            six = Client::connect_to(world, address(1)).await;
+            assert_eq!((six.add(1).await, four.add(2).await > 4), (1, true));
+        }
+    });
+}
+
+/// A link that comes back in time is no end; one that stays away is, and all is served again when it is back.
+#[test]
+fn a_link_that_goes_and_comes_back() {
+    let settings = Settings { link_down_ms: 10_000, ..settings() };
+    with_server(Runs::of(settings), async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        for sum in 2..4 {
+            world.link(false);
+            ms(5_000).await;
+            world.link(true);
+            assert_eq!(client.add(1).await, sum);
+        }
+        world.link(false);
+        ms(9_000).await;
+        assert_eq!(world.ends.take(), []);
+        ms(3_000).await;
+        assert_eq!(world.ends.take(), [EndReason::LinkDown]);
+        world.link(true);
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+    });
+    with_server(Runs::of(Settings { link_down_ms: NEVER, ..settings }), async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        world.link(false);
+        ms(300_000).await;
+        world.link(true);
+        assert_eq!(client.add(1).await, 2);
+    });
+}
+
+/// As many handlers wait as there are lanes; every session is answered in the end.
+#[test]
+fn thirty_two_sessions_on_four_lanes() {
+    with_board::<32, 4, 34, 536, 512, _>(Runs::of(settings()), async |world| {
+        let mut clients = Vec::new();
+        for _ in 0..32 {
+            let mut client = Client::connect(world).await;
+            assert_eq!(client.add(1).await, 1);
+            clients.push(client);
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let target = if number < 4 { "/wait" } else { "/add" };
+            let body = if number < 4 { "GET" } else { "POST" };
+            let request = format!("{body} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1");
+            client.send(request.as_bytes()).await;
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            let wanted = if number < 4 { "waited" } else { "2" };
+            assert_eq!(client.answer().await, Some((200, wanted.into())), "client {number}");
+        }
+        // Handlers that say that they wait leave a lane to others, and are told to come again where they would not.
+        for client in &mut clients[..4] {
+            client.send(b"GET /long-wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        }
+        ms(10).await;
+        for client in &mut clients[4..] {
+            let answer = embassy_time::with_timeout(Duration::from_millis(20), client.add(1)).await;
+            assert_eq!(answer, Ok(3), "at once, on the lane that is left");
+        }
+        let mut statuses = Vec::new();
+        for client in &mut clients[..4] {
+            statuses.push(client.answer().await.map(|(status, _)| status));
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, [Some(200), Some(200), Some(200), Some(503)]);
+        assert_eq!(world.ends.take(), []);
+    });
+}
+
+/// The stack learns of a lost link late, and of one that is back at once.
+#[test]
+fn a_steady_link() {
+    with_server(Runs::of(settings()), async |world| {
+        let mut device = SteadyLink::new(world.device(), Duration::from_millis(1_000));
+        let mut is_up = async |after_ms| {
+            ms(after_ms).await;
+            poll_fn(|context| Poll::Ready(device.link_state(context) == LinkState::Up)).await
+        };
+        assert!(is_up(0).await);
+        world.link(false);
+        assert_eq!((is_up(0).await, is_up(999).await), (true, true));
+        assert_eq!((is_up(2).await, is_up(5_000).await), (false, false));
+        world.link(true);
+        assert!(is_up(0).await);
+        // Again as long, from its loss on.
+        world.link(false);
+        assert_eq!((is_up(0).await, is_up(900).await), (true, true));
+        world.link(true);
+        assert!(is_up(0).await);
+        world.link(false);
+        assert_eq!((is_up(0).await, is_up(900).await), (true, true));
+        // The task is woken when it is time to tell.
+        let down = poll_fn(|context| match device.link_state(context) {
+            LinkState::Up => Poll::Pending,
+            LinkState::Down => Poll::Ready(()),
+        });
+        assert!(embassy_time::with_timeout(Duration::from_millis(200), down).await.is_ok());
     });
 }

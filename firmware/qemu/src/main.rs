@@ -2,15 +2,7 @@
 #![no_std]
 #![no_main]
 
-mod machine;
-mod nic;
-mod time;
-mod uart;
-
-use core::panic::PanicInfo;
-
-use embassy_executor::{Executor, Spawner};
-use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_net::{Stack, StackResources};
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure_adder::{Adder, Visitors};
 use tenure_embassy::{Memory, Server, Settings};
@@ -26,16 +18,16 @@ const RING: usize = 1_460;
 
 type Board = Memory<SESSIONS, LANES, SOCKETS, RING>;
 
-// What the server may take of a chip's RAM: more does not build.
-const _: () = assert!(Board::OCTETS <= 36 * 1024, "the server takes more than its share of the RAM");
+// What server, lanes and sockets may take of a chip's RAM, all of it: more does not build.
+const _: () = assert!(
+    Board::octets::<Adder, (), _>(&tenure_adder::app) <= 40 * 1024,
+    "the server takes more than its share of the RAM"
+);
+// As many sessions as a board may ever want, on 64 KiB.
+const _: () = assert!(Memory::<32, 4, 34, 536, 512>::octets::<Adder, (), _>(&tenure_adder::app) <= 64 * 1024);
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
 static VISITORS: Visitors = Visitors::new();
-
-#[embassy_executor::task]
-async fn network(mut runner: Runner<'static, nic::Nic>) -> ! {
-    runner.run().await
-}
 
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
@@ -46,30 +38,11 @@ async fn serve(stack: Stack<'static>) {
     server.run(stack, &app, &()).await;
 }
 
-fn start(spawner: Spawner) {
-    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
-    let Some(nic) = nic::find() else { panic!("there is no virtio-net: start QEMU with one") };
-    let config = Config::ipv4_static(StaticConfigV4 {
-        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
-        gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
-        dns_servers: heapless::Vec::new(),
-    });
-    let (stack, runner) = embassy_net::new(nic, config, RESOURCES.init_with(StackResources::new), machine::time());
-    spawner.spawn(network(runner).expect("one network task"));
-    spawner.spawn(serve(stack).expect("one server task"));
-}
-
 #[riscv_rt::entry]
 fn main() -> ! {
-    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
-    uart::install();
-    time::start();
-    machine::enable_interrupts();
-    EXECUTOR.init_with(Executor::new).run(start)
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    log::error!(target: "panic", "{info}");
-    machine::exit(101)
+    static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    tenure_qemu::log_to_uart();
+    tenure_qemu::run(RESOURCES.init_with(StackResources::new), |spawner, stack| {
+        spawner.spawn(serve(stack).expect("one server task"));
+    })
 }

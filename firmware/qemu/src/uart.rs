@@ -43,7 +43,7 @@ impl Log for Uart {
 
 /// Lets log lines go there. To be called before interrupts are enabled.
 #[expect(unsafe_code, reason = "without atomic operations a logger can be set in no other way")]
-pub(crate) fn install() {
+pub fn install() {
     // SAFETY: there is one core, and nothing else runs yet that could log or set a logger.
     unsafe {
         // It can only fail where there is a logger already.

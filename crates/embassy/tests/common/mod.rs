@@ -14,7 +14,10 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4, tcp::TcpSocket};
+use embassy_net::{
+    Config, ConfigV6, IpEndpoint, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr, Stack, StackResources, StaticConfigV4,
+    StaticConfigV6, tcp::TcpSocket,
+};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_time::{Duration, MockDriver};
 use tenure::{ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
@@ -40,6 +43,27 @@ struct Plug {
     address: u8,
     /// What comes is lost.
     cut: &'static Cell<bool>,
+    /// There is a link.
+    link: &'static Link,
+}
+
+/// Whether a device has a link, and who wants to know.
+pub(crate) struct Link {
+    up: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Link {
+    fn new() -> &'static Link {
+        Box::leak(Box::new(Link { up: Cell::new(true), waker: RefCell::default() }))
+    }
+
+    fn set(&self, up: bool) {
+        self.up.set(up);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 struct Frame(Vec<u8>);
@@ -71,7 +95,7 @@ impl Driver for Plug {
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Frame, Room)> {
         let mut own = self.own.borrow_mut();
         own.waker = Some(context.waker().clone());
-        if self.cut.get() {
+        if self.cut.get() || !self.link.up.get() {
             own.frames.clear();
         }
         Some((Frame(own.frames.pop_front()?), Room(self.other.clone())))
@@ -81,8 +105,9 @@ impl Driver for Plug {
         Some(Room(self.other.clone()))
     }
 
-    fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
-        LinkState::Up
+    fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
+        *self.link.waker.borrow_mut() = Some(context.waker().clone());
+        if self.link.up.get() { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -96,9 +121,21 @@ impl Driver for Plug {
     }
 }
 
+/// A static address of IPv4, and one of IPv6 with the same last octet.
 pub(crate) fn config(address: Ipv4Address) -> Config {
-    Config::ipv4_static(StaticConfigV4 {
+    let mut config = Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(address, 24),
+        gateway: None,
+        dns_servers: heapless::Vec::new(),
+    });
+    config.ipv6 = v6(address.octets()[3]);
+    config
+}
+
+/// An address of IPv6 with that last octet.
+pub(crate) fn v6(last: u8) -> ConfigV6 {
+    ConfigV6::Static(StaticConfigV6 {
+        address: Ipv6Cidr::new(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, last.into()), 64),
         gateway: None,
         dns_servers: heapless::Vec::new(),
     })
@@ -184,13 +221,13 @@ pub(crate) fn app() -> impl Handler<Sum> {
     Router::new()
         .route("/add", get(add).post(add))
         .route("/wait", get(wait))
+        .route("/long-wait", get(wait).waits_long())
         .route("/long", get(async |_: &mut Request<'_, Sum>| LONG))
 }
 
 pub(crate) const SESSIONS: usize = 3;
 pub(crate) const LANES: usize = 2;
 pub(crate) const SOCKETS: usize = 5;
-pub(crate) type Board = Server<Sum, SESSIONS, LANES, SOCKETS, 600>;
 
 /// What a test has at hand.
 #[derive(Clone, Copy)]
@@ -200,6 +237,7 @@ pub(crate) struct World<'a> {
     pub(crate) handle: tenure_embassy::Handle,
     pub(crate) ends: &'a Ends,
     cut: &'a Cell<bool>,
+    link: &'static Link,
 }
 
 /// How a server is run.
@@ -224,31 +262,59 @@ impl World<'_> {
     pub(crate) fn cut(&self, lost: bool) {
         self.cut.set(lost);
     }
+
+    /// A device with the server's link and no cable.
+    pub(crate) fn device(&self) -> impl Driver {
+        Plug { own: Rc::default(), other: Rc::default(), address: 9, cut: Box::leak(Box::default()), link: self.link }
+    }
+
+    /// Takes the server's link away, or gives it back.
+    pub(crate) fn link(&self, up: bool) {
+        self.link.set(up);
+    }
 }
 
 /// Runs a test beside a server of three sessions and two lanes.
 pub(crate) fn with_server<F: Future<Output = ()>>(runs: Runs, test: impl FnOnce(World<'static>) -> F) {
+    with_board::<SESSIONS, LANES, SOCKETS, 600, 512, F>(runs, test);
+}
+
+/// The same beside a server of another size.
+pub(crate) fn with_board<
+    const SESSIONS: usize,
+    const LANES: usize,
+    const SOCKETS: usize,
+    const RING: usize,
+    const BUFFER: usize,
+    F: Future<Output = ()>,
+>(
+    runs: Runs,
+    test: impl FnOnce(World<'static>) -> F,
+) {
     // Time is one for the whole process.
     static TIME: Mutex<()> = Mutex::new(());
     let _time = TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (one, two) = (Rc::<RefCell<End>>::default(), Rc::<RefCell<End>>::default());
     let cut: &'static Cell<bool> = Box::leak(Box::default());
     let whole: &'static Cell<bool> = Box::leak(Box::default());
-    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut| Plug {
+    let link = Link::new();
+    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut, link| Plug {
         own: own.clone(),
         other: other.clone(),
         address,
         cut,
+        link,
     };
-    let resources = || Box::leak(Box::new(StackResources::<16>::new()));
+    let resources = || Box::leak(Box::new(StackResources::<48>::new()));
     let (server_stack, mut server_runner) =
-        embassy_net::new(plug(&one, &two, 1, whole), config(SERVER), resources(), 1);
-    let (client_stack, mut client_runner) = embassy_net::new(plug(&two, &one, 2, cut), config(CLIENT), resources(), 2);
-    let memory = Box::leak(Box::new(Memory::<SESSIONS, LANES, SOCKETS, 600, 512>::new()));
-    let mut server: Board = Server::new(memory, runs.settings);
+        embassy_net::new(plug(&one, &two, 1, whole, link), config(SERVER), resources(), 1);
+    let (client_stack, mut client_runner) =
+        embassy_net::new(plug(&two, &one, 2, cut, Link::new()), config(CLIENT), resources(), 2);
+    let memory = Box::leak(Box::new(Memory::<SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
+    let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings);
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();
-    let world = World { client: client_stack, server: server_stack, handle: server.handle(), ends, cut };
+    let world = World { client: client_stack, server: server_stack, handle: server.handle(), ends, cut, link };
     let test = pin!(test(world));
     let serve = pin!(async {
         if let Some(ms) = runs.dropped_after_ms {
@@ -280,9 +346,13 @@ impl Client {
     }
 
     pub(crate) async fn connect(world: World<'_>) -> Self {
+        Client::connect_to(world, (SERVER, PORT)).await
+    }
+
+    pub(crate) async fn connect_to(world: World<'_>, endpoint: impl Into<IpEndpoint>) -> Self {
         let mut client = Client::new(world);
         client.socket.set_nagle_enabled(false);
-        client.socket.connect((SERVER, PORT)).await.expect("a server that listens");
+        client.socket.connect(endpoint).await.expect("a server that listens");
         client
     }
 

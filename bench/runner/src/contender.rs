@@ -1,0 +1,81 @@
+//! Who is measured.
+
+use std::{path::PathBuf, process::Command};
+
+use tenure_load::Sums;
+
+/// A server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contender {
+    /// As it is said on the command line, and in the table.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The program `tenure`, with these options more.
+    Tenure(&'static [&'static str]),
+    /// A program of this workspace.
+    Own(&'static str),
+    Nginx,
+}
+
+/// What the others are measured against.
+pub(crate) const LIMIT: Contender = Contender { name: "limit", kind: Kind::Own("bench-limit") };
+pub(crate) const TENURE: Contender = Contender { name: "tenure", kind: Kind::Tenure(&[]) };
+/// It looks for events so many microseconds before it sleeps.
+pub(crate) const SPIN: Contender = Contender { name: "tenure-spin", kind: Kind::Tenure(&["--spin", "50"]) };
+pub(crate) const TOKIO: Contender = Contender { name: "tenure-tokio", kind: Kind::Own("bench-tokio") };
+pub(crate) const MAY: Contender = Contender { name: "may_minihttp", kind: Kind::Own("bench-may") };
+pub(crate) const HYPER: Contender = Contender { name: "hyper", kind: Kind::Own("bench-hyper") };
+
+/// All but the limit.
+pub(crate) const ALL: [Contender; 11] = [
+    TENURE,
+    SPIN,
+    TOKIO,
+    MAY,
+    HYPER,
+    Contender { name: "ntex", kind: Kind::Own("bench-ntex") },
+    Contender { name: "axum", kind: Kind::Own("bench-axum") },
+    Contender { name: "actix-web", kind: Kind::Own("bench-actix") },
+    Contender { name: "picoserve", kind: Kind::Own("bench-picoserve") },
+    Contender { name: "edge-http", kind: Kind::Own("bench-edge-http") },
+    Contender { name: "nginx", kind: Kind::Nginx },
+];
+
+/// Where the programs are.
+pub(crate) struct Programs {
+    pub(crate) tenure: PathBuf,
+    /// The directory of this workspace's own.
+    pub(crate) own: PathBuf,
+}
+
+impl Contender {
+    /// Whether it adds up; the others always answer the same.
+    pub(crate) fn adds(self) -> bool {
+        self != LIMIT && self.kind != Kind::Nginx
+    }
+
+    /// What it answers to small POSTs.
+    pub(crate) fn sums(self) -> Sums {
+        if self.adds() { Sums::Grow } else { Sums::Are(1) }
+    }
+
+    /// Whether it can be started here.
+    pub(crate) fn is_there(self, programs: &Programs) -> bool {
+        match self.kind {
+            Kind::Nginx => Command::new("nginx").arg("-v").output().is_ok(),
+            Kind::Own(program) => programs.own.join(program).exists(),
+            Kind::Tenure([]) => true,
+            Kind::Tenure(options) => {
+                let help = Command::new(&programs.tenure).args(["serve", "--help"]).output();
+                help.is_ok_and(|help| {
+                    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+                    options.iter().filter(|option| option.starts_with("--")).all(|option| help.contains(option))
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Pairs of measurements: two servers, one right after the other, so that what the machine does otherwise counts for both.
+
+use std::time::Duration;
+
+use tenure_load::{Load, Plan, Repeat, Sums, Until};
+
+use crate::{
+    Failure,
+    contender::{Contender, LIMIT, Programs},
+    figures::Figures,
+    machine::{Cores, busy_time, own_time, run_on},
+    requests::POST,
+    server::Server,
+};
+
+/// Only a hang takes so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is not measured yet: lanes, pools and buffers find their size.
+const WARM_UP: Duration = Duration::from_millis(150);
+/// How much of a core others may use meanwhile.
+const OTHERS_MAX: f64 = 0.08;
+/// How often a pair is measured at the most before one is kept that others have disturbed.
+const ATTEMPTS: u32 = 4;
+
+/// How many connections, and how they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) connections: u32,
+    pub(crate) pipeline: u32,
+    /// Connections beside these that ask nothing any more.
+    pub(crate) idle: u32,
+}
+
+const fn shape(name: &'static str, connections: u32, pipeline: u32, idle: u32) -> Shape {
+    Shape { name, connections, pipeline, idle }
+}
+
+pub(crate) const ONE: Shape = shape("1 connection", 1, 1, 0);
+pub(crate) const PLAIN: Shape = shape("32 connections", 32, 1, 0);
+pub(crate) const MANY: Shape = shape("256 connections", 256, 1, 0);
+pub(crate) const PIPELINED: Shape = shape("16 × 32 pipelined", 32, 16, 0);
+pub(crate) const BESIDE_IDLE: Shape = shape("32 beside 10,000 idle", 32, 1, 10_000);
+
+/// What one measurement has given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// Requests for each second of the server's processor time.
+    pub(crate) rate: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Cores that others have used.
+    pub(crate) others: f64,
+}
+
+/// How long is measured, how often, and where.
+pub(crate) struct Bench {
+    pub(crate) programs: Programs,
+    pub(crate) cores: Cores,
+    pub(crate) time: Duration,
+    pub(crate) pairs: u32,
+}
+
+/// What came of the pairs of two.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Compared {
+    /// The first's requests a processor second by the other's.
+    pub(crate) ratio: Figures,
+    /// The first's own figures.
+    pub(crate) rate: Figures,
+    pub(crate) p50_us: Figures,
+    pub(crate) p99_us: Figures,
+    /// Pairs that are kept although others have disturbed every attempt.
+    pub(crate) disturbed: u32,
+    /// Attempts that were thrown away.
+    pub(crate) repeated: u32,
+}
+
+impl Bench {
+    /// Measures two in adjacent pairs, whose order alternates.
+    pub(crate) fn compare(&self, one: (Contender, Shape), other: (Contender, Shape)) -> Result<Compared, Failure> {
+        let mut compared = Compared::default();
+        for pair in 0..self.pairs {
+            let mut best: Option<[Sample; 2]> = None;
+            let others = |pair: &[Sample; 2]| pair[0].others.max(pair[1].others);
+            for attempt in 0..ATTEMPTS {
+                let measured = if (pair + attempt).is_multiple_of(2) {
+                    let first = self.sample(one.0, one.1)?;
+                    [first, self.sample(other.0, other.1)?]
+                } else {
+                    let second = self.sample(other.0, other.1)?;
+                    [self.sample(one.0, one.1)?, second]
+                };
+                if best.as_ref().is_none_or(|best| others(&measured) < others(best)) {
+                    best = Some(measured);
+                }
+                if best.as_ref().is_some_and(|best| others(best) <= OTHERS_MAX) {
+                    break;
+                }
+                compared.repeated += u32::from(attempt + 1 < ATTEMPTS);
+            }
+            let Some(best) = best else { continue };
+            compared.disturbed += u32::from(others(&best) > OTHERS_MAX);
+            let [one, other] = best;
+            compared.ratio.push(one.rate / other.rate);
+            compared.rate.push(one.rate);
+            compared.p50_us.push(one.p50.as_secs_f64() * 1e6);
+            compared.p99_us.push(one.p99.as_secs_f64() * 1e6);
+        }
+        Ok(compared)
+    }
+
+    /// Measures one server once.
+    pub(crate) fn sample(&self, contender: Contender, shape: Shape) -> Result<Sample, Failure> {
+        let server = Server::start(contender, &self.programs, Some(self.cores.server), &[])?;
+        run_on(self.cores.load)?;
+        let failure = |error| format!("{}, {}: {error}", contender.name, shape.name);
+        let connect = |connections, pipeline, sums: Sums| {
+            let plan = Plan { address: server.address, connections, pipeline, timeout: Some(PATIENCE) };
+            let mut load = Load::connect(&plan, Repeat::new(POST, sums))?;
+            // One request each: from now on every connection has its session.
+            load.run(Until::Each(1), |_| ())?;
+            Ok(load)
+        };
+        let sums = contender.sums();
+        let mut idle = connect(shape.idle, 1, sums).map_err(failure)?;
+        let mut load = connect(shape.connections, shape.pipeline, sums).map_err(failure)?;
+        load.run(Until::Time(WARM_UP), |_| ()).map_err(failure)?;
+        let before = (busy_time()?, own_time()?, server.time()?);
+        let report = load.run(Until::Time(self.time), |_| ()).map_err(failure)?;
+        let after = (busy_time()?, own_time()?, server.time()?);
+        // They were there all the time.
+        idle.run(Until::Each(1), |_| ()).map_err(failure)?;
+        if let Some(wrong) = report.first_wrong {
+            return Err(format!(
+                "{}, {}: {} answers are wrong, first {wrong:?}",
+                contender.name, shape.name, report.wrong
+            )
+            .into());
+        }
+        let used = after.2 - before.2;
+        let others = (after.0 - before.0) as f64 - (used + (after.1 - before.1)) as f64;
+        Ok(Sample {
+            rate: report.answers as f64 * 1e9 / used as f64,
+            p50: report.percentile(50.0),
+            p99: report.percentile(99.0),
+            others: others / report.elapsed.as_nanos() as f64,
+        })
+    }
+
+    /// Measures one against the limit.
+    pub(crate) fn against_limit(&self, contender: Contender, shape: Shape) -> Result<Compared, Failure> {
+        self.compare((contender, shape), (LIMIT, shape))
+    }
+}

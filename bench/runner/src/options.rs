@@ -1,0 +1,75 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use crate::Failure;
+
+/// Where the options are explained.
+const HELP: &str = "`cargo xtask bench --help` has all options";
+
+/// What is asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) quick: bool,
+    pub(crate) only: Vec<String>,
+    pub(crate) pairs: Option<u32>,
+    pub(crate) rates_only: bool,
+    /// Where the table and the picture go, besides the standard output.
+    pub(crate) out: Option<PathBuf>,
+    /// The program `tenure`.
+    pub(crate) tenure: PathBuf,
+    /// What a person typed, for the table.
+    pub(crate) typed: String,
+}
+
+impl Options {
+    pub(crate) fn of(args: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut options = Options { typed: "cargo xtask bench".to_owned(), ..Options::default() };
+        let mut args = args.peekable();
+        while let Some(name) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{name} wants a value; {HELP}"));
+            match &*name {
+                "--quick" => options.quick = true,
+                "--rates-only" => options.rates_only = true,
+                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--pairs" => {
+                    let number = value()?.parse().ok().filter(|pairs| (1..=99).contains(pairs));
+                    options.pairs = Some(number.ok_or("--pairs: give a whole number from 1 to 99")?);
+                }
+                // Of these two only the xtask knows: no person types them.
+                "--out" => options.out = Some(value()?.into()),
+                "--tenure" => options.tenure = value()?.into(),
+                _ => return Err(format!("{name}: no such option; {HELP}").into()),
+            }
+        }
+        if options.quick {
+            options.typed += " --quick";
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Options, String> {
+        Options::of(line.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn options_and_what_is_wrong_of_them() {
+        let options = of("--quick --only a,b --pairs 99").unwrap();
+        assert_eq!((options.quick, options.only, options.pairs), (true, vec!["a".into(), "b".into()], Some(99)));
+        assert_eq!(options.typed, "cargo xtask bench --quick");
+        assert_eq!(of("").unwrap().pairs, None);
+        for (line, wanted) in [
+            ("--pairs 0", "from 1 to 99"),
+            ("--pairs 100", "from 1 to 99"),
+            ("--pairs", "--pairs wants a value"),
+            ("--fast", "--fast: no such option"),
+        ] {
+            assert!(of(line).unwrap_err().contains(wanted), "{line}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One connection: what it has asked, what it has been answered, and what is on the way.
+
+use std::{
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::TcpStream,
+    time::Instant,
+};
+
+use crate::{
+    answer::Reader,
+    failure::Why,
+    report::{Report, Wrong},
+    script::Script,
+};
+
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    /// Requests asked so far, those of all runs; the last ones are perhaps still in `unsent`.
+    pub(crate) asked: u64,
+    /// Answers so far.
+    pub(crate) answered: u64,
+    /// Requests to ask until the run is over.
+    pub(crate) last: u64,
+    /// When the batch was sent that is to be answered.
+    pub(crate) sent_at: Instant,
+    /// Octets that the socket has not taken yet.
+    unsent: Vec<u8>,
+    /// Octets of an answer that is not here whole.
+    received: Vec<u8>,
+    /// Whether the peer has closed.
+    pub(crate) closed: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Connection {
+            stream,
+            asked: 0,
+            answered: 0,
+            last: 0,
+            sent_at: Instant::now(),
+            unsent: Vec::new(),
+            received: Vec::new(),
+            closed: false,
+        })
+    }
+
+    /// Whether an answer is to come.
+    pub(crate) fn waits(&self) -> bool {
+        self.asked > self.answered
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Asks a batch of at most `pipeline` requests.
+    #[inline]
+    pub(crate) fn ask(&mut self, script: &impl Script, pipeline: u32, octets: &mut Vec<u8>) -> Result<(), Why> {
+        if self.closed {
+            return Err(Why::Closed);
+        }
+        let count = (self.last - self.asked).min(pipeline.into()) as u32;
+        octets.clear();
+        script.write(self.asked, count, octets);
+        self.asked += u64::from(count);
+        self.sent_at = Instant::now();
+        let sent = send(&mut self.stream, octets)?;
+        self.unsent.extend_from_slice(&octets[sent..]);
+        Ok(())
+    }
+
+    /// Sends what the socket did not take before.
+    pub(crate) fn flush(&mut self) -> Result<(), Why> {
+        let sent = send(&mut self.stream, &self.unsent)?;
+        self.unsent.drain(..sent);
+        Ok(())
+    }
+
+    /// Receives once and checks every answer that is here whole. `number` is the connection's own.
+    #[inline]
+    pub(crate) fn receive(
+        &mut self,
+        number: u32,
+        script: &impl Script,
+        reader: &mut Reader,
+        buffer: &mut [u8],
+        report: &mut Report,
+    ) -> Result<(), Why> {
+        let count = match self.stream.read(buffer) {
+            Ok(0) if self.waits() => return Err(Why::Closed),
+            Ok(0) => {
+                self.closed = true;
+                return Ok(());
+            }
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
+            Err(error) => return Err(of(error)),
+        };
+        let now = Instant::now();
+        let before = self.answered;
+        let checked = if self.received.is_empty() {
+            let octets = self.check(number, &buffer[..count], script, reader, report);
+            octets.map(|octets| self.received.extend_from_slice(&buffer[octets..count]))
+        } else {
+            self.received.extend_from_slice(&buffer[..count]);
+            let received = std::mem::take(&mut self.received);
+            let octets = self.check(number, &received, script, reader, report);
+            self.received = received;
+            octets.map(|octets| drop(self.received.drain(..octets)))
+        };
+        let answers = self.answered - before;
+        if answers > 0 {
+            report.answers += answers;
+            report.record(now - self.sent_at, answers);
+        }
+        checked
+    }
+
+    /// Checks the answers in `octets`; returns how many octets these are.
+    #[inline]
+    fn check(
+        &mut self,
+        number: u32,
+        octets: &[u8],
+        script: &impl Script,
+        reader: &mut Reader,
+        report: &mut Report,
+    ) -> Result<usize, Why> {
+        let mut at = 0;
+        while at < octets.len() {
+            if !self.waits() {
+                return Err(Why::Foreign("it answers more than was asked".into()));
+            }
+            let Some((said, octets)) = reader.read(&octets[at..])? else { break };
+            let wanted = script.answer(self.answered);
+            if said != wanted {
+                report.record_wrong(Wrong { connection: number, index: self.answered, said, wanted });
+            }
+            self.answered += 1;
+            at += octets;
+        }
+        Ok(at)
+    }
+}
+
+/// Sends what the socket takes; returns how many octets.
+fn send(stream: &mut TcpStream, octets: &[u8]) -> Result<usize, Why> {
+    let mut sent = 0;
+    while sent < octets.len() {
+        match stream.write(&octets[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // What the server has said before it closed is read first: that tells why.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            Err(error) => return Err(of(error)),
+        }
+    }
+    Ok(sent)
+}
+
+fn of(error: io::Error) -> Why {
+    match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Why::Closed,
+        _ => Why::Failed(error),
+    }
+}

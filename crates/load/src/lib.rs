@@ -1,0 +1,32 @@
+//! A load generator for servers whose answers are numbers: many connections on one thread, each of which sends a batch of
+//! requests, waits for all of its answers, checks every one, and sends the next batch.
+//!
+//! It costs little, so that a server can be measured that has a core of its own: one receive and one send a batch, heads
+//! that equal the one before are not read again, and nothing is allocated for a request.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tenure_load::{Load, Plan, Repeat, Sums, Until};
+//!
+//! let plan = Plan { address: ([127, 0, 0, 1], 8080).into(), connections: 32, pipeline: 1, timeout: None };
+//! let post = "POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+//! let mut load = Load::connect(&plan, Repeat::new(post, Sums::Grow))?;
+//! let report = load.run(Until::Time(Duration::from_secs(1)), |_| ())?;
+//! println!("{:.0} requests a second, {} wrong sums", report.rate(), report.wrong);
+//! # Ok::<(), tenure_load::Failure>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod answer;
+mod connection;
+mod descriptors;
+mod failure;
+mod load;
+mod report;
+mod script;
+
+pub use descriptors::raise_descriptors;
+pub use failure::{Failure, Why};
+pub use load::{Load, Plan, Until};
+pub use report::{Bar, Report, Wrong};
+pub use script::{Numbers, Repeat, Script, Sums, authority};

@@ -1,0 +1,216 @@
+//! The loop: epoll, level-triggered, one receive and one send a wake-up.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{
+        Timespec,
+        epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    },
+};
+
+use crate::{
+    answer::Reader,
+    connection::Connection,
+    descriptors::raise_descriptors,
+    failure::{Failure, Why},
+    report::Report,
+    script::Script,
+};
+
+/// How often progress is told and what is late is looked for.
+const TICK: Duration = Duration::from_millis(100);
+const EVENTS: usize = 512;
+const RECEIVED_OCTETS: usize = 65_536;
+
+/// Which connections to make, and how these ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Where the server is.
+    pub address: SocketAddr,
+    /// How many connections.
+    pub connections: u32,
+    /// How many requests a connection sends before it waits for their answers; 0 counts as 1.
+    pub pipeline: u32,
+    /// How long to wait for a connection, and for the answers to a batch; `None`: for ever.
+    pub timeout: Option<Duration>,
+}
+
+/// When a run is over. Every batch that was sent is answered by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Each connection has asked so many requests more.
+    Each(u64),
+    /// No batch is begun after this time.
+    Time(Duration),
+}
+
+/// Connections to a server. They stay open between runs.
+pub struct Load<S> {
+    script: S,
+    pipeline: u32,
+    timeout: Option<Duration>,
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    reader: Reader,
+    batch: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl<S: Script> Load<S> {
+    /// Connects, one connection after the other; nothing is asked yet.
+    ///
+    /// # Errors
+    /// The first connection that cannot be made, or that this process may not open so many files.
+    pub fn connect(plan: &Plan, script: S) -> Result<Self, Failure> {
+        let failure = |connection| move |why| Failure { connection, answers: 0, why };
+        raise_descriptors(plan.connections.into()).map_err(failure(0))?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(io::Error::from);
+        let epoll = epoll.map_err(Why::Failed).map_err(failure(0))?;
+        let mut connections = Vec::with_capacity(plan.connections as usize);
+        for number in 0..plan.connections {
+            let connected = match plan.timeout {
+                Some(timeout) => TcpStream::connect_timeout(&plan.address, timeout),
+                None => TcpStream::connect(plan.address),
+            };
+            let connection = connected.and_then(Connection::new).and_then(|connection| {
+                epoll::add(&epoll, &connection.stream, EventData::new_u64(number.into()), EventFlags::IN)?;
+                Ok(connection)
+            });
+            let unreachable = |error| Why::Unreachable(plan.address, error);
+            connections.push(connection.map_err(unreachable).map_err(failure(number))?);
+        }
+        Ok(Load {
+            script,
+            pipeline: plan.pipeline.max(1),
+            timeout: plan.timeout,
+            epoll,
+            connections,
+            reader: Reader::default(),
+            batch: Vec::new(),
+            received: vec![0; RECEIVED_OCTETS],
+        })
+    }
+
+    /// Lets all connections ask until the run is over. `tick` is told now and then how many answers have come.
+    ///
+    /// # Errors
+    /// The first connection that fails. Wrong numbers are no failure but counted in the report.
+    pub fn run(&mut self, until: Until, mut tick: impl FnMut(u64)) -> Result<Report, Failure> {
+        let mut report = Report::new();
+        let begin = Instant::now();
+        let end = match until {
+            Until::Time(time) => begin.checked_add(time),
+            Until::Each(_) => None,
+        };
+        let mut active = 0;
+        for number in 0..self.connections.len() {
+            let connection = &mut self.connections[number];
+            connection.last = match until {
+                Until::Each(requests) => connection.asked.saturating_add(requests),
+                Until::Time(_) => u64::MAX,
+            };
+            if connection.last > connection.asked {
+                active += 1;
+                self.ask(number)?;
+            }
+        }
+        let wait = self.timeout.map_or(TICK, |timeout| timeout.min(TICK));
+        let wait_time = Timespec::try_from(wait).expect("a tenth of a second can be said");
+        let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
+        let (mut last_answer, mut next_tick) = (begin, begin + wait);
+        while active > 0 {
+            events.clear();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait_time)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(self.failure(0, Why::Failed(error.into()))),
+            }
+            // What the wait has brought is worth more than one reading of the clock, but the end need not be exact.
+            let now = Instant::now();
+            for event in &events {
+                let number = event.data.u64() as usize;
+                active -= usize::from(self.event(number, end.is_some_and(|end| now >= end), &mut report)?);
+            }
+            if !events.is_empty() {
+                last_answer = now;
+            }
+            if now >= next_tick {
+                next_tick = now + wait;
+                tick(report.answers);
+                self.check_late(now)?;
+            }
+        }
+        report.elapsed = last_answer - begin;
+        tick(report.answers);
+        Ok(report)
+    }
+
+    /// Serves one connection; returns whether its part of the run is over now.
+    #[inline]
+    fn event(&mut self, number: usize, over: bool, report: &mut Report) -> Result<bool, Failure> {
+        let connection = &mut self.connections[number];
+        let waited = connection.waits();
+        let received = connection.receive(number as u32, &self.script, &mut self.reader, &mut self.received, report);
+        received.map_err(|why| self.failure(number, why))?;
+        let connection = &mut self.connections[number];
+        if connection.has_unsent() {
+            connection.flush().and_then(|()| self.wait_for(number)).map_err(|why| self.failure(number, why))?;
+        }
+        let connection = &self.connections[number];
+        if connection.closed {
+            // It would be reported for ever.
+            let deleted = epoll::delete(&self.epoll, &connection.stream).map_err(|error| Why::Failed(error.into()));
+            deleted.map_err(|why| self.failure(number, why))?;
+            return Ok(false);
+        }
+        if connection.waits() || !waited {
+            return Ok(false);
+        }
+        if over || connection.asked == connection.last {
+            return Ok(true);
+        }
+        self.ask(number)?;
+        Ok(false)
+    }
+
+    /// Lets a connection ask its next batch.
+    #[inline]
+    fn ask(&mut self, number: usize) -> Result<(), Failure> {
+        let connection = &mut self.connections[number];
+        let asked = connection.ask(&self.script, self.pipeline, &mut self.batch);
+        let unsent = connection.has_unsent();
+        asked
+            .and_then(|()| if unsent { self.wait_for(number) } else { Ok(()) })
+            .map_err(|why| self.failure(number, why))
+    }
+
+    /// Has epoll report what the connection waits for.
+    #[cold]
+    fn wait_for(&self, number: usize) -> Result<(), Why> {
+        let connection = &self.connections[number];
+        let flags = if connection.has_unsent() { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
+        let modified = epoll::modify(&self.epoll, &connection.stream, EventData::new_u64(number as u64), flags);
+        modified.map_err(|error| Why::Failed(error.into()))
+    }
+
+    fn check_late(&self, now: Instant) -> Result<(), Failure> {
+        let Some(timeout) = self.timeout else { return Ok(()) };
+        let late = |connection: &Connection| connection.waits() && now - connection.sent_at > timeout;
+        match self.connections.iter().position(late) {
+            Some(number) => Err(self.failure(number, Why::Late(timeout))),
+            None => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn failure(&self, number: usize, why: Why) -> Failure {
+        let answers = self.connections.get(number).map_or(0, |connection| connection.answered);
+        Failure { connection: number as u32, answers, why }
+    }
+}

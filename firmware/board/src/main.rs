@@ -1,0 +1,91 @@
+//! The adder on ESP32, ESP32-S2, ESP32-S3 and ESP32-C3, by Wi-Fi or by Ethernet (W5500).
+#![no_std]
+#![no_main]
+
+mod board;
+#[cfg(feature = "ethernet")]
+mod ethernet;
+mod log;
+mod network;
+#[cfg(feature = "wifi")]
+mod wifi;
+
+use embassy_executor::Spawner;
+use embassy_futures::join::join;
+use embassy_net::{Runner, Stack, StackResources};
+use esp_backtrace as _;
+use esp_config::{esp_config_bool, esp_config_int};
+use esp_hal::{clock::CpuClock, rng::Rng, timer::timg::TimerGroup};
+use static_cell::{ConstStaticCell, StaticCell};
+use tenure_adder::{Adder, Visitors};
+use tenure_embassy::{Memory, Server, Settings};
+
+#[cfg(feature = "ethernet")]
+use crate::ethernet::Device;
+#[cfg(feature = "wifi")]
+use crate::wifi::Device;
+use crate::{board::TARGET, network::Addresses};
+
+const PORT: u16 = esp_config_int!(u16, "TENURE_BOARD_CONFIG_PORT");
+const SESSIONS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_SESSIONS");
+const LANES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_LANES");
+/// Two more than sessions: newcomers, and connections that still close.
+const SOCKETS: usize = SESSIONS + 2;
+/// Octets of a socket's ring each way.
+const RING: usize = 1_460;
+/// One for DHCP.
+const STACK_SOCKETS: usize = SOCKETS + 1;
+
+type Board = Memory<SESSIONS, LANES, SOCKETS, RING>;
+
+// What the server may take of a chip's RAM: more does not build.
+const _: () = assert!(
+    Board::OCTETS <= esp_config_int!(usize, "TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"),
+    "the server takes more than its share of the RAM: set fewer TENURE_BOARD_CONFIG_SESSIONS or \
+     TENURE_BOARD_CONFIG_LANES, or more TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"
+);
+
+static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
+static VISITORS: Visitors = Visitors::new();
+
+// What the bootloader looks for.
+esp_bootloader_esp_idf::esp_app_desc!();
+
+#[embassy_executor::task]
+async fn run_network(mut runner: Runner<'static, Device>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn serve(stack: Stack<'static>) {
+    static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
+    let mut addresses = Addresses::new();
+    network::wait_for_address(stack).await;
+    addresses.log(stack);
+    tenure_adder::log_starting(PORT);
+    let app = tenure_adder::app(&VISITORS);
+    let settings = Settings { lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"), ..Settings::at(PORT) };
+    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
+    join(server.run(stack, &app, &()), addresses.follow(stack)).await;
+}
+
+#[esp_rtos::main]
+async fn main(spawner: Spawner) {
+    static RESOURCES: StaticCell<StackResources<STACK_SOCKETS>> = StaticCell::new();
+    log::install();
+    let peripherals = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
+    esp_rtos::start(TimerGroup::new(peripherals.TIMG0).timer0, peripherals.FROM_CPU_INTR0);
+
+    #[cfg(feature = "wifi")]
+    let device = wifi::start(spawner, peripherals.WIFI);
+    #[cfg(feature = "ethernet")]
+    let device = ethernet::start(spawner, peripherals.SPI2).await;
+
+    let rng = Rng::new();
+    let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
+    let (stack, runner) = embassy_net::new(device, network::config(), RESOURCES.init_with(StackResources::new), seed);
+    spawner.spawn(run_network(runner).expect("one network task"));
+    spawner.spawn(serve(stack).expect("one server task"));
+    let (left, all) = board::stack();
+    ::log::info!(target: TARGET, "stack: {left} of {all} octets left; server: {} octets", Board::OCTETS);
+}

@@ -1,0 +1,85 @@
+//! Wi-Fi as a station: connects, and connects again with a growing pause.
+
+use embassy_executor::Spawner;
+use embassy_time::Timer;
+use esp_alloc::{HEAP, heap_allocator};
+use esp_config::{esp_config_int, esp_config_str};
+use esp_hal::{peripherals::WIFI, ram};
+use esp_radio::wifi::{
+    AuthenticationMethodConfig, Config, ConnectionError, ControllerConfig, Interface, PowerSaveMode, WifiController,
+    sta::StationConfig,
+};
+use log::{info, warn};
+use tenure_board_settings::Pause;
+
+use crate::board;
+
+pub(crate) type Device = Interface;
+
+const TARGET: &str = "wifi";
+const NAME: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_NAME");
+const PASSWORD: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_PASSWORD");
+const POWER_SAVE: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_POWER_SAVE");
+/// Octets of the radio's heap in RAM that only the bootloader used; nothing else in this program allocates.
+const RECLAIMED_HEAP_OCTETS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_RECLAIMED_HEAP_OCTETS");
+/// Octets of it in the RAM where the stack is too.
+const HEAP_OCTETS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_HEAP_OCTETS");
+
+/// Starts the radio and keeps it connected. To be called once, when the scheduler runs.
+///
+/// # Panics
+/// When the radio does not start.
+pub(crate) fn start(spawner: Spawner, radio: WIFI<'static>) -> Device {
+    heap_allocator!(#[ram(reclaimed)] size: RECLAIMED_HEAP_OCTETS);
+    heap_allocator!(size: HEAP_OCTETS);
+    let station = StationConfig::default()
+        .with_ssid(NAME.try_into().expect("the build script knows its length"))
+        .with_authentication(authentication());
+    let config = ControllerConfig::default().with_initial_config(Config::Station(station));
+    let mut controller = WifiController::new(radio, config).expect("the radio starts");
+    controller.set_power_saving(power_save()).expect("the radio has every way of saving power");
+    let interface = Interface::station();
+    spawner.spawn(stay_connected(controller).expect("one Wi-Fi task"));
+    info!(target: board::TARGET, "heap: {} of {} octets left", HEAP.free(), RECLAIMED_HEAP_OCTETS + HEAP_OCTETS);
+    interface
+}
+
+fn authentication() -> AuthenticationMethodConfig {
+    if PASSWORD.is_empty() {
+        return AuthenticationMethodConfig::Open;
+    }
+    AuthenticationMethodConfig::Wpa2Personal(PASSWORD.try_into().expect("the build script knows its length"))
+}
+
+fn power_save() -> PowerSaveMode {
+    match POWER_SAVE {
+        "minimum" => PowerSaveMode::Minimum,
+        "maximum" => PowerSaveMode::Maximum,
+        _ => PowerSaveMode::None,
+    }
+}
+
+#[embassy_executor::task]
+async fn stay_connected(mut controller: WifiController<'static>) -> ! {
+    let mut pause = Pause::new();
+    loop {
+        info!(target: TARGET, "connecting to {NAME:?}");
+        match controller.connect_async().await {
+            Ok(connected) => {
+                pause.succeeded();
+                info!(target: TARGET, "connected to {NAME:?} on channel {}", connected.channel);
+                match controller.wait_for_disconnect_async().await {
+                    Ok(lost) => warn!(target: TARGET, "lost {NAME:?}: {:?}, {} dBm", lost.reason, lost.rssi),
+                    Err(error) => warn!(target: TARGET, "lost {NAME:?}: {error:?}"),
+                }
+            }
+            Err(ConnectionError::Failed(refused)) => {
+                warn!(target: TARGET, "no connection to {NAME:?}: {:?}", refused.reason);
+            }
+            Err(error) => warn!(target: TARGET, "no connection to {NAME:?}: {error:?}"),
+        }
+        let s = pause.next_s();
+        info!(target: TARGET, "reconnecting in {s} s");
+        Timer::after_secs(s).await;
+    }
+}

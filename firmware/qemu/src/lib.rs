@@ -1,0 +1,51 @@
+//! What a program needs to run on QEMU's board "virt" with the ESP32-C3's instruction set: time, a log on the UART, a network
+//! device, an executor. No heap.
+#![no_std]
+
+mod executor;
+mod machine;
+mod nic;
+mod time;
+mod uart;
+
+use core::panic::PanicInfo;
+
+use embassy_executor::Spawner;
+use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+
+pub use uart::install as log_to_uart;
+
+/// Starts the network on a static 10.0.2.15/24 and runs what `start` spawns. `resources` has room for the stack's sockets.
+///
+/// # Panics
+/// When there is no virtio-net.
+pub fn run<const SOCKETS: usize>(
+    resources: &'static mut StackResources<SOCKETS>,
+    start: impl FnOnce(Spawner, Stack<'static>),
+) -> ! {
+    machine::paint_stack();
+    time::start();
+    machine::enable_interrupts();
+    executor::run(|spawner| {
+        let Some(nic) = nic::find() else { panic!("there is no virtio-net: start QEMU with one") };
+        let config = Config::ipv4_static(StaticConfigV4 {
+            address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
+            gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
+            dns_servers: heapless::Vec::new(),
+        });
+        let (stack, runner) = embassy_net::new(nic, config, resources, machine::time());
+        spawner.spawn(network(runner).expect("one network task"));
+        start(spawner, stack);
+    })
+}
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, nic::Nic>) -> ! {
+    runner.run().await
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    log::error!(target: "panic", "{info}");
+    machine::exit(101)
+}

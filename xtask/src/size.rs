@@ -1,0 +1,219 @@
+//! What the images for riscv32imc take: flash, RAM, and instructions of a `POST /adder` in QEMU, beside other servers on the
+//! same board, stack, sockets and rings.
+//!
+//! With `-icount shift=0` the guest's counter of instructions is exact. The firmware adds up what it executes while the core
+//! does not wait (`BUSY_INSTRUCTIONS`), and the monitor reads that between two counts of requests.
+
+use std::{fs, path::Path, thread, time::Duration};
+
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+
+use crate::{
+    Failure,
+    client::{BODY, Client, HEAD},
+    guest::{self, Guest},
+};
+
+/// Requests before the count begins, and of the count.
+const WARM: u32 = 200;
+const COUNTED: u32 = 1_000;
+/// The stack's words that were never used.
+const PAINT: u32 = 0xa5a5_a5a5;
+/// Octets that the stack may take on a board of 400 KiB, all statics left out.
+const STACK_OCTETS_MAX: u64 = 64 * 1024;
+
+/// What is measured: a program of a workspace below `firmware`, and the features that it needs.
+const PROGRAMS: [(&str, &str, &str); 4] = [
+    ("a fixed reply that parses nothing", "fixed", ""),
+    ("tenure", "tenure", "tenure"),
+    ("picoserve", "picoserve", "picoserve"),
+    ("edge-http", "edge", "edge"),
+];
+
+/// Octets of an image.
+struct Sizes {
+    text: u64,
+    rodata: u64,
+    data: u64,
+    bss: u64,
+}
+
+impl Sizes {
+    fn of(image: &object::File<'_>) -> Self {
+        let mut sizes = Sizes { text: 0, rodata: 0, data: 0, bss: 0 };
+        for section in image.sections() {
+            // What is left of the RAM is a section, too.
+            if matches!(section.name(), Ok(".stack" | ".heap")) {
+                continue;
+            }
+            match section.kind() {
+                SectionKind::Text => sizes.text += section.size(),
+                SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => sizes.rodata += section.size(),
+                SectionKind::Data => sizes.data += section.size(),
+                SectionKind::UninitializedData => sizes.bss += section.size(),
+                _ => {}
+            }
+        }
+        sizes
+    }
+
+    fn flash(&self) -> u64 {
+        self.text + self.rodata + self.data
+    }
+}
+
+/// One row of the table.
+struct Row {
+    name: &'static str,
+    sizes: Sizes,
+    stack: u64,
+    whole: f64,
+    torn: f64,
+}
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (name, program, features) in PROGRAMS {
+        let image = guest::build("compare", program, &["--features", features])?;
+        rows.push(measure(name, &image)?);
+    }
+    let fixed = &rows[0];
+    println!();
+    println!(
+        "| | instructions of a POST | by the fixed reply | in two segments | flash: text, rodata, data | beyond the fixed \
+         reply | RAM: data and bss | stack used |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|");
+    for Row { name, sizes, stack, whole, torn } in &rows {
+        let Sizes { text, rodata, data, bss } = sizes;
+        println!(
+            "| {name} | {whole:.0} | {:.2} | {torn:.0} | {} ({text}, {rodata}, {data}) | {} | {} | {stack} |",
+            whole / fixed.whole,
+            sizes.flash(),
+            sizes.flash() - fixed.sizes.flash(),
+            data + bss,
+        );
+    }
+    Ok(())
+}
+
+fn measure(name: &'static str, path: &Path) -> Result<Row, Failure> {
+    let octets = fs::read(path)?;
+    let image = object::File::parse(&*octets)?;
+    let address = |symbol: &str| {
+        let found = image.symbol_by_name(symbol).map(|symbol| symbol.address());
+        found.ok_or_else(|| format!("{name}: the image has no {symbol}"))
+    };
+    let busy = address("BUSY_INSTRUCTIONS")?;
+    let guest = Guest::boot(path, &["-icount", "shift=0"])?;
+    // The fixed reply is the same for all.
+    let parses = name != PROGRAMS[0].0;
+    let mut client = first_answer(&guest)?;
+    if parses {
+        verify(&guest, &mut client)?;
+    }
+    let mut count = |turn: &mut dyn FnMut(&mut Client) -> Result<(), Failure>| -> Result<f64, Failure> {
+        for _ in 0..WARM {
+            turn(&mut client)?;
+        }
+        let from = read(&guest, busy)?;
+        for _ in 0..COUNTED {
+            turn(&mut client)?;
+        }
+        Ok(f64::from(u32::try_from(read(&guest, busy)? - from)?) / f64::from(COUNTED))
+    };
+    let whole = count(&mut |client| {
+        client.send(&[HEAD, BODY].concat())?;
+        Ok(client.expect(200)?)
+    })?;
+    let torn = count(&mut |client| {
+        client.send(HEAD)?;
+        if parses {
+            // The guest must have had the head: its segments would be one otherwise.
+            thread::sleep(Duration::from_millis(2));
+        } else {
+            client.expect(200)?;
+        }
+        client.send(BODY)?;
+        Ok(client.expect(200)?)
+    })?;
+    let stack = stack_used(&guest, address("__sheap")?, address("_stack_start")?)?;
+    guest.shut_down()?;
+    Ok(Row { name, sizes: Sizes::of(&image), stack, whole, torn })
+}
+
+/// Two connections, one between the other's requests, each with its sum.
+fn verify(guest: &Guest, one: &mut Client) -> Result<(), Failure> {
+    let mut two = Client::connect(guest.address)?;
+    let request = |method: &str, body: &str| {
+        format!("{method} /adder HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    for (first, method, body, sum) in [
+        (true, "PUT", "5", "5"),
+        (false, "PUT", "100", "100"),
+        (true, "POST", "-7", "-2"),
+        (false, "POST", "1", "101"),
+        (true, "GET", "", "-2"),
+        (false, "GET", "", "101"),
+        (true, "PUT", "0", "0"),
+    ] {
+        let client = if first { &mut *one } else { &mut two };
+        client.send(&request(method, body))?;
+        let (status, answer) = client.answer()?;
+        if (status, &*answer) != (200, sum.as_bytes()) {
+            return Err(format!("{method} {body} is answered {status} {:?}", answer.escape_ascii().to_string()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A connection that is served: the guest boots as long as there is none.
+fn first_answer(guest: &Guest) -> Result<Client, Failure> {
+    let mut last = None;
+    for _ in 0..300 {
+        match Client::connect(guest.address).and_then(|mut client| client.add().map(|()| client)) {
+            Ok(client) => return Ok(client),
+            Err(error) => last = Some(error),
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(format!("the guest does not answer: {last:?}; {}", guest.state()).into())
+}
+
+/// Reads a number of 64 bits from the guest's memory once it stands still.
+fn read(guest: &Guest, address: u64) -> Result<u64, Failure> {
+    let mut before = None;
+    for _ in 0..100 {
+        thread::sleep(Duration::from_millis(20));
+        let words = words(guest, address, 2)?;
+        let number = u64::from(words[1]) << 32 | u64::from(words[0]);
+        if before == Some(number) {
+            return Ok(number);
+        }
+        before = Some(number);
+    }
+    Err("the guest is never idle".into())
+}
+
+/// Words of the guest's memory.
+fn words(guest: &Guest, address: u64, count: usize) -> Result<Vec<u32>, Failure> {
+    let said = guest.command(&format!("xp /{count}wx {address:#x}"))?;
+    let words = said.split_whitespace().filter_map(|word| word.strip_prefix("0x"));
+    let words: Vec<u32> = words.filter_map(|word| u32::from_str_radix(word, 16).ok()).collect();
+    // The command itself is repeated in what is said.
+    match words.len().checked_sub(count) {
+        Some(more) => Ok(words[more..].to_vec()),
+        None => Err(format!("QEMU's monitor says {said:?}").into()),
+    }
+}
+
+/// How far the stack has been used, in octets.
+fn stack_used(guest: &Guest, from: u64, to: u64) -> Result<u64, Failure> {
+    let from = from.max(to.saturating_sub(STACK_OCTETS_MAX));
+    let file = std::env::temp_dir().join(format!("tenure-stack-{}", std::process::id()));
+    let said = guest.command(&format!("pmemsave {from:#x} {:#x} \"{}\"", to - from, file.display()))?;
+    let octets = fs::read(&file).map_err(|error| format!("QEMU has not saved the stack: {error}: {said}"))?;
+    let _ = fs::remove_file(&file);
+    let painted = octets.chunks_exact(4).take_while(|word| *word == PAINT.to_le_bytes()).count() as u64 * 4;
+    Ok(to - from - painted)
+}
