@@ -31,6 +31,8 @@ pub(crate) struct Acceptor {
     waker: Waker,
     /// Somebody may be waiting: the waker is not set.
     pub(crate) may_wait: bool,
+    /// A newcomer for whom there was a place until it was accepted.
+    kept: Option<(TcpStream, SocketAddr)>,
     /// Newcomers are left to the others.
     deferring: bool,
     /// Connections of this worker that `shared` counts.
@@ -57,6 +59,7 @@ impl Acceptor {
             worker,
             waker: mark.into(),
             may_wait: true,
+            kept: None,
             deferring: false,
             counted: 0,
             rests_until_ms: None,
@@ -76,6 +79,7 @@ impl Acceptor {
     /// Listens no more.
     pub(crate) fn stop(&mut self) {
         self.listeners.clear();
+        self.kept = None;
         self.may_wait = false;
     }
 
@@ -128,7 +132,15 @@ impl Acceptor {
         Some(rest_ms)
     }
 
+    /// Keeps a newcomer until there is a place for it.
+    pub(crate) fn keep(&mut self, socket: TcpStream, peer: SocketAddr) {
+        self.kept = Some((socket, peer));
+    }
+
     pub(crate) fn accept(&mut self, listener: usize, now_ms: u32) -> Accepted {
+        if let Some((socket, peer)) = self.kept.take() {
+            return Accepted::Socket(socket, peer);
+        }
         loop {
             match self.listeners[listener].poll_accept(&mut Context::from_waker(&self.waker)) {
                 Poll::Ready(Ok((socket, peer))) => {

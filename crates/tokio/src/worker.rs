@@ -304,6 +304,10 @@ where
                 }
                 batch += 1;
                 match self.acceptor.accept(listener, self.now_ms) {
+                    // The one that would have given way has got a request meanwhile, or its peer's close.
+                    Accepted::Socket(socket, peer) if !self.driver.has_room() => {
+                        return self.acceptor.keep(socket, peer);
+                    }
                     Accepted::Socket(socket, peer) => {
                         configure(&socket, self.server.settings);
                         // Where it is refused, dropping it closes it.
