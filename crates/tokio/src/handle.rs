@@ -194,6 +194,11 @@ impl WorkerShared {
         }
     }
 
+    /// Takes the next command out of turn.
+    pub(crate) fn next_command(&self) -> Option<Command> {
+        lock(&self.0).commands.pop_front()
+    }
+
     /// Serves nothing any more, neither what is here nor what comes.
     pub(crate) fn close(&self) {
         let mut bell = lock(&self.0);

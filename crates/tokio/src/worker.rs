@@ -206,6 +206,14 @@ where
         }
     }
 
+    /// Does what has been asked for since the ring.
+    #[cold]
+    fn obey_all(&mut self) {
+        while let Some(command) = self.shared.next_command() {
+            self.obey(command);
+        }
+    }
+
     #[inline]
     fn look(&mut self, mark: &Arc<Mark>) {
         if mark.receives() || mark.sends() {
@@ -304,11 +312,16 @@ where
                 }
                 batch += 1;
                 match self.acceptor.accept(listener, self.now_ms) {
-                    // The one that would have given way has got a request meanwhile, or its peer's close.
-                    Accepted::Socket(socket, peer) if !self.driver.has_room() => {
-                        return self.acceptor.keep(socket, peer);
-                    }
                     Accepted::Socket(socket, peer) => {
+                        // What was asked for before it connected comes first.
+                        self.obey_all();
+                        if self.stopping {
+                            return;
+                        }
+                        // The one that would have given way has got a request meanwhile, or its peer's close.
+                        if !self.driver.has_room() {
+                            return self.acceptor.keep(socket, peer);
+                        }
                         configure(&socket, self.server.settings);
                         // Where it is refused, dropping it closes it.
                         drop(self.driver.connected(Socket::new(socket, peer, &self.shared)));
