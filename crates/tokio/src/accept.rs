@@ -27,7 +27,8 @@ pub(crate) struct Acceptor {
     listeners: Vec<TcpListener>,
     shared: Arc<Shared>,
     worker: usize,
-    /// Wakes the worker when somebody has connected.
+    /// Set when somebody has connected.
+    pub(crate) mark: Arc<Mark>,
     waker: Waker,
     /// Somebody may be waiting: the waker is not set.
     pub(crate) may_wait: bool,
@@ -57,7 +58,8 @@ impl Acceptor {
             listeners,
             shared,
             worker,
-            waker: mark.into(),
+            waker: mark.clone().into(),
+            mark,
             may_wait: true,
             kept: None,
             deferring: false,
@@ -73,7 +75,7 @@ impl Acceptor {
 
     /// Lets the worker look for newcomers in its next round.
     pub(crate) fn wake(&self) {
-        self.waker.wake_by_ref();
+        self.mark.set();
     }
 
     /// Listens no more.

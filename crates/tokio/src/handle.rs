@@ -8,15 +8,12 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
 
-use tenure::{
-    ConnectionId,
-    port::{Interest, Key, Listed},
-};
+use tenure::{ConnectionId, port::Listed};
 
 /// What a worker is asked to do.
 #[derive(Debug)]
@@ -40,98 +37,55 @@ impl Command {
 /// What a mark is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
-    Socket,
+    /// A socket, by the number of its watch.
+    Socket(u32),
     Lane(u32),
     Listeners,
     Timer,
 }
 
-/// A socket, a lane or another thing that wakes the worker, which then looks at it and at nothing else. Set from any thread,
-/// it stands in the worker's queue once.
+/// Wakes the worker for a socket, a lane or another thing, so that it looks at that and at nothing else. Set from any thread, it
+/// stands in the worker's queue once.
 #[derive(Debug)]
 pub(crate) struct Mark {
     shared: Arc<WorkerShared>,
-    pub(crate) of: Of,
+    of: Of,
     queued: AtomicBool,
-    /// What the driver wants to know of a socket.
-    interest: AtomicU8,
-    /// tokio tells of the socket's next change.
-    watched: AtomicBool,
-    index: AtomicU32,
-    generation: AtomicU32,
 }
 
 impl Mark {
     pub(crate) fn new(shared: Arc<WorkerShared>, of: Of) -> Arc<Self> {
-        Arc::new(Mark {
-            shared,
-            of,
-            queued: AtomicBool::new(false),
-            interest: AtomicU8::new(0),
-            watched: AtomicBool::new(false),
-            index: AtomicU32::new(0),
-            generation: AtomicU32::new(0),
-        })
+        Arc::new(Mark { shared, of, queued: AtomicBool::new(false) })
     }
 
-    /// The socket's key from now on.
-    pub(crate) fn belong(&self, key: Key) {
-        self.index.store(key.index, Ordering::Relaxed);
-        self.generation.store(key.generation, Ordering::Relaxed);
-    }
-
-    pub(crate) fn key(&self) -> Key {
-        Key { index: self.index.load(Ordering::Relaxed), generation: self.generation.load(Ordering::Relaxed) }
-    }
-
-    pub(crate) fn set_interest(&self, interest: Interest) {
-        let bits = u8::from(interest.receives()) | u8::from(interest.sends()) << 1;
-        self.interest.store(bits, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn receives(&self) -> bool {
-        self.interest.load(Ordering::Relaxed) & 1 != 0
-    }
-
-    #[inline]
-    pub(crate) fn sends(&self) -> bool {
-        self.interest.load(Ordering::Relaxed) & 2 != 0
-    }
-
-    /// From now on tokio tells of the socket's next change, or it is in the queue.
-    #[inline]
-    pub(crate) fn set_watched(&self) {
-        self.watched.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the driver has an interest of which nobody would tell since the mark was [taken](Mark::taken).
-    #[inline]
-    pub(crate) fn is_forgotten(&self) -> bool {
-        !self.watched.load(Ordering::Relaxed) && (self.receives() || self.sends())
+    /// Whether it stands in the queue.
+    pub(crate) fn is_set(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// A mark that was taken from the queue is taken back before it is looked at: from then on a wake is a new one, so that
     /// none is lost.
     #[inline]
     pub(crate) fn taken(&self) {
-        self.watched.store(false, Ordering::Relaxed);
-        self.queued.store(false, Ordering::Release);
+        // What was written before a wake is seen after it, also where that found the mark set.
+        self.queued.swap(false, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(crate) fn set(&self) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.shared.queue(self.of);
+        }
     }
 }
 
 impl Wake for Mark {
     fn wake(self: Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            let shared = self.shared.clone();
-            shared.queue(self);
-        }
+        self.set();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            self.shared.queue(self.clone());
-        }
+        self.set();
     }
 }
 
@@ -141,7 +95,7 @@ pub(crate) struct WorkerShared(Mutex<Bell>);
 
 #[derive(Debug, Default)]
 struct Bell {
-    marks: Vec<Arc<Mark>>,
+    marks: Vec<Of>,
     commands: VecDeque<Command>,
     /// Another worker has left newcomers to this one, or changed what it may accept.
     look_again: bool,
@@ -154,7 +108,7 @@ struct Bell {
 /// What has come since the last turn.
 #[derive(Debug, Default)]
 pub(crate) struct Rung {
-    pub(crate) marks: Vec<Arc<Mark>>,
+    pub(crate) marks: Vec<Of>,
     pub(crate) commands: VecDeque<Command>,
     pub(crate) look_again: bool,
 }
@@ -178,10 +132,10 @@ impl WorkerShared {
     }
 
     #[inline]
-    fn queue(&self, mark: Arc<Mark>) {
+    fn queue(&self, of: Of) {
         self.ring(|bell| {
             if !bell.closed {
-                bell.marks.push(mark);
+                bell.marks.push(of);
             }
         });
     }
@@ -203,9 +157,8 @@ impl WorkerShared {
     pub(crate) fn close(&self) {
         let mut bell = lock(&self.0);
         bell.closed = true;
-        let (marks, commands) = (std::mem::take(&mut bell.marks), std::mem::take(&mut bell.commands));
+        let commands = std::mem::take(&mut bell.commands);
         drop(bell);
-        drop(marks);
         commands.into_iter().for_each(Command::drop_unserved);
     }
 

@@ -34,54 +34,86 @@ use crate::handle::{Mark, Of, WorkerShared};
 /// Octets that are dropped at once while a peer's rest is read away.
 const SCRATCH_OCTETS: usize = 65_536;
 
-/// A connection's socket, and how tokio wakes the worker for it.
+/// No watch.
+const NONE: u32 = u32::MAX;
+
+/// A connection's socket.
 pub(crate) struct Socket {
-    /// Shared with [`Failing`] alone.
-    stream: Rc<TcpStream>,
+    stream: Stream,
     peer: SocketAddr,
-    mark: Arc<Mark>,
-    waker: Waker,
+    /// The number of its watch, from its registration on.
+    watch: u32,
+}
+
+enum Stream {
+    Own(TcpStream),
+    /// With [`Failing`], while nothing is asked of it.
+    Shared(Rc<TcpStream>),
+    /// On its way from one to the other.
+    Moving,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, shared: &Arc<WorkerShared>) -> Self {
-        let mark = Mark::new(shared.clone(), Of::Socket);
-        Socket { stream: Rc::new(stream), peer, waker: mark.clone().into(), mark }
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr) -> Self {
+        Socket { stream: Stream::Own(stream), peer, watch: NONE }
     }
 
-    /// Looks at it soon: now, where it can be received from already.
-    fn watch_receive(&self) {
-        self.mark.set_watched();
-        if self.stream.poll_read_ready(&mut Context::from_waker(&self.waker)).is_ready() {
-            self.waker.wake_by_ref();
+    #[inline]
+    fn stream(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Stream::Own(stream) => Some(stream),
+            Stream::Shared(stream) => Some(stream),
+            Stream::Moving => None,
         }
     }
 
-    fn watch_send(&self) {
-        self.mark.set_watched();
-        if self.stream.poll_write_ready(&mut Context::from_waker(&self.waker)).is_ready() {
-            self.waker.wake_by_ref();
+    fn share(&mut self) -> Option<Rc<TcpStream>> {
+        let shared = match std::mem::replace(&mut self.stream, Stream::Moving) {
+            Stream::Own(stream) => Rc::new(stream),
+            Stream::Shared(stream) => stream,
+            Stream::Moving => return None,
+        };
+        self.stream = Stream::Shared(shared.clone());
+        Some(shared)
+    }
+
+    /// Takes it back from whom it was shared with, who is gone.
+    fn unshare(&mut self) {
+        self.stream = match std::mem::replace(&mut self.stream, Stream::Moving) {
+            Stream::Shared(stream) => Rc::try_unwrap(stream).map_or_else(Stream::Shared, Stream::Own),
+            stream => stream,
+        };
+    }
+}
+
+/// How the worker is woken for a socket. Once its connection has ended it serves another one.
+struct Watch {
+    mark: Arc<Mark>,
+    /// The mark, as tokio has it.
+    waker: Waker,
+    key: Key,
+    /// What the driver wants to know of the socket.
+    interest: Interest,
+    /// tokio tells of the socket's next change, or the mark is set.
+    watched: bool,
+    /// Its connection has ended.
+    retired: bool,
+}
+
+impl Watch {
+    /// Looks at the socket soon: now, where it can be received from already.
+    #[inline]
+    fn receive(&mut self, stream: &TcpStream) {
+        self.watched = true;
+        if stream.poll_read_ready(&mut Context::from_waker(&self.waker)).is_ready() {
+            self.mark.set();
         }
     }
 
-    fn receive(&mut self, into: &mut [u8]) -> Received {
-        self.mark.set_watched();
-        let mut octets = ReadBuf::new(into);
-        let context = &mut Context::from_waker(&self.waker);
-        // It is shared only while nothing is to be received.
-        let Some(stream) = Rc::get_mut(&mut self.stream) else { return Received::Blocked };
-        match Pin::new(stream).poll_read(context, &mut octets) {
-            Poll::Ready(Ok(())) if octets.filled().is_empty() => Received::Closed,
-            Poll::Ready(Ok(())) => {
-                self.watch_receive();
-                Received::Octets(octets.filled().len())
-            }
-            Poll::Pending => Received::Blocked,
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {
-                self.waker.wake_by_ref();
-                Received::Blocked
-            }
-            Poll::Ready(Err(_)) => Received::Reset,
+    fn send(&mut self, stream: &TcpStream) {
+        self.watched = true;
+        if stream.poll_write_ready(&mut Context::from_waker(&self.waker)).is_ready() {
+            self.mark.set();
         }
     }
 }
@@ -89,16 +121,149 @@ impl Socket {
 /// Ready when a socket that nothing is asked of has failed.
 type Failing = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Every socket's watch, by its number.
+pub(crate) struct Watches {
+    shared: Arc<WorkerShared>,
+    all: Vec<Watch>,
+    free: Vec<u32>,
+    /// Connections whose handler waits for something else than its peer.
+    failing: HashMap<u32, Failing>,
+}
+
+impl Watches {
+    pub(crate) fn new(shared: Arc<WorkerShared>) -> Self {
+        Watches { shared, all: Vec::new(), free: Vec::new(), failing: HashMap::new() }
+    }
+
+    /// Gives a socket a watch.
+    fn give(&mut self, key: Key) -> u32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            let number = self.all.len() as u32;
+            let mark = Mark::new(self.shared.clone(), Of::Socket(number));
+            let waker = mark.clone().into();
+            self.all.push(Watch { mark, waker, key, interest: Interest::NONE, watched: false, retired: false });
+            number
+        });
+        let watch = &mut self.all[number as usize];
+        (watch.key, watch.interest, watch.watched) = (key, Interest::NONE, false);
+        number
+    }
+
+    /// Takes it back; the socket is closed.
+    fn take_back(&mut self, number: u32) {
+        self.failing.remove(&number);
+        let Some(watch) = self.all.get_mut(number as usize) else { return };
+        watch.interest = Interest::NONE;
+        // One whose mark is set would be looked at in vain for its next connection.
+        watch.retired = watch.mark.is_set();
+        if !watch.retired {
+            self.free.push(number);
+        }
+    }
+
+    /// Begins to watch a new socket. tokio takes it for one that can be received from, which may be wrong: a look that stays
+    /// without octets would make an idle connection of one that has never sent any.
+    fn begin(&mut self, socket: &Socket) {
+        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
+        watch.interest = Interest::RECEIVE;
+        watch.watched = true;
+        let context = &mut Context::from_waker(&watch.waker);
+        let Some(stream) = socket.stream() else { return };
+        if stream.poll_peek(context, &mut ReadBuf::new(&mut [0])).is_ready() {
+            watch.mark.set();
+        }
+    }
+
+    /// A mark was taken from the queue: what is to be looked at, and for what.
+    #[inline]
+    pub(crate) fn taken(&mut self, number: u32) -> Option<(Key, Interest)> {
+        let watch = self.all.get_mut(number as usize)?;
+        watch.mark.taken();
+        watch.watched = false;
+        if watch.retired {
+            watch.retired = false;
+            self.free.push(number);
+            return None;
+        }
+        Some((watch.key, watch.interest))
+    }
+
+    /// Readiness is a level to the driver: what it has left untouched is reported again.
+    #[inline]
+    pub(crate) fn looked_at(&mut self, number: u32) {
+        if let Some(watch) = self.all.get_mut(number as usize)
+            && !watch.watched
+            && watch.interest != Interest::NONE
+        {
+            watch.mark.set();
+        }
+    }
+
+    /// Whether a socket that nothing is asked of has failed. Otherwise its mark is set when it does.
+    #[cold]
+    pub(crate) fn has_failed(&mut self, number: u32) -> bool {
+        let Some(failing) = self.failing.get_mut(&number) else { return false };
+        let waker = &self.all[number as usize].waker;
+        failing.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+    }
+
+    #[inline]
+    fn receive(&mut self, socket: &mut Socket, into: &mut [u8]) -> Received {
+        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return Received::Blocked };
+        watch.watched = true;
+        // It is shared only while nothing is to be received.
+        let Stream::Own(stream) = &mut socket.stream else { return Received::Blocked };
+        let mut octets = ReadBuf::new(into);
+        match Pin::new(&mut *stream).poll_read(&mut Context::from_waker(&watch.waker), &mut octets) {
+            Poll::Ready(Ok(())) if octets.filled().is_empty() => Received::Closed,
+            Poll::Ready(Ok(())) => {
+                watch.receive(stream);
+                Received::Octets(octets.filled().len())
+            }
+            Poll::Pending => Received::Blocked,
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {
+                watch.mark.set();
+                Received::Blocked
+            }
+            Poll::Ready(Err(_)) => Received::Reset,
+        }
+    }
+
+    fn report(&mut self, socket: &mut Socket, interest: Interest) {
+        if interest == Interest::NONE {
+            let Some(stream) = socket.share() else { return };
+            let failing = async move {
+                let _ = stream.ready(tokio::io::Interest::ERROR).await;
+            };
+            self.failing.insert(socket.watch, Box::pin(failing));
+        } else {
+            self.failing.remove(&socket.watch);
+            socket.unshare();
+        }
+        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
+        watch.interest = interest;
+        let Some(stream) = socket.stream() else { return };
+        if interest.receives() {
+            watch.receive(stream);
+        } else if interest.sends() {
+            watch.send(stream);
+        } else {
+            // The future is polled when the mark is looked at.
+            watch.mark.set();
+        }
+    }
+}
+
 /// What the driver asks of tokio. `M` makes lanes' futures `F`.
 pub(crate) struct TokioPort<'a, S, F, M, O> {
     pub(crate) make: M,
     pub(crate) observer: &'a O,
-    pub(crate) shared: Arc<WorkerShared>,
     pub(crate) buffers: Buffers,
     /// Incomplete heads, which hold no lane.
     pub(crate) heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
-    /// Connections whose handler waits for something else than its peer.
-    pub(crate) failing: HashMap<u32, Failing>,
+    pub(crate) watches: Watches,
+    /// Those of the lanes, by their numbers.
+    pub(crate) lane_marks: Vec<Arc<Mark>>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) types: PhantomData<fn(S) -> F>,
 }
@@ -113,12 +278,12 @@ pub(crate) struct Buffers {
 }
 
 impl<S, F, M, O> TokioPort<'_, S, F, M, O> {
-    /// Whether a socket that nothing is asked of has failed. Otherwise its mark is set when it does.
-    #[cold]
-    pub(crate) fn has_failed(&mut self, mark: &Arc<Mark>) -> bool {
-        let Some(failing) = self.failing.get_mut(&mark.key().index) else { return false };
-        let waker = Waker::from(mark.clone());
-        failing.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    /// Closes a socket.
+    pub(crate) fn close(&mut self, socket: Socket) {
+        let number = socket.watch;
+        self.watches.failing.remove(&number);
+        drop(socket);
+        self.watches.take_back(number);
     }
 }
 
@@ -150,28 +315,30 @@ where
 
     #[inline]
     fn receive(&mut self, socket: &mut Socket, into: &mut [u8]) -> Received {
-        socket.receive(into)
+        self.watches.receive(socket, into)
     }
 
     fn discard(&mut self, socket: &mut Socket) -> Received {
         if self.scratch.is_empty() {
             self.scratch = vec![0; SCRATCH_OCTETS];
         }
-        socket.receive(&mut self.scratch)
+        self.watches.receive(socket, &mut self.scratch)
     }
 
     fn has_unread(&mut self, socket: &mut Socket) -> bool {
-        let peeked = SockRef::from(&*socket.stream).peek(&mut [MaybeUninit::uninit()]);
+        let Some(stream) = socket.stream() else { return false };
+        let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
         // A close or a failure counts too: that connection ends by itself.
         !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     #[inline]
     fn send(&mut self, socket: &mut Socket, octets: &[u8]) -> Transmitted {
-        match socket.stream.try_write(octets) {
+        let Some(stream) = socket.stream() else { return Transmitted::Reset };
+        match stream.try_write(octets) {
             Ok(octets) => Transmitted::Octets(octets),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                socket.watch_send();
+                self.watches.all[socket.watch as usize].send(stream);
                 Transmitted::Blocked
             }
             Err(_) => Transmitted::Reset,
@@ -179,43 +346,28 @@ where
     }
 
     fn shut(&mut self, socket: &mut Socket) {
-        // It fails where the peer has reset already, which the next receive tells.
-        let _ = SockRef::from(&*socket.stream).shutdown(Shutdown::Write);
+        if let Some(stream) = socket.stream() {
+            // It fails where the peer has reset already, which the next receive tells.
+            let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+        }
     }
 
     fn release(&mut self, socket: Socket, abort: bool) {
-        self.failing.remove(&socket.mark.key().index);
-        if abort {
-            let _ = socket.stream.set_zero_linger();
+        if let Some(stream) = socket.stream().filter(|_| abort) {
+            let _ = stream.set_zero_linger();
         }
-        drop(socket);
+        self.close(socket);
     }
 
     fn register(&mut self, key: Key, socket: &mut Socket) -> bool {
-        socket.mark.belong(key);
-        socket.mark.set_interest(Interest::RECEIVE);
-        socket.watch_receive();
+        socket.watch = self.watches.give(key);
+        self.watches.begin(socket);
         true
     }
 
-    fn report(&mut self, key: Key, socket: &mut Socket, interest: Interest) {
-        socket.mark.set_interest(interest);
-        if interest.receives() || interest.sends() {
-            self.failing.remove(&key.index);
-        }
-        if interest.receives() {
-            socket.watch_receive();
-        } else if interest.sends() {
-            socket.watch_send();
-        } else {
-            let stream = socket.stream.clone();
-            let failing = async move {
-                let _ = stream.ready(tokio::io::Interest::ERROR).await;
-            };
-            self.failing.insert(key.index, Box::pin(failing));
-            // It is polled when the mark is looked at.
-            socket.waker.wake_by_ref();
-        }
+    #[inline]
+    fn report(&mut self, _: Key, socket: &mut Socket, interest: Interest) {
+        self.watches.report(socket, interest);
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
@@ -223,7 +375,9 @@ where
         let buffer = Buffer::with_octets;
         let wire = Rc::new(Wire::new(buffer(input_octets), buffer(body_octets), buffer(output_octets), limits));
         let future = Box::pin((self.make)(wire.clone()));
-        Some(Lane::new(wire, future, Mark::new(self.shared.clone(), Of::Lane(number)).into()))
+        let mark = Mark::new(self.watches.shared.clone(), Of::Lane(number));
+        self.lane_marks.push(mark.clone());
+        Some(Lane::new(wire, future, mark.into()))
     }
 
     fn renew(&mut self, wire: &Rc<Wire<S>>) -> F {

@@ -8,13 +8,13 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Wake as _, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use tenure::{
     Handler, Observer, Session,
-    port::{Driver, DriverSettings, Wire, lane},
+    port::{Driver, DriverSettings, Interest, Wire, lane},
 };
 use tokio::{
     net::TcpListener,
@@ -27,7 +27,7 @@ use crate::{
     accept::{Accepted, Acceptor, BATCH_MAX, configure},
     clock::{self, Clock},
     handle::{Command, Mark, Of, Rung, WorkerShared},
-    net::{Buffers, Socket, TokioPort},
+    net::{Buffers, Socket, TokioPort, Watches},
     server::Bound,
 };
 
@@ -76,6 +76,7 @@ struct Worker<'a, S: Session, F: Future<Output = Infallible>, M: Fn(Rc<Wire<S>>)
     /// When it wakes the worker.
     timer_ms: Option<u32>,
     timer: Pin<Box<Sleep>>,
+    timer_mark: Arc<Mark>,
     timer_waker: Waker,
     stopping: bool,
     /// Something has changed what may be accepted.
@@ -124,10 +125,10 @@ where
         let port = TokioPort {
             make,
             observer,
-            shared: shared.clone(),
             buffers,
             heads: HashMap::new(),
-            failing: HashMap::new(),
+            watches: Watches::new(shared.clone()),
+            lane_marks: Vec::new(),
             scratch: Vec::new(),
             types: PhantomData,
         };
@@ -142,6 +143,7 @@ where
         // Room for all slots at once: memory that is not touched costs nothing, and none is ever moved.
         let slots = Vec::with_capacity(connections_max as usize);
         let mark = |of| Mark::new(shared.clone(), of);
+        let timer_mark = mark(Of::Timer);
         let mut worker = Worker {
             server,
             driver: Driver::new(port, slots, Vec::new(), driver_settings),
@@ -152,12 +154,15 @@ where
             date_until_ms: 0,
             timer_ms: None,
             timer: Box::pin(sleep_until(Instant::now())),
-            timer_waker: mark(Of::Timer).into(),
+            timer_waker: timer_mark.clone().into(),
+            timer_mark,
             stopping: false,
             look_again: true,
             shared,
         };
         worker.tell_date();
+        // Somebody may have connected already.
+        worker.acceptor.wake();
         Ok(worker)
     }
 
@@ -169,6 +174,11 @@ where
             self.tell_date();
         }
         for _ in 0..ROUNDS_MAX {
+            if !self.shared.take(&mut self.rung, context.waker()) {
+                self.set_timer();
+                return Poll::Pending;
+            }
+            self.answer_ring();
             self.driver.expire();
             // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
             self.accept_or_not();
@@ -176,27 +186,31 @@ where
                 self.acceptor.count(0);
                 return Poll::Ready(());
             }
-            self.set_timer();
-            if !self.shared.take(&mut self.rung, context.waker()) {
-                return Poll::Pending;
-            }
-            self.answer_ring();
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
     /// Looks at what is marked, and at nothing else.
+    #[inline]
     fn answer_ring(&mut self) {
         let mut marks = std::mem::take(&mut self.rung.marks);
-        for mark in marks.drain(..) {
-            mark.taken();
-            match mark.of {
-                Of::Socket => self.look(&mark),
-                Of::Lane(number) => self.driver.woken(number),
-                Of::Listeners => self.acceptor.may_wait = true,
+        for of in marks.drain(..) {
+            match of {
+                Of::Socket(number) => self.look(number),
+                Of::Lane(number) => {
+                    self.driver.port.lane_marks[number as usize].taken();
+                    self.driver.woken(number);
+                }
+                Of::Listeners => {
+                    self.acceptor.mark.taken();
+                    self.acceptor.may_wait = true;
+                }
                 // The time has come, or been and gone.
-                Of::Timer => self.timer_ms = None,
+                Of::Timer => {
+                    self.timer_mark.taken();
+                    self.timer_ms = None;
+                }
             }
         }
         self.rung.marks = marks;
@@ -215,15 +229,13 @@ where
     }
 
     #[inline]
-    fn look(&mut self, mark: &Arc<Mark>) {
-        if mark.receives() || mark.sends() {
-            self.driver.ready(mark.key(), false);
-            // Readiness is a level to the driver: what it has left untouched is reported again.
-            if mark.is_forgotten() {
-                mark.wake_by_ref();
-            }
-        } else if self.driver.port.has_failed(mark) {
-            self.driver.ready(mark.key(), true);
+    fn look(&mut self, number: u32) {
+        let Some((key, interest)) = self.driver.port.watches.taken(number) else { return };
+        if interest != Interest::NONE {
+            self.driver.ready(key, false);
+            self.driver.port.watches.looked_at(number);
+        } else if self.driver.port.watches.has_failed(number) {
+            self.driver.ready(key, true);
         }
     }
 
@@ -266,7 +278,7 @@ where
         self.timer_ms = Some(self.now_ms.wrapping_add(ms));
         self.timer.as_mut().reset(Instant::now() + Duration::from_millis(u64::from(ms)));
         if self.timer.as_mut().poll(&mut Context::from_waker(&self.timer_waker)).is_ready() {
-            self.timer_waker.wake_by_ref();
+            self.timer_mark.set();
         }
     }
 
@@ -323,8 +335,9 @@ where
                             return self.acceptor.keep(socket, peer);
                         }
                         configure(&socket, self.server.settings);
-                        // Where it is refused, dropping it closes it.
-                        drop(self.driver.connected(Socket::new(socket, peer, &self.shared)));
+                        if let Err(refused) = self.driver.connected(Socket::new(socket, peer)) {
+                            self.driver.port.close(refused);
+                        }
                     }
                     Accepted::None => break,
                     Accepted::Rest => return,
