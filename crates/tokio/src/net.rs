@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     future::Future,
-    io::ErrorKind,
+    io::{ErrorKind, Read},
     marker::PhantomData,
     mem::MaybeUninit,
     net::{Shutdown, SocketAddr},
@@ -16,7 +16,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
 use socket2::SockRef;
@@ -24,15 +24,25 @@ use tenure::{
     EndReason, Limits, Observer, Session,
     port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire},
 };
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
+use tokio::{io::ReadBuf, net::TcpStream};
 
 use crate::handle::{Mark, Of, WorkerShared};
 
 /// Octets that are dropped at once while a peer's rest is read away.
 const SCRATCH_OCTETS: usize = 65_536;
+
+/// Whether the system tells of octets that come behind those that were received, also where nothing was refused: epoll and
+/// kqueue do, and tokio itself makes use of it there.
+const TELLS_OF_MORE: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "ios",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+));
 
 /// No watch.
 const NONE: u32 = u32::MAX;
@@ -211,22 +221,29 @@ impl Watches {
     fn receive(&mut self, socket: &mut Socket, into: &mut [u8]) -> Received {
         let Some(watch) = self.all.get_mut(socket.watch as usize) else { return Received::Blocked };
         watch.watched = true;
-        // It is shared only while nothing is to be received.
-        let Stream::Own(stream) = &mut socket.stream else { return Received::Blocked };
-        let mut octets = ReadBuf::new(into);
-        match Pin::new(&mut *stream).poll_read(&mut Context::from_waker(&watch.waker), &mut octets) {
-            Poll::Ready(Ok(())) if octets.filled().is_empty() => Received::Closed,
-            Poll::Ready(Ok(())) => {
-                watch.receive(stream);
-                Received::Octets(octets.filled().len())
+        let Some(stream) = socket.stream() else { return Received::Blocked };
+        let mut received = Received::Blocked;
+        // tokio takes a refusal for the end of its readiness. The error itself says nothing: `received` does.
+        let _ = stream.try_io(tokio::io::Interest::READABLE, || {
+            let room = into.len();
+            received = match (&*SockRef::from(stream)).read(into) {
+                Ok(0) => Received::Closed,
+                Ok(octets) => Received::Octets(octets),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Blocked,
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+                Err(_) => Received::Reset,
+            };
+            match received {
+                Received::Blocked => Err(ErrorKind::WouldBlock.into()),
+                // There were no more: the next ones are told of.
+                Received::Octets(octets) if TELLS_OF_MORE && octets < room => Err(ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
             }
-            Poll::Pending => Received::Blocked,
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {
-                watch.mark.set();
-                Received::Blocked
-            }
-            Poll::Ready(Err(_)) => Received::Reset,
+        });
+        if matches!(received, Received::Octets(_) | Received::Blocked) {
+            watch.receive(stream);
         }
+        received
     }
 
     fn report(&mut self, socket: &mut Socket, interest: Interest) {
