@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
 use common::port::{Server, Settings};
 use common::{Client, PATTERN, Running, Tally, app, forever, local, post, settings, with_threads};
+use tenure::{Deadline, EndReason, NEVER};
 
 #[test]
 fn adds_over_one_connection() {
@@ -149,5 +150,19 @@ fn a_connection_that_says_nothing_and_closes_has_no_session() {
     drop(server.client());
     let counts = tally.wait(|counts| counts.disconnected.len() == 1);
     assert_eq!(counts.opened, 0);
-    assert_eq!(counts.disconnected[0].1, tenure::EndReason::PeerClosed);
+    assert_eq!(counts.disconnected[0].1, EndReason::PeerClosed);
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_not_one_that_is_idle() {
+    let mut settings = settings();
+    (settings.deadlines.first_octet_ms, settings.deadlines.idle_ms) = (50, NEVER);
+    let (server, tally) = Running::adder(settings);
+    let (mut silent, mut idle) = (server.client(), server.client());
+    idle.add(1);
+    silent.expect_end();
+    let counts = tally.wait(|counts| counts.disconnected.len() == 1);
+    assert_eq!(counts.disconnected[0].1, EndReason::Deadline(Deadline::FirstOctet));
+    assert_eq!(idle.add(1), 2);
+    server.stop();
 }

@@ -42,8 +42,8 @@ impl Drop for Server {
 /// Serves an application on that listener, in the calling task, until the future is dropped.
 ///
 /// The future is not `Send`, nor need sessions and handlers be: it is for a runtime of one thread, or a `LocalSet`. Handlers
-/// may await anything of tokio. Of the settings, `addresses`, `listeners`, `threads` and `backlog_conn` mean nothing here. A
-/// server that is to be stopped, watched or listed is a [`Server`].
+/// may await anything of tokio. Of the settings, `addresses`, `listeners`, `threads` and `backlog_conn` mean nothing here; the
+/// limit of descriptors is raised as by [`Server::bind`]. A server that is to be stopped, watched or listed is a [`Server`].
 ///
 /// # Errors
 /// A setting that cannot be meant, or what the operating system refuses.
@@ -198,7 +198,7 @@ impl Server {
         result
     }
 
-    /// Serves until [`Handle::stop`] in the calling task, as the only worker: [`Settings::threads`] must be 1. The future is
+    /// Serves until [`Handle::stop`] in the calling task, as the only worker: [`threads`](field@Settings::threads) must be 1. The future is
     /// not `Send`: it is for a runtime of one thread, or a `LocalSet`.
     ///
     /// # Errors
