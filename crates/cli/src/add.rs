@@ -1,5 +1,6 @@
 //! `tenure add`: lets a server add the numbers 1 to N over one connection, as the script of the original does.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod many;
 
 use std::{
@@ -16,6 +17,17 @@ use crate::{
     exit::Exit,
     say, tell, this_program,
 };
+
+/// The load generator needs epoll.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod many {
+    use crate::{args::Add, exit::Exit, tell};
+
+    pub(super) fn run(_: &Add) -> Exit {
+        tell(format_args!("tenure: --connections and --pipeline are for Linux alone: leave them out"));
+        Exit::Usage
+    }
+}
 
 /// Runs the command.
 pub(crate) fn run(args: &Add) -> Exit {
@@ -63,6 +75,7 @@ enum Failure {
     /// No address can be connected to; the last one and why.
     Unreachable { address: SocketAddr, error: io::Error },
     /// Not all connections can be made.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "of many alone"))]
     TooMany { why: String },
     /// Something else answers there.
     NotThisServer { address: SocketAddr, why: String },

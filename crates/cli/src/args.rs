@@ -69,6 +69,10 @@ pub(crate) struct Serve {
     #[arg(long, short, env = "TENURE_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
 
+    /// On the port for systems without epoll, which is the only one there
+    #[arg(long, env = "TENURE_TOKIO", value_parser = yes_or_no, hide = true)]
+    pub(crate) tokio: bool,
+
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
 }

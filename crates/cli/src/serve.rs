@@ -1,7 +1,7 @@
-//! `tenure serve`: the adder on the Linux port.
+//! `tenure serve`: the adder on the port for Linux, or on that for tokio.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
@@ -9,7 +9,6 @@ use std::{
 
 use log::{LevelFilter, info};
 use tenure_adder::Visitors;
-use tenure_linux::{Error, Server, Settings};
 
 use crate::{addresses, args::Serve, exit::Exit, logger, tell, this_program};
 
@@ -23,16 +22,81 @@ pub(crate) fn run(args: &Serve) -> Exit {
     log::logger().flush();
     match served {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            tell(format_args!("tenure: cannot serve: {error}{}", advice(&error)));
+        Err(failure) => {
+            tell(format_args!("tenure: cannot serve: {failure}"));
             Exit::CannotServe
         }
     }
 }
 
-fn serve(args: &Serve) -> Result<(), Error> {
-    let server = Server::bind(settings(args))?.stop_on_signals()?;
-    let listening = server.local_addresses();
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn serve(args: &Serve) -> Result<(), Failure> {
+    if args.tokio { on_tokio::serve(args) } else { on_linux::serve(args) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn serve(args: &Serve) -> Result<(), Failure> {
+    on_tokio::serve(args)
+}
+
+/// Why it cannot be served, and what a person can do about it.
+#[derive(Debug)]
+struct Failure {
+    text: String,
+    advice: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.text, self.advice)
+    }
+}
+
+/// Serves on one of the ports: their names are the same.
+macro_rules! on {
+    ($name:ident, $port:ident) => {
+        mod $name {
+            use $port::{Error, Server, Settings};
+
+            use super::{Failure, NonZeroUsize, Serve, Visitors, advice, started, starts};
+
+            pub(super) fn serve(args: &Serve) -> Result<(), Failure> {
+                let server = Server::bind(settings(args)).and_then(Server::stop_on_signals).map_err(failure)?;
+                starts(server.local_addresses());
+                let visitors = Visitors::new();
+                let app = tenure_adder::app(&visitors);
+                started(args, server.local_addr());
+                server.run(&app, &()).map_err(failure)
+            }
+
+            pub(super) fn settings(args: &Serve) -> Settings {
+                Settings {
+                    addresses: args.bind.clone(),
+                    threads: args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
+                    max_open_sockets: args.sessions,
+                    lru_purge_enable: args.evict,
+                    deadlines: args.timeouts.deadlines(),
+                    ..Settings::default()
+                }
+            }
+
+            fn failure(error: Error) -> Failure {
+                let advice = match &error {
+                    Error::Bind(address, why) => advice(*address, why.kind()),
+                    _ => String::new(),
+                };
+                Failure { text: error.to_string(), advice }
+            }
+        }
+    };
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+on!(on_linux, tenure_linux);
+on!(on_tokio, tenure_tokio);
+
+/// Says where it listens.
+fn starts(listening: &[SocketAddr]) {
     for address in addresses::reachable(listening) {
         info!(target: "example_connect", "{}", addresses::line(address));
     }
@@ -41,32 +105,21 @@ fn serve(args: &Serve) -> Result<(), Error> {
     for port in ports {
         tenure_adder::log_starting(port);
     }
-    let visitors = Visitors::new();
-    let app = tenure_adder::app(&visitors);
-    // What to type comes after what was logged.
-    log::logger().flush();
-    tell(format_args!("{}", what_to_type(listening[0], &this_program())));
-    if args.quiet {
-        log::set_max_level(LevelFilter::Warn);
-    }
-    server.run(&app, &())
 }
 
-fn settings(args: &Serve) -> Settings {
-    Settings {
-        addresses: args.bind.clone(),
-        threads: args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
-        max_open_sockets: args.sessions,
-        lru_purge_enable: args.evict,
-        deadlines: args.timeouts.deadlines(),
-        ..Settings::default()
+/// Says what to type, and no more where that is asked for.
+fn started(args: &Serve, listening: SocketAddr) {
+    // What to type comes after what was logged.
+    log::logger().flush();
+    tell(format_args!("{}", what_to_type(listening, &this_program())));
+    if args.quiet {
+        log::set_max_level(LevelFilter::Warn);
     }
 }
 
 /// What a person can do about it, as far as that is known.
-fn advice(error: &Error) -> String {
-    let Error::Bind(address, why) = error else { return String::new() };
-    match why.kind() {
+fn advice(address: SocketAddr, why: ErrorKind) -> String {
+    match why {
         ErrorKind::PermissionDenied if address.port() < 1024 => {
             let other = SocketAddr::new(address.ip(), 8080);
             format!(
@@ -105,35 +158,50 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
 
-    fn settings_of(line: &str) -> Settings {
+    fn args(line: &str) -> Serve {
         let args = std::iter::once("tenure").chain(line.split_whitespace()).map(Into::into);
         match Cli::of(args).unwrap().command {
-            Command::Serve(serve) => settings(&serve),
+            Command::Serve(serve) => serve,
             Command::Add(_) => panic!("{line}"),
         }
     }
 
-    #[test]
-    fn the_defaults_are_the_ports() {
-        let (ours, theirs) = (settings_of(""), Settings::default());
-        assert_eq!(ours.max_open_sockets, theirs.max_open_sockets);
-        assert_eq!(ours.threads, theirs.threads);
-        assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
-        assert_eq!(ours.deadlines, theirs.deadlines);
+    macro_rules! settings {
+        ($name:ident, $port:ident) => {
+            mod $name {
+                use $port::Settings;
+
+                use super::{super::$name::settings, args};
+
+                #[test]
+                fn the_defaults_are_the_ports() {
+                    let (ours, theirs) = (settings(&args("")), Settings::default());
+                    assert_eq!(ours.max_open_sockets, theirs.max_open_sockets);
+                    assert_eq!(ours.threads, theirs.threads);
+                    assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
+                    assert_eq!(ours.deadlines, theirs.deadlines);
+                }
+
+                #[test]
+                fn every_option_reaches_the_server() {
+                    let line = "--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --idle-timeout 2m";
+                    let settings = settings(&args(line));
+                    assert_eq!(settings.addresses, ["127.0.0.1:0".parse().unwrap()]);
+                    assert_eq!((settings.max_open_sockets, settings.threads.map(usize::from)), (7, Some(3)));
+                    assert!(settings.lru_purge_enable);
+                    assert_eq!(settings.deadlines.idle_ms, 120_000);
+                }
+            }
+        };
     }
 
-    #[test]
-    fn every_option_reaches_the_server() {
-        let settings = settings_of("--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --idle-timeout 2m");
-        assert_eq!(settings.addresses, ["127.0.0.1:0".parse().unwrap()]);
-        assert_eq!((settings.max_open_sockets, settings.threads.map(usize::from)), (7, Some(3)));
-        assert!(settings.lru_purge_enable);
-        assert_eq!(settings.deadlines.idle_ms, 120_000);
-    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    settings!(on_linux, tenure_linux);
+    settings!(on_tokio, tenure_tokio);
 
     #[test]
     fn advice_for_an_address_that_cannot_be_listened_at() {
-        let of = |address: &str, kind: ErrorKind| advice(&Error::Bind(address.parse().unwrap(), kind.into()));
+        let of = |address: &str, kind: ErrorKind| advice(address.parse().unwrap(), kind);
         let text = of("127.0.0.1:81", ErrorKind::PermissionDenied);
         assert!(text.contains("Ports below 1024") && text.contains("--bind 127.0.0.1:8080"), "{text}");
         let text = of("192.0.2.1:8080", ErrorKind::AddrNotAvailable);

@@ -11,12 +11,18 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tenure");
 
+/// Whether it serves on the port for tokio: this file is a module of a second test, too.
+fn on_tokio() -> bool {
+    module_path!().starts_with("program_on_tokio")
+}
+
 /// The program with that command line, without what this test's own environment says.
 fn program(line: &str) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TENURE_")) {
         command.env_remove(name);
     }
+    command.env("TENURE_TOKIO", if on_tokio() { "yes" } else { "no" });
     command.args(line.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null());
     command
 }

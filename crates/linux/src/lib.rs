@@ -31,7 +31,7 @@
 //! | `httpd_sess_update_lru_counter` | [`Handle::pin`], [`Request::pin`](tenure::Request::pin) |
 //! | `httpd_stop` | [`Handle::stop`] |
 //! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", target_os = "android"))]
 
 mod accept;
 mod clock;

@@ -15,18 +15,30 @@
 //! println!("{:.0} requests a second, {} wrong sums", report.rate(), report.wrong);
 //! # Ok::<(), tenure_load::Failure>(())
 //! ```
+//!
+//! It needs epoll: elsewhere than on Linux there are the scripts alone.
 #![forbid(unsafe_code)]
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod answer;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod connection;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod descriptors;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod failure;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod load;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod report;
 mod script;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use descriptors::raise_descriptors;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use failure::{Failure, Why};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use load::{Load, Plan, Until};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use report::{Bar, Report, Wrong};
 pub use script::{Numbers, Repeat, Script, Sums, authority};
