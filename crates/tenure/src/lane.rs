@@ -12,7 +12,7 @@ use core::{
 use tenure_proto::{
     chunked::ChunkedDecoder,
     framing::Framing,
-    head::{Head, HeadParser, TargetForm, Version},
+    head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
     status::StatusCode,
@@ -323,7 +323,7 @@ impl Line {
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        input.parser = HeadParser::new();
+        input.parser.renew();
         // What is there already of the next request counts as having arrived now.
         self.arrived_ms.set(self.now_ms.get());
         self.body_waited_ms.set(0);

@@ -168,8 +168,10 @@ impl Output {
         if stamp == 0 || length == 0 || length > PLAIN_OCTETS_MAX {
             return false;
         }
-        // The stamp is copied whole, at a size that the compiler knows; what is behind its end is written over.
-        room[..STAMP_OCTETS].copy_from_slice(&self.stamp);
+        // The stamp is copied whole where registers are wide, at a size that the compiler knows; what is behind its end is
+        // written over.
+        let copied = if cfg!(target_pointer_width = "64") { STAMP_OCTETS } else { stamp };
+        room[..copied].copy_from_slice(&self.stamp[..copied]);
         let mut at = stamp;
         if length >= 10 {
             room[at] = b'0' + (length / 10) as u8;

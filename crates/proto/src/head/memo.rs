@@ -3,8 +3,8 @@
 use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
 use crate::{octets, refusal::Refusal};
 
-/// Octets of a head that are remembered at the most; none where memory is scarce.
-const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
+/// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
+const OCTETS: usize = if octets::WORDS { 512 } else { 192 };
 
 /// A head that was accepted, and what it says.
 ///
@@ -13,7 +13,7 @@ const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
 /// usual request line: comparing takes the place of reading.
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
-    octets: [u8; OCTETS],
+    octets: Aligned,
     /// Octets of the head with its empty line.
     length: usize,
     /// Where its field section begins.
@@ -28,6 +28,11 @@ pub struct HeadMemo {
     content_length: u64,
 }
 
+/// As words are.
+#[derive(Clone, Debug)]
+#[repr(align(8))]
+struct Aligned([u8; OCTETS]);
+
 impl Default for HeadMemo {
     fn default() -> Self {
         Self::new()
@@ -38,7 +43,7 @@ impl HeadMemo {
     /// A memo of nothing.
     pub const fn new() -> Self {
         HeadMemo {
-            octets: [0; OCTETS],
+            octets: Aligned([0; OCTETS]),
             length: 0,
             fields: 0,
             head: None,
@@ -64,10 +69,26 @@ impl HeadMemo {
         (self.other, self.is_other) = (head, true);
     }
 
+    /// Remembers a head at the front of `octets` whose field section begins at `fields`, if there is room.
+    #[inline]
+    fn remember(&mut self, octets: &[u8], fields: usize, head: Head) -> bool {
+        if let Some(whole) = octets.get(..head.octets as usize)
+            && let Some(room) = self.octets.0.get_mut(..whole.len())
+            // With a lone LF at its end it would not say the same everywhere.
+            && whole.ends_with(b"\r\n\r\n")
+        {
+            room.copy_from_slice(whole);
+            (self.length, self.fields, self.head, self.is_other) = (whole.len(), fields, Some(head), false);
+            return true;
+        }
+        self.note(head);
+        false
+    }
+
     /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
     fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.head.is_some() && self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
+        self.head.is_some() && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
     }
 }
 
@@ -113,6 +134,12 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &mut HeadMemo,
     ) -> Result<bool, Refusal> {
+        if !octets::WORDS {
+            // Without words a usual line is read like any other.
+            let Some(head) = self.parse(octets, limits)? else { return Ok(false) };
+            memo.remember(octets, 0, head);
+            return Ok(true);
+        }
         if !self.usual_line(bounded, limits) {
             return self.parse_anew(octets, limits, memo);
         }
@@ -126,16 +153,8 @@ impl HeadParser {
         }
         let end = self.field_section(bounded, limits.tolerate_lone_lf);
         let Some(head) = self.outcome(end, octets, limits)? else { return Ok(false) };
-        if let Some(whole) = octets.get(..head.octets as usize)
-            && let Some(room) = memo.octets.get_mut(..whole.len())
-            // With a lone LF at its end it would not say the same everywhere.
-            && whole.ends_with(b"\r\n\r\n")
-        {
-            room.copy_from_slice(whole);
-            (memo.length, memo.fields, memo.head, memo.is_other) = (whole.len(), start, Some(head), false);
+        if memo.remember(octets, start, head) {
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
-        } else {
-            memo.note(head);
         }
         Ok(true)
     }
