@@ -6,7 +6,7 @@ use core::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use embassy_net::{Stack, tcp::State};
@@ -42,6 +42,8 @@ where
     driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
     stack: Stack<'a>,
     bell: &'static Bell,
+    /// Who is woken when something happens.
+    waker: Option<Waker>,
     timer: Option<(u32, Timer)>,
     now_ms: u32,
     checked_ms: u32,
@@ -94,6 +96,7 @@ where
             driver,
             stack,
             bell,
+            waker: None,
             timer: None,
             now_ms,
             checked_ms: now_ms,
@@ -105,7 +108,10 @@ where
 
     /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.bell.listen(context.waker());
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.bell.listen(context.waker());
+            self.waker = Some(context.waker().clone());
+        }
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
         self.driver.port.places.now_ms = self.now_ms;
