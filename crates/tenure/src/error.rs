@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, target::DecodeError};
+use tenure_proto::{refusal::Refusal, response::{FieldError, decimal}, status::StatusCode, target::DecodeError};
 
 /// A request that is answered with an error status and a reason.
 ///
@@ -67,13 +67,23 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Its text, piece by piece: a response needs no formatter for it.
+    pub(crate) fn tell(&self, tell: &mut dyn FnMut(&str)) {
+        tell(if self.reason.is_empty() { self.status.phrase() } else { self.reason });
+        if let Some(octet) = self.octet {
+            tell(" (octet ");
+            tell(str::from_utf8(decimal(u64::from(octet), &mut [0; 20])).unwrap_or_default());
+            tell(")");
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.reason.is_empty() { self.status.phrase() } else { self.reason })?;
-        match self.octet {
-            Some(octet) => write!(f, " (octet {octet})"),
-            None => Ok(()),
-        }
+        let mut result = Ok(());
+        self.tell(&mut |piece| result = result.and_then(|()| f.write_str(piece)));
+        result
     }
 }
 

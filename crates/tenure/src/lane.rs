@@ -2,7 +2,6 @@
 
 use core::{
     convert::Infallible,
-    fmt::Write,
     future::{pending, poll_fn},
     marker::PhantomData,
     ops::Deref,
@@ -150,7 +149,7 @@ async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &
         refusal => EndReason::Protocol(refusal),
     });
     let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
-    let _ = line.respond_rest(failure).await;
+    let _ = line.send_later(b"", failure).await;
     let _ = line.close_response(observer);
 }
 
@@ -177,11 +176,8 @@ async fn conclude<S, A: Handler<S>, O: Observer>(
             line.rest_in(State::Abort).await;
         }
         if !done {
-            if line.rest.get() != 0 {
-                line.settle(octets).await;
-            }
             let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            if line.respond_rest(failure).await.is_err() {
+            if line.send_later(octets, failure).await.is_err() {
                 line.reason.set(EndReason::Aborted);
                 line.rest_in(State::Abort).await;
             }
@@ -208,13 +204,13 @@ struct Failure<'a, S, A> {
 }
 
 /// Text of which what does not fit is cut off.
-struct ErrorLine(heapless::String<192>);
+struct ErrorLine(heapless::Vec<u8, 192>);
 
-impl Write for ErrorLine {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+impl ErrorLine {
+    fn put(&mut self, text: &str) {
         // One octet is kept for the line's end.
-        let room = self.0.capacity() - 1 - self.0.len();
-        self.0.push_str(&text[..text.floor_char_boundary(room)]).map_err(|_| core::fmt::Error)
+        let room = text.floor_char_boundary(self.0.capacity() - 1 - self.0.len());
+        let _ = self.0.extend_from_slice(text.as_bytes().get(..room).unwrap_or_default());
     }
 }
 
@@ -240,14 +236,14 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut text = ErrorLine(heapless::String::new());
-        let _ = match status {
+        let mut text = ErrorLine(heapless::Vec::new());
+        match status {
             // What failed on this side is logged; the client learns that it did.
-            StatusCode::INTERNAL_SERVER_ERROR => write!(text, "{}", status.phrase()),
-            _ => write!(text, "{}", self.error),
-        };
-        let _ = text.0.push('\n');
-        reply.field("Content-Type", "text/plain").body(text.0.as_bytes())
+            StatusCode::INTERNAL_SERVER_ERROR => text.put(status.phrase()),
+            _ => self.error.tell(&mut |piece| text.put(piece)),
+        }
+        let _ = text.0.push(b'\n');
+        reply.field("Content-Type", "text/plain").body(&text.0)
     }
 }
 

@@ -65,7 +65,7 @@ impl<'r, S> Request<'r, S> {
     #[inline]
     pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
         let target = head.target.of(octets);
-        let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
+        let path_at = if head.form == TargetForm::Absolute { target::path_offset(target, head.form) as u32 } else { 0 };
         Request {
             session: wire.session.borrow_mut(),
             inner: Inner {
@@ -276,7 +276,7 @@ impl<'r> Inner<'r> {
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
-        Target::new(self.target(), self.head.form).path.as_bytes()
+        target::path(self.target, self.head.form)
     }
 
     #[inline]
@@ -304,14 +304,6 @@ impl<'r> Inner<'r> {
     pub(crate) fn enter(&mut self, octets: usize) {
         self.path_at += octets as u32;
     }
-}
-
-/// Where the path begins in an absolute target.
-#[cold]
-fn path_offset(target: &[u8]) -> u32 {
-    let scheme = target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3);
-    let authority = target.iter().skip(scheme).take_while(|octet| !matches!(octet, b'/' | b'?')).count();
-    (scheme + authority) as u32
 }
 
 impl<S> fmt::Debug for Request<'_, S> {
