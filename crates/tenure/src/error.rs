@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use tenure_proto::{refusal::Refusal, response::{FieldError, decimal}, status::StatusCode, target::DecodeError};
+use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, target::DecodeError};
 
 /// A request that is answered with an error status and a reason.
 ///
@@ -12,7 +12,9 @@ use tenure_proto::{refusal::Refusal, response::{FieldError, decimal}, status::St
 pub struct Error {
     status: StatusCode,
     reason: &'static str,
-    octet: Option<u32>,
+    // Not an `Option`: what a handler returns is copied through every layer, and this way it takes no more than the error.
+    octet: u32,
+    has_octet: bool,
 }
 
 macro_rules! of_status {
@@ -24,7 +26,7 @@ macro_rules! of_status {
 impl Error {
     /// An error of that status; `reason` says to a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Error { status, reason, octet: None }
+        Error { status, reason, octet: 0, has_octet: false }
     }
 
     of_status! {
@@ -47,7 +49,7 @@ impl Error {
     /// The same error, telling which octet of the body was wrong, counted from 0.
     #[must_use]
     pub const fn at_octet(mut self, octet: u32) -> Self {
-        self.octet = Some(octet);
+        (self.octet, self.has_octet) = (octet, true);
         self
     }
 
@@ -63,27 +65,24 @@ impl Error {
 
     /// Which octet of the body was wrong, counted from 0.
     pub const fn octet(&self) -> Option<u32> {
-        self.octet
+        if self.has_octet { Some(self.octet) } else { None }
     }
 }
 
 impl Error {
-    /// Its text, piece by piece: a response needs no formatter for it.
-    pub(crate) fn tell(&self, tell: &mut dyn FnMut(&str)) {
-        tell(if self.reason.is_empty() { self.status.phrase() } else { self.reason });
-        if let Some(octet) = self.octet {
-            tell(" (octet ");
-            tell(str::from_utf8(decimal(u64::from(octet), &mut [0; 20])).unwrap_or_default());
-            tell(")");
-        }
+    /// Its text without the octet.
+    pub(crate) fn text(&self) -> &'static str {
+        if self.reason.is_empty() { self.status.phrase() } else { self.reason }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut result = Ok(());
-        self.tell(&mut |piece| result = result.and_then(|()| f.write_str(piece)));
-        result
+        f.write_str(self.text())?;
+        match self.octet() {
+            Some(octet) => write!(f, " (octet {octet})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -109,5 +108,28 @@ impl From<DecodeError> for Error {
             DecodeError::Space => "the decoded text is too long",
             DecodeError::Value => "the value is not of the kind that is wanted here",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::Sent;
+    use core::task::Poll;
+
+    #[test]
+    fn an_octet_is_told_as_it_was_given() {
+        let error = Error::bad_request("not a digit");
+        assert_eq!(error.octet(), None);
+        for octet in [0, 1, u32::MAX] {
+            assert_eq!(error.at_octet(octet).octet(), Some(octet));
+        }
+    }
+
+    /// What handlers return takes no more than an error.
+    #[test]
+    fn results_are_small() {
+        assert_eq!(size_of::<Poll<Result<Sent, Error>>>(), size_of::<Error>());
     }
 }

@@ -14,6 +14,7 @@ use tenure_proto::{
     head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
+    response::decimal,
     status::StatusCode,
 };
 
@@ -207,10 +208,16 @@ struct Failure<'a, S, A> {
 struct ErrorLine(heapless::Vec<u8, 192>);
 
 impl ErrorLine {
-    fn put(&mut self, text: &str) {
+    #[inline(never)]
+    fn put(&mut self, text: &[u8]) {
         // One octet is kept for the line's end.
-        let room = text.floor_char_boundary(self.0.capacity() - 1 - self.0.len());
-        let _ = self.0.extend_from_slice(text.as_bytes().get(..room).unwrap_or_default());
+        let room = self.0.capacity() - 1 - self.0.len();
+        let mut octets = text.len().min(room);
+        // No character is cut in two: what is left out begins with one.
+        while octets > 0 && text.get(octets).is_some_and(|octet| octet & 0xc0 == 0x80) {
+            octets -= 1;
+        }
+        let _ = self.0.extend_from_slice(text.get(..octets).unwrap_or_default());
     }
 }
 
@@ -239,8 +246,16 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         let mut text = ErrorLine(heapless::Vec::new());
         match status {
             // What failed on this side is logged; the client learns that it did.
-            StatusCode::INTERNAL_SERVER_ERROR => text.put(status.phrase()),
-            _ => self.error.tell(&mut |piece| text.put(piece)),
+            StatusCode::INTERNAL_SERVER_ERROR => text.put(status.phrase().as_bytes()),
+            _ => {
+                // As its `Display`, without a formatter.
+                text.put(self.error.text().as_bytes());
+                if let Some(octet) = self.error.octet() {
+                    text.put(b" (octet ");
+                    text.put(decimal(u64::from(octet), &mut [0; 20]));
+                    text.put(b")");
+                }
+            }
         }
         let _ = text.0.push(b'\n');
         reply.field("Content-Type", "text/plain").body(&text.0)
