@@ -12,7 +12,7 @@ use core::{
 use tenure_proto::{
     chunked::ChunkedDecoder,
     framing::Framing,
-    head::{Head, HeadParser, TargetForm, Version},
+    head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
     status::StatusCode,
@@ -65,8 +65,7 @@ where
     let mut input = line.input.borrow_mut();
     loop {
         match input.parse(&line.head_limits) {
-            Ok(true) => {
-                let (octets, head) = (input.unread(), input.head());
+            Ok(Some((octets, head))) => {
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
                 let mut request = Request::new(wire, octets, head);
@@ -97,7 +96,7 @@ where
                     input = line.input.borrow_mut();
                 }
             }
-            Ok(false) => {
+            Ok(None) => {
                 line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                 input.compact();
                 drop(input);
@@ -323,7 +322,6 @@ impl Line {
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        input.parser = HeadParser::new();
         // What is there already of the next request counts as having arrived now.
         self.arrived_ms.set(self.now_ms.get());
         self.body_waited_ms.set(0);

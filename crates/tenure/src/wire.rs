@@ -83,16 +83,12 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Reads on; where the head is complete, what is unread and what the head says.
     #[inline]
-    pub(crate) fn head(&self) -> &Head {
-        self.memo.head()
-    }
-
-    /// Reads on; `true`: the head is complete.
-    #[inline]
-    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<bool, Refusal> {
+    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
         let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
-        self.parser.parse_remembering(octets, limits, &mut self.memo)
+        let head = self.parser.parse_remembering(octets, limits, &mut self.memo)?;
+        Ok(head.map(|head| (octets, head)))
     }
 
     /// Moves what is unread to the front, so that a whole head has room.
