@@ -3,10 +3,12 @@
 use core::{
     convert::Infallible,
     fmt::Write,
-    future::{pending, poll_fn},
+    future::pending,
     marker::PhantomData,
+    mem,
     ops::Deref,
-    task::Poll,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tenure_proto::{
@@ -27,16 +29,15 @@ use crate::{
 };
 
 /// Pending once, so that the port sees the state.
-async fn pause() {
-    let mut paused = false;
-    poll_fn(|_| {
-        if paused {
-            return Poll::Ready(());
-        }
-        paused = true;
-        Poll::Pending
-    })
-    .await;
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 /// Serves requests one after the other. It only knows message boundaries: at one with nothing unread the port may swap
@@ -92,7 +93,7 @@ where
                     (input.start, input.end) = (0, 0);
                     line.state.set(State::Between);
                     drop(input);
-                    pause().await;
+                    Pause(false).await;
                     input = line.input.borrow_mut();
                 }
             }
@@ -100,7 +101,7 @@ where
                 line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                 input.compact();
                 drop(input);
-                pause().await;
+                Pause(false).await;
                 input = line.input.borrow_mut();
             }
             Err(refusal) => {

@@ -7,7 +7,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    output::{Exchange, Output, PLAIN_OCTETS_MAX},
+    output::{Exchange, Output},
 };
 
 /// Proof that a response is complete. Only a finished response makes one.
@@ -287,15 +287,34 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let (text, start) = decimal(negative, magnitude);
-        let Some(digits) = text.get(start..).and_then(<[u8]>::first_chunk::<TEXT_OCTETS>) else { return Outcome::Full };
-        let length = TEXT_OCTETS - start;
-        // Copied whole, at a size that the compiler knows: what is behind the digits is written over later.
-        let write = |room: &mut [u8; PLAIN_OCTETS_MAX]| room[..TEXT_OCTETS].copy_from_slice(digits);
-        if self.is_plain() && self.output.put_plain(length, write) {
+        if self.is_plain() && self.output.put_number(negative, magnitude) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        self.body_in_parts(&digits[..length])
+        self.integer_in_parts(negative, magnitude)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn integer_in_parts(&mut self, negative: bool, magnitude: u64) -> Outcome {
+        let (text, start) = decimal(negative, magnitude);
+        self.body_in_parts(text.get(start..TEXT_OCTETS).unwrap_or_default())
+    }
+}
+
+impl Output {
+    /// A whole plain response of a number; `false`: there is no room.
+    #[inline(never)]
+    fn put_number(&mut self, negative: bool, magnitude: u64) -> bool {
+        let (digits, length) = match u16::try_from(magnitude) {
+            // Where code counts for more than time, one way is enough.
+            Ok(number) if number < 10_000 && !negative && cfg!(target_pointer_width = "64") => short_decimal(number),
+            _ => {
+                let (text, start) = decimal(negative, magnitude);
+                (text.get(start..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default(), TEXT_OCTETS - start)
+            }
+        };
+        // Copied whole, at a size that the compiler knows: what is behind the digits is written over later.
+        self.put_plain(length, |room| room[..TEXT_OCTETS].copy_from_slice(&digits))
     }
 }
 
@@ -341,6 +360,17 @@ fn decimal(negative: bool, mut number: u64) -> ([u8; 2 * TEXT_OCTETS], usize) {
         text[start] = b'-';
     }
     (text, start)
+}
+
+/// The text of a number of four digits at the most, and how many it has: what most are.
+#[inline]
+fn short_decimal(number: u16) -> ([u8; TEXT_OCTETS], usize) {
+    let [[a, b], [c, d]] = [PAIRS[usize::from(number / 100) % 100], PAIRS[usize::from(number % 100)]];
+    let zeros = usize::from(number < 1000) + usize::from(number < 100) + usize::from(number < 10);
+    let word = u32::from_le_bytes([a, b, c, d]) >> (8 * zeros);
+    let mut text = [0; TEXT_OCTETS];
+    text[..4].copy_from_slice(&word.to_le_bytes());
+    (text, 4 - zeros)
 }
 
 macro_rules! integers {

@@ -86,7 +86,8 @@ impl Input {
     /// Reads on; where the head is complete, what is unread and what the head says.
     #[inline]
     pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
-        let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
+        // There always are such octets: without them nothing would be complete.
+        let Some(octets) = self.buffer.get(self.start..self.end) else { return Ok(None) };
         let head = self.parser.parse_remembering(octets, limits, &mut self.memo)?;
         Ok(head.map(|head| (octets, head)))
     }
