@@ -421,7 +421,8 @@ pub struct Parse<'a, 'r, T> {
 impl<T: FromText> Future for Parse<'_, '_, T> {
     type Output = Result<T, Error>;
 
-    #[inline]
+    // Where a handler has it within itself, the value stays in a register.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.whole).poll(context).map(|octets| T::from_text(octets?))
     }

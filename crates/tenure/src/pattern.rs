@@ -149,7 +149,7 @@ impl Pattern {
             return false;
         }
         if self.count != 0 || sought.encoded {
-            return self.matches_with_parameters(sought, found);
+            return self.matches_with_parameters(sought, found).is_some();
         }
         let length = self.text.len();
         let ends = sought.end == length || sought.end > length && sought.octets.get(length) == Some(&b'?');
@@ -172,9 +172,11 @@ impl Pattern {
     }
 
     #[inline(never)]
-    fn matches_with_parameters<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
-        if sought.encoded || self.count == SLOW { self.consumed(sought, false, found) } else { self.walk(false, sought, found) }
-            .is_some()
+    fn matches_with_parameters<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
+        if sought.encoded || self.count == SLOW {
+            return self.consumed(sought, false, found);
+        }
+        self.walk(false, sought, found)
     }
 
     /// Octets of what is sought that this pattern takes as a prefix of whole segments; otherwise as
@@ -195,25 +197,26 @@ impl Pattern {
     /// pattern reaches.
     #[inline(always)]
     fn walk<'t>(&self, prefix: bool, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
-        // What most are: one parameter behind a short literal, and nothing unusual. It calls nothing.
+        // What most are: a short value behind a short literal. Whatever else is left to another, so nothing is kept for later.
         let (text, octets, [part, ..]) = (self.text.as_bytes(), sought.octets, self.parts);
         let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
         let at = name_at - 1;
-        if !WORDS || at > 16 || found.values.is_full() {
+        let (Some(rest), true) = (octets.get(at..), WORDS && at <= 16) else {
             return self.walk_from(0, 0, prefix, sought, found);
-        }
+        };
         // What stands in the first word has been compared.
         if at > 8 && octets.get(at - 8..at) != text.get(at - 8..at) {
             return None;
         }
-        let (left, rest) = (sought.end.checked_sub(at)?, octets.get(at..)?);
+        let left = sought.end.checked_sub(at)?;
         let length = rest.first_chunk().map_or(8, |word| left.min(before_stop(u64::from_le_bytes(*word))));
-        let value = rest.get(..length).unwrap_or_default();
-        if let [] | [b'.', ..] | [_, _, _, _, _, _, _, _, ..] = value {
+        let (Some(value @ [first, ..]), Some(name)) = (rest.get(..length), text.get(name_at..end - 1)) else {
+            return self.walk_from(0, 0, prefix, sought, found);
+        };
+        if length >= 8 || *first == b'.' || found.values.push(Parameter { name, value }).is_err() {
             return self.walk_from(0, 0, prefix, sought, found);
         }
-        found.add(text.get(name_at..end - 1)?, value);
-        let at = at + value.len();
+        let at = at + length;
         if self.count == 1 && end == text.len() && at == sought.end {
             return Some(at);
         }
