@@ -173,9 +173,6 @@ impl Pattern {
 
     #[inline(never)]
     fn matches_with_parameters<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
-        if sought.encoded || self.count == SLOW {
-            return self.consumed(sought, false, found);
-        }
         self.walk(false, sought, found)
     }
 
@@ -183,7 +180,7 @@ impl Pattern {
     /// [`matches`](Pattern::matches).
     pub(crate) fn prefix<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // A prefix's last `/` stands for nothing, which the long way knows.
-        if sought.encoded || self.count == SLOW || self.text.ends_with('/') {
+        if sought.encoded || self.text.ends_with('/') {
             return self.consumed(sought, true, found);
         }
         match self.count {
@@ -193,27 +190,26 @@ impl Pattern {
         }
     }
 
-    /// Goes along a target in which nothing is encoded, and whose first word is the pattern's. Returns how far the whole
-    /// pattern reaches.
+    /// Goes along a target whose first word is the pattern's. Returns how far the whole pattern reaches.
     #[inline(always)]
     fn walk<'t>(&self, prefix: bool, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // What most are: a short value behind a short literal. Whatever else is left to another, so nothing is kept for later.
         let (text, octets, [part, ..]) = (self.text.as_bytes(), sought.octets, self.parts);
         let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
-        let at = name_at - 1;
-        let (Some(rest), true) = (octets.get(at..), WORDS && at <= 16) else {
-            return self.walk_from(0, 0, prefix, sought, found);
-        };
+        let at = name_at.wrapping_sub(1);
+        let word = octets.get(at..).and_then(<[u8]>::first_chunk::<8>).filter(|_| WORDS && at <= 16 && !sought.encoded);
+        let Some(word) = word else { return self.walk_from(0, 0, prefix, sought, found) };
         // What stands in the first word has been compared.
         if at > 8 && octets.get(at - 8..at) != text.get(at - 8..at) {
             return None;
         }
-        let left = sought.end.checked_sub(at)?;
-        let length = rest.first_chunk().map_or(8, |word| left.min(before_stop(u64::from_le_bytes(*word))));
-        let (Some(value @ [first, ..]), Some(name)) = (rest.get(..length), text.get(name_at..end - 1)) else {
+        let octets = u64::from_le_bytes(*word);
+        let length = before_stop(octets).min(sought.end.checked_sub(at)?);
+        if matches!(length, 0 | 8..) || octets as u8 == b'.' {
             return self.walk_from(0, 0, prefix, sought, found);
-        };
-        if length >= 8 || *first == b'.' || found.values.push(Parameter { name, value }).is_err() {
+        }
+        let parameter = Parameter { name: text.get(name_at..end - 1)?, value: &word[..length] };
+        if found.values.push(parameter).is_err() {
             return self.walk_from(0, 0, prefix, sought, found);
         }
         let at = at + length;
@@ -233,6 +229,9 @@ impl Pattern {
         sought: &Sought<'t>,
         found: &mut Parameters<'t>,
     ) -> Option<usize> {
+        if sought.encoded || self.count == SLOW {
+            return self.consumed(sought, prefix, found);
+        }
         let known = found.values.len() - number;
         let walked = self.parts.get(..usize::from(self.count)).and_then(|parts| {
             let mut from = number.checked_sub(1).and_then(|before| parts.get(before)).map_or(0, |part| part.end.into());
@@ -340,15 +339,15 @@ fn first_word(octets: &[u8]) -> u64 {
     )
 }
 
-/// Octets of a word before its first slash or question mark, eight where it has none.
+/// Octets of a word of ASCII before its first slash or question mark, eight where it has none.
 #[inline(always)]
 fn before_stop(word: u64) -> usize {
     const fn each(octet: u8) -> u64 {
         u64::from_le_bytes([octet; 8])
     }
     // The two differ by one bit. What is marked first is one of them.
-    let rest = (word & !each(b'/' ^ b'?')) ^ each(b'/' & b'?');
-    let stops = rest.wrapping_sub(each(1)) & !rest & each(0x80);
+    let rest = (word | each(b'/' ^ b'?')) ^ each(b'/' | b'?');
+    let stops = rest.wrapping_sub(each(1)) & each(0x80);
     (stops.trailing_zeros() / 8) as usize
 }
 
