@@ -127,7 +127,8 @@ async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: 
             observer.refused(line.id.get(), refusal);
             line.output.borrow_mut().exchange.persistent = false;
             // The rest is not waited for any more.
-            line.body.borrow_mut().lost = Some(line.reason.get());
+            let mut body = line.body.borrow_mut();
+            (body.fresh, body.lost) = (false, Some(line.reason.get()));
             refusal.into()
         }
         Order::Failed => Error::internal("a handler panicked"),
@@ -275,9 +276,9 @@ impl Line {
         self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
         body.at = head.octets as usize;
-        (body.spilled, body.exceeded) = (false, false);
-        (body.end, body.filled, body.taken) = (0, 0, 0);
-        (body.limit, body.lost, body.chunked) = (self.limits.body_octets_max, None, None);
+        if !body.fresh {
+            body.renew(self.limits.body_octets_max);
+        }
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         self.expects_continue.set(head.expects_continue && body.at == received);
         self.rest.set(match head.framing {
@@ -285,7 +286,7 @@ impl Line {
             // The greatest number stands for chunks.
             Framing::Length(octets) => octets.min(u64::MAX - 1),
             Framing::Chunked => {
-                body.chunked = Some(ChunkedDecoder::new());
+                (body.fresh, body.chunked) = (false, Some(ChunkedDecoder::new()));
                 u64::MAX
             }
         });

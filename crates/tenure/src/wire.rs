@@ -110,10 +110,12 @@ impl Input {
 /// Octets of a request's body. They begin behind the head in the input; what comes later is received here.
 pub(crate) struct BodyInput {
     pub(crate) buffer: Buffer,
-    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
-    pub(crate) spilled: bool,
     /// The next unread octet: in the octets from the request's start on, or in `buffer`.
     pub(crate) at: usize,
+    /// What follows is as it is at a request's start: whoever may change it sets this back.
+    pub(crate) fresh: bool,
+    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
+    pub(crate) spilled: bool,
     /// Behind the last octet received in `buffer`.
     pub(crate) end: usize,
     /// Octets at the front of `buffer` that are a body being put together.
@@ -130,6 +132,15 @@ pub(crate) struct BodyInput {
 }
 
 impl BodyInput {
+    /// As it is at a request's start.
+    #[cold]
+    pub(crate) fn renew(&mut self, octets_max: u64) {
+        self.fresh = true;
+        (self.spilled, self.exceeded) = (false, false);
+        (self.end, self.filled, self.taken) = (0, 0, 0);
+        (self.limit, self.lost, self.chunked) = (octets_max, None, None);
+    }
+
     /// Why nothing more can be had of it, if that is so.
     pub(crate) fn broken(&self) -> Option<Error> {
         match self.lost? {
@@ -225,8 +236,9 @@ impl<S> Wire<S> {
                 }),
                 body: RefCell::new(BodyInput {
                     buffer: body,
-                    spilled: false,
                     at: 0,
+                    fresh: true,
+                    spilled: false,
                     end: 0,
                     filled: 0,
                     chunked: None,
