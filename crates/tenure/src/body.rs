@@ -433,7 +433,12 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
     // Where a handler has it within itself, the value stays in a register.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.whole).poll(context).map(|octets| T::from_text(octets?))
+        // No combinators: each would copy the result once more.
+        match Pin::new(&mut self.whole).poll(context) {
+            Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

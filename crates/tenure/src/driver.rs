@@ -8,6 +8,7 @@ mod port;
 mod time;
 
 use core::{
+    mem::swap,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Waker},
@@ -281,10 +282,14 @@ impl<P: Port> Driver<P> {
         self.free_lane = lane.slot;
         (lane.slot, slot.lane) = (index, number);
         self.attached += 1;
-        *lane.wire.session.borrow_mut() = slot.session.take();
+        swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
         let line = &lane.wire.line;
-        line.id.set(ConnectionId::new(self.settings.worker, index, slot.generation));
-        if let Some(socket) = &slot.socket {
+        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
+        // A lane mostly serves the connection that it served before.
+        if line.id.get() != id
+            && let Some(socket) = &slot.socket
+        {
+            line.id.set(id);
             line.peer.set(self.port.peer(socket));
         }
         line.may_wait_long.set(self.attached < self.settings.lanes_max);
@@ -565,7 +570,7 @@ fn free<P: Port>(
     free_lane: &mut u32,
     attached: &mut u32,
 ) {
-    slot.session = lane.wire.session.borrow_mut().take();
+    swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
     slot.lane = NONE;
     lane.slot = *free_lane;
     *free_lane = number;

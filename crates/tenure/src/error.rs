@@ -80,11 +80,16 @@ impl Error {
             Tells::Nothing => None,
         }
     }
+
+    /// Its text without the octet.
+    pub(crate) fn text(&self) -> &'static str {
+        if self.reason.is_empty() { self.status.phrase() } else { self.reason }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.reason.is_empty() { self.status.phrase() } else { self.reason })?;
+        f.write_str(self.text())?;
         match self.octet() {
             Some(octet) => write!(f, " (octet {octet})"),
             None => Ok(()),
@@ -114,5 +119,28 @@ impl From<DecodeError> for Error {
             DecodeError::Space => "the decoded text is too long",
             DecodeError::Value => "the value is not of the kind that is wanted here",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::Sent;
+    use core::task::Poll;
+
+    #[test]
+    fn an_octet_is_told_as_it_was_given() {
+        let error = Error::bad_request("not a digit");
+        assert_eq!(error.octet(), None);
+        for octet in [0, 1, u32::MAX] {
+            assert_eq!(error.at_octet(octet).octet(), Some(octet));
+        }
+    }
+
+    /// What handlers return takes no more than an error.
+    #[test]
+    fn results_are_small() {
+        assert_eq!(size_of::<Poll<Result<Sent, Error>>>(), size_of::<Error>());
     }
 }

@@ -2,7 +2,6 @@
 
 use core::{
     convert::Infallible,
-    fmt::Write,
     future::pending,
     marker::PhantomData,
     mem,
@@ -17,6 +16,7 @@ use tenure_proto::{
     head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
+    response::decimal,
     status::StatusCode,
 };
 
@@ -151,7 +151,7 @@ async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &
         refusal => EndReason::Protocol(refusal),
     });
     let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
-    let _ = line.respond_rest(failure).await;
+    let _ = line.send_later(b"", failure).await;
     let _ = line.close_response(observer);
 }
 
@@ -178,11 +178,8 @@ async fn conclude<S, A: Handler<S>, O: Observer>(
             line.rest_in(State::Abort).await;
         }
         if !done {
-            if line.rest.get() != 0 {
-                line.settle(octets).await;
-            }
             let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            if line.respond_rest(failure).await.is_err() {
+            if line.send_later(octets, failure).await.is_err() {
                 line.reason.set(EndReason::Aborted);
                 line.rest_in(State::Abort).await;
             }
@@ -209,13 +206,19 @@ struct Failure<'a, S, A> {
 }
 
 /// Text of which what does not fit is cut off.
-struct ErrorLine(heapless::String<192>);
+struct ErrorLine(heapless::Vec<u8, 192>);
 
-impl Write for ErrorLine {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+impl ErrorLine {
+    #[inline(never)]
+    fn put(&mut self, text: &[u8]) {
         // One octet is kept for the line's end.
         let room = self.0.capacity() - 1 - self.0.len();
-        self.0.push_str(&text[..text.floor_char_boundary(room)]).map_err(|_| core::fmt::Error)
+        let mut octets = text.len().min(room);
+        // No character is cut in two: what is left out begins with one.
+        while octets > 0 && text.get(octets).is_some_and(|octet| octet & 0xc0 == 0x80) {
+            octets -= 1;
+        }
+        let _ = self.0.extend_from_slice(text.get(..octets).unwrap_or_default());
     }
 }
 
@@ -241,14 +244,22 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut text = ErrorLine(heapless::String::new());
-        let _ = match status {
+        let mut text = ErrorLine(heapless::Vec::new());
+        match status {
             // What failed on this side is logged; the client learns that it did.
-            StatusCode::INTERNAL_SERVER_ERROR => write!(text, "{}", status.phrase()),
-            _ => write!(text, "{}", self.error),
-        };
-        let _ = text.0.push('\n');
-        reply.field("Content-Type", "text/plain").body(text.0.as_bytes())
+            StatusCode::INTERNAL_SERVER_ERROR => text.put(status.phrase().as_bytes()),
+            _ => {
+                // As its `Display`, without a formatter.
+                text.put(self.error.text().as_bytes());
+                if let Some(octet) = self.error.octet() {
+                    text.put(b" (octet ");
+                    text.put(decimal(u64::from(octet), &mut [0; 20]));
+                    text.put(b")");
+                }
+            }
+        }
+        let _ = text.0.push(b'\n');
+        reply.field("Content-Type", "text/plain").body(&text.0)
     }
 }
 

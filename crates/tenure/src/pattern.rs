@@ -521,7 +521,7 @@ mod tests {
             "/{x}/b",
             "/a/{x}/b/{y}",
             "/{x}/{y}",
-                        "/abaabaaba/{x}",
+            "/abaabaaba/{x}",
             "/{*x}",
             "/a/{*x}",
         ];

@@ -64,16 +64,11 @@ impl<'r, S> Request<'r, S> {
     pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
         let mut routed_at = head.target.start;
         if head.form == TargetForm::Absolute {
-            routed_at += path_offset(head.target.of(octets));
+            routed_at += target::path_offset(head.target.of(octets), head.form) as u32;
         }
         Request {
             session: wire.session.borrow_mut(),
-            inner: Inner {
-                reader: Reader::new(&wire.line, octets),
-                head,
-                routed_at,
-                parameters: Parameters::new(),
-            },
+            inner: Inner { reader: Reader::new(&wire.line, octets), head, routed_at, parameters: Parameters::new() },
         }
     }
 
@@ -270,7 +265,7 @@ impl<'r> Inner<'r> {
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
-        Target::new(self.target(), self.head.form).path.as_bytes()
+        target::path(self.head.target.of(self.reader.octets), self.head.form)
     }
 
     #[inline]
@@ -297,14 +292,6 @@ impl<'r> Inner<'r> {
     pub(crate) fn enter(&mut self, octets: usize) {
         self.routed_at += octets as u32;
     }
-}
-
-/// Where the path begins in an absolute target.
-#[cold]
-fn path_offset(target: &[u8]) -> u32 {
-    let scheme = target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3);
-    let authority = target.iter().skip(scheme).take_while(|octet| !matches!(octet, b'/' | b'?')).count();
-    (scheme + authority) as u32
 }
 
 impl<S> fmt::Debug for Request<'_, S> {

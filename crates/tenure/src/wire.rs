@@ -260,7 +260,7 @@ impl<S> Wire<S> {
                 settling: Cell::new(false),
                 rest_overdue: Cell::new(false),
                 reason: Cell::new(EndReason::PeerClosed),
-                id: Cell::new(ConnectionId::new(0, 0, 0)),
+                id: Cell::new(ConnectionId::NONE),
                 peer: Cell::new(Peer::Unknown),
                 now_ms: Cell::new(0),
                 arrived_ms: Cell::new(0),

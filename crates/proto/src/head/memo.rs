@@ -3,8 +3,8 @@
 use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
 use crate::{octets, refusal::Refusal};
 
-/// Octets of a head that are remembered at the most; none where memory is scarce.
-const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
+/// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
+const OCTETS: usize = if octets::WORDS { 512 } else { 192 };
 
 /// A head that was accepted, and what it says.
 ///
@@ -13,7 +13,7 @@ const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
 /// usual request line: comparing takes the place of reading.
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
-    octets: [u8; OCTETS],
+    octets: Aligned,
     /// Octets of the head with its empty line.
     length: usize,
     /// Where its field section begins.
@@ -27,6 +27,11 @@ pub struct HeadMemo {
     content_length: u64,
 }
 
+/// As words are.
+#[derive(Clone, Debug)]
+#[repr(align(8))]
+struct Aligned([u8; OCTETS]);
+
 impl Default for HeadMemo {
     fn default() -> Self {
         Self::new()
@@ -37,7 +42,7 @@ impl HeadMemo {
     /// A memo of nothing.
     pub const fn new() -> Self {
         HeadMemo {
-            octets: [0; OCTETS],
+            octets: Aligned([0; OCTETS]),
             length: 0,
             fields: 0,
             head: None,
@@ -54,10 +59,27 @@ impl HeadMemo {
         &self.other
     }
 
+    /// Remembers a head at the front of `octets` whose field section begins at `fields`, if there is room.
+    #[inline]
+    fn remember(&mut self, octets: &[u8], fields: usize, head: Head) -> bool {
+        if let Some(whole) = octets.get(..head.octets as usize)
+            && let Some(room) = self.octets.0.get_mut(..whole.len())
+            // With a lone LF at its end it would not say the same everywhere.
+            && whole.ends_with(b"\r\n\r\n")
+        {
+            room.copy_from_slice(whole);
+            (self.length, self.fields, self.head) = (whole.len(), fields, Some(head));
+            return true;
+        }
+        self.note(head);
+        false
+    }
+
     /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
     fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.head.is_some() && self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
+        self.head.is_some()
+            && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
     }
 }
 
@@ -95,7 +117,7 @@ impl HeadParser {
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
         let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
-        *self = HeadParser::new();
+        self.renew();
         Ok(Some(memo.note(head)))
     }
 
@@ -107,6 +129,12 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
+        if !octets::WORDS {
+            // Without words a usual line is read like any other.
+            let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
+            self.renew();
+            return Ok(if memo.remember(octets, 0, head) { memo.head.as_ref() } else { Some(&memo.other) });
+        }
         if !self.usual_line(bounded, limits) {
             return self.parse_anew(octets, limits, memo);
         }
@@ -116,23 +144,18 @@ impl HeadParser {
             (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
             let end = start + memo.length - memo.fields;
             let head = self.head(&End { empty_line: end - 2, octets: end })?;
-            *self = HeadParser::new();
+            self.renew();
             return Ok(Some(memo.note(head)));
         }
         let end = self.field_section(bounded, limits.tolerate_lone_lf);
         let Some(head) = self.outcome(end, octets, limits)? else { return Ok(None) };
-        let read = core::mem::take(self);
-        if let Some(whole) = octets.get(..head.octets as usize)
-            && let Some(room) = memo.octets.get_mut(..whole.len())
-            // With a lone LF at its end it would not say the same everywhere.
-            && whole.ends_with(b"\r\n\r\n")
-        {
-            room.copy_from_slice(whole);
-            (memo.length, memo.fields, memo.head) = (whole.len(), start, Some(head));
-            (memo.seen, memo.body, memo.content_length) = (read.seen, read.body, read.length);
+        if memo.remember(octets, start, head) {
+            (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
+            self.renew();
             return Ok(memo.head.as_ref());
         }
-        Ok(Some(memo.note(head)))
+        self.renew();
+        Ok(Some(&memo.other))
     }
 }
 
