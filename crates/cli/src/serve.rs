@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
+    time::Duration,
 };
 
 use log::{LevelFilter, info};
@@ -58,6 +59,7 @@ fn settings(args: &Serve) -> Settings {
         threads: args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
         max_open_sockets: args.sessions,
         lru_purge_enable: args.evict,
+        spin: Duration::from_micros(args.spin.into()),
         deadlines: args.timeouts.deadlines(),
         ..Settings::default()
     }
@@ -119,15 +121,16 @@ mod tests {
         assert_eq!(ours.max_open_sockets, theirs.max_open_sockets);
         assert_eq!(ours.threads, theirs.threads);
         assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
-        assert_eq!(ours.deadlines, theirs.deadlines);
+        assert_eq!((ours.deadlines, ours.spin), (theirs.deadlines, theirs.spin));
     }
 
     #[test]
     fn every_option_reaches_the_server() {
-        let settings = settings_of("--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --idle-timeout 2m");
+        let settings = settings_of("--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --spin 50 --idle-timeout 2m");
         assert_eq!(settings.addresses, ["127.0.0.1:0".parse().unwrap()]);
         assert_eq!((settings.max_open_sockets, settings.threads.map(usize::from)), (7, Some(3)));
         assert!(settings.lru_purge_enable);
+        assert_eq!(settings.spin, Duration::from_micros(50));
         assert_eq!(settings.deadlines.idle_ms, 120_000);
     }
 

@@ -200,6 +200,11 @@ const WRONG: &[Wrong] = &[
         |settings| (settings.keep_alive_enable, settings.keep_alive_count) = (false, 0),
         "`keep_alive_enable`",
     ),
+    (
+        |settings| settings.spin = Duration::from_micros(1_000_001),
+        |settings| settings.spin = Duration::from_secs(1),
+        "`spin` is above 1 s",
+    ),
     (|settings| settings.deadlines.head_ms = 0, |settings| settings.deadlines.head_ms = 1, "a deadline of 0 ms"),
     (
         |settings| settings.deadlines.first_octet_ms = 0,

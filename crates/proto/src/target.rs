@@ -207,18 +207,18 @@ impl fmt::Display for Encoded<'_> {
 impl PartialEq<str> for Encoded<'_> {
     #[inline]
     fn eq(&self, other: &str) -> bool {
-        if self.plain { self.raw == other.as_bytes() } else { self.is_decoded(other) }
+        if self.plain { self.raw == other.as_bytes() } else { is_decoded(*self, other) }
     }
 }
 
-impl Encoded<'_> {
-    fn is_decoded(&self, other: &str) -> bool {
-        if self.raw == other.as_bytes() {
-            return self.is_plain();
-        }
-        // Decoding never lengthens: what is shorter than the other text cannot become it.
-        self.raw.len() >= other.len() && self.octets().eq(other.bytes().map(Ok))
+// By value: what is compared at once is never in memory.
+#[inline(never)]
+fn is_decoded(text: Encoded<'_>, other: &str) -> bool {
+    if text.raw == other.as_bytes() {
+        return text.is_plain();
     }
+    // Decoding never lengthens: what is shorter than the other text cannot become it.
+    text.raw.len() >= other.len() && text.octets().eq(other.bytes().map(Ok))
 }
 
 /// As with `str`.

@@ -12,9 +12,19 @@ use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, t
 pub struct Error {
     status: StatusCode,
     reason: &'static str,
-    // Not an `Option`: what a handler returns is copied through every layer, and this way it takes no more than the error.
     octet: u32,
-    has_octet: bool,
+    tells: Tells,
+}
+
+/// Whether an error tells an octet.
+///
+/// Instead of an `Option` and of this size: with one, results would be a word larger, with another, they would have a gap that
+/// is copied as well. They go through every layer of handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+enum Tells {
+    Nothing,
+    Octet,
 }
 
 macro_rules! of_status {
@@ -26,7 +36,7 @@ macro_rules! of_status {
 impl Error {
     /// An error of that status; `reason` says to a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Error { status, reason, octet: 0, has_octet: false }
+        Error { status, reason, octet: 0, tells: Tells::Nothing }
     }
 
     of_status! {
@@ -49,7 +59,7 @@ impl Error {
     /// The same error, telling which octet of the body was wrong, counted from 0.
     #[must_use]
     pub const fn at_octet(mut self, octet: u32) -> Self {
-        (self.octet, self.has_octet) = (octet, true);
+        (self.octet, self.tells) = (octet, Tells::Octet);
         self
     }
 
@@ -65,11 +75,12 @@ impl Error {
 
     /// Which octet of the body was wrong, counted from 0.
     pub const fn octet(&self) -> Option<u32> {
-        if self.has_octet { Some(self.octet) } else { None }
+        match self.tells {
+            Tells::Octet => Some(self.octet),
+            Tells::Nothing => None,
+        }
     }
-}
 
-impl Error {
     /// Its text without the octet.
     pub(crate) fn text(&self) -> &'static str {
         if self.reason.is_empty() { self.status.phrase() } else { self.reason }

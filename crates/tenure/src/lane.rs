@@ -2,10 +2,12 @@
 
 use core::{
     convert::Infallible,
-    future::{pending, poll_fn},
+    future::pending,
     marker::PhantomData,
+    mem,
     ops::Deref,
-    task::Poll,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tenure_proto::{
@@ -27,16 +29,15 @@ use crate::{
 };
 
 /// Pending once, so that the port sees the state.
-async fn pause() {
-    let mut paused = false;
-    poll_fn(|_| {
-        if paused {
-            return Poll::Ready(());
-        }
-        paused = true;
-        Poll::Pending
-    })
-    .await;
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 /// Serves requests one after the other. It only knows message boundaries: at one with nothing unread the port may swap
@@ -65,8 +66,7 @@ where
     let mut input = line.input.borrow_mut();
     loop {
         match input.parse(&line.head_limits) {
-            Ok(true) => {
-                let (octets, head) = (input.unread(), input.head());
+            Ok(Some((octets, head))) => {
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
                 let mut request = Request::new(wire, octets, head);
@@ -93,15 +93,15 @@ where
                     (input.start, input.end) = (0, 0);
                     line.state.set(State::Between);
                     drop(input);
-                    pause().await;
+                    Pause(false).await;
                     input = line.input.borrow_mut();
                 }
             }
-            Ok(false) => {
+            Ok(None) => {
                 line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                 input.compact();
                 drop(input);
-                pause().await;
+                Pause(false).await;
                 input = line.input.borrow_mut();
             }
             Err(refusal) => {
@@ -127,7 +127,8 @@ async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: 
             observer.refused(line.id.get(), refusal);
             line.output.borrow_mut().exchange.persistent = false;
             // The rest is not waited for any more.
-            line.body.borrow_mut().lost = Some(line.reason.get());
+            let mut body = line.body.borrow_mut();
+            (body.fresh, body.lost) = (false, Some(line.reason.get()));
             refusal.into()
         }
         Order::Failed => Error::internal("a handler panicked"),
@@ -286,9 +287,9 @@ impl Line {
         self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
         body.at = head.octets as usize;
-        (body.spilled, body.exceeded) = (false, false);
-        (body.end, body.filled, body.taken) = (0, 0, 0);
-        (body.limit, body.lost, body.chunked) = (self.limits.body_octets_max, None, None);
+        if !body.fresh {
+            body.renew(self.limits.body_octets_max);
+        }
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         self.expects_continue.set(head.expects_continue && body.at == received);
         self.rest.set(match head.framing {
@@ -296,7 +297,7 @@ impl Line {
             // The greatest number stands for chunks.
             Framing::Length(octets) => octets.min(u64::MAX - 1),
             Framing::Chunked => {
-                body.chunked = Some(ChunkedDecoder::new());
+                (body.fresh, body.chunked) = (false, Some(ChunkedDecoder::new()));
                 u64::MAX
             }
         });
@@ -334,7 +335,6 @@ impl Line {
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        input.parser.renew();
         // What is there already of the next request counts as having arrived now.
         self.arrived_ms.set(self.now_ms.get());
         self.body_waited_ms.set(0);

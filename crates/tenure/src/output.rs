@@ -72,8 +72,7 @@ impl Exchange {
     /// Whether its head needs nothing that those of other responses do not have.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
-        // One comparison instead of four jumps.
-        (!self.persistent as u8 | self.http10 as u8 | self.head_only as u8 | self.begun as u8) == 0
+        self.persistent && !self.http10 && !self.head_only && !self.begun
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
@@ -83,6 +82,12 @@ impl Exchange {
             (true, false) => Persistence::Persists,
         }
     }
+}
+
+/// No octets, where there must be some: nothing is calculated for that.
+#[cold]
+fn nothing<'a>() -> &'a [u8] {
+    &[]
 }
 
 impl Output {
@@ -125,7 +130,7 @@ impl Output {
 
     #[inline]
     pub(crate) fn pending(&self) -> &[u8] {
-        self.buffer.get(self.sent..self.end).unwrap_or_default()
+        self.buffer.get(self.sent..self.end).unwrap_or_else(nothing)
     }
 
     #[inline]
@@ -176,12 +181,12 @@ impl Output {
         // written over.
         let copied = if cfg!(target_pointer_width = "64") { STAMP_OCTETS } else { stamp };
         room[..copied].copy_from_slice(&self.stamp.0[..copied]);
-        let mut at = stamp;
+        let (mut at, mut digit) = (stamp, length as u8);
         if length >= 10 {
-            room[at] = b'0' + (length / 10) as u8;
-            at += 1;
+            room[at] = b'0' + digit / 10;
+            (at, digit) = (at + 1, digit % 10);
         }
-        room[at..at + 5].copy_from_slice(&[b'0' + (length % 10) as u8, b'\r', b'\n', b'\r', b'\n']);
+        room[at..at + 5].copy_from_slice(&[b'0' + digit, b'\r', b'\n', b'\r', b'\n']);
         at += 5;
         if let Some(room) = room[at..].first_chunk_mut() {
             write(room);

@@ -7,7 +7,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    output::{Exchange, Output, PLAIN_OCTETS_MAX},
+    output::{Exchange, Output},
 };
 
 /// Proof that a response is complete. Only a finished response makes one.
@@ -287,15 +287,33 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let length = usize::from(negative) + digits(magnitude);
-        let write = |room: &mut [u8; PLAIN_OCTETS_MAX]| write_decimal(&mut room[..length], negative, magnitude);
-        if self.is_plain() && self.output.put_plain(length, write) {
+        if self.is_plain() && self.output.put_number(negative, magnitude) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
+        self.integer_in_parts(negative, magnitude)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn integer_in_parts(&mut self, negative: bool, magnitude: u64) -> Outcome {
         let mut text = [0; INTEGER_OCTETS_MAX];
-        let text = &mut text[..length];
+        let text = &mut text[..usize::from(negative) + digits(magnitude)];
         write_decimal(text, negative, magnitude);
         self.body_in_parts(text)
+    }
+}
+
+impl Output {
+    /// A whole plain response of a number; `false`: there is no room.
+    #[inline(never)]
+    fn put_number(&mut self, negative: bool, magnitude: u64) -> bool {
+        // Where code counts for more than time, one way is enough.
+        if cfg!(target_pointer_width = "64") && magnitude < 10_000 && !negative {
+            let (digits, length) = short_decimal(magnitude as u32);
+            return self.put_plain(length, |room| room[..digits.len()].copy_from_slice(&digits));
+        }
+        let length = usize::from(negative) + digits(magnitude);
+        self.put_plain(length, |room| write_decimal(&mut room[..length], negative, magnitude))
     }
 }
 
@@ -337,6 +355,16 @@ fn write_decimal(text: &mut [u8], negative: bool, mut number: u64) {
     if negative && let Some(sign) = text.first_mut() {
         *sign = b'-';
     }
+}
+
+/// The text of a number of four digits at the most, and how many it has: what most are.
+#[inline]
+fn short_decimal(number: u32) -> ([u8; 4], usize) {
+    const ZEROS: u32 = u32::from_le_bytes(*b"0000");
+    let (high, low) = (number / 100, number % 100);
+    let word = (high / 10) | (high % 10) << 8 | (low / 10) << 16 | (low % 10) << 24;
+    let zeros = usize::from(number < 1000) + usize::from(number < 100) + usize::from(number < 10);
+    (((word | ZEROS) >> (8 * zeros)).to_le_bytes(), 4 - zeros)
 }
 
 macro_rules! integers {
