@@ -39,7 +39,8 @@ fn main() -> Result<(), tenure_linux::Error> {
         input_octets: 2_048,
         body_octets: 4_096,
         output_octets: 4_096,
-        keep_alive_enable: true, // finds peers that vanished without a word
+        spin: Duration::from_micros(50), // asks so long for more before it sleeps
+        keep_alive_enable: true,         // finds peers that vanished without a word
         keep_alive_idle: Duration::from_mins(1),
         keep_alive_interval: Duration::from_secs(10),
         keep_alive_count: 3,

@@ -83,9 +83,11 @@ impl Guest {
             }
         });
         // A guest that hangs is ended, and with it everything here that waits for its answers.
-        let child = guest.child.clone();
+        let child = Arc::downgrade(&guest.child);
         thread::spawn(move || {
             thread::sleep(LIMIT);
+            // Dropped: it has done.
+            let Some(child) = child.upgrade() else { return };
             eprintln!("the guest has not done within {} s: it is ended", LIMIT.as_secs());
             let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
         });

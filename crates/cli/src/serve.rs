@@ -5,6 +5,7 @@ use std::{
     io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
+    time::Duration,
 };
 
 use log::{LevelFilter, info};
@@ -31,11 +32,19 @@ pub(crate) fn run(args: &Serve) -> Exit {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn serve(args: &Serve) -> Result<(), Failure> {
-    if args.tokio { on_tokio::serve(args) } else { on_linux::serve(args) }
+    if args.tokio { serve_on_tokio(args) } else { on_linux::serve(args) }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn serve(args: &Serve) -> Result<(), Failure> {
+    serve_on_tokio(args)
+}
+
+fn serve_on_tokio(args: &Serve) -> Result<(), Failure> {
+    if args.spin > 0 {
+        let text = format!("--spin {} needs the port with epoll", args.spin);
+        return Err(Failure { text, advice: ": leave it out, or serve on Linux without --tokio".to_owned() });
+    }
     on_tokio::serve(args)
 }
 
@@ -52,13 +61,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Serves on one of the ports: their names are the same.
+/// Serves on one of the ports: their names are the same, but for settings that one has more.
 macro_rules! on {
-    ($name:ident, $port:ident) => {
+    ($name:ident, $port:ident, |$args:ident| $($more:tt)*) => {
         mod $name {
             use $port::{Error, Server, Settings};
 
-            use super::{Failure, NonZeroUsize, Serve, Visitors, advice, started, starts};
+            use super::*;
 
             pub(super) fn serve(args: &Serve) -> Result<(), Failure> {
                 let server = Server::bind(settings(args)).and_then(Server::stop_on_signals).map_err(failure)?;
@@ -69,13 +78,14 @@ macro_rules! on {
                 server.run(&app, &()).map_err(failure)
             }
 
-            pub(super) fn settings(args: &Serve) -> Settings {
+            pub(super) fn settings($args: &Serve) -> Settings {
                 Settings {
-                    addresses: args.bind.clone(),
-                    threads: args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
-                    max_open_sockets: args.sessions,
-                    lru_purge_enable: args.evict,
-                    deadlines: args.timeouts.deadlines(),
+                    addresses: $args.bind.clone(),
+                    threads: $args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
+                    max_open_sockets: $args.sessions,
+                    lru_purge_enable: $args.evict,
+                    deadlines: $args.timeouts.deadlines(),
+                    $($more)*
                     ..Settings::default()
                 }
             }
@@ -92,8 +102,8 @@ macro_rules! on {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-on!(on_linux, tenure_linux);
-on!(on_tokio, tenure_tokio);
+on!(on_linux, tenure_linux, |args| spin: Duration::from_micros(args.spin.into()),);
+on!(on_tokio, tenure_tokio, |args|);
 
 /// Says where it listens.
 fn starts(listening: &[SocketAddr]) {
@@ -198,6 +208,18 @@ mod tests {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     settings!(on_linux, tenure_linux);
     settings!(on_tokio, tenure_tokio);
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn spinning_is_for_the_port_with_epoll() {
+        assert_eq!(super::on_linux::settings(&args("")).spin, Duration::ZERO);
+        assert_eq!(super::on_linux::settings(&args("--spin 50")).spin, Duration::from_micros(50));
+        let failure = serve_on_tokio(&args("--tokio --spin 50")).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "--spin 50 needs the port with epoll: leave it out, or serve on Linux without --tokio"
+        );
+    }
 
     #[test]
     fn advice_for_an_address_that_cannot_be_listened_at() {

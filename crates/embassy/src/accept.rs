@@ -44,7 +44,7 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// Whether octets may still come, beyond those that are in the ring.
     pub(crate) fn may_receive(&self) -> bool {
-        matches!(self.socket.state(), State::Established | State::FinWait1 | State::FinWait2)
+        may_receive(self.socket.state())
     }
 }
 
@@ -52,6 +52,10 @@ impl Place<'_> {
 /// of octets only where none are left.
 const LOOK_MS: u32 = 1;
 const LOOK_MS_MAX: u32 = 64;
+
+fn may_receive(state: State) -> bool {
+    matches!(state, State::Established | State::FinWait1 | State::FinWait2)
+}
 
 /// Whether `then` is not after `now`; times wrap.
 fn is_due(then_ms: u32, now_ms: u32) -> bool {
@@ -278,7 +282,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 if state == State::Closed || !place.socket.may_recv() {
                     return self.give_up(number, false);
                 }
-                self.watch(number, Interest::NONE);
+                self.watch(number, Interest::NONE, state);
             }
             Role::Closing => {
                 let waker = self.waker(number);
@@ -374,17 +378,22 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             || interest.sends() && (socket.can_send() || !socket.may_send())
     }
 
-    /// Lets the socket's mark be set when that happens; a failure sets it in any case.
-    pub(crate) fn watch(&mut self, number: usize, interest: Interest) {
+    /// Lets the socket's mark be set when that happens; a failure sets it in any case. `false`: it is so already.
+    /// `state`: the socket's.
+    pub(crate) fn watch(&mut self, number: usize, interest: Interest, state: State) -> bool {
         let waker = self.waker(number);
         let context = &mut Context::from_waker(&waker);
-        let Place { socket, left, .. } = &mut self.all[number];
-        let _ = if interest.receives() && *left == 0 {
-            pin!(socket.wait_read_ready()).poll(context).map(|()| Ok(0))
-        } else {
-            // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
-            pin!(socket.write(&[])).poll(context)
-        };
+        let place = &mut self.all[number];
+        let reads = interest.receives() && place.left == 0;
+        if reads && pin!(place.socket.wait_read_ready()).poll(context).is_ready() {
+            return false;
+        }
+        if reads && !interest.sends() {
+            return may_receive(state);
+        }
+        // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
+        let _ = pin!(place.socket.write(&[])).poll(context);
+        !self.is_ready(number)
     }
 
     /// Lets the mark be set when a socket that cannot send changes its state.

@@ -45,8 +45,12 @@ pub(crate) struct Bell {
     /// The answer to the command to list, and who waits for it: one at a time.
     listed: Signal<CriticalSectionRawMutex, Option<Listed>>,
     lister: Mutex<CriticalSectionRawMutex, ()>,
+    /// Whether any bit of the words below may be set.
+    rung: AtomicBool,
     sockets: [AtomicU32; WORDS],
     lanes: AtomicU32,
+    /// Whether there may be a command, or it is to stop.
+    asked: AtomicBool,
     stop: AtomicU8,
 }
 
@@ -58,8 +62,10 @@ impl Bell {
             commands: Channel::new(),
             listed: Signal::new(),
             lister: Mutex::new(()),
+            rung: AtomicBool::new(false),
             sockets: [const { AtomicU32::new(0) }; WORDS],
             lanes: AtomicU32::new(0),
+            asked: AtomicBool::new(false),
             stop: AtomicU8::new(0),
         }
     }
@@ -69,9 +75,9 @@ impl Bell {
         self.task.register(waker);
     }
 
-    /// Takes the marks of 32 sockets; `None` behind the last ones.
-    pub(crate) fn take_sockets(&self, word: usize) -> Option<u32> {
-        self.sockets.get(word).map(take)
+    /// Takes the marks of 32 sockets.
+    pub(crate) fn take_sockets(&self, word: usize) -> u32 {
+        self.sockets.get(word).map_or(0, take)
     }
 
     /// Takes the marks of the lanes.
@@ -81,7 +87,24 @@ impl Bell {
 
     /// Whether anybody is to be looked at.
     pub(crate) fn is_rung(&self) -> bool {
-        self.lanes.load(Ordering::Acquire) != 0 || self.sockets.iter().any(|word| word.load(Ordering::Acquire) != 0)
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// Whether anybody is to be looked at; all marks are to be taken then.
+    pub(crate) fn take(&self) -> bool {
+        // A mark that is set from here on rings anew.
+        self.is_rung() && self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether something may be asked for; all of it is to be taken then.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) && self.asked.swap(false, Ordering::AcqRel)
+    }
+
+    /// Tells the task that something is asked for.
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.task.wake();
     }
 
     pub(crate) fn stop(&self) -> Stop {
@@ -117,6 +140,7 @@ impl Bell {
 
     fn reset(&self) {
         self.stop.store(0, Ordering::Release);
+        self.rung.store(false, Ordering::Release);
         self.lanes.store(0, Ordering::Release);
         for word in &self.sockets {
             word.store(0, Ordering::Release);
@@ -160,6 +184,7 @@ impl Mark {
                 Of::Lane(number) => (&bell.lanes, number % 32),
             };
             word.fetch_or(1 << bit, Ordering::AcqRel);
+            bell.rung.store(true, Ordering::Release);
             bell.task.wake();
         }
     }
@@ -203,7 +228,7 @@ impl Handle {
                 return;
             }
             bell.commands.send(Command::List(from)).await;
-            bell.task.wake();
+            bell.ask();
             let Some(listed) = bell.listed.wait().await else { return };
             from = listed.id.index() + 1;
             each(listed);
@@ -212,7 +237,7 @@ impl Handle {
 
     fn command(self, command: Command) -> bool {
         let told = self.0.runs.load(Ordering::Acquire) && self.0.commands.try_send(command).is_ok();
-        self.0.task.wake();
+        self.0.ask();
         told
     }
 
@@ -220,12 +245,12 @@ impl Handle {
     /// Does nothing where it does not run.
     pub fn stop(&self) {
         self.0.stop.fetch_max(Stop::Gently as u8, Ordering::AcqRel);
-        self.0.task.wake();
+        self.0.ask();
     }
 
     /// Stops the server at once.
     pub fn stop_now(&self) {
         self.0.stop.fetch_max(Stop::Now as u8, Ordering::AcqRel);
-        self.0.task.wake();
+        self.0.ask();
     }
 }

@@ -35,6 +35,7 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     EmbassyPort<'_, '_, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
 {
     /// Takes what was received last out of its ring: it has been read.
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if let Some((number, octets)) = self.received.take() {
             drop_octets(&mut self.places.all[number].socket, octets);
@@ -43,6 +44,7 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
 }
 
 /// Takes octets out of a socket's ring that are there.
+#[inline(never)]
 fn drop_octets(socket: &mut TcpSocket<'_>, octets: usize) {
     if octets > 0 {
         let _ = pin!(socket.read_with(|_| (octets, ()))).poll(&mut Context::from_waker(Waker::noop()));
@@ -84,22 +86,25 @@ where
         let waker = self.places.waker(number);
         let context = &mut Context::from_waker(&waker);
         let socket = &mut self.places.all[number].socket;
-        if !socket.can_recv() {
-            return match pin!(socket.read(into)).poll(context) {
-                Poll::Ready(Ok(0)) => Received::Closed,
-                Poll::Ready(Ok(octets)) => Received::Octets(octets),
-                Poll::Ready(Err(_)) => Received::Reset,
-                Poll::Pending => Received::Blocked,
-            };
-        }
         let copy = |octets: &mut [u8]| {
             let count = octets.len().min(into.len());
             into[..count].copy_from_slice(&octets[..count]);
             (0, count)
         };
-        let Poll::Ready(Ok(octets)) = pin!(socket.read_with(copy)).poll(context) else { return Received::Blocked };
-        self.received = Some((number, octets));
-        Received::Octets(octets)
+        let received = pin!(socket.read_with(copy)).poll(context);
+        match received {
+            Poll::Ready(Ok(octets)) => {
+                self.received = Some((number, octets));
+                Received::Octets(octets)
+            }
+            Poll::Pending => Received::Blocked,
+            // Nothing more comes: whether it was the peer's close, reading tells.
+            Poll::Ready(Err(_)) => match pin!(socket.read(&mut [0])).poll(context) {
+                Poll::Ready(Ok(_)) => Received::Closed,
+                Poll::Ready(Err(_)) => Received::Reset,
+                Poll::Pending => Received::Blocked,
+            },
+        }
     }
 
     fn discard(&mut self, socket: &mut u8) -> Received {

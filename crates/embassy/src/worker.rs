@@ -6,7 +6,7 @@ use core::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use embassy_net::{Stack, tcp::State};
@@ -42,6 +42,8 @@ where
     driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
     stack: Stack<'a>,
     bell: &'static Bell,
+    /// Who is woken when something happens.
+    waker: Option<Waker>,
     timer: Option<(u32, Timer)>,
     now_ms: u32,
     checked_ms: u32,
@@ -94,6 +96,7 @@ where
             driver,
             stack,
             bell,
+            waker: None,
             timer: None,
             now_ms,
             checked_ms: now_ms,
@@ -105,13 +108,18 @@ where
 
     /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.bell.listen(context.waker());
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.bell.listen(context.waker());
+            self.waker = Some(context.waker().clone());
+        }
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
         self.driver.port.places.now_ms = self.now_ms;
-        self.obey();
+        if self.bell.is_asked() {
+            self.obey();
+        }
         for _ in 0..ROUNDS_MAX {
-            if !self.bell.is_rung() {
+            if !self.bell.take() {
                 break;
             }
             self.answer_bell();
@@ -136,6 +144,7 @@ where
     }
 
     /// Does what is asked for.
+    #[inline(never)]
     fn obey(&mut self) {
         while let Some(command) = self.bell.command() {
             match command {
@@ -158,13 +167,12 @@ where
 
     /// Looks at every socket and lane that has been marked, and at no other.
     fn answer_bell(&mut self) {
-        let mut word = 0;
-        while let Some(mut bits) = self.bell.take_sockets(word) {
+        for word in 0..SOCKETS.div_ceil(32) {
+            let mut bits = self.bell.take_sockets(word);
             while bits != 0 {
                 self.look(word * 32 + bits.trailing_zeros() as usize);
                 bits &= bits - 1;
             }
-            word += 1;
         }
         let mut bits = self.bell.take_lanes();
         while bits != 0 {
@@ -177,27 +185,36 @@ where
     fn look(&mut self, number: usize) {
         let Some(place) = self.driver.port.places.all.get(number) else { return };
         let Role::Served(key) = place.role else { return self.driver.port.places.look(number) };
-        let gone = place.socket.state() == State::Closed;
+        let state = place.socket.state();
+        let gone = state == State::Closed;
         if gone && self.is_lost(number) {
             return self.driver.link_down(key);
         }
         if gone || self.driver.port.places.is_ready(number) {
+            // What comes comes over the link.
+            self.link_ms = self.now_ms;
             self.driver.ready(key, gone);
             self.driver.port.settle();
         }
         // Readiness is a level: what is left of it is reported again.
         let places = &mut self.driver.port.places;
-        if let Role::Served(_) = places.all[number].role {
-            if places.is_ready(number) {
-                places.mark(number);
-            } else {
-                places.watch(number, places.all[number].interest);
-            }
+        if let Role::Served(_) = places.all[number].role
+            && !places.watch(number, places.all[number].interest, state)
+        {
+            places.mark(number);
         }
     }
 
     /// Takes those who have connected, as many as there is room for; the others wait in their sockets.
+    #[inline]
     fn admit(&mut self) {
+        if self.driver.port.places.newcomers() > 0 {
+            self.admit_newcomers();
+        }
+    }
+
+    #[inline(never)]
+    fn admit_newcomers(&mut self) {
         while self.driver.port.places.newcomers() > 0 && self.driver.has_room() {
             let Some(number) = self.driver.port.places.longest_waiting() else { return };
             if self.driver.connected(number as u8).is_err() {
@@ -209,13 +226,13 @@ where
     /// Ends connections to an address that this side no longer has, and all of them where there has been no link for too
     /// long: nothing of them can come any more.
     fn check_network(&mut self) {
-        if self.stack.is_link_up() {
-            self.link_ms = self.now_ms;
-        }
         if self.now_ms.wrapping_sub(self.checked_ms) < CHECK_MS {
             return;
         }
         self.checked_ms = self.now_ms;
+        if self.stack.is_link_up() {
+            self.link_ms = self.now_ms;
+        }
         // Times from 2^31 ms on are none.
         let down = self.link_down_ms < 1 << 31 && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
         for number in 0..SOCKETS {

@@ -10,6 +10,9 @@ use tenure::{ConnectionId, Deadlines, Limits};
 
 use crate::Error;
 
+/// The longest time without sleep.
+const SPIN_MAX: Duration = Duration::from_secs(1);
+
 /// What a server is set to.
 #[derive(Debug)]
 pub struct Settings {
@@ -48,6 +51,11 @@ pub struct Settings {
     /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
     /// time is over; [`Duration::ZERO`] resets every connection instead.
     pub so_linger: Option<Duration>,
+    /// How long a worker goes on asking for events without sleeping, from the last one that came; a second at the most.
+    /// [`Duration::ZERO`]: not at all. Waking up a thread takes the kernel microseconds, which are most of a small request's
+    /// time: where requests follow each other within this time, it saves them, and takes a whole core for it as long as they
+    /// come. A worker that nobody asks anything sleeps. Where there is only one core, it is off: peers need it.
+    pub spin: Duration,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in octets.
@@ -72,6 +80,7 @@ impl Default for Settings {
             keep_alive_interval: Duration::from_secs(5),
             keep_alive_count: 3,
             so_linger: None,
+            spin: Duration::ZERO,
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
         }
@@ -89,6 +98,12 @@ impl Settings {
         let threads = self.threads.map_or_else(cores, NonZeroUsize::get);
         // More workers than connections would have nothing to do.
         u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.max_open_sockets)
+    }
+
+    /// How long workers go on without sleep on this machine; `None`: not at all.
+    pub(crate) fn spins_for(&self) -> Option<Duration> {
+        let several = || std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        Some(self.spin).filter(|spin| !spin.is_zero() && several())
     }
 
     /// # Errors
@@ -133,6 +148,10 @@ impl Settings {
                         && seconds(self.keep_alive_interval)
                         && self.keep_alive_count > 0),
                 "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` 1 at least",
+            ),
+            (
+                self.spin > SPIN_MAX,
+                "`spin` is above 1 s: it is meant for some microseconds, the time in which a next request may follow",
             ),
             (
                 self.deadlines.head_ms == 0 || self.deadlines.first_octet_ms == 0 || self.deadlines.idle_ms == 0,

@@ -1,7 +1,14 @@
 //! A worker: one thread, one epoll, its own connections.
 
 use std::{
-    collections::HashMap, convert::Infallible, future::Future, marker::PhantomData, os::fd::OwnedFd, rc::Rc, sync::Arc,
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    marker::PhantomData,
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -30,6 +37,7 @@ const EVENTS_MAX: usize = 512;
 /// What is further away than this is waited for in several steps, whose length needs no calculation.
 const FAR_MS: u32 = 60_000;
 const FAR: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// A worker that has nothing to do wakes up this often: the clock of 32 bits must not be half round unseen.
 const ASLEEP: Timespec = Timespec { tv_sec: 86_400, tv_nsec: 0 };
 /// What the worker's eventfd is known by in epoll.
@@ -72,6 +80,10 @@ struct Worker<'a, S: Session, F: Future<Output = Infallible>, M: Fn(Rc<Wire<S>>)
     date_until_ms: u32,
     stopping: bool,
     signals_count: usize,
+    /// How long it goes on without sleep; `None`: not at all.
+    spins_for: Option<Duration>,
+    /// Until when it does; `None`: it has slept since the last event.
+    spins_until: Option<Instant>,
     /// Something has changed what may be accepted.
     look_again: bool,
 }
@@ -131,6 +143,8 @@ where
             date_until_ms: 0,
             stopping: false,
             signals_count: 0,
+            spins_for: settings.spins_for(),
+            spins_until: None,
             look_again: true,
         })
     }
@@ -145,7 +159,7 @@ where
                 return Ok(());
             }
             events.clear();
-            let timeout = self.timeout();
+            let timeout = if self.spins() { AT_ONCE } else { self.timeout() };
             match epoll::wait(&self.driver.port.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
@@ -179,7 +193,20 @@ where
             if newcomers {
                 self.accept();
             }
+            if let Some(spins_for) = self.spins_for
+                && !events.is_empty()
+            {
+                self.spins_until = Some(Instant::now() + spins_for);
+            }
         }
+    }
+
+    /// Whether to ask for events without sleep: for a bounded time after the last ones. Each turn is one as any other, so
+    /// that deadlines and what other threads ask for hold meanwhile.
+    #[inline]
+    fn spins(&mut self) -> bool {
+        self.spins_until = self.spins_until.filter(|&until| Instant::now() < until);
+        self.spins_until.is_some()
     }
 
     /// How long to wait: until the next deadline, or the end of a rest from accepting.

@@ -206,6 +206,15 @@ impl HeadParser {
         }
     }
 
+    /// Ready for the next head behind one that is complete.
+    #[inline]
+    pub fn renew(&mut self) {
+        // A head that was recalled has not been read.
+        if self.phase != Phase::Start {
+            *self = HeadParser::new();
+        }
+    }
+
     /// Reads on. `octets` is all that has been received from the request's first octet on: the octets of an earlier call
     /// first, unchanged, then what has come since; what stands behind the head is not looked at.
     ///

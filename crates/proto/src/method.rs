@@ -24,34 +24,40 @@ pub enum Method {
     Other,
 }
 
+/// The known methods with their tokens, in the order of the enumeration.
+const KNOWN: [(Method, &str); 8] = [
+    (Method::Get, "GET"),
+    (Method::Head, "HEAD"),
+    (Method::Post, "POST"),
+    (Method::Put, "PUT"),
+    (Method::Delete, "DELETE"),
+    (Method::Options, "OPTIONS"),
+    (Method::Trace, "TRACE"),
+    (Method::Patch, "PATCH"),
+];
+
 impl Method {
     /// The method's token, `None` for [`Other`](Method::Other).
-    pub const fn token(self) -> Option<&'static str> {
-        Some(match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-            Method::Options => "OPTIONS",
-            Method::Trace => "TRACE",
-            Method::Patch => "PATCH",
-            Method::Other => return None,
-        })
+    pub fn token(self) -> Option<&'static str> {
+        KNOWN.get(self as usize).map(|(_, token)| *token)
     }
 
     /// The method that a token names. Methods are case-sensitive (RFC 9110 section 9.1).
     pub fn from_token(token: &[u8]) -> Method {
-        match token {
-            b"GET" => Method::Get,
-            b"HEAD" => Method::Head,
-            b"POST" => Method::Post,
-            b"PUT" => Method::Put,
-            b"DELETE" => Method::Delete,
-            b"OPTIONS" => Method::Options,
-            b"TRACE" => Method::Trace,
-            b"PATCH" => Method::Patch,
-            _ => Method::Other,
+        let known = KNOWN.iter().find(|(_, known)| known.as_bytes() == token);
+        known.map_or(Method::Other, |(method, _)| *method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_those_of_their_methods() {
+        for (method, token) in KNOWN {
+            assert_eq!((method.token(), Method::from_token(token.as_bytes())), (Some(token), method));
         }
+        assert_eq!((Method::Other.token(), Method::from_token(b"get")), (None, Method::Other));
     }
 }

@@ -137,6 +137,28 @@ pub(crate) fn is_folded(octets: &[u8], lower: &str) -> bool {
     octets.len() == lower.len() && octets.iter().zip(lower.bytes()).all(is)
 }
 
+/// Whether `octets` begin with `known`: a word at a time where words are aligned alike, since the machines without words of
+/// eight octets have no fast comparison of their own.
+#[inline(always)]
+pub(crate) fn start_with(octets: &[u8], known: &[u8]) -> bool {
+    if WORDS {
+        return octets.starts_with(known);
+    }
+    let Some(octets) = octets.get(..known.len()) else { return false };
+    match (bytemuck::pod_align_to(octets), bytemuck::pod_align_to(known)) {
+        ((&[], words, rest), (&[], known_words, known_rest)) => {
+            let ((fours, words), (known_fours, known_words)) = (words.as_chunks(), known_words.as_chunks());
+            let is_four = |(four, known): (&[u32; 4], &[u32; 4])| {
+                (four[0] ^ known[0]) | (four[1] ^ known[1]) | (four[2] ^ known[2]) | (four[3] ^ known[3]) == 0
+            };
+            fours.iter().zip(known_fours).all(is_four)
+                && words.iter().zip(known_words).all(|(word, known): (&u32, &u32)| word == known)
+                && rest.iter().zip(known_rest).all(|(octet, known)| octet == known)
+        }
+        _ => octets == known,
+    }
+}
+
 /// The offset of the first octet from `from` on that is not of a token, or the end of `octets`.
 #[inline(always)]
 pub fn token(octets: &[u8], from: usize) -> usize {

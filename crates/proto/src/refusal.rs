@@ -15,14 +15,17 @@ macro_rules! refusals {
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                match self { $(Refusal::$name => StatusCode::$status,)* }
+                REFUSALS[self as usize].0
             }
 
             /// What was wrong and what to do, for a person.
             pub const fn reason(self) -> &'static str {
-                match self { $(Refusal::$name => $reason,)* }
+                REFUSALS[self as usize].1
             }
         }
+
+        /// In the order of the enumeration.
+        static REFUSALS: [(StatusCode, &str); Refusal::ALL.len()] = [$((StatusCode::$status, $reason),)*];
     };
 }
 

@@ -172,6 +172,7 @@ impl<'b> HeadWriter<'b> {
         self.put(b"\r\n");
     }
 
+    #[inline(never)]
     fn put(&mut self, octets: &[u8]) {
         match self.octets.get_mut(self.length..).and_then(|free| free.get_mut(..octets.len())) {
             Some(free) if !self.full => {

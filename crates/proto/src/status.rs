@@ -9,8 +9,10 @@ macro_rules! codes {
             )*
 
             /// The reason phrase of the code's registration, empty for a code that has none here.
-            pub const fn phrase(self) -> &'static str {
-                match self.0 { $($code => $phrase,)* _ => "" }
+            pub fn phrase(self) -> &'static str {
+                // Of its line, so that it is in the image once.
+                let line = self.line().and_then(|line| line.get("HTTP/1.1 200 ".len()..line.len() - "\r\n".len()));
+                line.unwrap_or_default()
             }
 
             /// The whole status line of a code that is named here.

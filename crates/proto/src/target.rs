@@ -1,7 +1,7 @@
 //! What a request is aimed at: RFC 9112 section 3.2, RFC 3986 sections 2.1 and 3.
 
 use crate::{head::TargetForm, octets};
-use core::fmt;
+use core::{fmt, ops::Range};
 
 /// Octets of the decoded text that [`Encoded::parse`] can take at the most: no number or address is longer.
 pub const PARSED_OCTETS_MAX: usize = 64;
@@ -31,28 +31,52 @@ impl<'a> Target<'a> {
     /// ```
     #[inline]
     pub fn new(text: &'a str, form: TargetForm) -> Self {
-        let (authority, rest) = match form {
+        let octets = text.as_bytes();
+        let of = |range: Range<usize>| text.get(range).unwrap_or_default();
+        let (path_at, path_end) = match form {
             TargetForm::Asterisk => return Target { authority: None, path: text, query: None },
-            TargetForm::Origin => (None, text),
-            TargetForm::Absolute => {
-                let (authority, rest) = split_absolute(text);
-                (Some(authority), rest)
-            }
+            TargetForm::Origin | TargetForm::Absolute => path_range(octets, form),
         };
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (rest, None),
-        };
+        let authority = (form == TargetForm::Absolute).then(|| {
+            let authority = octets.get(authority_offset(octets)..path_at).unwrap_or_default();
+            let user = authority.iter().rposition(|&octet| octet == b'@').map_or(0, |at| at + 1);
+            of(path_at - authority.len() + user..path_at)
+        });
+        let query = (path_end < octets.len()).then(|| of(path_end + 1..octets.len()));
         // RFC 9110 section 4.2.3: an empty path means `/`.
-        Target { authority, path: if path.is_empty() { "/" } else { path }, query }
+        Target { authority, path: if path_at == path_end { "/" } else { of(path_at..path_end) }, query }
     }
 }
 
-/// The authority of an absolute form, without user information, and what follows it: RFC 3986 section 3.2.
-fn split_absolute(text: &str) -> (&str, &str) {
-    let hierarchy = text.split_once("://").map_or(text, |(_scheme, hierarchy)| hierarchy);
-    let (authority, rest) = hierarchy.split_at(hierarchy.find(['/', '?']).unwrap_or(hierarchy.len()));
-    (authority.rsplit_once('@').map_or(authority, |(_user, host)| host), rest)
+/// Where the authority of an absolute form begins: RFC 3986 section 3.
+fn authority_offset(target: &[u8]) -> usize {
+    target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3)
+}
+
+/// Where the path of a target begins, behind the authority of an absolute form, and where it ends: RFC 3986 section 3.
+fn path_range(target: &[u8], form: TargetForm) -> (usize, usize) {
+    let find = |from: usize, is: fn(u8) -> bool| {
+        let found = target.iter().skip(from).position(|&octet| is(octet));
+        found.map_or(target.len(), |at| from + at)
+    };
+    let start = match form {
+        TargetForm::Absolute => find(authority_offset(target), |octet| matches!(octet, b'/' | b'?')),
+        _ => 0,
+    };
+    (start, find(start, |octet| octet == b'?'))
+}
+
+/// Where the path of a target begins: behind scheme and authority of an absolute form.
+#[cold]
+pub fn path_offset(target: &[u8], form: TargetForm) -> usize {
+    path_range(target, form).0
+}
+
+/// The path of a target; empty where an absolute form has none.
+#[cold]
+pub fn path(target: &[u8], form: TargetForm) -> &[u8] {
+    let (start, end) = path_range(target, form);
+    target.get(start..end).unwrap_or_default()
 }
 
 /// Percent-encoded text as it was sent, decoded on the fly: nothing is allocated.
@@ -183,18 +207,18 @@ impl fmt::Display for Encoded<'_> {
 impl PartialEq<str> for Encoded<'_> {
     #[inline]
     fn eq(&self, other: &str) -> bool {
-        if self.plain { self.raw == other.as_bytes() } else { self.is_decoded(other) }
+        if self.plain { self.raw == other.as_bytes() } else { is_decoded(*self, other) }
     }
 }
 
-impl Encoded<'_> {
-    fn is_decoded(&self, other: &str) -> bool {
-        if self.raw == other.as_bytes() {
-            return self.is_plain();
-        }
-        // Decoding never lengthens: what is shorter than the other text cannot become it.
-        self.raw.len() >= other.len() && self.octets().eq(other.bytes().map(Ok))
+// By value: what is compared at once is never in memory.
+#[inline(never)]
+fn is_decoded(text: Encoded<'_>, other: &str) -> bool {
+    if text.raw == other.as_bytes() {
+        return text.is_plain();
     }
+    // Decoding never lengthens: what is shorter than the other text cannot become it.
+    text.raw.len() >= other.len() && text.octets().eq(other.bytes().map(Ok))
 }
 
 /// As with `str`.

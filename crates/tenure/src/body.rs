@@ -94,6 +94,7 @@ impl<'r> Reader<'r> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
+        body.fresh = false;
         loop {
             let rest = line.rest.get();
             if rest == 0 {
@@ -161,7 +162,11 @@ impl<'r> Reader<'r> {
         let mut body = line.body.try_borrow_mut().ok()?;
         let rest = line.rest.get();
         let here = self.octets.len().checked_sub(body.at)?;
-        if body.spilled || body.chunked.is_some() || rest > here as u64 || rest > body.limit || body.taken != 0 {
+        // A bound of the handler's own is no reason to copy.
+        if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
+            return None;
+        }
+        if rest > here as u64 || rest > body.limit {
             return None;
         }
         // What fits must not depend on how it came.
@@ -171,7 +176,6 @@ impl<'r> Reader<'r> {
         let from = body.at;
         let to = from + rest as usize;
         body.at = to;
-        body.taken = rest;
         line.rest.set(0);
         Some(Piece::Input(from, to))
     }
@@ -182,6 +186,7 @@ impl<'r> Reader<'r> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
+        body.fresh = false;
         loop {
             let rest = line.rest.get();
             let filled = body.filled;
@@ -255,6 +260,10 @@ impl<'r> Reader<'r> {
     }
 
     fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
+        let change = |body: &mut BodyInput| {
+            body.fresh = false;
+            change(body);
+        };
         match &mut self.lease {
             Some(body) => change(body),
             None => {
@@ -421,9 +430,15 @@ pub struct Parse<'a, 'r, T> {
 impl<T: FromText> Future for Parse<'_, '_, T> {
     type Output = Result<T, Error>;
 
-    #[inline]
+    // Where a handler has it within itself, the value stays in a register.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.whole).poll(context).map(|octets| T::from_text(octets?))
+        // No combinators: each would copy the result once more.
+        match Pin::new(&mut self.whole).poll(context) {
+            Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

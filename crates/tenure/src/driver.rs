@@ -8,6 +8,7 @@ mod port;
 mod time;
 
 use core::{
+    mem::swap,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Waker},
@@ -281,10 +282,14 @@ impl<P: Port> Driver<P> {
         self.free_lane = lane.slot;
         (lane.slot, slot.lane) = (index, number);
         self.attached += 1;
-        *lane.wire.session.borrow_mut() = slot.session.take();
+        swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
         let line = &lane.wire.line;
-        line.id.set(ConnectionId::new(self.settings.worker, index, slot.generation));
-        if let Some(socket) = &slot.socket {
+        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
+        // A lane mostly serves the connection that it served before.
+        if line.id.get() != id
+            && let Some(socket) = &slot.socket
+        {
+            line.id.set(id);
             line.peer.set(self.port.peer(socket));
         }
         line.may_wait_long.set(self.attached < self.settings.lanes_max);
@@ -339,22 +344,19 @@ impl<P: Port> Driver<P> {
     #[inline]
     fn advance(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
-        if receives {
-            let (lane, slot) = (&self.lanes[number as usize], self.table.slot_mut(index));
-            if slot.interest.receives()
-                && let Some(socket) = &mut slot.socket
-            {
-                let port = &mut self.port;
-                match lane.wire.line.receive(|space| port.receive(socket, space)) {
-                    Some(Received::Closed) => lane.wire.line.ended.set(true),
-                    Some(Received::Reset) => return self.end(index, EndReason::PeerReset, true),
-                    Some(Received::Octets(_) | Received::Blocked) | None => {}
-                }
+        let Driver { port, table, lanes, free_lane, attached, now_ms, date, dated, .. } = self;
+        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        if receives
+            && slot.interest.receives()
+            && let Some(socket) = &mut slot.socket
+        {
+            match lane.wire.line.receive(|space| port.receive(socket, space)) {
+                Some(Received::Closed) => lane.wire.line.ended.set(true),
+                Some(Received::Reset) => return self.end(index, EndReason::PeerReset, true),
+                Some(Received::Octets(_) | Received::Blocked) | None => {}
             }
         }
         loop {
-            let Driver { port, table, lanes, now_ms, date, dated, .. } = self;
-            let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
             let line = &lane.wire.line;
             line.now_ms.set(*now_ms);
             if lane.dated != *dated {
@@ -402,7 +404,23 @@ impl<P: Port> Driver<P> {
             lane.blocked = blocked;
             drop(output);
             match line.state.get() {
-                State::Between if !blocked => return self.detach(index, number),
+                State::Between if !blocked => {
+                    if line.ended.get() || line.ending.get().is_some() {
+                        return self.close_idle(index, number);
+                    }
+                    if let Some(pinned) = line.pin.take() {
+                        slot.pinned = pinned;
+                    }
+                    slot.since_ms = *now_ms;
+                    free(number, lane, slot, free_lane, attached);
+                    let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
+                    // Where nobody else has been idle since, it is there already.
+                    if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
+                        table.move_to(index, stage);
+                        self.report(index, Interest::RECEIVE);
+                    }
+                    return self.due_in(self.settings.deadlines.idle_ms);
+                }
                 State::Head if !blocked => {
                     if !self.put_away(index, number) {
                         self.hold(index, number, blocked);
@@ -456,51 +474,30 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Takes the lane from a connection that is idle again.
-    #[inline]
-    fn detach(&mut self, index: u32, number: u32) {
+    /// Ends a connection at a message boundary, where its peer has closed or it is to be closed.
+    #[cold]
+    fn close_idle(&mut self, index: u32, number: u32) {
         let line = &self.lanes[number as usize].wire.line;
         if line.ended.get() {
             return self.end(index, EndReason::PeerClosed, false);
         }
         if let Some(reason) = line.ending.get() {
             line.reason.set(reason);
-            return self.close(index, number);
         }
-        let slot = self.table.slot_mut(index);
-        if let Some(pinned) = line.pin.take() {
-            slot.pinned = pinned;
-        }
-        slot.since_ms = self.now_ms;
-        let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
-        self.table.move_to(index, stage);
-        self.report(index, Interest::RECEIVE);
-        self.free(index, number);
-        self.due_in(self.settings.deadlines.idle_ms);
+        self.close(index, number);
     }
 
     /// Takes the session back from a lane and puts the lane on top of the free ones.
-    #[inline]
     fn free(&mut self, index: u32, number: u32) {
-        let lane = &mut self.lanes[number as usize];
-        let slot = self.table.slot_mut(index);
-        slot.session = lane.wire.session.borrow_mut().take();
-        slot.lane = NONE;
-        lane.slot = self.free_lane;
-        self.free_lane = number;
-        self.attached -= 1;
+        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
+        free(number, lane, slot, &mut self.free_lane, &mut self.attached);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
         let line = &self.lanes[number as usize].wire.line;
-        if line.ended.get() {
-            self.end(index, EndReason::PeerClosed, false);
-            return true;
-        }
-        if let Some(reason) = line.ending.get() {
-            line.reason.set(reason);
-            self.close(index, number);
+        if line.ended.get() || line.ending.get().is_some() {
+            self.close_idle(index, number);
             return true;
         }
         let mut input = line.input.borrow_mut();
@@ -562,6 +559,22 @@ impl<P: Port> Driver<P> {
             pinned: slot.pinned,
         })
     }
+}
+
+/// [`Driver::free`] of what is at hand.
+#[inline(always)]
+fn free<P: Port>(
+    number: u32,
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    free_lane: &mut u32,
+    attached: &mut u32,
+) {
+    swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
+    slot.lane = NONE;
+    lane.slot = *free_lane;
+    *free_lane = number;
+    *attached -= 1;
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {

@@ -99,7 +99,7 @@ where
         if let Some(result) = responder.send_now(&mut response) {
             return result;
         }
-        responder.send(response).await
+        responder.opened.line.send_later(responder.opened.octets, &mut response).await
     }
 }
 

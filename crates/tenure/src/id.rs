@@ -21,6 +21,9 @@ impl ConnectionId {
     /// Workers of one server at the most.
     pub const WORKER_COUNT_MAX: u32 = 1 << (32 - INDEX_BITS);
 
+    /// Of no connection: no worker counts that far.
+    pub(crate) const NONE: Self = ConnectionId { place: u32::MAX, generation: u32::MAX };
+
     /// The id of a slot's connection; what exceeds the two bounds above is cut off.
     pub const fn new(worker: u32, index: u32, generation: u32) -> Self {
         ConnectionId { place: worker << INDEX_BITS | index & (Self::INDEX_COUNT_MAX - 1), generation }

@@ -2,19 +2,21 @@
 
 use core::{
     convert::Infallible,
-    fmt::Write,
-    future::{pending, poll_fn},
+    future::pending,
     marker::PhantomData,
+    mem,
     ops::Deref,
-    task::Poll,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tenure_proto::{
     chunked::ChunkedDecoder,
     framing::Framing,
-    head::{Head, HeadParser, TargetForm, Version},
+    head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
+    response::decimal,
     status::StatusCode,
 };
 
@@ -27,16 +29,15 @@ use crate::{
 };
 
 /// Pending once, so that the port sees the state.
-async fn pause() {
-    let mut paused = false;
-    poll_fn(|_| {
-        if paused {
-            return Poll::Ready(());
-        }
-        paused = true;
-        Poll::Pending
-    })
-    .await;
+struct Pause(bool);
+
+impl Future for Pause {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 /// Serves requests one after the other. It only knows message boundaries: at one with nothing unread the port may swap
@@ -65,8 +66,7 @@ where
     let mut input = line.input.borrow_mut();
     loop {
         match input.parse(&line.head_limits) {
-            Ok(true) => {
-                let (octets, head) = (input.unread(), input.head());
+            Ok(Some((octets, head))) => {
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
                 let mut request = Request::new(wire, octets, head);
@@ -93,15 +93,15 @@ where
                     (input.start, input.end) = (0, 0);
                     line.state.set(State::Between);
                     drop(input);
-                    pause().await;
+                    Pause(false).await;
                     input = line.input.borrow_mut();
                 }
             }
-            Ok(false) => {
+            Ok(None) => {
                 line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                 input.compact();
                 drop(input);
-                pause().await;
+                Pause(false).await;
                 input = line.input.borrow_mut();
             }
             Err(refusal) => {
@@ -127,7 +127,8 @@ async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: 
             observer.refused(line.id.get(), refusal);
             line.output.borrow_mut().exchange.persistent = false;
             // The rest is not waited for any more.
-            line.body.borrow_mut().lost = Some(line.reason.get());
+            let mut body = line.body.borrow_mut();
+            (body.fresh, body.lost) = (false, Some(line.reason.get()));
             refusal.into()
         }
         Order::Failed => Error::internal("a handler panicked"),
@@ -150,7 +151,7 @@ async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &
         refusal => EndReason::Protocol(refusal),
     });
     let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
-    let _ = line.respond_rest(failure).await;
+    let _ = line.send_later(b"", failure).await;
     let _ = line.close_response(observer);
 }
 
@@ -177,11 +178,8 @@ async fn conclude<S, A: Handler<S>, O: Observer>(
             line.rest_in(State::Abort).await;
         }
         if !done {
-            if line.rest.get() != 0 {
-                line.settle(octets).await;
-            }
             let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            if line.respond_rest(failure).await.is_err() {
+            if line.send_later(octets, failure).await.is_err() {
                 line.reason.set(EndReason::Aborted);
                 line.rest_in(State::Abort).await;
             }
@@ -208,13 +206,19 @@ struct Failure<'a, S, A> {
 }
 
 /// Text of which what does not fit is cut off.
-struct ErrorLine(heapless::String<192>);
+struct ErrorLine(heapless::Vec<u8, 192>);
 
-impl Write for ErrorLine {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+impl ErrorLine {
+    #[inline(never)]
+    fn put(&mut self, text: &[u8]) {
         // One octet is kept for the line's end.
         let room = self.0.capacity() - 1 - self.0.len();
-        self.0.push_str(&text[..text.floor_char_boundary(room)]).map_err(|_| core::fmt::Error)
+        let mut octets = text.len().min(room);
+        // No character is cut in two: what is left out begins with one.
+        while octets > 0 && text.get(octets).is_some_and(|octet| octet & 0xc0 == 0x80) {
+            octets -= 1;
+        }
+        let _ = self.0.extend_from_slice(text.get(..octets).unwrap_or_default());
     }
 }
 
@@ -240,14 +244,21 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut text = ErrorLine(heapless::String::new());
-        let _ = match status {
+        let mut text = ErrorLine(heapless::Vec::new());
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
             // What failed on this side is logged; the client learns that it did.
-            StatusCode::INTERNAL_SERVER_ERROR => write!(text, "{}", status.phrase()),
-            _ => write!(text, "{}", self.error),
-        };
-        let _ = text.0.push('\n');
-        reply.field("Content-Type", "text/plain").body(text.0.as_bytes())
+            text.put(status.phrase().as_bytes());
+        } else {
+            // As its `Display`, without a formatter.
+            text.put(self.error.text().as_bytes());
+            if let Some(octet) = self.error.octet() {
+                text.put(b" (octet ");
+                text.put(decimal(u64::from(octet), &mut [0; 20]));
+                text.put(b")");
+            }
+        }
+        let _ = text.0.push(b'\n');
+        reply.field("Content-Type", "text/plain").body(&text.0)
     }
 }
 
@@ -275,9 +286,9 @@ impl Line {
         self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
         body.at = head.octets as usize;
-        (body.spilled, body.exceeded) = (false, false);
-        (body.end, body.filled, body.taken) = (0, 0, 0);
-        (body.limit, body.lost, body.chunked) = (self.limits.body_octets_max, None, None);
+        if !body.fresh {
+            body.renew(self.limits.body_octets_max);
+        }
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         self.expects_continue.set(head.expects_continue && body.at == received);
         self.rest.set(match head.framing {
@@ -285,7 +296,7 @@ impl Line {
             // The greatest number stands for chunks.
             Framing::Length(octets) => octets.min(u64::MAX - 1),
             Framing::Chunked => {
-                body.chunked = Some(ChunkedDecoder::new());
+                (body.fresh, body.chunked) = (false, Some(ChunkedDecoder::new()));
                 u64::MAX
             }
         });
@@ -323,7 +334,6 @@ impl Line {
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        input.parser = HeadParser::new();
         // What is there already of the next request counts as having arrived now.
         self.arrived_ms.set(self.now_ms.get());
         self.body_waited_ms.set(0);

@@ -96,7 +96,7 @@ pub trait Declared {
     fn has(&self, method: Method) -> bool;
     /// Whether it has a handler for that method alone.
     fn has_own(&self, method: Method) -> bool;
-    fn has_extension(&self, token: &str) -> bool;
+    fn has_extension(&self, token: &[u8]) -> bool;
     fn tell(&self, tell: &mut dyn FnMut(&str));
 }
 
@@ -111,7 +111,7 @@ impl Declared for End {
         false
     }
 
-    fn has_extension(&self, _: &str) -> bool {
+    fn has_extension(&self, _: &[u8]) -> bool {
         false
     }
 
@@ -162,8 +162,8 @@ impl<H, C: Declared> Declared for On<H, C> {
         self.verb == Verb::Known(method) || self.next.has_own(method)
     }
 
-    fn has_extension(&self, token: &str) -> bool {
-        matches!(self.verb, Verb::Extension(found) if found == token) || self.next.has_extension(token)
+    fn has_extension(&self, token: &[u8]) -> bool {
+        matches!(self.verb, Verb::Extension(found) if found.as_bytes() == token) || self.next.has_extension(token)
     }
 
     fn tell(&self, tell: &mut dyn FnMut(&str)) {
@@ -193,7 +193,7 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
             Verb::Extension(token) => asked == OTHER && request.inner.token() == token.as_bytes(),
             Verb::Any => match asked {
                 // What was added for one method goes before what was added for all, in whatever order.
-                Asked::Method(method) => !self.next.has(method) && !self.next.has_extension(request.method_token()),
+                Asked::Method(method) => !self.next.has(method) && !self.next.has_extension(request.inner.token()),
                 Asked::Later => false,
             },
         };
@@ -212,7 +212,7 @@ impl<C> Methods<C> {
     {
         let twice = match verb {
             Verb::Known(method) => self.chain.has_own(method),
-            Verb::Extension(token) => self.chain.has_extension(token),
+            Verb::Extension(token) => self.chain.has_extension(token.as_bytes()),
             Verb::Any => self.chain.has(Method::Other),
         };
         assert!(!twice, "a target has two handlers for {verb:?}");

@@ -15,6 +15,10 @@ pub(crate) const PLAIN_OCTETS_MAX: usize = 99;
 /// Octets that a plain response may take, or be written over by it.
 const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
 
+/// As words are, like the output's front.
+#[repr(align(8))]
+struct Stamp([u8; STAMP_OCTETS]);
+
 /// Responses on their way out.
 pub(crate) struct Output {
     pub(crate) buffer: Buffer,
@@ -24,7 +28,7 @@ pub(crate) struct Output {
     pub(crate) end: usize,
     pub(crate) exchange: Exchange,
     /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
-    stamp: [u8; STAMP_OCTETS],
+    stamp: Stamp,
     stamp_octets: u8,
     date: Option<[u8; DATE_OCTETS]>,
     pub(crate) content_type: &'static str,
@@ -68,8 +72,7 @@ impl Exchange {
     /// Whether its head needs nothing that those of other responses do not have.
     #[inline]
     pub(crate) const fn is_plain(&self) -> bool {
-        // One comparison instead of four jumps.
-        (!self.persistent as u8 | self.http10 as u8 | self.head_only as u8 | self.begun as u8) == 0
+        self.persistent && !self.http10 && !self.head_only && !self.begun
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
@@ -81,6 +84,12 @@ impl Exchange {
     }
 }
 
+/// No octets, where there must be some: nothing is calculated for that.
+#[cold]
+fn nothing<'a>() -> &'a [u8] {
+    &[]
+}
+
 impl Output {
     pub(crate) fn new(buffer: Buffer, content_type: &'static str) -> Self {
         let mut output = Output {
@@ -88,7 +97,7 @@ impl Output {
             sent: 0,
             end: 0,
             exchange: Exchange::new(false, false, true),
-            stamp: [0; STAMP_OCTETS],
+            stamp: Stamp([0; STAMP_OCTETS]),
             stamp_octets: 0,
             date: None,
             content_type,
@@ -100,7 +109,7 @@ impl Output {
     /// Sets the date that responses tell from now on.
     pub(crate) fn stamp(&mut self, date: Option<[u8; DATE_OCTETS]>) {
         self.date = date;
-        let mut head = HeadWriter::new(&mut self.stamp, StatusCode::OK);
+        let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
         if let Some(date) = &date {
             head.date(date);
         }
@@ -121,7 +130,7 @@ impl Output {
 
     #[inline]
     pub(crate) fn pending(&self) -> &[u8] {
-        self.buffer.get(self.sent..self.end).unwrap_or_default()
+        self.buffer.get(self.sent..self.end).unwrap_or_else(nothing)
     }
 
     #[inline]
@@ -168,14 +177,16 @@ impl Output {
         if stamp == 0 || length == 0 || length > PLAIN_OCTETS_MAX {
             return false;
         }
-        // The stamp is copied whole, at a size that the compiler knows; what is behind its end is written over.
-        room[..STAMP_OCTETS].copy_from_slice(&self.stamp);
-        let mut at = stamp;
+        // The stamp is copied whole where registers are wide, at a size that the compiler knows; what is behind its end is
+        // written over.
+        let copied = if cfg!(target_pointer_width = "64") { STAMP_OCTETS } else { stamp };
+        room[..copied].copy_from_slice(&self.stamp.0[..copied]);
+        let (mut at, mut digit) = (stamp, length as u8);
         if length >= 10 {
-            room[at] = b'0' + (length / 10) as u8;
-            at += 1;
+            room[at] = b'0' + digit / 10;
+            (at, digit) = (at + 1, digit % 10);
         }
-        room[at..at + 5].copy_from_slice(&[b'0' + (length % 10) as u8, b'\r', b'\n', b'\r', b'\n']);
+        room[at..at + 5].copy_from_slice(&[b'0' + digit, b'\r', b'\n', b'\r', b'\n']);
         at += 5;
         if let Some(room) = room[at..].first_chunk_mut() {
             write(room);

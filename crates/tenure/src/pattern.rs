@@ -8,75 +8,101 @@ pub(crate) const PARAMETERS_MAX: usize = 6;
 /// Parameters of a pattern that is matched without looking at its text's segments.
 const PARTS_MAX: usize = 4;
 
-/// What a request's target has for the parameters of the patterns that it matched, the outermost first.
-#[derive(Debug, Default)]
-pub struct Parameters {
-    values: heapless::Vec<Parameter, PARAMETERS_MAX, u8>,
-    /// Where in the target what is matched begins.
-    from: u32,
+/// What a router looks at: a target from a path's `/` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'t> {
+    /// The target's octets and, in a request, those behind it, so that a whole word can be read where it ends.
+    octets: &'t [u8],
+    /// Octets of the target, path and query.
+    end: usize,
+    /// The first word of `octets`.
+    first: u64,
+    /// Something in it is percent-encoded.
+    encoded: bool,
 }
 
-impl Parameters {
+impl<'t> Sought<'t> {
+    /// The first `end` of these octets.
+    #[inline(always)]
+    pub(crate) fn new(octets: &'t [u8], end: usize, encoded: bool) -> Self {
+        Sought { octets, end, first: if WORDS { first_word(octets) } else { 0 }, encoded }
+    }
+
+    /// A path, of which nothing is known.
+    pub(crate) fn path(path: &'t [u8]) -> Self {
+        Sought::new(path, path.len(), true)
+    }
+
+    /// Path and query.
+    fn target(self) -> &'t [u8] {
+        self.octets.get(..self.end).unwrap_or_default()
+    }
+}
+
+/// What a request's target has for the parameters of the patterns that it matched, the outermost first.
+#[derive(Debug, Default)]
+pub struct Parameters<'t> {
+    values: heapless::Vec<Parameter<'t>, PARAMETERS_MAX, u8>,
+}
+
+impl<'t> Parameters<'t> {
     /// None.
     pub(crate) const fn new() -> Self {
-        Parameters { values: heapless::Vec::new(), from: 0 }
+        Parameters { values: heapless::Vec::new() }
     }
 
-    /// The same for what is matched from there on.
-    #[inline(always)]
-    pub(crate) fn from(&mut self, octets: u32) -> &mut Self {
-        self.from = octets;
-        self
-    }
-
-    /// What `target` has for the innermost parameter of that name.
+    /// What the target has for the innermost parameter of that name.
     #[inline]
-    pub(crate) fn value<'a>(&self, name: &str, target: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'t [u8]> {
         let is = |parameter: &&Parameter| parameter.name.len() == name.len() && same(parameter.name, name.as_bytes());
-        let parameter = self.values.iter().rev().find(is)?;
-        // Where there is no path, its `/` was matched that does not stand there.
-        Some(target.get(parameter.start as usize..parameter.end as usize).unwrap_or_default())
+        Some(self.values.iter().rev().find(is)?.value)
     }
 
     /// Adds one, and forgets the outermost where there is no more space.
     #[inline(always)]
-    fn add(&mut self, name: &'static [u8], start: usize, end: usize) {
-        let parameter = Parameter { name, start: self.from + start as u32, end: self.from + end as u32 };
-        if let Err(parameter) = self.values.push(parameter) {
-            self.values.remove(0);
-            let _ = self.values.push(parameter);
+    fn add(&mut self, name: &'static [u8], value: &'t [u8]) {
+        if let Err(parameter) = self.values.push(Parameter { name, value }) {
+            self.add_to_full(parameter);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_to_full(&mut self, parameter: Parameter<'t>) {
+        self.values.remove(0);
+        let _ = self.values.push(parameter);
     }
 }
 
 /// What a target has for one parameter.
 #[derive(Clone, Copy, Debug)]
-struct Parameter {
+struct Parameter<'t> {
     name: &'static [u8],
-    start: u32,
-    end: u32,
+    value: &'t [u8],
 }
 
 /// A route's pattern: literal segments, `{name}` for one segment, `{*rest}` for all that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     text: &'static str,
-    /// What stands up to the end of each parameter, in order.
+    /// Where its parameters stand, in order.
     parts: [Part; PARTS_MAX],
     /// How many there are; [`SLOW`]: they do not say it all.
     count: u8,
+    /// The first octets before any parameter as a word, and which of the word's bits they are.
+    first: [u64; 2 * WORDS as usize],
 }
 
 /// No count of parts.
 const SLOW: u8 = u8::MAX;
 
-/// A literal run of a pattern's text and the parameter behind it.
+/// Where in a pattern's text a parameter stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Part {
-    /// Octets of the run.
-    literal: u8,
-    /// Octets of the parameter with its braces.
-    parameter: u8,
+    /// The first octet of its name, behind the brace.
+    name_at: u8,
+    /// Behind its closing brace.
+    end: u8,
 }
 
 impl Pattern {
@@ -103,107 +129,163 @@ impl Pattern {
         }
         assert!(count <= PARAMETERS_MAX, "the route {text:?} has more than {PARAMETERS_MAX} parameters");
         let (parts, count) = parts(text).unwrap_or(([Part::default(); PARTS_MAX], SLOW));
-        Pattern { text, parts, count }
+        let literal = &text.as_bytes()[..text.find('{').unwrap_or(text.len()).min(8)];
+        let first = core::array::from_fn(|number| match number {
+            0 => first_word(literal),
+            _ => u64::MAX >> (64 - 8 * literal.len()),
+        });
+        Pattern { text, parts, count, first }
     }
 
     pub(crate) fn text(self) -> &'static str {
         self.text
     }
 
-    /// Whether `target`, from a path's `/` on, is this pattern up to its query; `found` has what it has for the parameters
-    /// then. Segments are compared decoded; `encoded`: something in it is percent-encoded.
+    /// Whether what is sought is this pattern up to its query; `found` has what it has for the parameters then. Segments are
+    /// compared decoded.
     #[inline(always)]
-    pub(crate) fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
-        if self.count != 0 || encoded {
-            return self.matches_with_parameters(target, encoded, found);
+    pub(crate) fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
+        if !self.begins(sought) {
+            return false;
         }
-        match target.split_at_checked(self.text.len()) {
-            Some((path, [] | [b'?', ..])) => same(path, self.text.as_bytes()),
-            _ => false,
+        if self.count != 0 || sought.encoded {
+            return self.matches_with_parameters(sought, found).is_some();
         }
+        let length = self.text.len();
+        let ends = sought.end == length || sought.end > length && sought.octets.get(length) == Some(&b'?');
+        ends && (WORDS && length <= 8 || self.is_text(sought))
+    }
+
+    /// Whether what is sought may be this pattern, by its first word.
+    #[inline(always)]
+    fn begins(&self, sought: &Sought<'_>) -> bool {
+        match *self.first.as_slice() {
+            [first, bits] => (sought.first ^ first) & bits == 0 || sought.encoded,
+            _ => true,
+        }
+    }
+
+    /// Whether what is sought begins with this pattern's text.
+    #[inline(never)]
+    fn is_text(&self, sought: &Sought<'_>) -> bool {
+        sought.octets.starts_with(self.text.as_bytes())
     }
 
     #[inline(never)]
-    fn matches_with_parameters(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
-        let known = found.values.len();
-        let matched = match self.walk(target, encoded, found) {
-            Walked::Behind(at) => matches!(target.get(at), None | Some(b'?')),
-            Walked::Elsewhere => false,
-            Walked::Unclear => {
-                found.values.truncate(known);
-                self.consumed(target, false, found).is_some()
-            }
-        };
-        if !matched {
-            found.values.truncate(known);
-        }
-        matched
+    fn matches_with_parameters<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
+        self.walk(false, sought, found)
     }
 
-    /// Octets of `target` that this pattern takes as a prefix of whole segments; otherwise as
+    /// Octets of what is sought that this pattern takes as a prefix of whole segments; otherwise as
     /// [`matches`](Pattern::matches).
-    pub(crate) fn prefix(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> Option<usize> {
-        let known = found.values.len();
+    pub(crate) fn prefix<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // A prefix's last `/` stands for nothing, which the long way knows.
-        let walked = match self.walk(target, encoded || self.text.ends_with('/'), found) {
-            Walked::Behind(at) => matches!(target.get(at), None | Some(b'?' | b'/')).then_some(at),
-            Walked::Elsewhere => None,
-            Walked::Unclear => {
-                found.values.truncate(known);
-                self.consumed(target, true, found)
+        if sought.encoded || self.text.ends_with('/') {
+            return self.consumed(sought, true, found);
+        }
+        match self.count {
+            _ if !self.begins(sought) => None,
+            0 => self.tail(0, 0, true, sought),
+            _ => self.walk(true, sought, found),
+        }
+    }
+
+    /// Goes along a target whose first word is the pattern's. Returns how far the whole pattern reaches.
+    #[inline(always)]
+    fn walk<'t>(&self, prefix: bool, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
+        // What most are: a short value behind a short literal. Whatever else is left to another, so nothing is kept for later.
+        let (text, octets, [part, ..]) = (self.text.as_bytes(), sought.octets, self.parts);
+        let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
+        let at = name_at.wrapping_sub(1);
+        let word = octets.get(at..).and_then(<[u8]>::first_chunk::<8>).filter(|_| WORDS && at <= 16 && !sought.encoded);
+        let Some(word) = word else { return self.walk_from(0, 0, prefix, sought, found) };
+        // What stands in the first word has been compared.
+        if at > 8 && octets.get(at - 8..at) != text.get(at - 8..at) {
+            return None;
+        }
+        let octets = u64::from_le_bytes(*word);
+        let length = before_stop(octets).min(sought.end.checked_sub(at)?);
+        if matches!(length, 0 | 8..) || octets as u8 == b'.' {
+            return self.walk_from(0, 0, prefix, sought, found);
+        }
+        let parameter = Parameter { name: text.get(name_at..end - 1)?, value: &word[..length] };
+        if found.values.push(parameter).is_err() {
+            return self.walk_from(0, 0, prefix, sought, found);
+        }
+        let at = at + length;
+        if self.count == 1 && end == text.len() && at == sought.end {
+            return Some(at);
+        }
+        self.walk_from(1, at, prefix, sought, found)
+    }
+
+    /// The same from the parameter of that number on, up to which it has been compared: `at` in the target.
+    #[inline(never)]
+    fn walk_from<'t>(
+        &self,
+        number: usize,
+        mut at: usize,
+        prefix: bool,
+        sought: &Sought<'t>,
+        found: &mut Parameters<'t>,
+    ) -> Option<usize> {
+        if sought.encoded || self.count == SLOW {
+            return self.consumed(sought, prefix, found);
+        }
+        let known = found.values.len() - number;
+        let walked = self.parts.get(..usize::from(self.count)).and_then(|parts| {
+            let mut from = number.checked_sub(1).and_then(|before| parts.get(before)).map_or(0, |part| part.end.into());
+            for part in parts.get(number..)? {
+                let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
+                // Without the brace.
+                let literal = name_at - 1 - from;
+                if !same_at(sought.octets, at, self.text.as_bytes(), from, literal) {
+                    return None;
+                }
+                at += literal;
+                let (left, rest) = (sought.end.checked_sub(at)?, sought.octets.get(at..)?);
+                let value = rest.get(..segment(rest, left))?;
+                if value.is_empty() || value[0] == b'.' && str::from_utf8(value).is_ok_and(is_dot_segment) {
+                    return None;
+                }
+                found.add(self.text.as_bytes().get(name_at..end - 1)?, value);
+                (at, from) = (at + value.len(), end);
             }
-        };
+            self.tail(at, from, prefix, sought)
+        });
         if walked.is_none() {
             found.values.truncate(known);
         }
         walked
     }
 
-    /// Goes along a target in which nothing is encoded.
+    /// Goes along what stands behind all parameters, in the text from there on.
     #[inline(always)]
-    fn walk(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> Walked {
-        if self.count == SLOW || encoded {
-            return Walked::Unclear;
-        }
-        // Both from where they have been compared on.
-        let (mut text, mut rest) = (self.text.as_bytes(), target);
-        for part in self.parts.iter().take(usize::from(self.count)) {
-            let literal = usize::from(part.literal);
-            let (Some((literal, behind)), Some((octets, value))) =
-                (text.split_at_checked(literal), rest.split_at_checked(literal))
-            else {
-                return Walked::Elsewhere;
-            };
-            if !same(octets, literal) {
-                return Walked::Elsewhere;
-            }
-            let length = value.iter().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(value.len());
-            match value.first() {
-                _ if length == 0 => return Walked::Elsewhere,
-                // It may be a segment that must not match.
-                Some(b'.') => return Walked::Unclear,
-                _ => {}
-            }
-            let start = target.len() - value.len();
-            rest = &value[length..];
-            let Some(([b'{', name @ .., b'}'], behind)) = behind.split_at_checked(usize::from(part.parameter)) else {
-                return Walked::Elsewhere;
-            };
-            text = behind;
-            found.add(name, start, start + length);
-        }
-        let at = target.len() - rest.len();
+    fn tail(&self, at: usize, from: usize, prefix: bool, sought: &Sought<'_>) -> Option<usize> {
+        let length = self.text.len() - from;
         // Most end with a parameter.
-        match rest.get(..text.len()) {
-            _ if text.is_empty() => Walked::Behind(at),
-            Some(octets) if same(octets, text) => Walked::Behind(at + text.len()),
-            _ => Walked::Elsewhere,
+        if length != 0 && !same_at(sought.octets, at, self.text.as_bytes(), from, length) {
+            return None;
         }
+        let end = at + length;
+        let next = || sought.octets.get(end).is_some_and(|&octet| octet == b'?' || prefix && octet == b'/');
+        (end == sought.end || end < sought.end && next()).then_some(end)
     }
 
+    /// The same for any target and any pattern, segment by segment.
+    #[cold]
     #[inline(never)]
-    fn consumed(&self, target: &[u8], prefix: bool, found: &mut Parameters) -> Option<usize> {
-        let path = str::from_utf8(path_of(target)).ok()?;
+    fn consumed<'t>(&self, sought: &Sought<'t>, prefix: bool, found: &mut Parameters<'t>) -> Option<usize> {
+        let known = found.values.len();
+        let consumed = self.segments(sought, prefix, found);
+        if consumed.is_none() {
+            found.values.truncate(known);
+        }
+        consumed
+    }
+
+    fn segments<'t>(&self, sought: &Sought<'t>, prefix: bool, found: &mut Parameters<'t>) -> Option<usize> {
+        let path = str::from_utf8(path_of(sought.target())).ok()?;
         let mut at = 0;
         // A prefix's last `/` stands for nothing.
         let text = if prefix { self.text.strip_suffix('/').unwrap_or(self.text) } else { self.text };
@@ -211,14 +293,14 @@ impl Pattern {
             let rest = path.get(at..)?.strip_prefix('/')?;
             if let Some(name) = parameter(segment) {
                 if let Some(name) = name.strip_prefix('*') {
-                    found.add(name.as_bytes(), at + 1, path.len());
+                    found.add(name.as_bytes(), rest.as_bytes());
                     return (!rest.split('/').any(is_dot_segment)).then_some(path.len());
                 }
                 let value = first_segment(rest);
                 if value.is_empty() || is_dot_segment(value) {
                     return None;
                 }
-                found.add(name.as_bytes(), at + 1, at + 1 + value.len());
+                found.add(name.as_bytes(), value.as_bytes());
                 at += 1 + value.len();
             } else {
                 let value = first_segment(rest);
@@ -232,27 +314,66 @@ impl Pattern {
     }
 }
 
-/// How far a pattern reaches into a target.
-enum Walked {
-    /// To there, all of it.
-    Behind(usize),
-    /// It is another target's.
-    Elsewhere,
-    /// It must be looked at segment by segment.
-    Unclear,
-}
-
 /// The parts of a pattern; `None` where a parameter takes many segments, or there is too much of something.
 fn parts(text: &str) -> Option<([Part; PARTS_MAX], u8)> {
-    let (mut parts, mut count) = ([Part::default(); PARTS_MAX], 0);
-    let mut rest = text;
-    while let Some((literal, behind)) = rest.split_once('{') {
-        let (name, behind) = behind.split_once('}')?;
-        let parameter = u8::try_from(name.len() + 2).ok().filter(|_| !name.starts_with('*'))?;
-        *parts.get_mut(count)? = Part { literal: u8::try_from(literal.len()).ok()?, parameter };
-        (rest, count) = (behind, count + 1);
+    let (mut parts, mut count, mut at) = ([Part::default(); PARTS_MAX], 0, 0);
+    while let Some((literal, behind)) = text.get(at..)?.split_once('{') {
+        let (name, _) = behind.split_once('}').filter(|_| !behind.starts_with('*'))?;
+        let name_at = at + literal.len() + 1;
+        at = name_at + name.len() + 1;
+        *parts.get_mut(count)? = Part { name_at: u8::try_from(name_at).ok()?, end: u8::try_from(at).ok()? };
+        count += 1;
     }
     Some((parts, count as u8))
+}
+
+/// Whether words of eight octets pay: they don't where a register holds four.
+const WORDS: bool = cfg!(target_pointer_width = "64");
+
+/// The first eight octets, the first one lowest; what there is not, zero.
+#[inline(always)]
+fn first_word(octets: &[u8]) -> u64 {
+    octets.first_chunk().map_or_else(
+        || octets.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)),
+        |word| u64::from_le_bytes(*word),
+    )
+}
+
+/// Octets of a word of ASCII before its first slash or question mark, eight where it has none.
+#[inline(always)]
+fn before_stop(word: u64) -> usize {
+    const fn each(octet: u8) -> u64 {
+        u64::from_le_bytes([octet; 8])
+    }
+    // The two differ by one bit. What is marked first is one of them.
+    let rest = (word | each(b'/' ^ b'?')) ^ each(b'/' | b'?');
+    let stops = rest.wrapping_sub(each(1)) & each(0x80);
+    (stops.trailing_zeros() / 8) as usize
+}
+
+/// Octets of the segment at the front of what is `left` of a target.
+fn segment(octets: &[u8], left: usize) -> usize {
+    let mut length = 0;
+    while WORDS && let Some(word) = octets.get(length..).and_then(<[u8]>::first_chunk) {
+        let before = before_stop(u64::from_le_bytes(*word));
+        length += before;
+        if before < 8 || length >= left {
+            return left.min(length);
+        }
+    }
+    while length < left && octets.get(length).is_some_and(|octet| !matches!(octet, b'/' | b'?')) {
+        length += 1;
+    }
+    length
+}
+
+/// Whether both have the same octets from there on, as many as that.
+#[inline(always)]
+fn same_at(octets: &[u8], at: usize, text: &[u8], from: usize, length: usize) -> bool {
+    match (octets.get(at..at + length), text.get(from..from + length)) {
+        (Some(octets), Some(text)) => same(octets, text),
+        _ => false,
+    }
 }
 
 /// Whether two texts of the same length are the same: for short ones, of which most differ soon.
@@ -263,7 +384,7 @@ fn same(octets: &[u8], text: &[u8]) -> bool {
         octets.first_chunk::<OCTETS>() == text.first_chunk() && octets.last_chunk::<OCTETS>() == text.last_chunk()
     }
     match text.len() {
-        _ if cfg!(not(target_pointer_width = "64")) => octets == text,
+        _ if !WORDS => octets == text,
         0..=3 => octets.iter().zip(text).all(|(octet, other)| octet == other),
         4..=8 => ends::<4>(octets, text),
         9..=16 => ends::<8>(octets, text),
@@ -295,12 +416,16 @@ pub(crate) fn routed_path(target: &[u8]) -> &[u8] {
 mod tests {
     extern crate std;
 
-    use super::{PARAMETERS_MAX, Parameters, Pattern};
+    use super::{PARAMETERS_MAX, Parameters, Pattern, Sought};
+
+    fn sought(target: &str, encoded: bool) -> Sought<'_> {
+        Sought::new(target.as_bytes(), target.len(), encoded)
+    }
 
     fn matches(pattern: &str, target: &str, encoded: bool) -> bool {
         // Tests live as long as their patterns.
         let pattern = Pattern::new(std::boxed::Box::leak(pattern.into()));
-        pattern.matches(target.as_bytes(), encoded, &mut Parameters::new())
+        pattern.matches(&sought(target, encoded), &mut Parameters::new())
     }
 
     #[test]
@@ -360,8 +485,8 @@ mod tests {
             let short = (!target.contains('%')).then_some(false);
             for encoded in short.into_iter().chain([true]) {
                 let mut found = Parameters::new();
-                assert!(Pattern::new(pattern).matches(target.as_bytes(), encoded, &mut found), "{pattern} {target}");
-                let value = found.value(name, target.as_bytes());
+                assert!(Pattern::new(pattern).matches(&sought(target, encoded), &mut found), "{pattern} {target}");
+                let value = found.value(name);
                 assert_eq!(value, wanted.map(str::as_bytes), "{pattern} {target} {name}");
             }
         }
@@ -372,39 +497,63 @@ mod tests {
     fn no_more_parameters_than_there_is_room_for() {
         let mut found = Parameters::new();
         for number in 1..4 {
-            assert!(!Pattern::new("/{x}/{y}/z").matches(b"/1/2/3", false, &mut found));
-            assert!(!Pattern::new("/{x}/{y}/z").matches(b"/1/2/3", true, &mut found));
-            assert!(Pattern::new("/{a}/{b}/{c}/z").matches(b"/1/2/3/z", false, &mut found));
+            assert!(!Pattern::new("/{x}/{y}/z").matches(&sought("/1/2/3", false), &mut found));
+            assert!(!Pattern::new("/{x}/{y}/z").matches(&sought("/1/2/3", true), &mut found));
+            assert!(Pattern::new("/{a}/{b}/{c}/z").matches(&sought("/1/2/3/z", false), &mut found));
             assert_eq!(found.values.len(), PARAMETERS_MAX.min(3 * number));
         }
-        assert_eq!(found.value("a", b"/1/2/3/z"), Some(&b"1"[..]));
+        assert_eq!(found.value("a"), Some(&b"1"[..]));
     }
 
     /// The short way and the long way decide the same.
     #[test]
     fn both_ways_agree() {
-        let patterns = ["/", "/a", "/a/", "/{x}", "/{x}/", "/{x}/b", "/a/{x}/b/{y}", "/{x}/{y}", "/{*x}", "/a/{*x}"];
+        const BEHIND: &str = " HTTP/1.1\r\n";
+        let patterns = [
+            "/",
+            "/a",
+            "/a/",
+            "/a HTTP",
+            "/ab/ab/ab",
+            "/ab/ab/ab/a",
+            "/{x}",
+            "/{x}/",
+            "/{x}/b",
+            "/a/{x}/b/{y}",
+            "/{x}/{y}",
+            "/abaabaaba/{x}",
+            "/{*x}",
+            "/a/{*x}",
+        ];
         let pieces = ["/", "a", "b", ".", "?", ".."];
         let mut matched = 0;
         for pattern in patterns.map(Pattern::new) {
             // Every target of up to five pieces.
             for number in 0..pieces.len().pow(5) {
-                let (mut rest, mut target) = (number, heapless::String::<16>::new());
+                let (mut rest, mut target) = (number, heapless::String::<32>::new());
                 let _ = target.push('/');
                 for _ in 0..5 {
                     let _ = target.push_str(pieces[rest % pieces.len()]);
                     rest /= pieces.len();
                 }
-                let target = target.as_bytes();
-                let [mut short, mut long] = [Parameters::new(), Parameters::new()];
-                let is = pattern.matches(target, false, &mut short);
-                assert_eq!(is, pattern.matches(target, true, &mut long), "{pattern:?} {target:?}");
-                for name in ["x", "y"] {
-                    assert_eq!(short.value(name, target), long.value(name, target), "{pattern:?} {target:?} {name}");
-                }
+                let end = target.len();
+                let _ = target.push_str(BEHIND);
+                let octets = target.as_bytes();
+                // With what stands behind it in a request, and without.
+                let sought = [octets, &octets[..end]].map(|octets| Sought::new(octets, end, false));
+                let slow = Sought::path(&octets[..end]);
+                let mut long = Parameters::new();
+                let is = pattern.matches(&slow, &mut long);
                 matched += u32::from(is);
-                let mut prefix = |encoded| pattern.prefix(target, encoded, &mut short);
-                assert_eq!(prefix(false), prefix(true), "{pattern:?} {target:?}");
+                for sought in sought {
+                    let mut short = Parameters::new();
+                    assert_eq!(is, pattern.matches(&sought, &mut short), "{pattern:?} {target:?}");
+                    for name in ["x", "y"] {
+                        assert_eq!(short.value(name), long.value(name), "{pattern:?} {target:?} {name}");
+                    }
+                    let mut prefix = |sought| pattern.prefix(sought, &mut short);
+                    assert_eq!(prefix(&sought), prefix(&slow), "{pattern:?} {target:?}");
+                }
             }
         }
         assert!(matched > 1000, "only {matched} targets matched");
@@ -423,7 +572,7 @@ mod tests {
             ("/{v}/api", "/1/api/x?y", Some(6)),
         ] {
             for encoded in [false, true] {
-                let found = Pattern::new(pattern).prefix(target.as_bytes(), encoded, &mut Parameters::new());
+                let found = Pattern::new(pattern).prefix(&sought(target, encoded), &mut Parameters::new());
                 assert_eq!(found, wanted, "{pattern} {target}");
             }
         }

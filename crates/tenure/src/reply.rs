@@ -7,7 +7,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    output::{Exchange, Output, PLAIN_OCTETS_MAX},
+    output::{Exchange, Output},
 };
 
 /// Proof that a response is complete. Only a finished response makes one.
@@ -287,60 +287,84 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let (text, start) = decimal(negative, magnitude);
-        let Some(digits) = text.get(start..).and_then(<[u8]>::first_chunk::<TEXT_OCTETS>) else { return Outcome::Full };
-        let length = TEXT_OCTETS - start;
-        // Copied whole, at a size that the compiler knows: what is behind the digits is written over later.
-        let write = |room: &mut [u8; PLAIN_OCTETS_MAX]| room[..TEXT_OCTETS].copy_from_slice(digits);
-        if self.is_plain() && self.output.put_plain(length, write) {
+        if self.is_plain() && self.output.put_number(negative, magnitude) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        self.body_in_parts(&digits[..length])
+        self.integer_in_parts(negative, magnitude)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn integer_in_parts(&mut self, negative: bool, magnitude: u64) -> Outcome {
+        let mut text = [0; INTEGER_OCTETS_MAX];
+        let text = &mut text[..usize::from(negative) + digits(magnitude)];
+        write_decimal(text, negative, magnitude);
+        self.body_in_parts(text)
     }
 }
 
-/// Octets of a number's text at the most: a sign and 20 digits, and what makes them whole words.
-const TEXT_OCTETS: usize = 24;
-
-/// The numbers below 100 in two digits.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[b'0'; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
+impl Output {
+    /// A whole plain response of a number; `false`: there is no room.
+    #[inline(never)]
+    fn put_number(&mut self, negative: bool, magnitude: u64) -> bool {
+        // Where code counts for more than time, one way is enough.
+        if cfg!(target_pointer_width = "64") && magnitude < 10_000 && !negative {
+            let (digits, length) = short_decimal(magnitude as u32);
+            return self.put_plain(length, |room| room[..digits.len()].copy_from_slice(&digits));
+        }
+        let length = usize::from(negative) + digits(magnitude);
+        self.put_plain(length, |room| write_decimal(&mut room[..length], negative, magnitude))
     }
-    pairs
-};
+}
 
-/// A number's text, from the index on that is told up to `TEXT_OCTETS`; behind it is room for a copy of fixed size.
+/// Octets of a number's text at the most: a sign and 20 digits.
+const INTEGER_OCTETS_MAX: usize = 21;
+
+/// Decimal digits of a number.
 #[inline]
-fn decimal(negative: bool, mut number: u64) -> ([u8; 2 * TEXT_OCTETS], usize) {
-    let mut text = [0; 2 * TEXT_OCTETS];
-    let mut start = TEXT_OCTETS;
-    // Where a register has 32 bits, dividing what has 64 is a function's work. 20 digits at the most: the bounds are there
-    // for the compiler.
-    while number > u64::from(u32::MAX) && start > 13 {
-        start -= 2;
-        text[start..start + 2].copy_from_slice(&PAIRS[(number % 100) as usize]);
-        number /= 100;
+fn digits(mut number: u64) -> usize {
+    let mut digits = 1;
+    // Where a register has 32 bits, dividing what has 64 is a function's work.
+    while number > u64::from(u32::MAX) {
+        number /= 10;
+        digits += 1;
     }
     let mut number = number as u32;
-    while number >= 10 && start > 3 {
-        start -= 2;
-        text[start..start + 2].copy_from_slice(&PAIRS[number as usize % 100]);
-        number /= 100;
+    while number >= 10 {
+        number /= 10;
+        digits += 1;
     }
-    // A pair's leading zero is no digit of the number, but for a number that is 0.
-    if number > 0 || start == TEXT_OCTETS {
-        start -= 1;
-        text[start] = b'0' + number as u8;
+    digits
+}
+
+/// Fills `text` with a number whose text is as long.
+#[inline]
+fn write_decimal(text: &mut [u8], negative: bool, mut number: u64) {
+    let mut octets = text.iter_mut().rev();
+    while number > u64::from(u32::MAX)
+        && let Some(octet) = octets.next()
+    {
+        *octet = b'0' + (number % 10) as u8;
+        number /= 10;
     }
-    if negative {
-        start -= 1;
-        text[start] = b'-';
+    let mut number = number as u32;
+    for octet in octets {
+        *octet = b'0' + (number % 10) as u8;
+        number /= 10;
     }
-    (text, start)
+    if negative && let Some(sign) = text.first_mut() {
+        *sign = b'-';
+    }
+}
+
+/// The text of a number of four digits at the most, and how many it has: what most are.
+#[inline]
+fn short_decimal(number: u32) -> ([u8; 4], usize) {
+    const ZEROS: u32 = u32::from_le_bytes(*b"0000");
+    let (high, low) = (number / 100, number % 100);
+    let word = (high / 10) | (high % 10) << 8 | (low / 10) << 16 | (low % 10) << 24;
+    let zeros = usize::from(number < 1000) + usize::from(number < 100) + usize::from(number < 10);
+    (((word | ZEROS) >> (8 * zeros)).to_le_bytes(), 4 - zeros)
 }
 
 macro_rules! integers {

@@ -18,7 +18,7 @@ use tenure_proto::{
 use crate::{
     Body, ConnectionId, EndReason, RequestLine, Session,
     body::Reader,
-    pattern::Parameters,
+    pattern::{Parameters, Sought},
     wire::{Line, Wire},
 };
 
@@ -53,28 +53,22 @@ pub struct Request<'r, S> {
 pub(crate) struct Inner<'r> {
     pub(crate) reader: Reader<'r>,
     head: &'r Head,
-    /// Visible ASCII, as the head's parser has seen.
-    target: &'r [u8],
-    /// What stands before the target's path: the scheme and authority of an absolute form.
-    path_at: u32,
+    /// Where among the request's octets stands what the router at hand looks at.
+    routed_at: u32,
     /// What the route and the routers that it is nested in have found.
-    parameters: Parameters,
+    parameters: Parameters<'r>,
 }
 
 impl<'r, S> Request<'r, S> {
     #[inline]
     pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
-        let target = head.target.of(octets);
-        let path_at = if head.form == TargetForm::Absolute { path_offset(target) } else { 0 };
+        let mut routed_at = head.target.start;
+        if head.form == TargetForm::Absolute {
+            routed_at += target::path_offset(head.target.of(octets), head.form) as u32;
+        }
         Request {
             session: wire.session.borrow_mut(),
-            inner: Inner {
-                reader: Reader::new(&wire.line, octets),
-                head,
-                target,
-                path_at,
-                parameters: Parameters::new(),
-            },
+            inner: Inner { reader: Reader::new(&wire.line, octets), head, routed_at, parameters: Parameters::new() },
         }
     }
 
@@ -133,8 +127,7 @@ impl<'r, S> Request<'r, S> {
     /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the six
     /// innermost parameters).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
-        let Inner { target, parameters, .. } = &self.inner;
-        Some(Encoded::of_target(parameters.value(name, target)?, self.inner.head.encoded))
+        Some(Encoded::of_target(self.inner.parameters.value(name)?, self.inner.head.encoded))
     }
 
     /// The authority that the request is for: the absolute target's, else the Host field's.
@@ -253,35 +246,31 @@ impl<S: Session> Request<'_, S> {
 }
 
 impl<'r> Inner<'r> {
+    /// Visible ASCII, as the head's parser has seen.
     fn target(&self) -> &'r str {
-        str::from_utf8(self.target).unwrap_or_default()
+        str::from_utf8(self.head.target.of(self.reader.octets)).unwrap_or_default()
     }
 
     /// The target from where the router at hand looks at it.
-    #[inline]
-    pub(crate) fn routed(&self) -> &'r [u8] {
-        // An absolute target may have no path, and a nested router's prefix may be all of it.
-        match self.target.get(self.path_at as usize..) {
-            Some(target @ [b'/', ..]) => target,
-            _ => b"/",
+    #[inline(always)]
+    pub(crate) fn sought(&self) -> Sought<'r> {
+        let octets = self.reader.octets.get(self.routed_at as usize..);
+        match (octets, self.head.target.end.checked_sub(self.routed_at)) {
+            (Some(octets @ [b'/', ..]), Some(end)) => Sought::new(octets, end as usize, self.head.encoded),
+            // An absolute target may have no path, and a nested router's prefix may be all of it.
+            _ => Sought::new(b"/", 1, self.head.encoded),
         }
-    }
-
-    /// Whether something in the target is percent-encoded.
-    #[inline]
-    pub(crate) fn is_encoded(&self) -> bool {
-        self.head.encoded
     }
 
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
-        Target::new(self.target(), self.head.form).path.as_bytes()
+        target::path(self.head.target.of(self.reader.octets), self.head.form)
     }
 
     #[inline]
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
-        RequestLine::new(self.token(), self.target)
+        RequestLine::new(self.token(), self.head.target.of(self.reader.octets))
     }
 
     #[inline]
@@ -295,23 +284,14 @@ impl<'r> Inner<'r> {
 
     /// Lets a router find the route for what it looks at.
     #[inline(always)]
-    pub(crate) fn find(&mut self, find: impl FnOnce(&[u8], bool, &mut Parameters) -> u32) -> u32 {
-        let routed = self.routed();
-        find(routed, self.head.encoded, self.parameters.from(self.path_at))
+    pub(crate) fn find(&mut self, find: impl FnOnce(&Sought<'r>, &mut Parameters<'r>) -> u32) -> u32 {
+        find(&self.sought(), &mut self.parameters)
     }
 
     /// Goes into a nested router whose prefix takes `octets` of what is routed.
     pub(crate) fn enter(&mut self, octets: usize) {
-        self.path_at += octets as u32;
+        self.routed_at += octets as u32;
     }
-}
-
-/// Where the path begins in an absolute target.
-#[cold]
-fn path_offset(target: &[u8]) -> u32 {
-    let scheme = target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3);
-    let authority = target.iter().skip(scheme).take_while(|octet| !matches!(octet, b'/' | b'?')).count();
-    (scheme + authority) as u32
 }
 
 impl<S> fmt::Debug for Request<'_, S> {

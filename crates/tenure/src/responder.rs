@@ -77,17 +77,10 @@ impl<'r> Responder<'r> {
     ///
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
-    #[inline(never)]
     pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
-        let line = self.opened.line;
-        if line.rest.get() != 0 {
-            line.settle(self.opened.octets).await;
-        }
-        let outcome = response.respond(&mut Reply::new(&mut line.output.borrow_mut()));
-        match outcome {
-            Outcome::Sent(sent) => Ok(sent),
-            Outcome::Failed(error) => Err(error),
-            Outcome::Full => line.respond_rest(&mut response).await,
+        match self.send_now(&mut response) {
+            Some(result) => result,
+            None => self.opened.line.send_later(self.opened.octets, &mut response).await,
         }
     }
 
@@ -309,17 +302,21 @@ impl Line {
         .await;
     }
 
-    /// Asks a response again until all of it is written.
+    /// Settles what is left of the request's body, and asks a response again until all of it is written. One copy of the
+    /// code for all responses.
     #[inline(never)]
-    pub(crate) async fn respond_rest(&self, response: &mut impl IntoResponse) -> Result<Sent, Error> {
+    pub(crate) async fn send_later(&self, octets: &[u8], response: &mut dyn IntoResponse) -> Result<Sent, Error> {
+        if self.rest.get() != 0 {
+            self.settle(octets).await;
+        }
         loop {
-            self.room(usize::MAX).await;
             let outcome = response.respond(&mut Reply::new(&mut self.output.borrow_mut()));
             match outcome {
                 Outcome::Sent(sent) => return Ok(sent),
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Full => {}
             }
+            self.room(usize::MAX).await;
         }
     }
 

@@ -7,7 +7,7 @@ use tenure_proto::status::StatusCode;
 use crate::{
     Error, Request, Responder,
     handler::{Handler, Wrapped},
-    pattern::{Parameters, Pattern, routed_path},
+    pattern::{Parameters, Pattern, Sought, routed_path},
     reply::{IntoResponse, Outcome, Reply, Sent},
 };
 
@@ -88,9 +88,8 @@ pub trait Entry<S> {
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
-    /// Whether it is for `target`, path and query from where this router looks at it; `found` has its parameters then.
-    /// `encoded`: something in it is percent-encoded.
-    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool;
+    /// Whether it is for what is sought; `found` has its parameters then.
+    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool;
 
     /// Answers.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
@@ -104,9 +103,9 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
         self.pattern.text()
     }
 
-    #[inline]
-    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
-        self.handler.is_on() && self.pattern.matches(target, encoded, found)
+    #[inline(always)]
+    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
+        self.handler.is_on() && self.pattern.matches(sought, found)
     }
 
     // Not an `async fn`: a layer less for every request.
@@ -129,8 +128,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         self.prefix.text()
     }
 
-    fn matches(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> bool {
-        self.router.is_on() && self.prefix.prefix(target, encoded, found).is_some()
+    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
+        self.router.is_on() && self.prefix.prefix(sought, found).is_some()
     }
 
     fn handle<'r>(
@@ -138,9 +137,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let (routed, encoded) = (request.inner.routed(), request.inner.is_encoded());
         // What it has for parameters is known already.
-        let octets = self.prefix.prefix(routed, encoded, &mut Parameters::new()).unwrap_or_default();
+        let octets = self.prefix.prefix(&request.inner.sought(), &mut Parameters::new()).unwrap_or_default();
         request.inner.enter(octets);
         self.router.handle(request, responder)
     }
@@ -148,7 +146,7 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         let behind = self
             .prefix
-            .prefix(path, true, &mut Parameters::new())
+            .prefix(&Sought::path(path), &mut Parameters::new())
             .and_then(|octets| path.get(octets..))
             .unwrap_or_default();
         self.router.methods(routed_path(behind), tell);
@@ -159,9 +157,9 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Routes<S>: Append {
-    /// The number of the first route that is for `target`; how many there are where none is. `found` as in
+    /// The number of the first route that is for what is sought; how many there are where none is. `found` as in
     /// [`Entry::matches`].
-    fn find(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> u32;
+    fn find<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> u32;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -180,7 +178,7 @@ pub trait Routes<S>: Append {
 
 impl<S> Routes<S> for NotFound {
     #[inline]
-    fn find(&self, _: &[u8], _: bool, _: &mut Parameters) -> u32 {
+    fn find<'t>(&self, _: &Sought<'t>, _: &mut Parameters<'t>) -> u32 {
         0
     }
 
@@ -202,9 +200,9 @@ fn not_found() -> Error {
 }
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
-    #[inline]
-    fn find(&self, target: &[u8], encoded: bool, found: &mut Parameters) -> u32 {
-        if self.entry.matches(target, encoded, found) { 0 } else { self.next.find(target, encoded, found) + 1 }
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn find<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> u32 {
+        if self.entry.matches(sought, found) { 0 } else { self.next.find(sought, found) + 1 }
     }
 
     #[inline]
@@ -348,12 +346,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let number = request.inner.find(|target, encoded, found| self.routes.find(target, encoded, found));
+        let number = request.inner.find(|sought, found| self.routes.find(sought, found));
         self.routes.handle(number, request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.routes.methods(self.routes.find(path, true, &mut Parameters::new()), path, tell);
+        self.routes.methods(self.routes.find(&Sought::path(path), &mut Parameters::new()), path, tell);
     }
 }
 

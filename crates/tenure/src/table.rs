@@ -73,6 +73,12 @@ impl<S, K> Slot<S, K> {
             session: None,
         }
     }
+
+    /// Whether it is the most recent one on the list of that stage.
+    #[inline]
+    pub(crate) fn is_newest(&self, stage: Stage) -> bool {
+        self.stage == stage && self.newer == NONE
+    }
 }
 
 /// Memory for slots or lanes that grows up to a bound: a `Vec`, or a `heapless::Vec` on a board.
@@ -231,8 +237,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     /// Moves a slot to the recent end of a stage's list.
     #[inline]
     pub(crate) fn move_to(&mut self, index: u32, stage: Stage) {
-        let slot = &self.slots[index as usize];
-        if slot.stage == stage && slot.newer == NONE {
+        if self.slots[index as usize].is_newest(stage) {
             return;
         }
         self.unlink(index);

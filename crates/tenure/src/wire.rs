@@ -83,16 +83,13 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Reads on; where the head is complete, what is unread and what the head says.
     #[inline]
-    pub(crate) fn head(&self) -> &Head {
-        self.memo.head()
-    }
-
-    /// Reads on; `true`: the head is complete.
-    #[inline]
-    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<bool, Refusal> {
-        let octets = self.buffer.get(self.start..self.end).unwrap_or_default();
-        self.parser.parse_remembering(octets, limits, &mut self.memo)
+    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
+        // There always are such octets: without them nothing would be complete.
+        let Some(octets) = self.buffer.get(self.start..self.end) else { return Ok(None) };
+        let head = self.parser.parse_remembering(octets, limits, &mut self.memo)?;
+        Ok(head.map(|head| (octets, head)))
     }
 
     /// Moves what is unread to the front, so that a whole head has room.
@@ -113,10 +110,12 @@ impl Input {
 /// Octets of a request's body. They begin behind the head in the input; what comes later is received here.
 pub(crate) struct BodyInput {
     pub(crate) buffer: Buffer,
-    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
-    pub(crate) spilled: bool,
     /// The next unread octet: in the octets from the request's start on, or in `buffer`.
     pub(crate) at: usize,
+    /// What follows is as it is at a request's start: whoever may change it sets this back.
+    pub(crate) fresh: bool,
+    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
+    pub(crate) spilled: bool,
     /// Behind the last octet received in `buffer`.
     pub(crate) end: usize,
     /// Octets at the front of `buffer` that are a body being put together.
@@ -133,6 +132,15 @@ pub(crate) struct BodyInput {
 }
 
 impl BodyInput {
+    /// As it is at a request's start.
+    #[cold]
+    pub(crate) fn renew(&mut self, octets_max: u64) {
+        self.fresh = true;
+        (self.spilled, self.exceeded) = (false, false);
+        (self.end, self.filled, self.taken) = (0, 0, 0);
+        (self.limit, self.lost, self.chunked) = (octets_max, None, None);
+    }
+
     /// Why nothing more can be had of it, if that is so.
     pub(crate) fn broken(&self) -> Option<Error> {
         match self.lost? {
@@ -228,8 +236,9 @@ impl<S> Wire<S> {
                 }),
                 body: RefCell::new(BodyInput {
                     buffer: body,
-                    spilled: false,
                     at: 0,
+                    fresh: true,
+                    spilled: false,
                     end: 0,
                     filled: 0,
                     chunked: None,
@@ -251,7 +260,7 @@ impl<S> Wire<S> {
                 settling: Cell::new(false),
                 rest_overdue: Cell::new(false),
                 reason: Cell::new(EndReason::PeerClosed),
-                id: Cell::new(ConnectionId::new(0, 0, 0)),
+                id: Cell::new(ConnectionId::NONE),
                 peer: Cell::new(Peer::Unknown),
                 now_ms: Cell::new(0),
                 arrived_ms: Cell::new(0),

@@ -69,6 +69,10 @@ fn numbers_and_truth() {
     assert_eq!(answered(|| u64::MAX), plain("18446744073709551615"));
     assert_eq!(answered(|| -1_isize), plain("-1"));
     assert_eq!(answered(|| 10_usize), plain("10"));
+    for number in [0, 1, 9, 10, 11, 99, 100, 101, 110, 999, 1_000, 1_001, 9_999, 10_000, 10_001, 65_535, 65_536] {
+        assert_eq!(answered(move || number), plain(&number.to_string()));
+        assert_eq!(answered(move || -number), plain(&(-number).to_string()));
+    }
     assert_eq!(answered(|| true), plain("true"));
     assert_eq!(answered(|| false), plain("false"));
 }

@@ -21,16 +21,22 @@ static BUSY_INSTRUCTIONS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 // SAFETY: the executor looks for it, and there is one.
 #[unsafe(export_name = "__pender")]
 fn woken(_: *mut ()) {
+    wake();
+}
+
+/// Lets tasks be polled once more, and what `run` was given be called before.
+pub(crate) fn wake() {
     WOKEN.store(true, Ordering::Release);
 }
 
-/// Runs what `start` spawns.
-pub(crate) fn run(start: impl FnOnce(Spawner)) -> ! {
+/// Runs what `start` spawns. What that returns is called before tasks are polled: after interrupts, that is.
+pub(crate) fn run<F: FnMut()>(start: impl FnOnce(Spawner) -> F) -> ! {
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     let executor = EXECUTOR.init_with(|| Executor::new(core::ptr::null_mut()));
-    start(executor.spawner());
+    let mut before = start(executor.spawner());
     let mut from = riscv::register::minstret::read64();
     loop {
+        before();
         // SAFETY: it is polled here alone, from one context, and `woken` only sets a mark.
         unsafe { executor.poll() };
         critical_section::with(|section| {

@@ -33,9 +33,11 @@ pub fn run<const SOCKETS: usize>(
             gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
             dns_servers: heapless::Vec::new(),
         });
+        let after_interrupts = nic.after_interrupts();
         let (stack, runner) = embassy_net::new(nic, config, resources, machine::time());
         spawner.spawn(network(runner).expect("one network task"));
         start(spawner, stack);
+        after_interrupts
     })
 }
 

@@ -117,16 +117,21 @@ pub(crate) fn enable_device(slot: usize) {
     unsafe { riscv::register::mie::set_mext() };
 }
 
-/// Acknowledges the interrupt that has come, both the board's and the device's.
-pub(crate) fn acknowledge_device() {
+/// Acknowledges the interrupt that has come, both the board's and the device's. Returns whether the device's configuration
+/// has changed, its link that is.
+pub(crate) fn acknowledge_device() -> bool {
+    const CONFIGURATION: u32 = 2;
     let number = read(PLIC_CLAIM);
+    let mut status = 0;
     if (1..=SLOTS).contains(&(number as usize)) {
         let device = VIRTIO + (number as usize - 1) * VIRTIO_STRIDE;
-        write(device + VIRTIO_INTERRUPT_ACKNOWLEDGE, read(device + VIRTIO_INTERRUPT_STATUS));
+        status = read(device + VIRTIO_INTERRUPT_STATUS);
+        write(device + VIRTIO_INTERRUPT_ACKNOWLEDGE, status);
     }
     if number != 0 {
         write(PLIC_CLAIM, number);
     }
+    status & CONFIGURATION != 0
 }
 
 /// The device in that slot, where there is one.

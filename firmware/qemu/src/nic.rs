@@ -5,13 +5,17 @@ use core::{cell::RefCell, task::Context};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
+use portable_atomic::{AtomicBool, Ordering};
 use static_cell::{ConstStaticCell, StaticCell};
 use virtio_drivers::{
     device::net::VirtIONetRaw,
     transport::{DeviceType, Transport, mmio::MmioTransport},
 };
 
-use crate::machine::{self, Memory};
+use crate::{
+    executor,
+    machine::{self, Memory},
+};
 
 /// Frames that the device can have each way at once: as many as its queues have entries for.
 const FRAMES: usize = 16;
@@ -21,10 +25,16 @@ const FRAME_OCTETS: usize = 1_536;
 
 static WAKER: AtomicWaker = AtomicWaker::new();
 
+/// The device has interrupted since its queues were looked at last.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 #[riscv_rt::core_interrupt(riscv::interrupt::Interrupt::MachineExternal)]
 fn external() {
-    machine::acknowledge_device();
-    WAKER.wake();
+    if machine::acknowledge_device() {
+        WAKER.wake();
+    }
+    INTERRUPTED.store(true, Ordering::Release);
+    executor::wake();
 }
 
 #[derive(Clone, Copy)]
@@ -74,6 +84,23 @@ pub(crate) fn find() -> Option<Nic> {
     }
     machine::enable_device(slot);
     Some(Nic(device))
+}
+
+impl Nic {
+    /// What is to be called after interrupts: it wakes the network's task where there is something to do for it. That a frame
+    /// has been sent is nothing, unless there was no room for another.
+    pub(crate) fn after_interrupts(&self) -> impl FnMut() + use<> {
+        let device = self.0;
+        move || {
+            if INTERRUPTED.load(Ordering::Acquire) {
+                INTERRUPTED.store(false, Ordering::Release);
+                let device = &mut *device.borrow_mut();
+                if device.free == 0 || device.raw.poll_receive().is_some() {
+                    WAKER.wake();
+                }
+            }
+        }
+    }
 }
 
 impl Device {

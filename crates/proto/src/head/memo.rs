@@ -3,8 +3,8 @@
 use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
 use crate::{octets, refusal::Refusal};
 
-/// Octets of a head that are remembered at the most; none where memory is scarce.
-const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
+/// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
+const OCTETS: usize = if octets::WORDS { 512 } else { 192 };
 
 /// A head that was accepted, and what it says.
 ///
@@ -13,7 +13,7 @@ const OCTETS: usize = if octets::WORDS { 512 } else { 0 };
 /// usual request line: comparing takes the place of reading.
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
-    octets: [u8; OCTETS],
+    octets: Aligned,
     /// Octets of the head with its empty line.
     length: usize,
     /// Where its field section begins.
@@ -22,11 +22,15 @@ pub struct HeadMemo {
     head: Option<Head>,
     /// What the last head said, where it was another one.
     other: Head,
-    is_other: bool,
     body: Body,
     seen: u8,
     content_length: u64,
 }
+
+/// As words are.
+#[derive(Clone, Debug)]
+#[repr(align(8))]
+struct Aligned([u8; OCTETS]);
 
 impl Default for HeadMemo {
     fn default() -> Self {
@@ -38,60 +42,67 @@ impl HeadMemo {
     /// A memo of nothing.
     pub const fn new() -> Self {
         HeadMemo {
-            octets: [0; OCTETS],
+            octets: Aligned([0; OCTETS]),
             length: 0,
             fields: 0,
             head: None,
             other: Head::NONE,
-            is_other: true,
             body: Body::Nothing,
             seen: 0,
             content_length: 0,
         }
     }
 
-    /// The last head that was read whole.
-    #[inline]
-    pub const fn head(&self) -> &Head {
-        match &self.head {
-            Some(head) if !self.is_other => head,
-            _ => &self.other,
-        }
+    /// Takes note of a head that is not the one that is remembered.
+    fn note(&mut self, head: Head) -> &Head {
+        self.other = head;
+        &self.other
     }
 
-    /// Takes note of a head that is not the one that is remembered.
-    fn note(&mut self, head: Head) {
-        (self.other, self.is_other) = (head, true);
+    /// Remembers a head at the front of `octets` whose field section begins at `fields`, if there is room.
+    #[inline]
+    fn remember(&mut self, octets: &[u8], fields: usize, head: Head) -> bool {
+        if let Some(whole) = octets.get(..head.octets as usize)
+            && let Some(room) = self.octets.0.get_mut(..whole.len())
+            // With a lone LF at its end it would not say the same everywhere.
+            && whole.ends_with(b"\r\n\r\n")
+        {
+            room.copy_from_slice(whole);
+            (self.length, self.fields, self.head) = (whole.len(), fields, Some(head));
+            return true;
+        }
+        self.note(head);
+        false
     }
 
     /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
     fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.head.is_some() && self.octets.get(from..self.length).is_some_and(|known| octets.starts_with(known))
+        self.head.is_some()
+            && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
     }
 }
 
 impl HeadParser {
-    /// The same as [`parse`](HeadParser::parse), faster where the head is the one before, or its fields are. `true`: it is
-    /// complete, see [`HeadMemo::head`]. To be called with the same limits each time.
+    /// The same as [`parse`](HeadParser::parse), faster where the head is the one before, or its fields are. To be called
+    /// with the same limits each time. Behind a complete head the parser is a new one.
     ///
     /// # Errors
     /// As [`parse`](HeadParser::parse).
     #[inline]
-    pub fn parse_remembering(
+    pub fn parse_remembering<'m>(
         &mut self,
         octets: &[u8],
         limits: &HeadLimits,
-        memo: &mut HeadMemo,
-    ) -> Result<bool, Refusal> {
+        memo: &'m mut HeadMemo,
+    ) -> Result<Option<&'m Head>, Refusal> {
         if self.phase != Phase::Start {
             return self.parse_anew(octets, limits, memo);
         }
         // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
         let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
         if memo.knows(0, bounded) {
-            memo.is_other = false;
-            return Ok(true);
+            return Ok(memo.head.as_ref());
         }
         self.parse_and_remember(octets, bounded, limits, memo)
     }
@@ -99,20 +110,31 @@ impl HeadParser {
     /// Reads on without a look at what is remembered, and without remembering more than what the head said.
     #[cold]
     #[inline(never)]
-    fn parse_anew(&mut self, octets: &[u8], limits: &HeadLimits, memo: &mut HeadMemo) -> Result<bool, Refusal> {
-        let Some(head) = self.parse(octets, limits)? else { return Ok(false) };
-        memo.note(head);
-        Ok(true)
+    fn parse_anew<'m>(
+        &mut self,
+        octets: &[u8],
+        limits: &HeadLimits,
+        memo: &'m mut HeadMemo,
+    ) -> Result<Option<&'m Head>, Refusal> {
+        let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
+        self.renew();
+        Ok(Some(memo.note(head)))
     }
 
     #[inline(never)]
-    fn parse_and_remember(
+    fn parse_and_remember<'m>(
         &mut self,
         octets: &[u8],
         bounded: &[u8],
         limits: &HeadLimits,
-        memo: &mut HeadMemo,
-    ) -> Result<bool, Refusal> {
+        memo: &'m mut HeadMemo,
+    ) -> Result<Option<&'m Head>, Refusal> {
+        if !octets::WORDS {
+            // Without words a usual line is read like any other.
+            let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
+            self.renew();
+            return Ok(if memo.remember(octets, 0, head) { memo.head.as_ref() } else { Some(&memo.other) });
+        }
         if !self.usual_line(bounded, limits) {
             return self.parse_anew(octets, limits, memo);
         }
@@ -121,23 +143,19 @@ impl HeadParser {
         if memo.knows(memo.fields, section) {
             (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
             let end = start + memo.length - memo.fields;
-            memo.note(self.head(&End { empty_line: end - 2, octets: end })?);
-            return Ok(true);
+            let head = self.head(&End { empty_line: end - 2, octets: end })?;
+            self.renew();
+            return Ok(Some(memo.note(head)));
         }
         let end = self.field_section(bounded, limits.tolerate_lone_lf);
-        let Some(head) = self.outcome(end, octets, limits)? else { return Ok(false) };
-        if let Some(whole) = octets.get(..head.octets as usize)
-            && let Some(room) = memo.octets.get_mut(..whole.len())
-            // With a lone LF at its end it would not say the same everywhere.
-            && whole.ends_with(b"\r\n\r\n")
-        {
-            room.copy_from_slice(whole);
-            (memo.length, memo.fields, memo.head, memo.is_other) = (whole.len(), start, Some(head), false);
+        let Some(head) = self.outcome(end, octets, limits)? else { return Ok(None) };
+        if memo.remember(octets, start, head) {
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
-        } else {
-            memo.note(head);
+            self.renew();
+            return Ok(memo.head.as_ref());
         }
-        Ok(true)
+        self.renew();
+        Ok(Some(&memo.other))
     }
 }
 
@@ -153,8 +171,9 @@ mod tests {
 
     fn agree(memo: &mut HeadMemo, octets: &[u8], limits: &HeadLimits) {
         let wanted = HeadParser::new().parse(octets, limits);
-        let whole = HeadParser::new().parse_remembering(octets, limits, memo);
-        assert_eq!(whole.map(|whole| whole.then(|| *memo.head())), wanted, "{}", octets.escape_ascii());
+        let mut parser = HeadParser::new();
+        let read = parser.parse_remembering(octets, limits, memo);
+        assert_eq!(read.map(Option::<&Head>::copied), wanted, "{}", octets.escape_ascii());
     }
 
     /// Heads whose fields decide something, in an order in which a memo that forgot something would show.

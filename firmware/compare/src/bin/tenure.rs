@@ -4,20 +4,43 @@
 
 use embassy_net::Stack;
 use static_cell::{ConstStaticCell, StaticCell};
-use tenure_adder::{Adder, Visitors};
+use tenure::{EndReason, Error, Handler, Request, Router, Session, post};
 use tenure_compare::{BUFFER, PORT, RING, SESSIONS, SOCKETS, resources};
 use tenure_embassy::{Memory, Server, Settings};
 
 const LANES: usize = 2;
 
+/// The connection's sum.
+#[derive(Default)]
+struct Sum(i64);
+
+impl Session for Sum {
+    fn end(self, _: EndReason) {}
+}
+
+fn app() -> impl Handler<Sum> {
+    let adder = post(async |request: &mut Request<'_, Sum>| {
+        let number: i64 = request.body().parse().await?;
+        let Sum(sum) = request.session_or_insert_with(Sum::default);
+        *sum = sum.wrapping_add(number);
+        Ok::<i64, Error>(*sum)
+    })
+    .get(async |request: &mut Request<'_, Sum>| request.session().map_or(0, |Sum(sum)| *sum))
+    .put(async |request: &mut Request<'_, Sum>| {
+        let number = request.body().parse().await?;
+        request.session_or_insert_with(Sum::default).0 = number;
+        Ok::<i64, Error>(number)
+    });
+    Router::new().route("/adder", adder)
+}
+
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
     static MEMORY: ConstStaticCell<Memory<SESSIONS, LANES, SOCKETS, RING, BUFFER>> =
         ConstStaticCell::new(Memory::new());
-    static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
-    static VISITORS: Visitors = Visitors::new();
+    static SERVER: StaticCell<Server<Sum, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), Settings::at(PORT)));
-    server.run(stack, &tenure_adder::app(&VISITORS), &()).await;
+    server.run(stack, &app(), &()).await;
 }
 
 #[riscv_rt::entry]

@@ -1,0 +1,84 @@
+//! A worker that asks for events for a while before it sleeps serves, stops and keeps deadlines as any other.
+
+mod common;
+
+use std::{future::pending, thread, time::Duration};
+
+use common::{Adder, Running, Tally, app, forever, settings, with_threads};
+use tenure::{EndReason, Handler, Request, Router, get};
+use tenure_linux::{Error, Server, Settings};
+
+/// Longer than anything here takes: what happens, happens before any worker sleeps.
+const LONG: Duration = Duration::from_secs(1);
+
+/// The adder, and a target that never answers.
+fn waiting(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 'static {
+    let wait = get(async |_: &mut Request<'_, Adder>| pending::<()>().await);
+    Router::new().route("/wait", wait).route("/{*rest}", app(tally))
+}
+
+#[test]
+fn off_unless_asked_for() {
+    assert_eq!(Settings::default().spin, Duration::ZERO);
+}
+
+#[test]
+fn a_second_is_the_most() {
+    let spin = |spin| Server::bind(Settings { spin, ..settings() });
+    assert!(spin(Duration::from_secs(1)).is_ok());
+    match spin(Duration::from_micros(1_000_001)) {
+        Err(Error::Settings(told)) => assert!(told.contains("`spin` is above 1 s"), "{told}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_serves_listens_to_its_handle_and_stops() {
+    let mut settings = Settings { spin: LONG, ..with_threads(2) };
+    // The one that is closed need not close too.
+    settings.deadlines.linger_ms = 50;
+    let (server, tally) = Running::adder(settings);
+    let mut clients: Vec<_> = (0..10).map(|_| server.client()).collect();
+    for number in 1..=20 {
+        for client in &mut clients {
+            assert_eq!(client.add(number), number * (number + 1) / 2);
+        }
+    }
+    let listed = server.handle.list().wait();
+    assert_eq!(listed.len(), clients.len());
+    server.handle.close(listed[0].id);
+    tally.wait(|counts| counts.ended == [EndReason::Closed]);
+    server.stop();
+    assert_eq!(tally.counts().ended.len(), clients.len());
+}
+
+#[test]
+fn deadlines_are_kept_meanwhile() {
+    let tally = forever(Tally::default());
+    let mut settings = Settings { spin: LONG, ..settings() };
+    (settings.deadlines.handler_ms, settings.deadlines.idle_ms) = (100, 200);
+    let server = Running::start(settings, waiting(tally), tally);
+    let mut client = server.client();
+    client.add(1);
+    assert_eq!(client.get("/wait").status, 503);
+    client.expect_end();
+    assert_eq!(tally.counts().ended, [EndReason::Idle]);
+    server.stop();
+}
+
+#[test]
+fn it_sleeps_where_nothing_comes() {
+    let several = thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    for (spin_ms, wanted_ms) in [(0, 0..100), (200, if several { 5..600 } else { 0..100 })] {
+        let tally = forever(Tally::default());
+        let mut settings = Settings { spin: Duration::from_millis(spin_ms), ..settings() };
+        settings.deadlines.handler_ms = 800;
+        let server = Running::start(settings, waiting(tally), tally);
+        let mut client = server.client();
+        let before_ms = client.server_cpu_ms();
+        assert_eq!(client.get("/wait").status, 503);
+        let computed_ms = client.server_cpu_ms() - before_ms;
+        assert!(wanted_ms.contains(&computed_ms), "with {spin_ms} ms: {computed_ms} ms");
+        server.stop();
+    }
+}
