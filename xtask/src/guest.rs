@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, riscv, server::root};
+use crate::{Failure, capture, riscv, server::root};
 
 /// A guest that has not done by then hangs.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -40,58 +40,43 @@ pub(crate) fn build(workspace: &str, program: &str, options: &[&str]) -> Result<
     Ok(target.join(riscv::TARGET).join("release").join(program))
 }
 
+/// Lines of the guest's log that a report has.
+const LOG_LINES: usize = 100;
+
 /// QEMU with the image; killed when it is dropped.
 pub(crate) struct Guest {
     child: Arc<Mutex<Child>>,
     log: Arc<Mutex<String>>,
+    /// Leads to port 80 of 10.0.2.15.
     pub(crate) address: SocketAddr,
+    /// Leads to port 80 of 10.0.2.16.
+    pub(crate) moved: SocketAddr,
     monitor: PathBuf,
+    capture: PathBuf,
 }
 
 impl Guest {
     /// Boots an image. `more`: options of QEMU.
     pub(crate) fn boot(image: &Path, more: &[&str]) -> Result<Self, Failure> {
         // QEMU takes a port by its number only: one that was free a moment ago.
-        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let (one, other) = (TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?);
+        let (address, moved) = (one.local_addr()?, other.local_addr()?);
+        drop((one, other));
         let number = BOOTED.fetch_add(1, Ordering::Relaxed);
-        let monitor = std::env::temp_dir().join(format!("tenure-qemu-{}-{number}", std::process::id()));
-        let network = format!("user,id=net,restrict=on,hostfwd=tcp:{address}-:80");
-        let mut child = Command::new("qemu-system-riscv32")
-            .args(["-machine", "virt", "-cpu", "rv32,a=off,f=off,d=off", "-smp", "1", "-m", "16M", "-bios", "none"])
+        let file = |kind: &str| std::env::temp_dir().join(format!("tenure-{kind}-{}-{number}", std::process::id()));
+        let (monitor, capture) = (file("monitor"), file("capture"));
+        let network = format!("user,id=net,restrict=on,hostfwd=tcp:{address}-:80,hostfwd=tcp:{moved}-10.0.2.16:80");
+        let mut qemu = Command::new("qemu-system-riscv32");
+        qemu.args(["-machine", "virt", "-cpu", "rv32,a=off,f=off,d=off", "-smp", "1", "-m", "16M", "-bios", "none"])
             .args(["-display", "none", "-serial", "stdio", "-global", "virtio-mmio.force-legacy=false"])
             .args(["-netdev", &network, "-device", "virtio-net-device,netdev=net,id=nic"])
             .args(more)
             .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())])
+            .args(["-object", &format!("filter-dump,id=capture,netdev=net,file={}", capture.display())])
             .arg("-kernel")
-            .arg(image)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => "there is no QEMU: `apt-get install qemu-system-misc`".to_owned(),
-                _ => format!("QEMU cannot be started: {error}"),
-            })?;
-        let stdout = BufReader::new(child.stdout.take().ok_or("QEMU without a standard output")?);
-        let guest = Guest { child: Arc::new(Mutex::new(child)), log: Arc::default(), address, monitor };
-        let log = guest.log.clone();
-        thread::spawn(move || {
-            for line in stdout.split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-                log.push_str(line.trim_end());
-                log.push('\n');
-            }
-        });
-        // A guest that hangs is ended, and with it everything here that waits for its answers.
-        let child = Arc::downgrade(&guest.child);
-        thread::spawn(move || {
-            thread::sleep(LIMIT);
-            // Dropped: it has done.
-            let Some(child) = child.upgrade() else { return };
-            eprintln!("the guest has not done within {} s: it is ended", LIMIT.as_secs());
-            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
-        });
-        Ok(guest)
+            .arg(image);
+        let (child, log) = start(qemu, LIMIT)?;
+        Ok(Guest { child, log, address, moved, monitor, capture })
     }
 
     pub(crate) fn log(&self) -> String {
@@ -104,6 +89,20 @@ impl Guest {
             Ok(Some(status)) => format!("QEMU has ended: {status}"),
             _ => "QEMU still runs".to_owned(),
         }
+    }
+
+    /// For a person: the end of its log, and how it ended.
+    pub(crate) fn report(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        // The last lines say where it hangs.
+        let from = lines.len().saturating_sub(LOG_LINES);
+        format!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
+    }
+
+    /// TCP segments with RST that the guest itself has sent so far.
+    pub(crate) fn resets(&self) -> Result<usize, Failure> {
+        Ok(capture::segments(&fs::read(&self.capture)?).filter(|segment| segment.is_of_guest && segment.resets).count())
     }
 
     pub(crate) fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {
@@ -153,5 +152,65 @@ impl Drop for Guest {
         let _ = child.kill();
         let _ = child.wait();
         let _ = fs::remove_file(&self.monitor);
+        let _ = fs::remove_file(&self.capture);
+    }
+}
+
+/// Starts a program that is ended after `limit`, and collects what it prints.
+fn start(mut program: Command, limit: Duration) -> Result<(Arc<Mutex<Child>>, Arc<Mutex<String>>), Failure> {
+    let started = program.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = started.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "there is no QEMU: `apt-get install qemu-system-misc`".to_owned(),
+        _ => format!("QEMU cannot be started: {error}"),
+    })?;
+    let stdout = BufReader::new(child.stdout.take().ok_or("QEMU without a standard output")?);
+    let (child, log) = (Arc::new(Mutex::new(child)), Arc::default());
+    let lines: Arc<Mutex<String>> = Arc::clone(&log);
+    thread::spawn(move || {
+        for line in stdout.split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+        }
+    });
+    // A guest that hangs is ended, and with it everything here that waits for its answers.
+    let hanging = Arc::downgrade(&child);
+    thread::spawn(move || {
+        thread::sleep(limit);
+        // Dropped: it has done.
+        let Some(child) = hanging.upgrade() else { return };
+        eprintln!("the guest has not done within {limit:?}: it is ended");
+        let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    });
+    Ok((child, log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(script: &str, limit: Duration) -> Guest {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        let (child, log) = start(shell, limit).unwrap();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Guest { child, log, address: nowhere, moved: nowhere, monitor: PathBuf::new(), capture: PathBuf::new() }
+    }
+
+    #[test]
+    fn a_guest_that_hangs_is_ended_and_its_log_told() {
+        let guest = guest("echo booting; exec sleep 600", Duration::from_millis(200));
+        let failure = guest.wait_for("Starting server", BOOT).unwrap_err().to_string();
+        assert!(failure.contains("\"Starting server\"") && failure.contains("QEMU has ended"), "{failure}");
+        let report = guest.report();
+        assert!(report.starts_with("booting\n") && report.contains("QEMU has ended: signal: 9"), "{report}");
+    }
+
+    #[test]
+    fn one_that_starts_is_not() {
+        let guest = guest("echo booting; echo 'Starting server'; exec sleep 600", LIMIT);
+        guest.wait_for("Starting server", BOOT).unwrap();
+        assert!(guest.report().ends_with("QEMU still runs)"), "{}", guest.report());
     }
 }

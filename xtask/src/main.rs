@@ -2,6 +2,7 @@
 
 mod bench;
 mod board;
+mod capture;
 mod client;
 mod close;
 mod counted;

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::net::sockopt::set_socket_linger;
+
 use crate::{
     Failure,
     client::{BODY, Client, HEAD},
@@ -20,28 +22,42 @@ use crate::{
 const SESSIONS: usize = 7;
 const RECONNECTS: usize = 1_000;
 const CLOSES: usize = 100;
-/// Lines of the guest's log that are shown when a test has failed.
-const LOG_LINES: usize = 100;
+const RESETS: usize = 100;
 const LINK_DOWN: Duration = Duration::from_secs(5);
+/// Longer than the roaming guest is patient with its link.
+const LINK_LOST: Duration = Duration::from_secs(9);
 
 pub(crate) fn run() -> Result<(), Failure> {
-    let image = guest::build("qemu", "tenure-qemu", &[])?;
     let program = program()?;
-    let guest = Guest::boot(&image, &[])?;
-    let done = guest
-        .wait_for("Starting server", BOOT)
-        .and_then(|()| test(&guest, &program))
-        .and_then(|()| wait_for_ends(&guest))
-        .and_then(|()| guest.shut_down())
-        .and_then(|()| check_log(&guest.log()));
+    let image = guest::build("qemu", "tenure-qemu", &[])?;
+    with_guest(&image, |guest| {
+        test(guest, &program)?;
+        wait_for_ends(guest)?;
+        guest.shut_down()?;
+        check_log(&guest.log())
+    })?;
+    let image = guest::build("qemu", "roaming", &["--features", "dhcp"])?;
+    with_guest(&image, |guest| {
+        timed("an address by DHCP, lost and changed with the link", || roaming(guest))?;
+        guest.shut_down()
+    })
+}
+
+/// Boots an image, and shows its log where what is done with it fails.
+fn with_guest(image: &Path, body: impl FnOnce(&Guest) -> Result<(), Failure>) -> Result<(), Failure> {
+    let guest = Guest::boot(image, &[])?;
+    let done = guest.wait_for("Starting server", BOOT).and_then(|()| body(&guest));
     if done.is_err() {
-        let log = guest.log();
-        let lines: Vec<&str> = log.lines().collect();
-        // Its last lines say where it hangs.
-        let from = lines.len().saturating_sub(LOG_LINES);
-        eprintln!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), guest.state());
+        eprintln!("{}", guest.report());
     }
     done
+}
+
+fn timed(name: &str, test: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    let from = Instant::now();
+    test().map_err(|error| format!("{name}: {error}"))?;
+    println!("{name}: {} ms", from.elapsed().as_millis());
+    Ok(())
 }
 
 /// Waits until every session that was made has been ended: their clients are gone.
@@ -58,7 +74,7 @@ fn wait_for_ends(guest: &Guest) -> Result<(), Failure> {
 
 fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
     let port = guest.address.port().to_string();
-    let tests: [(&str, &dyn Fn() -> Result<(), Failure>); 9] = [
+    let tests: [(&str, &dyn Fn() -> Result<(), Failure>); 10] = [
         ("tenure add: 1 to 10 make 55", &|| {
             says_55(&Command::new(program).args(["add", "127.0.0.1", &port, "10"]).output()?)
         }),
@@ -70,16 +86,12 @@ fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
         ("a request in two segments, and octet by octet", &|| torn(guest.address)),
         ("seven sessions at once, each with its sum; an eighth client waits for a place", &|| sessions(guest.address)),
         ("what is refused, and what stays", &|| refusals(guest.address)),
-        ("1,000 reconnects one after another", &|| reconnects(guest.address)),
-        ("100 closes by the server", &|| closes(guest.address)),
+        ("1,000 reconnects one after another", &|| without_resets(guest, &reconnects)),
+        ("100 closes by the server", &|| without_resets(guest, &closes)),
+        ("100 resets in mid-request", &|| resets(guest)),
         ("the link down for 5 s in mid-sum", &|| link_down(guest)),
     ];
-    for (name, test) in tests {
-        let from = Instant::now();
-        test().map_err(|error| format!("{name}: {error}"))?;
-        println!("{name}: {} ms", from.elapsed().as_millis());
-    }
-    Ok(())
+    tests.into_iter().try_for_each(|(name, test)| timed(name, test))
 }
 
 fn says_55(output: &Output) -> Result<(), Failure> {
@@ -187,6 +199,71 @@ fn closes(address: SocketAddr) -> Result<(), Failure> {
         client.send(b"POST /adder HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n1")?;
         expect_sum(&mut client, 1)?;
         client.expect_end()?;
+    }
+    Ok(())
+}
+
+/// The guest must have had a socket for each of them: a SYN that finds none is answered by a reset.
+fn without_resets(guest: &Guest, test: &dyn Fn(SocketAddr) -> Result<(), Failure>) -> Result<(), Failure> {
+    let before = guest.resets()?;
+    test(guest.address)?;
+    let resets = guest.resets()? - before;
+    if resets == 0 { Ok(()) } else { Err(format!("all were answered, but the guest sent {resets} resets").into()) }
+}
+
+fn resets(guest: &Guest) -> Result<(), Failure> {
+    wait_for_ends(guest)?;
+    let before = sessions_in(&guest.log()).0;
+    let torn_body = "POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1";
+    for piece in [&HEAD[..30], HEAD, torn_body.as_bytes()].into_iter().cycle().take(RESETS) {
+        let mut client = Client::connect(guest.address)?;
+        client.add()?;
+        client.send(piece)?;
+        // The guest must have had it: a reset overtakes octets that wait.
+        thread::sleep(Duration::from_millis(2));
+        set_socket_linger(&client.stream, Some(Duration::ZERO))?;
+    }
+    wait_for_ends(guest)?;
+    let made = sessions_in(&guest.log()).0 - before;
+    if made != RESETS {
+        return Err(format!("{made} sessions for {RESETS} connections").into());
+    }
+    Ok(Client::connect(guest.address)?.add()?)
+}
+
+/// The address is the guest's by DHCP. A short loss of the link does not take it; after a long one there is another, and what
+/// came by the first ends.
+fn roaming(guest: &Guest) -> Result<(), Failure> {
+    const ENDED: &str = "ended with a session: LinkDown";
+    guest.wait_for("IPv4 address: 10.0.2.15", BOOT)?;
+    let mut client = Client::connect(guest.address)?;
+    let mut other = Client::connect(guest.address)?;
+    client.add()?;
+    other.add()?;
+    let away = |time| -> Result<(), Failure> {
+        let _ = guest.command("set_link nic off")?;
+        thread::sleep(time);
+        let _ = guest.command("set_link nic on")?;
+        Ok(())
+    };
+    away(LINK_DOWN)?;
+    client.stream.set_read_timeout(Some(BOOT))?;
+    client.send(&[HEAD, BODY].concat())?;
+    expect_sum(&mut client, 2)?;
+    if guest.log().contains("the link is down") || guest.log().contains("LinkDown") {
+        return Err("a short loss of the link was seen".into());
+    }
+    away(LINK_LOST)?;
+    guest.wait_for("IPv4 address: 10.0.2.16", BOOT)?;
+    guest
+        .wait(BOOT, || guest.log().matches(ENDED).count() == 2)
+        .map_err(|state| format!("not two {ENDED:?}: {state}"))?;
+    let mut client = Client::connect(guest.moved)?;
+    client.add()?;
+    client.send(&[HEAD, BODY].concat())?;
+    expect_sum(&mut client, 2)?;
+    if guest.log().matches("LinkDown").count() != 2 {
+        return Err("more ended than came by the first address".into());
     }
     Ok(())
 }

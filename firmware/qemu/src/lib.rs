@@ -13,6 +13,9 @@ use core::panic::PanicInfo;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 
+use nic::Nic;
+#[cfg(feature = "dhcp")]
+use tenure_embassy::SteadyLink;
 pub use uart::install as log_to_uart;
 
 /// Starts the network on a static 10.0.2.15/24 and runs what `start` spawns. `resources` has room for the stack's sockets.
@@ -23,26 +26,61 @@ pub fn run<const SOCKETS: usize>(
     resources: &'static mut StackResources<SOCKETS>,
     start: impl FnOnce(Spawner, Stack<'static>),
 ) -> ! {
+    boot(|spawner, nic| {
+        let (stack, runner) = embassy_net::new(nic, Config::ipv4_static(at(15)), resources, machine::time());
+        spawner.spawn(network(runner).expect("one network task"));
+        start(spawner, stack);
+    })
+}
+
+/// The same by DHCP, on a link whose losses of up to `patience` the stack does not see.
+///
+/// # Panics
+/// When there is no virtio-net.
+#[cfg(feature = "dhcp")]
+pub fn run_by_dhcp<const SOCKETS: usize>(
+    resources: &'static mut StackResources<SOCKETS>,
+    patience: embassy_time::Duration,
+    start: impl FnOnce(Spawner, Stack<'static>),
+) -> ! {
+    boot(|spawner, nic| {
+        let nic = SteadyLink::new(nic, patience);
+        let config = Config::dhcpv4(embassy_net::DhcpConfig::default());
+        let (stack, runner) = embassy_net::new(nic, config, resources, machine::time());
+        spawner.spawn(steady_network(runner).expect("one network task"));
+        start(spawner, stack);
+    })
+}
+
+/// A static configuration: 10.0.2.`host`/24.
+pub fn at(host: u8) -> StaticConfigV4 {
+    StaticConfigV4 {
+        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, host), 24),
+        gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
+        dns_servers: heapless::Vec::new(),
+    }
+}
+
+fn boot(start: impl FnOnce(Spawner, Nic)) -> ! {
     machine::paint_stack();
     time::start();
     machine::enable_interrupts();
     executor::run(|spawner| {
         let Some(nic) = nic::find() else { panic!("there is no virtio-net: start QEMU with one") };
-        let config = Config::ipv4_static(StaticConfigV4 {
-            address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
-            gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
-            dns_servers: heapless::Vec::new(),
-        });
         let after_interrupts = nic.after_interrupts();
-        let (stack, runner) = embassy_net::new(nic, config, resources, machine::time());
-        spawner.spawn(network(runner).expect("one network task"));
-        start(spawner, stack);
+        start(spawner, nic);
         after_interrupts
     })
 }
 
 #[embassy_executor::task]
-async fn network(mut runner: Runner<'static, nic::Nic>) -> ! {
+async fn network(mut runner: Runner<'static, Nic>) -> ! {
+    runner.run().await
+}
+
+#[cfg(feature = "dhcp")]
+#[embassy_executor::task]
+async fn steady_network(mut runner: Runner<'static, SteadyLink<Nic>>) -> ! {
     runner.run().await
 }
 
