@@ -13,12 +13,13 @@ mod wifi;
 use embassy_executor::Spawner;
 use embassy_futures::join::join;
 use embassy_net::{Runner, Stack, StackResources};
+use embassy_time::Duration;
 use esp_backtrace as _;
 use esp_config::{esp_config_bool, esp_config_int};
 use esp_hal::{clock::CpuClock, rng::Rng, timer::timg::TimerGroup};
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure_adder::{Adder, Visitors};
-use tenure_embassy::{Memory, Server, Settings};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink};
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Device;
@@ -38,9 +39,14 @@ const STACK_SOCKETS: usize = SOCKETS + 1;
 
 type Board = Memory<SESSIONS, LANES, SOCKETS, RING>;
 
+/// Server, lanes and sockets together.
+const SERVER_OCTETS: usize = Board::octets::<Adder, (), _>(&tenure_adder::app);
+/// For how long the link may be away unseen. A stack that sees it forgets what DHCP has given.
+const LINK_PATIENCE: Duration = Duration::from_secs(esp_config_int!(u64, "TENURE_BOARD_CONFIG_LINK_PATIENCE_S"));
+
 // What the server may take of a chip's RAM: more does not build.
 const _: () = assert!(
-    Board::OCTETS <= esp_config_int!(usize, "TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"),
+    SERVER_OCTETS <= esp_config_int!(usize, "TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"),
     "the server takes more than its share of the RAM: set fewer TENURE_BOARD_CONFIG_SESSIONS or \
      TENURE_BOARD_CONFIG_LANES, or more TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"
 );
@@ -52,7 +58,7 @@ static VISITORS: Visitors = Visitors::new();
 esp_bootloader_esp_idf::esp_app_desc!();
 
 #[embassy_executor::task]
-async fn run_network(mut runner: Runner<'static, Device>) -> ! {
+async fn run_network(mut runner: Runner<'static, SteadyLink<Device>>) -> ! {
     runner.run().await
 }
 
@@ -64,7 +70,12 @@ async fn serve(stack: Stack<'static>) {
     addresses.log(stack);
     tenure_adder::log_starting(PORT);
     let app = tenure_adder::app(&VISITORS);
-    let settings = Settings { lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"), ..Settings::at(PORT) };
+    let settings = Settings {
+        lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"),
+        // The stack has been patient already.
+        link_down_ms: 1,
+        ..Settings::at(PORT)
+    };
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     join(server.run(stack, &app, &()), addresses.follow(stack)).await;
 }
@@ -83,9 +94,10 @@ async fn main(spawner: Spawner) {
 
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
+    let device = SteadyLink::new(device, LINK_PATIENCE);
     let (stack, runner) = embassy_net::new(device, network::config(), RESOURCES.init_with(StackResources::new), seed);
     spawner.spawn(run_network(runner).expect("one network task"));
     spawner.spawn(serve(stack).expect("one server task"));
     let (left, all) = board::stack();
-    ::log::info!(target: TARGET, "stack: {left} of {all} octets left; server: {} octets", Board::OCTETS);
+    ::log::info!(target: TARGET, "stack: {left} of {all} octets left; server: {SERVER_OCTETS} octets");
 }

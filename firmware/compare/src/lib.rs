@@ -25,6 +25,7 @@ pub fn resources() -> &'static mut StackResources<{ SOCKETS + 1 }> {
 pub type Text = heapless::String<20>;
 
 /// A number in decimal digits.
+#[must_use]
 pub fn text(number: i64) -> Text {
     let mut text = Text::new();
     // 20 characters are what the longest has.
