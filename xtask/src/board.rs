@@ -35,14 +35,20 @@ const ETHERNET: Build<'_> = Build {
     settings: &[(NAME, ""), (IPV4, "192.168.1.50/24"), (GATEWAY, "192.168.1.1")],
 };
 
-pub(crate) fn run() -> Result<(), Failure> {
+/// Builds the images and tells their sizes.
+pub(crate) fn images() -> Result<(), Failure> {
     for build in [WIFI, ETHERNET] {
         let from = Instant::now();
         let image = build.run()?;
-        println!("{}: built in {} s", build.network, from.elapsed().as_secs());
+        println!("{CHIP} by {}: built in {} s", build.network, from.elapsed().as_secs());
         sizes(&image)?;
         flash_image(&image)?;
     }
+    Ok(())
+}
+
+pub(crate) fn run() -> Result<(), Failure> {
+    images()?;
     // Beside what has just been accepted.
     for (wrong, text) in [
         (

@@ -9,7 +9,7 @@ use std::{fmt, fs, path::Path, thread, time::Duration};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
 use crate::{
-    Failure,
+    Failure, board,
     client::{BODY, Client, HEAD},
     guest::{self, Guest},
 };
@@ -25,13 +25,24 @@ const PAINT: u32 = 0xa5a5_a5a5;
 const STACK_OCTETS_MAX: u64 = 64 * 1024;
 
 /// What is measured: a program of a workspace below `firmware`, and the features that it needs.
-const PROGRAMS: [(&str, &str, &str); 5] = [
+const PROGRAMS: [(&str, &str, &str); 8] = [
     ("a fixed reply that parses nothing", "fixed", ""),
     ("tenure", "tenure", "tenure"),
     ("tenure, the whole application", "application", "application"),
     ("picoserve", "picoserve", "picoserve"),
     ("edge-http", "edge", "edge"),
+    ("a fixed reply, 32 connections", "fixed", "many"),
+    ("tenure, 32 connections", "tenure", "tenure,many"),
+    ("tenure, 4 lanes", "tenure", "tenure,lanes"),
 ];
+/// Where in that list what stands that the others are compared with, and how many connections and lanes more they have.
+const FIXED: usize = 0;
+const TENURE: usize = 1;
+const FIXED_MANY: usize = 5;
+const TENURE_MANY: usize = 6;
+const TENURE_LANES: usize = 7;
+const CONNECTIONS_MORE: u64 = 32 - 7;
+const LANES_MORE: u64 = 4 - 2;
 
 /// Octets of an image.
 struct Sizes {
@@ -105,7 +116,11 @@ struct Row {
 pub(crate) fn run() -> Result<(), Failure> {
     let mut images = Vec::new();
     for (name, program, features) in PROGRAMS {
-        images.push((name, guest::build("compare", program, &["--features", features])?));
+        let built = guest::build("compare", program, &["--features", features])?;
+        // The next build of the same program writes over it.
+        let image = built.with_file_name(format!("{program}-{features}"));
+        fs::copy(&built, &image)?;
+        images.push((name, image));
     }
     let mut boots = Vec::new();
     for _ in 0..BOOTS {
@@ -118,24 +133,39 @@ pub(crate) fn run() -> Result<(), Failure> {
         let stack = boots.iter().map(|boot| boot[index].stack).max().unwrap_or(0);
         rows.push(Row { name, sizes, stack, whole: of(|counts| counts.whole), torn: of(|counts| counts.torn) });
     }
-    let fixed = &rows[0];
     println!();
     println!(
         "| | instructions of a POST | by the fixed reply | in two segments | flash: text, rodata, data | beyond the fixed \
          reply | RAM: data and bss | stack used |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|");
-    for Row { name, sizes, stack, whole, torn } in &rows {
+    for (index, Row { name, sizes, stack, whole, torn }) in rows.iter().enumerate() {
+        let fixed = &rows[if matches!(index, FIXED_MANY | TENURE_MANY) { FIXED_MANY } else { FIXED }];
         let Sizes { text, rodata, data, bss } = sizes;
         println!(
             "| {name} | {whole} | {:.2} | {torn} | {} ({text}, {rodata}, {data}) | {} | {} | {stack} |",
             whole.middle / fixed.whole.middle,
             sizes.flash(),
-            sizes.flash() - fixed.sizes.flash(),
+            sizes.flash().cast_signed() - fixed.sizes.flash().cast_signed(),
             data + bss,
         );
     }
-    Ok(())
+    let ram = |row: usize| rows[row].sizes.data + rows[row].sizes.bss;
+    let beyond = |row: usize, fixed: usize| rows[row].whole.middle - rows[fixed].whole.middle;
+    println!();
+    println!(
+        "instructions beyond the fixed reply: {:.0} with 7 connections, {:.0} with 32",
+        beyond(TENURE, FIXED),
+        beyond(TENURE_MANY, FIXED_MANY)
+    );
+    println!(
+        "RAM of a connection more: {} octets, {} of them of the fixed reply, too: its socket and rings",
+        (ram(TENURE_MANY) - ram(TENURE)) / CONNECTIONS_MORE,
+        (ram(FIXED_MANY) - ram(FIXED)) / CONNECTIONS_MORE
+    );
+    println!("RAM of a lane more: {} octets", (ram(TENURE_LANES) - ram(TENURE)) / LANES_MORE);
+    println!();
+    board::images()
 }
 
 fn measure(name: &str, path: &Path) -> Result<Counts, Failure> {
@@ -148,7 +178,7 @@ fn measure(name: &str, path: &Path) -> Result<Counts, Failure> {
     let busy = address("BUSY_INSTRUCTIONS")?;
     let guest = Guest::boot(path, &["-icount", "shift=0"])?;
     // The fixed reply is the same for all.
-    let parses = name != PROGRAMS[0].0;
+    let parses = !name.starts_with("a fixed reply");
     let mut client = first_answer(&guest)?;
     let mut count = |turn: &mut dyn FnMut(&mut Client) -> Result<(), Failure>| -> Result<f64, Failure> {
         for _ in 0..WARM {

@@ -6,8 +6,10 @@ use static_cell::StaticCell;
 
 /// The port.
 pub const PORT: u16 = 80;
-/// Connections that are served at once, as in the original.
-pub const SESSIONS: usize = 7;
+/// Connections that are served at once, as many as in the original where nothing else is asked for.
+pub const SESSIONS: usize = if cfg!(feature = "many") { 32 } else { 7 };
+/// Requests that tenure answers at once.
+pub const LANES: usize = if cfg!(feature = "lanes") { 4 } else { 2 };
 /// Sockets: two more, for newcomers and for connections that still close.
 pub const SOCKETS: usize = SESSIONS + 2;
 /// Octets of a socket's ring each way.

@@ -5,10 +5,8 @@
 use embassy_net::Stack;
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure::{EndReason, Error, Handler, Request, Router, Session, post};
-use tenure_compare::{BUFFER, PORT, RING, SESSIONS, SOCKETS, resources};
+use tenure_compare::{BUFFER, LANES, PORT, RING, SESSIONS, SOCKETS, resources};
 use tenure_embassy::{Memory, Server, Settings};
-
-const LANES: usize = 2;
 
 /// The connection's sum.
 #[derive(Default)]
