@@ -8,12 +8,13 @@ use crate::{
 };
 
 pub(crate) const HELP: &str = "\
-cargo xtask bench [--quick] [--only NAME,NAME] [--pairs N] [--rates-only] [--record]
+cargo xtask bench [--quick] [--only NAME,NAME] [--pairs N] [--rates-only|--costs-only] [--record]
 
   --quick          fewer and shorter measurements: a few minutes
   --only NAMES     these servers alone, such as tenure,hyper
   --pairs N        how often each pair is measured, 1 to 99
   --rates-only     neither memory nor instructions
+  --costs-only     memory and instructions alone
   --record         writes bench/results.md, bench/results.svg and the README's table
 
 Needs two cores. Takes nginx, valgrind and wrk along where they are installed:

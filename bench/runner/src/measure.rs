@@ -21,6 +21,8 @@ const WARM_UP: Duration = Duration::from_millis(150);
 const OTHERS_MAX: f64 = 0.08;
 /// How often a pair is measured at the most before one is kept that others have disturbed.
 const ATTEMPTS: u32 = 4;
+/// Connections that are made before they ask: a server need not wait long for a newcomer's first octet.
+const GROUP: u32 = 500;
 
 /// How many connections, and how they ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,14 +125,17 @@ impl Bench {
             Ok(load)
         };
         let sums = contender.sums();
-        let mut idle = connect(shape.idle, 1, sums).map_err(failure)?;
+        let groups = (0..shape.idle).step_by(GROUP as usize).map(|made| connect(GROUP.min(shape.idle - made), 1, sums));
+        let mut idle = groups.collect::<Result<Vec<_>, _>>().map_err(failure)?;
         let mut load = connect(shape.connections, shape.pipeline, sums).map_err(failure)?;
         load.run(Until::Time(WARM_UP), |_| ()).map_err(failure)?;
         let before = (busy_time()?, own_time()?, server.time()?);
         let report = load.run(Until::Time(self.time), |_| ()).map_err(failure)?;
         let after = (busy_time()?, own_time()?, server.time()?);
         // They were there all the time.
-        idle.run(Until::Each(1), |_| ()).map_err(failure)?;
+        for group in &mut idle {
+            group.run(Until::Each(1), |_| ()).map_err(failure)?;
+        }
         if let Some(wrong) = report.first_wrong {
             return Err(format!(
                 "{}, {}: {} answers are wrong, first {wrong:?}",

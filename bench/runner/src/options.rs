@@ -14,6 +14,7 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
     pub(crate) pairs: Option<u32>,
     pub(crate) rates_only: bool,
+    pub(crate) costs_only: bool,
     /// Where the table and the picture go, besides the standard output.
     pub(crate) out: Option<PathBuf>,
     /// The program `tenure`.
@@ -31,6 +32,7 @@ impl Options {
             match &*name {
                 "--quick" => options.quick = true,
                 "--rates-only" => options.rates_only = true,
+                "--costs-only" => options.costs_only = true,
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
                 "--pairs" => {
                     let number = value()?.parse().ok().filter(|pairs| (1..=99).contains(pairs));
@@ -41,6 +43,9 @@ impl Options {
                 "--tenure" => options.tenure = value()?.into(),
                 _ => return Err(format!("{name}: no such option; {HELP}").into()),
             }
+        }
+        if options.rates_only && options.costs_only {
+            return Err(format!("--rates-only and --costs-only leave nothing: give one of them; {HELP}").into());
         }
         if options.quick {
             options.typed += " --quick";
@@ -63,11 +68,14 @@ mod tests {
         assert_eq!((options.quick, options.only, options.pairs), (true, vec!["a".into(), "b".into()], Some(99)));
         assert_eq!(options.typed, "cargo xtask bench --quick");
         assert_eq!(of("").unwrap().pairs, None);
+        let only = |line| of(line).map(|options| (options.rates_only, options.costs_only));
+        assert_eq!((only("--rates-only"), only("--costs-only")), (Ok((true, false)), Ok((false, true))));
         for (line, wanted) in [
             ("--pairs 0", "from 1 to 99"),
             ("--pairs 100", "from 1 to 99"),
             ("--pairs", "--pairs wants a value"),
             ("--fast", "--fast: no such option"),
+            ("--rates-only --costs-only", "leave nothing"),
         ] {
             assert!(of(line).unwrap_err().contains(wanted), "{line}");
         }

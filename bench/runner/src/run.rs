@@ -33,13 +33,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         time: Duration::from_millis(ms),
         pairs: options.pairs.unwrap_or(pairs),
     };
-    let shapes = if options.quick { &SHAPES[..QUICK_SHAPES] } else { &SHAPES };
+    let shapes = match options {
+        Options { costs_only: true, .. } => &[],
+        Options { quick: true, .. } => &SHAPES[..QUICK_SHAPES],
+        _ => &SHAPES[..],
+    };
     let contenders = contenders(options, &bench.programs)?;
     for &contender in &contenders {
         verify(contender, &bench.programs)?;
     }
     eprintln!("verified: {}", contenders.iter().map(|contender| contender.name).collect::<Vec<_>>().join(", "));
-    let mut all = Vec::new();
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
     let (mut repeated, mut disturbed) = (0, 0);
     for &contender in &contenders {
         let mut rates = Vec::new();
@@ -49,7 +53,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 continue;
             }
             eprint!("{}, {}: ", contender.name, shape.name);
-            let compared = bench.against_limit(contender, shape)?;
+            // The others are not lost for it.
+            let compared = match bench.against_limit(contender, shape) {
+                Ok(compared) => compared,
+                Err(failure) => {
+                    eprintln!("{failure}");
+                    failures.push(failure.to_string());
+                    continue;
+                }
+            };
             eprintln!("{}", compared.ratio);
             repeated += compared.repeated;
             disturbed += compared.disturbed;
@@ -57,10 +69,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         all.push(Measured { contender, rates, memory: [None; 2], instructions: Vec::new() });
     }
-    let directs = directs(&bench, &contenders, options)?;
+    let directs = directs(&bench, &contenders, options, &mut failures);
     // What it costs is worth knowing, too.
     all.push(Measured { contender: LIMIT, rates: Vec::new(), memory: [None; 2], instructions: Vec::new() });
-    let wrk = wrk::compare(&bench)?;
+    let wrk = if options.costs_only { None } else { wrk::compare(&bench)? };
     let cases: &[Case] = if options.quick { &[Case::Small, Case::Pipelined] } else { &Case::TABLE };
     if !options.rates_only {
         costs(&bench, &mut all, cases);
@@ -84,14 +96,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(wrk) = wrk {
         let _ = writeln!(text, "{wrk}");
     }
+    for failure in failures {
+        let _ = writeln!(text, "Not measured: {failure}.");
+    }
     text.push('\n');
-    table::ratios(&mut text, &all, shapes);
-    table::rates(&mut text, &all, shapes);
-    table::latencies(&mut text, &all, shapes);
+    if !options.costs_only {
+        table::ratios(&mut text, &all, shapes);
+        table::rates(&mut text, &all, shapes);
+        table::latencies(&mut text, &all, shapes);
+    }
     if !options.rates_only {
         table::costs(&mut text, &all, cases);
     }
-    table::directs(&mut text, &directs);
+    if !directs.is_empty() {
+        table::directs(&mut text, &directs);
+    }
     println!("{text}");
     if let Some(out) = &options.out {
         let rows: Vec<_> = all.iter().filter_map(|measured| measured.row(PLAIN, PIPELINED)).collect();
@@ -125,7 +144,10 @@ fn contenders(options: &Options, programs: &Programs) -> Result<Vec<Contender>, 
 }
 
 /// Servers against each other, and tenure against itself beside idle connections.
-fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result<Vec<Direct>, Failure> {
+fn directs(bench: &Bench, contenders: &[Contender], options: &Options, failures: &mut Vec<String>) -> Vec<Direct> {
+    if options.costs_only {
+        return Vec::new();
+    }
     let has = |contender| contenders.contains(&contender);
     let mut wanted = Vec::new();
     for (one, other) in [(TENURE, MAY), (TENURE, HYPER), (TOKIO, HYPER), (TOKIO, TENURE)] {
@@ -142,9 +164,16 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result
     let mut directs = Vec::new();
     for (what, one, other) in wanted {
         eprint!("{what}: ");
-        let compared = bench.compare(one, other)?;
-        eprintln!("{}", compared.ratio);
-        directs.push(Direct { what, ratio: compared.ratio });
+        match bench.compare(one, other) {
+            Ok(compared) => {
+                eprintln!("{}", compared.ratio);
+                directs.push(Direct { what, ratio: compared.ratio });
+            }
+            Err(failure) => {
+                eprintln!("{failure}");
+                failures.push(format!("{what}: {failure}"));
+            }
+        }
     }
     if has(TENURE) && instructions::is_there() && !options.rates_only {
         eprintln!("instructions beside {IDLE} idle connections");
@@ -159,7 +188,7 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options) -> Result
             });
         }
     }
-    Ok(directs)
+    directs
 }
 
 /// Memory and instructions of all.
