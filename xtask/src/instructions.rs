@@ -12,7 +12,7 @@ use crate::{
 
 const FEW: u32 = 800;
 const MANY: u32 = 2_400;
-/// How far above the record is still the same.
+/// How far from the record is still the same.
 const TOLERANCE: f64 = 1.03;
 
 const BROWSER: &[u8] = b"POST /adder HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
@@ -75,7 +75,8 @@ pub(crate) fn run(then: Then) -> Result<(), Failure> {
     }
     let program = released("xtask", "xtask")?;
     let recorded = fs::read_to_string(record()).unwrap_or_default();
-    let (mut text, mut above) = (String::new(), Vec::new());
+    let mut text = String::new();
+    let (mut above, mut below) = (Vec::new(), Vec::new());
     println!(
         "{:<32} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "request", "literal", "1 param.", "2 param.", "median", "recorded", "allowed"
@@ -101,18 +102,29 @@ pub(crate) fn run(then: Then) -> Result<(), Failure> {
             or_none(case.most)
         );
         writeln!(text, "{} {instructions:.0}", case.name)?;
-        if before.is_some_and(|before| instructions > before * TOLERANCE)
+        if before.is_none_or(|before| instructions > before * TOLERANCE)
             || case.most.is_some_and(|most| instructions > most)
         {
             above.push(case.name);
+        }
+        if before.is_some_and(|before| instructions * TOLERANCE < before) {
+            below.push(case.name);
         }
     }
     match then {
         Then::Record => fs::write(record(), text)?,
         Then::Check if !above.is_empty() => {
-            let names = above.join(", ");
             return Err(format!(
-                "more instructions than before: {names}; if that is meant, `cargo xtask instructions --record`"
+                "more instructions than recorded: {}; if that is meant, `cargo xtask instructions --record`",
+                above.join(", ")
+            )
+            .into());
+        }
+        // A record that is too high would hide what comes next.
+        Then::Check if !below.is_empty() => {
+            return Err(format!(
+                "fewer instructions than recorded: {}; `cargo xtask instructions --record` keeps that",
+                below.join(", ")
             )
             .into());
         }
