@@ -29,7 +29,8 @@ cargo xtask NAME
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
-  size                    flash, RAM and instructions of a request of the images for riscv32imc, beside other servers
+  size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
+                          those of them alone, such as tenure or picoserve, with one boot each
   bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         ["memory"] => memory::run(),
         ["qemu"] => qemu::run(),
         ["board"] => board::run(),
-        ["size"] => size::run(),
+        ["size", ..] => size::run(&args[1..]),
         ["riscv"] => riscv::run(),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),

@@ -113,9 +113,14 @@ struct Row {
     torn: Median,
 }
 
-pub(crate) fn run() -> Result<(), Failure> {
+/// `only`: programs to be measured, once, beside the fixed reply; all of them where it is empty.
+pub(crate) fn run(only: &[&str]) -> Result<(), Failure> {
+    let whole = only.is_empty();
     let mut images = Vec::new();
-    for (name, program, features) in PROGRAMS {
+    for (index, (name, program, features)) in PROGRAMS.into_iter().enumerate() {
+        if !whole && index != FIXED && (index >= FIXED_MANY || !only.contains(&program)) {
+            continue;
+        }
         let built = guest::build("compare", program, &["--features", features])?;
         // The next build of the same program writes over it.
         let image = built.with_file_name(format!("{program}-{features}"));
@@ -123,7 +128,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         images.push((name, image));
     }
     let mut boots = Vec::new();
-    for _ in 0..BOOTS {
+    for _ in 0..if whole { BOOTS } else { 1 } {
         boots.push(images.iter().map(|(name, image)| measure(name, image)).collect::<Result<Vec<_>, _>>()?);
     }
     let mut rows = Vec::new();
@@ -149,6 +154,9 @@ pub(crate) fn run() -> Result<(), Failure> {
             sizes.flash().cast_signed() - fixed.sizes.flash().cast_signed(),
             data + bss,
         );
+    }
+    if !whole {
+        return Ok(());
     }
     let ram = |row: usize| rows[row].sizes.data + rows[row].sizes.bss;
     let beyond = |row: usize, fixed: usize| rows[row].whole.middle - rows[fixed].whole.middle;
