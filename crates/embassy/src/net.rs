@@ -35,7 +35,7 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     EmbassyPort<'_, '_, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
 {
     /// Takes what was received last out of its ring: it has been read.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some((number, octets)) = self.received.take() {
             drop_octets(&mut self.places.all[number].socket, octets);

@@ -8,11 +8,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use tenure_proto::{
-    chunked::{Chunk, ChunkedDecoder},
-    refusal::Refusal,
-    response::CONTINUE,
-};
+use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
 
 use crate::{
     Deadline, EndReason, Error,
@@ -44,6 +40,17 @@ impl<'r> Reader<'r> {
         Reader { line, octets, lease: None }
     }
 
+    /// Of what no handler reads any more.
+    #[inline(never)]
+    pub(crate) fn draining(line: &'r Line, octets: &'r [u8]) -> Self {
+        let mut reader = Reader::new(line, octets);
+        reader.with_body(|body| {
+            body.exceeded = false;
+            body.limit = body.taken.saturating_add(u64::from(line.limits.drain_octets_max));
+        });
+        reader
+    }
+
     fn piece<'a>(&'a self, piece: &Piece) -> &'a [u8] {
         match *piece {
             Piece::Input(from, to) => self.octets.get(from..to),
@@ -53,7 +60,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Gives the lease back and waits for the port to receive more.
-    fn wait<T>(&mut self) -> Poll<Result<T, Error>> {
+    fn wait(&mut self) -> Poll<Result<Option<Piece>, Error>> {
         let line = self.line;
         let overdue = line.rest_overdue.take();
         if overdue || line.ended.get() {
@@ -79,7 +86,7 @@ impl<'r> Reader<'r> {
         Poll::Pending
     }
 
-    fn lost<T>(&mut self, refusal: Refusal) -> Poll<Result<T, Error>> {
+    fn lost(&mut self, refusal: Refusal) -> Poll<Result<Option<Piece>, Error>> {
         let reason = EndReason::Protocol(refusal);
         if let Some(body) = &mut self.lease {
             body.lost = Some(reason);
@@ -89,8 +96,10 @@ impl<'r> Reader<'r> {
         Poll::Ready(Err(refusal.into()))
     }
 
-    /// The next piece that is here, of `octets_max` octets at the most; `None` at the end.
-    fn poll_piece(&mut self, octets_max: usize) -> Poll<Result<Option<Piece>, Error>> {
+    /// The next piece that is here, of `octets_max` octets at the most; `None` at the end. `whole`: for a body that is put
+    /// together in its buffer, behind what it has there already.
+    #[inline(never)]
+    fn poll_next(&mut self, octets_max: usize, whole: bool) -> Poll<Result<Option<Piece>, Error>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
@@ -103,12 +112,15 @@ impl<'r> Reader<'r> {
             if let Some(error) = body.broken() {
                 return Poll::Ready(Err(error));
             }
-            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > body.limit - body.taken {
+            let filled = body.filled;
+            let room = if whole { body.buffer.len() - filled } else { usize::MAX };
+            let bound = body.limit.saturating_sub(body.taken);
+            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > bound.min(room as u64) {
                 return Poll::Ready(Err(TOO_LARGE));
             }
-            if body.filled > 0 {
+            if filled > 0 && !whole {
                 // Put together for `whole`, which was given up: they come first, what is told of them behind the others.
-                let (filled, octets) = (body.filled, body.filled.min(octets_max));
+                let octets = filled.min(octets_max);
                 body.buffer[..filled].rotate_left(octets);
                 body.filled -= octets;
                 return Poll::Ready(Ok(Some(Piece::Spilled(filled - octets, filled))));
@@ -117,37 +129,45 @@ impl<'r> Reader<'r> {
             let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
-                if body.missing() > body.limit - body.taken {
+                if body.missing() > bound.min(room.saturating_sub(1) as u64) {
                     body.exceeded = true;
                     return Poll::Ready(Err(TOO_LARGE));
                 }
-                (body.spilled, body.at, body.end) = (true, 0, 0);
+                (body.spilled, body.at, body.end) = (true, filled, filled);
                 return self.wait();
             }
             let here = &here[..here.len().min(octets_max)];
-            let (skip, length) = match next(&mut body.chunked, rest, here) {
-                Ok(Chunk::Data { skip, length }) => (skip, length),
-                Ok(Chunk::Partial) => {
-                    body.at += here.len();
-                    continue;
+            // A body of known length is all data.
+            let chunk = match &mut body.chunked {
+                Some(decoder) => decoder.decode(here),
+                None => {
+                    Ok(Chunk::Data { skip: 0, length: usize::try_from(rest).unwrap_or(usize::MAX).min(here.len()) })
                 }
+            };
+            let (skip, length) = match chunk {
+                Ok(Chunk::Data { skip, length }) => (skip, length),
+                Ok(Chunk::Partial) => (here.len(), 0),
                 Ok(Chunk::End { skip }) => {
-                    body.at += skip;
                     line.rest.set(0);
-                    continue;
+                    (skip, 0)
                 }
                 Err(refusal) => return self.lost(refusal),
             };
             let from = from + skip;
-            body.at = from + length;
+            let to = from + length;
+            body.at = to;
+            if length == 0 {
+                continue;
+            }
             body.taken += length as u64;
             if body.chunked.is_none() {
                 line.rest.set(rest - length as u64);
-            } else if body.taken > body.limit {
+            } else if body.taken > body.limit || length >= room {
+                // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
+                // depend on how it came. The decoder has gone past these octets: without them nothing more is handed out.
                 body.exceeded = true;
                 return Poll::Ready(Err(TOO_LARGE));
             }
-            let to = from + length;
             return Poll::Ready(Ok(Some(if body.spilled { Piece::Spilled(from, to) } else { Piece::Input(from, to) })));
         }
     }
@@ -183,72 +203,49 @@ impl<'r> Reader<'r> {
     /// The whole body in one piece, put together in the body's buffer.
     #[inline(never)]
     fn poll_whole(&mut self) -> Poll<Result<Piece, Error>> {
-        let line = self.line;
-        let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
-        let body = &mut **body;
-        body.fresh = false;
         loop {
-            let rest = line.rest.get();
-            let filled = body.filled;
-            if rest == 0 {
-                body.filled = 0;
-                return Poll::Ready(Ok(Piece::Spilled(0, filled)));
-            }
-            if let Some(error) = body.broken() {
-                return Poll::Ready(Err(error));
-            }
-            let room = (body.buffer.len() - filled) as u64;
-            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > room.min(body.limit - body.taken)
-            {
-                return Poll::Ready(Err(TOO_LARGE));
-            }
-            let here = if body.spilled { body.buffer.get(body.at..body.end) } else { self.octets.get(body.at..) };
-            let here = here.unwrap_or_default();
-            if here.is_empty() {
-                if body.missing() > (body.limit - body.taken).min(room.saturating_sub(1)) {
-                    body.exceeded = true;
-                    return Poll::Ready(Err(TOO_LARGE));
-                }
-                body.spilled = true;
-                (body.at, body.end) = (filled, filled);
-                return self.wait();
-            }
-            let (skip, length) = match next(&mut body.chunked, rest, here) {
-                Ok(Chunk::Data { skip, length }) => (skip, length),
-                Ok(Chunk::Partial) => {
-                    body.at += here.len();
-                    continue;
-                }
-                Ok(Chunk::End { skip }) => {
-                    body.at += skip;
-                    line.rest.set(0);
-                    continue;
-                }
-                Err(refusal) => return self.lost(refusal),
+            let next = match self.poll_next(usize::MAX, true) {
+                Poll::Ready(Ok(next)) => next,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
             };
-            let from = body.at + skip;
-            // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
-            // depend on how it came.
-            let fits = body.chunked.is_none() || filled + length < body.buffer.len();
-            if !fits || body.taken + length as u64 > body.limit {
-                // The decoder has gone past these octets. Without them nothing more is handed out.
-                body.at = from + length;
-                body.taken += length as u64;
-                body.exceeded = true;
-                return Poll::Ready(Err(TOO_LARGE));
-            }
-            if body.spilled {
-                body.buffer.copy_within(from..from + length, filled);
-            } else if let (Some(to), Some(octets)) =
-                (body.buffer.get_mut(filled..filled + length), self.octets.get(from..from + length))
-            {
-                to.copy_from_slice(octets);
-            }
-            body.at = from + length;
-            body.filled += length;
-            body.taken += length as u64;
-            if body.chunked.is_none() {
-                line.rest.set(rest - length as u64);
+            // Whatever is not pending has the lease.
+            let Some(body) = &mut self.lease else { return Poll::Pending };
+            let filled = body.filled;
+            let octets = match next {
+                None => {
+                    body.filled = 0;
+                    return Poll::Ready(Ok(Piece::Spilled(0, filled)));
+                }
+                Some(Piece::Spilled(from, to)) => {
+                    body.buffer.copy_within(from..to, filled);
+                    to - from
+                }
+                Some(Piece::Input(from, to)) => {
+                    if let (Some(room), Some(octets)) =
+                        (body.buffer.get_mut(filled..filled + to - from), self.octets.get(from..to))
+                    {
+                        room.copy_from_slice(octets);
+                    }
+                    to - from
+                }
+            };
+            body.filled = filled + octets;
+        }
+    }
+
+    /// Reads and drops what is left of the body, up to the bound of a [`draining`](Reader::draining) reader. `Err`: the next
+    /// request cannot be found.
+    pub(crate) fn poll_drained(&mut self) -> Poll<Result<(), EndReason>> {
+        loop {
+            match self.poll_next(usize::MAX, false) {
+                Poll::Ready(Ok(Some(_))) => {}
+                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(_)) => {
+                    let lost = self.lease.as_ref().and_then(|body| body.lost);
+                    return Poll::Ready(Err(lost.unwrap_or(EndReason::Unread)));
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -272,14 +269,6 @@ impl<'r> Reader<'r> {
                 }
             }
         }
-    }
-}
-
-/// What stands at the front of octets of a body of which `rest` are still to come: one of known length is all data.
-fn next(chunked: &mut Option<ChunkedDecoder>, rest: u64, here: &[u8]) -> Result<Chunk, Refusal> {
-    match chunked {
-        Some(decoder) => decoder.decode(here),
-        None => Ok(Chunk::Data { skip: 0, length: usize::try_from(rest).unwrap_or(usize::MAX).min(here.len()) }),
     }
 }
 
@@ -325,7 +314,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_piece(usize::MAX)).await?;
+        let piece = poll_fn(|_| reader.poll_next(usize::MAX, false)).await?;
         Ok(piece.map(|piece| reader.piece(&piece)))
     }
 
@@ -338,7 +327,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read_up_to(self, octets_max: usize) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_piece(octets_max.max(1))).await?;
+        let piece = poll_fn(|_| reader.poll_next(octets_max.max(1), false)).await?;
         Ok(piece.map(|piece| reader.piece(&piece)))
     }
 
@@ -377,7 +366,7 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let mut filled = 0;
-        while let Some(piece) = poll_fn(|_| reader.poll_piece(usize::MAX)).await? {
+        while let Some(piece) = poll_fn(|_| reader.poll_next(usize::MAX, false)).await? {
             let octets = reader.piece(&piece);
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
             room.ok_or(TOO_LARGE)?.copy_from_slice(octets);
@@ -438,26 +427,6 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
             Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl Line {
-    /// Reads and drops what is left of the body, up to the bound; `octets` as a request has them. `Err`: the next request
-    /// cannot be found.
-    #[inline(never)]
-    pub(crate) async fn drain(&self, octets: &[u8]) -> Result<(), EndReason> {
-        let mut reader = Reader::new(self, octets);
-        reader.with_body(|body| {
-            body.exceeded = false;
-            body.limit = body.taken.saturating_add(u64::from(self.limits.drain_octets_max));
-        });
-        loop {
-            match poll_fn(|_| reader.poll_piece(usize::MAX)).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(_)) => {}
-                Err(_) => return Err(reader.lease.and_then(|body| body.lost).unwrap_or(EndReason::Unread)),
-            }
         }
     }
 }

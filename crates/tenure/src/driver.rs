@@ -275,7 +275,8 @@ impl<P: Port> Driver<P> {
     }
 
     /// Gives a connection a lane. Inlined where every request passes; see [`give_lane`](Driver::give_lane).
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn attach(&mut self, index: u32) -> Option<u32> {
         let number = if self.free_lane == NONE { self.new_lane()? } else { self.free_lane };
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
@@ -341,7 +342,8 @@ impl<P: Port> Driver<P> {
 
     /// Lets a lane go on: receives once where that is asked for, polls it, sends what it has, and puts connection and lane
     /// where they belong then.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn advance(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
         let Driver { port, table, lanes, free_lane, attached, now_ms, date, dated, .. } = self;
@@ -463,7 +465,8 @@ impl<P: Port> Driver<P> {
         self.report(index, interest);
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn report(&mut self, index: u32, interest: Interest) {
         let slot = self.table.slot_mut(index);
         if slot.interest != interest

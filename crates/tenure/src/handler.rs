@@ -1,6 +1,6 @@
 //! What answers requests: one trait for functions, routers and what is wrapped around them.
 
-use core::marker::PhantomData;
+use core::{future::poll_fn, marker::PhantomData};
 
 use tenure_proto::status::StatusCode;
 
@@ -95,11 +95,8 @@ where
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         let mut response = (self.function)(request).await;
         request.inner.reader.release();
-        // What nearly every response does, without a future of its own.
-        if let Some(result) = responder.send_now(&mut response) {
-            return result;
-        }
-        responder.opened.line.send_later(responder.opened.octets, &mut response).await
+        let mut answer = responder.answer();
+        poll_fn(|_| answer.poll(&mut response)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::{
     convert::Infallible,
-    future::pending,
+    future::{pending, poll_fn},
     marker::PhantomData,
     mem,
     ops::Deref,
@@ -22,9 +22,10 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
+    body::Reader,
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
-    responder::Opened,
+    responder::{Answer, Opened},
     wire::{Input, Line, Order, State, Wire},
 };
 
@@ -151,7 +152,8 @@ async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &
         refusal => EndReason::Protocol(refusal),
     });
     let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
-    let _ = line.send_later(b"", failure).await;
+    let mut answer = Answer::new(line, b"");
+    let _ = poll_fn(|_| answer.poll(failure)).await;
     let _ = line.close_response(observer);
 }
 
@@ -179,18 +181,18 @@ async fn conclude<S, A: Handler<S>, O: Observer>(
         }
         if !done {
             let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            if line.send_later(octets, failure).await.is_err() {
+            let mut answer = Answer::new(line, octets);
+            if poll_fn(|_| answer.poll(failure)).await.is_err() {
                 line.reason.set(EndReason::Aborted);
                 line.rest_in(State::Abort).await;
             }
         }
     }
-    if line.rest.get() != 0
-        && line.output.borrow().exchange.persistent
-        && let Err(reason) = line.drain(octets).await
-    {
-        line.reason.set(reason);
-        line.output.borrow_mut().exchange.persistent = false;
+    if line.rest.get() != 0 && line.output.borrow().exchange.persistent {
+        let mut reader = Reader::draining(line, octets);
+        if let Err(reason) = poll_fn(|_| reader.poll_drained()).await {
+            line.cannot_go_on(reason);
+        }
     }
     line.tell_refused(observer);
 }

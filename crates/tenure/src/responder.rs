@@ -10,6 +10,7 @@ use tenure_proto::{
 
 use crate::{
     EndReason, Error,
+    body::Reader,
     reply::{IntoResponse, Outcome, Reply, Sent},
     wire::Line,
 };
@@ -78,24 +79,13 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
     pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
-        match self.send_now(&mut response) {
-            Some(result) => result,
-            None => self.opened.line.send_later(self.opened.octets, &mut response).await,
-        }
+        let mut answer = self.answer();
+        poll_fn(|_| answer.poll(&mut response)).await
     }
 
-    /// Answers at once where all of the body has been read and the response fits. It may have been begun where not.
     #[inline]
-    pub(crate) fn send_now(&self, response: &mut impl IntoResponse) -> Option<Result<Sent, Error>> {
-        let line = self.opened.line;
-        if line.rest.get() != 0 {
-            return None;
-        }
-        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
-            Outcome::Sent(sent) => Some(Ok(sent)),
-            Outcome::Failed(error) => Some(Err(error)),
-            Outcome::Full => None,
-        }
+    pub(crate) fn answer(&self) -> Answer<'r> {
+        Answer::new(self.opened.line, self.opened.octets)
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
@@ -175,6 +165,104 @@ impl<'r> Responder<'r> {
             }
             line.room(usize::MAX).await;
         }
+    }
+}
+
+/// A response that is asked until all of it is written.
+pub(crate) struct Answer<'r> {
+    line: &'r Line,
+    octets: &'r [u8],
+    step: Step<'r>,
+}
+
+/// What is next for an [`Answer`].
+enum Step<'r> {
+    /// What is left of the request's body is to be looked at.
+    Settle,
+    /// That is read, because its length is not known.
+    Drain(Reader<'r>),
+    Write,
+    /// The output was full.
+    Room,
+}
+
+impl<'r> Answer<'r> {
+    /// `octets` as a request has them.
+    #[inline]
+    pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
+        Answer { line, octets, step: Step::Settle }
+    }
+
+    /// Settles what is left of the request's body, and asks the response until all of it is written: the same one each time.
+    #[inline]
+    pub(crate) fn poll(&mut self, response: &mut impl IntoResponse) -> Poll<Result<Sent, Error>> {
+        // What nearly every response does. Where code counts for more than time, one way is enough.
+        if cfg!(target_pointer_width = "64") && matches!(self.step, Step::Settle) && self.line.rest.get() == 0 {
+            match write(self.line, response) {
+                Poll::Pending => self.step = Step::Room,
+                ready => return ready,
+            }
+        }
+        self.poll_step(response)
+    }
+
+    /// One copy of the code for all responses.
+    #[inline(never)]
+    fn poll_step(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
+        let line = self.line;
+        if let Step::Settle = self.step {
+            self.step = self.settle();
+        }
+        if let Step::Drain(reader) = &mut self.step {
+            let Poll::Ready(drained) = reader.poll_drained() else { return Poll::Pending };
+            line.settling.set(false);
+            // Gives the lease back.
+            self.step = Step::Write;
+            if let Err(reason) = drained {
+                line.cannot_go_on(reason);
+            }
+        }
+        if let Step::Room = self.step
+            && !line.has_room(usize::MAX)
+        {
+            return Poll::Pending;
+        }
+        loop {
+            match write(line, response) {
+                Poll::Pending => self.step = Step::Room,
+                ready => return ready,
+            }
+            if !line.has_room(usize::MAX) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Decides by what is left of the request's body whether the connection can go on after the response, before that
+    /// says so. A chunked rest is read, up to the bound, because its length is not known.
+    fn settle(&self) -> Step<'r> {
+        let line = self.line;
+        if line.rest.get() == u64::MAX && !line.expects_continue.get() {
+            // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
+            if line.body.try_borrow_mut().is_ok() {
+                line.settling.set(true);
+                return Step::Drain(Reader::draining(line, self.octets));
+            }
+            line.cannot_go_on(EndReason::Unread);
+        } else if line.rest.get() != 0 {
+            line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
+        }
+        Step::Write
+    }
+}
+
+/// Asks a response once. Pending: the output is full.
+#[inline]
+fn write(line: &Line, response: &mut (impl IntoResponse + ?Sized)) -> Poll<Result<Sent, Error>> {
+    match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+        Outcome::Sent(sent) => Poll::Ready(Ok(sent)),
+        Outcome::Failed(error) => Poll::Ready(Err(error)),
+        Outcome::Full => Poll::Pending,
     }
 }
 
@@ -287,60 +375,30 @@ impl Stream<'_> {
 impl Line {
     /// Pending until the output has room for that many octets, or is empty.
     pub(crate) async fn room(&self, octets: usize) {
-        poll_fn(|_| {
-            let mut output = self.output.borrow_mut();
-            if output.end == 0 || output.room() >= octets {
-                return Poll::Ready(());
-            }
-            output.compact();
-            if output.room() >= octets {
-                return Poll::Ready(());
-            }
-            self.wants_room.set(true);
-            Poll::Pending
-        })
-        .await;
+        poll_fn(|_| if self.has_room(octets) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Settles what is left of the request's body, and asks a response again until all of it is written. One copy of the
-    /// code for all responses.
-    #[inline(never)]
-    pub(crate) async fn send_later(&self, octets: &[u8], response: &mut dyn IntoResponse) -> Result<Sent, Error> {
-        if self.rest.get() != 0 {
-            self.settle(octets).await;
-        }
-        loop {
-            let outcome = response.respond(&mut Reply::new(&mut self.output.borrow_mut()));
-            match outcome {
-                Outcome::Sent(sent) => return Ok(sent),
-                Outcome::Failed(error) => return Err(error),
-                Outcome::Full => {}
-            }
-            self.room(usize::MAX).await;
-        }
-    }
-
-    /// Decides by what is left of the request's body whether the connection can go on after the response, before that
-    /// says so. A chunked rest is read, up to the bound, because its length is not known.
-    #[inline(never)]
-    pub(crate) async fn settle(&self, octets: &[u8]) {
-        // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
-        if self.rest.get() == u64::MAX && !self.expects_continue.get() {
-            let free = self.body.try_borrow_mut().is_ok();
-            self.settling.set(true);
-            let drained = if free { self.drain(octets).await } else { Err(EndReason::Unread) };
-            self.settling.set(false);
-            if let Err(reason) = drained {
-                self.reason.set(reason);
-                self.output.borrow_mut().exchange.persistent = false;
-            }
-            return;
-        }
+    /// Whether the output has room for that many octets, or is empty. Where not, the port sees that it is waited for.
+    fn has_room(&self, octets: usize) -> bool {
         let mut output = self.output.borrow_mut();
-        self.judge_rest(&mut output.exchange, u64::from(self.limits.drain_octets_max));
+        if output.end != 0 && output.room() < octets {
+            output.compact();
+        }
+        let has = output.end == 0 || output.room() >= octets;
+        if !has {
+            self.wants_room.set(true);
+        }
+        has
+    }
+
+    /// The response at hand is the connection's last.
+    pub(crate) fn cannot_go_on(&self, reason: EndReason) {
+        self.reason.set(reason);
+        self.output.borrow_mut().exchange.persistent = false;
     }
 
     /// What is left of the body decides whether the connection can go on: `octets_max` of it at the most.
+    #[inline(never)]
     fn judge_rest(&self, exchange: &mut crate::output::Exchange, octets_max: u64) {
         let rest = self.rest.get();
         if rest == 0 {

@@ -266,7 +266,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         }
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link(&mut self, index: u32, stage: Stage) {
         let newest = self.lists[stage as usize].newest;
         let slot = &mut self.slots[index as usize];
@@ -278,7 +279,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.lists[stage as usize].newest = index;
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn unlink(&mut self, index: u32) {
         let Slot { older, newer, stage, .. } = self.slots[index as usize];
         let list = &mut self.lists[stage as usize];

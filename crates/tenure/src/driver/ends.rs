@@ -36,6 +36,7 @@ impl<P: Port> Driver<P> {
 
     /// Ends a connection at once; `abort`: with a reset.
     #[cold]
+    #[inline(never)]
     pub(super) fn end(&mut self, index: u32, reason: EndReason, abort: bool) {
         self.finish(index, reason);
         self.let_go(index, abort);
@@ -51,6 +52,7 @@ impl<P: Port> Driver<P> {
     /// Ends a connection whose last response has been sent: the peer must be able to read all of it, also while it is
     /// still sending (RFC 9112 section 9.6).
     #[cold]
+    #[inline(never)]
     pub(super) fn close(&mut self, index: u32, number: u32) {
         let line = &self.lanes[number as usize].wire.line;
         let (reason, ended) = (line.reason.get(), line.ended.get());
