@@ -18,6 +18,7 @@ use tenure_proto::{
     refusal::Refusal,
     response::decimal,
     status::StatusCode,
+    target,
 };
 
 use crate::{
@@ -59,14 +60,14 @@ where
 {
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
-    if let Some(order) = line.order.take()
-        && !take_up(line, app, observer, order).await
-    {
-        return line.rest_in(State::Close).await;
-    }
-    let mut input = line.input.borrow_mut();
+    let mut ordered = line.order.take().map(|order| line.take_up(observer, order));
     loop {
-        match input.parse(&line.head_limits) {
+        let mut input = line.input.borrow_mut();
+        let read = match ordered {
+            None => input.parse(&line.head_limits),
+            Some(_) => Ok(None),
+        };
+        let (octets, path, result) = match read {
             Ok(Some((octets, head))) => {
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
@@ -76,85 +77,40 @@ where
                 let responder = Responder { opened: &opened };
                 let result = if asterisk {
                     // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                    responder.send(StatusCode::NO_CONTENT).await
+                    Err(Error::new(StatusCode::NO_CONTENT, ""))
                 } else {
                     app.handle(&mut request, responder).await
                 };
-                let path = if result.is_err() { request.inner.whole_path() } else { b"" };
-                drop(request);
-                match result {
-                    Ok(_) if line.rest.get() == 0 => {}
-                    result => conclude(line, app, observer, octets, path, result).await,
-                }
-                if !line.close(observer, &mut input) {
-                    drop(input);
-                    return line.rest_in(State::Close).await;
-                }
-                if input.start == input.end {
-                    (input.start, input.end) = (0, 0);
-                    line.state.set(State::Between);
+                let path = if result.is_err() { target::path(head.target.of(octets), head.form) } else { b"" };
+                (octets, path, result)
+            }
+            Ok(None) => match ordered.take() {
+                Some(error) => (input.unread(), &b""[..], Err(error)),
+                None => {
+                    line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
+                    input.compact();
                     drop(input);
                     Pause(false).await;
-                    input = line.input.borrow_mut();
+                    continue;
                 }
-            }
-            Ok(None) => {
-                line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
-                input.compact();
-                drop(input);
-                Pause(false).await;
-                input = line.input.borrow_mut();
-            }
-            Err(refusal) => {
-                drop(input);
-                refuse(line, app, observer, refusal).await;
-                return line.rest_in(State::Close).await;
-            }
+            },
+            Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
+        };
+        match result {
+            Ok(_) if line.rest.get() == 0 => {}
+            result => conclude(line, app, observer, octets, path, result).await,
+        }
+        if !line.close(observer, &mut input) {
+            drop(input);
+            return line.rest_in(State::Close).await;
+        }
+        if input.start == input.end {
+            (input.start, input.end) = (0, 0);
+            line.state.set(State::Between);
+            drop(input);
+            Pause(false).await;
         }
     }
-}
-
-/// Does what a lane that was set anew has been ordered to. Returns whether the connection goes on.
-#[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
-#[inline(never)]
-async fn take_up<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, order: Order) -> bool {
-    line.settling.set(false);
-    let error = match order {
-        Order::Refuse(refusal) if line.state.get() != State::Exchange => {
-            refuse(line, app, observer, refusal).await;
-            return false;
-        }
-        Order::Refuse(refusal) => {
-            observer.refused(line.id.get(), refusal);
-            line.output.borrow_mut().exchange.persistent = false;
-            // The rest is not waited for any more.
-            let mut body = line.body.borrow_mut();
-            (body.fresh, body.lost) = (false, Some(line.reason.get()));
-            refusal.into()
-        }
-        Order::Failed => Error::internal("a handler panicked"),
-        Order::Overdue => Error::unavailable("the answer took too long: try again later"),
-    };
-    let mut input = line.input.borrow_mut();
-    conclude(line, app, observer, input.unread(), b"", Err(error)).await;
-    line.close(observer, &mut input)
-}
-
-/// Answers what the protocol refuses, before there is a request.
-#[inline(never)]
-async fn refuse<S, A: Handler<S>, O: Observer>(line: &Line, app: &A, observer: &O, refusal: Refusal) {
-    observer.refused(line.id.get(), refusal);
-    line.output.borrow_mut().exchange = Exchange::new(false, false, false);
-    line.state.set(State::Exchange);
-    line.rest.set(0);
-    line.reason.set(match refusal {
-        Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
-        refusal => EndReason::Protocol(refusal),
-    });
-    let failure = &mut Failure { error: refusal.into(), app, path: b"", own_failed: false, session: PhantomData };
-    let mut answer = Answer::new(line, b"");
-    let _ = poll_fn(|_| answer.poll(failure)).await;
-    let _ = line.close_response(observer);
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
@@ -229,7 +185,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         let status = self.error.status();
         let begin = |reply: &mut Reply<'_>| {
             reply.restart(status);
-            if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) {
+            if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.path != b"*" {
                 reply.allow(&mut |tell| self.app.methods(self.path, tell));
             }
         };
@@ -265,6 +221,41 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
 }
 
 impl Line {
+    /// Prepares what a lane that was set anew has been ordered to answer.
+    #[cold]
+    #[inline(never)]
+    fn take_up(&self, observer: &impl Observer, order: Order) -> Error {
+        self.settling.set(false);
+        match order {
+            Order::Refuse(refusal) if self.state.get() != State::Exchange => self.refuse(observer, refusal),
+            Order::Refuse(refusal) => {
+                observer.refused(self.id.get(), refusal);
+                self.output.borrow_mut().exchange.persistent = false;
+                // The rest is not waited for any more.
+                let mut body = self.body.borrow_mut();
+                (body.fresh, body.lost) = (false, Some(self.reason.get()));
+                refusal.into()
+            }
+            Order::Failed => Error::internal("a handler panicked"),
+            Order::Overdue => Error::unavailable("the answer took too long: try again later"),
+        }
+    }
+
+    /// Begins the last exchange of a connection with what the protocol refuses, before there is a request.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, observer: &impl Observer, refusal: Refusal) -> Error {
+        observer.refused(self.id.get(), refusal);
+        self.output.borrow_mut().exchange = Exchange::new(false, false, false);
+        self.state.set(State::Exchange);
+        self.rest.set(0);
+        self.reason.set(match refusal {
+            Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
+            refusal => EndReason::Protocol(refusal),
+        });
+        refusal.into()
+    }
+
     /// Tells the port a state in which this future ends its work: it is set anew before the wire serves on.
     async fn rest_in(&self, state: State) -> Infallible {
         self.state.set(state);
