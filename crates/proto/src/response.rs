@@ -76,14 +76,12 @@ impl<'b> HeadWriter<'b> {
     /// Starts a head with its status line.
     pub fn new(octets: &'b mut [u8], status: StatusCode) -> Self {
         let mut writer = HeadWriter { octets, length: 0, full: false, typed: false, error: None };
-        if let Some(line) = status.line() {
-            writer.put(line.as_bytes());
-        } else {
-            writer.put(b"HTTP/1.1 ");
-            writer.decimal(u64::from(status.code()));
-            // The space behind the code belongs to the grammar even where no phrase follows (RFC 9112 section 4).
-            writer.put(b" \r\n");
-        }
+        writer.put(b"HTTP/1.1 ");
+        writer.decimal(u64::from(status.code()));
+        // It belongs to the grammar even where no phrase follows (RFC 9112 section 4).
+        writer.put(b" ");
+        writer.put(status.phrase().as_bytes());
+        writer.put(b"\r\n");
         writer
     }
 
@@ -219,13 +217,22 @@ pub fn chunk_size(octets: usize, line: &mut [u8; CHUNK_SIZE_OCTETS_MAX]) -> &[u8
 }
 
 /// A number in decimal digits, written to the end of `digits`.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
+        // Where a register has 32 bits, dividing what has 64 is a function's work: for as few digits as can be.
+        let digit = if let Ok(small) = u32::try_from(number) {
+            number = u64::from(small / 10);
+            small % 10
+        } else {
+            let digit = (number % 10) as u32;
+            number /= 10;
+            digit
+        };
+        digits[at] = b'0' + digit as u8;
         if number == 0 || at == 0 {
             return &digits[at..];
         }

@@ -190,6 +190,12 @@ impl<'a> Encoded<'a> {
         self.decode(&mut [0; PARSED_OCTETS_MAX])?.parse().map_err(|_| DecodeError::Value)
     }
 
+    /// Whether the decoded octets are these; a broken escape is equal to nothing.
+    #[inline]
+    pub fn is(&self, octets: &[u8]) -> bool {
+        if self.plain { self.raw == octets } else { is_decoded(*self, octets) }
+    }
+
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
         self.plain || !self.raw.iter().any(|&octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
@@ -207,18 +213,18 @@ impl fmt::Display for Encoded<'_> {
 impl PartialEq<str> for Encoded<'_> {
     #[inline]
     fn eq(&self, other: &str) -> bool {
-        if self.plain { self.raw == other.as_bytes() } else { is_decoded(*self, other) }
+        self.is(other.as_bytes())
     }
 }
 
 // By value: what is compared at once is never in memory.
 #[inline(never)]
-fn is_decoded(text: Encoded<'_>, other: &str) -> bool {
-    if text.raw == other.as_bytes() {
+fn is_decoded(text: Encoded<'_>, other: &[u8]) -> bool {
+    if text.raw == other {
         return text.is_plain();
     }
     // Decoding never lengthens: what is shorter than the other text cannot become it.
-    text.raw.len() >= other.len() && text.octets().eq(other.bytes().map(Ok))
+    text.raw.len() >= other.len() && text.octets().eq(other.iter().map(|&octet| Ok(octet)))
 }
 
 /// As with `str`.
@@ -243,11 +249,15 @@ pub fn segments(path: &str) -> impl Iterator<Item = Encoded<'_>> {
 
 /// Whether a segment, decoded, is `.` or `..`, or has one of them between its slashes: RFC 3986 section 3.3. Such a segment
 /// must never reach a file system.
-pub fn is_dot_segment(segment: &str) -> bool {
+pub fn is_dot_segment(segment: impl AsRef<[u8]>) -> bool {
+    has_dots(segment.as_ref())
+}
+
+fn has_dots(segment: &[u8]) -> bool {
     let is_dots = |dots: Option<usize>| matches!(dots, Some(1 | 2));
     // The dots of a part that has nothing else.
     let mut dots = Some(0);
-    for octet in Encoded::path(segment).octets() {
+    for octet in Encoded::of_target(segment, true).octets() {
         dots = match octet {
             Ok(b'.') => dots.map(|dots| dots + 1),
             // An encoded slash is one to a file system, and a backslash may be.

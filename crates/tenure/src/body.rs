@@ -98,7 +98,9 @@ impl<'r> Reader<'r> {
 
     /// The next piece that is here, of `octets_max` octets at the most; `None` at the end. `whole`: for a body that is put
     /// together in its buffer, behind what it has there already.
-    #[inline(never)]
+    // Where code counts for more than time, one way is enough.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn poll_next(&mut self, octets_max: usize, whole: bool) -> Poll<Result<Option<Piece>, Error>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
@@ -172,6 +174,11 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// The next piece that is here.
+    fn poll_piece(&mut self, octets_max: usize) -> Poll<Result<Option<Piece>, Error>> {
+        self.poll_next(octets_max, false)
+    }
+
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
     #[inline]
     fn here(&mut self) -> Option<Piece> {
@@ -238,7 +245,7 @@ impl<'r> Reader<'r> {
     /// request cannot be found.
     pub(crate) fn poll_drained(&mut self) -> Poll<Result<(), EndReason>> {
         loop {
-            match self.poll_next(usize::MAX, false) {
+            match self.poll_piece(usize::MAX) {
                 Poll::Ready(Ok(Some(_))) => {}
                 Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(_)) => {
@@ -314,7 +321,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_next(usize::MAX, false)).await?;
+        let piece = poll_fn(|_| reader.poll_piece(usize::MAX)).await?;
         Ok(piece.map(|piece| reader.piece(&piece)))
     }
 
@@ -327,7 +334,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read_up_to(self, octets_max: usize) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_next(octets_max.max(1), false)).await?;
+        let piece = poll_fn(|_| reader.poll_piece(octets_max.max(1))).await?;
         Ok(piece.map(|piece| reader.piece(&piece)))
     }
 
@@ -366,7 +373,7 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let mut filled = 0;
-        while let Some(piece) = poll_fn(|_| reader.poll_next(usize::MAX, false)).await? {
+        while let Some(piece) = poll_fn(|_| reader.poll_piece(usize::MAX)).await? {
             let octets = reader.piece(&piece);
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
             room.ok_or(TOO_LARGE)?.copy_from_slice(octets);

@@ -7,6 +7,7 @@ use tenure_proto::status::StatusCode;
 use crate::{
     Error, Request, Responder,
     reply::{IntoResponse, Outcome, Reply, Sent},
+    responder::Answer,
     router::OnError,
 };
 
@@ -95,7 +96,10 @@ where
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         let mut response = (self.function)(request).await;
         request.inner.reader.release();
-        let mut answer = responder.answer();
+        if let Some(result) = responder.send_now(&mut response) {
+            return result;
+        }
+        let mut answer = Answer::new(responder.opened.line, responder.opened.octets);
         poll_fn(|_| answer.poll(&mut response)).await
     }
 }

@@ -84,16 +84,16 @@ where
                 let path = if result.is_err() { target::path(head.target.of(octets), head.form) } else { b"" };
                 (octets, path, result)
             }
-            Ok(None) => match ordered.take() {
-                Some(error) => (input.unread(), &b""[..], Err(error)),
-                None => {
+            Ok(None) => {
+                let Some(error) = ordered.take() else {
                     line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                     input.compact();
                     drop(input);
                     Pause(false).await;
                     continue;
-                }
-            },
+                };
+                (input.unread(), &b""[..], Err(error))
+            }
             Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
         };
         match result {

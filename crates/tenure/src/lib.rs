@@ -50,6 +50,7 @@ extern crate std;
 mod body;
 mod buffer;
 mod driver;
+mod either;
 mod error;
 mod handler;
 mod id;

@@ -1,11 +1,15 @@
 //! Which handler a target has for which method.
 
-use core::{future::Future, time::Duration};
+use core::{
+    future::{Future, ready},
+    time::Duration,
+};
 
 use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
     Error, Request, Responder, Switch,
+    either::Either,
     handler::{Function, Handler, Responding},
     reply::{IntoResponse, Sent},
     wire::Line,
@@ -120,8 +124,13 @@ impl Declared for End {
 
 impl<S> Chain<S> for End {
     #[inline]
-    async fn handle<'r>(&self, asked: Asked, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
-        Err(asked.unanswered())
+    fn handle<'r>(
+        &self,
+        asked: Asked,
+        _: &mut Request<'r, S>,
+        _: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        ready(Err(asked.unanswered()))
     }
 }
 
@@ -182,12 +191,12 @@ const ALL: [Method; 7] =
 
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
     #[inline]
-    async fn handle<'r>(
+    fn handle<'r>(
         &self,
         asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
-    ) -> Result<Sent, Error> {
+    ) -> impl Future<Output = Result<Sent, Error>> {
         let mine = match self.verb {
             Verb::Known(known) => asked == Asked::Method(known),
             Verb::Extension(token) => asked == OTHER && request.inner.token() == token.as_bytes(),
@@ -198,9 +207,9 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
             },
         };
         if mine {
-            self.handler.handle(request, responder).await
+            Either::First { future: self.handler.handle(request, responder) }
         } else {
-            self.next.handle(asked, request, responder).await
+            Either::Second { future: self.next.handle(asked, request, responder) }
         }
     }
 }

@@ -109,30 +109,16 @@ impl Pattern {
     /// # Panics
     /// When the text is not a pattern.
     pub(crate) fn new(text: &'static str) -> Self {
-        assert!(text.starts_with('/'), "the route {text:?} must start with /");
-        assert!(!text.contains('%'), "the route {text:?} must be written decoded: it is compared with decoded targets");
-        assert!(!text.contains(['?', '#']), "the route {text:?} has a query or fragment, which is no part of a path");
-        let mut rest = text[1..].split('/').peekable();
-        let mut count = 0;
-        while let Some(segment) = rest.next() {
-            assert!(!is_dot_segment(segment), "the route {text:?} has a dot segment, which no request can have");
-            if let Some(name) = parameter(segment) {
-                let (name, rest_of_path) = name.strip_prefix('*').map_or((name, false), |name| (name, true));
-                count += 1;
-                let plain = !name.is_empty() && !name.contains(['{', '}', '*']);
-                assert!(plain, "the route {text:?} has a parameter without a plain name");
-                assert!(!rest_of_path || rest.peek().is_none(), "in the route {text:?} something follows {{*{name}}}");
-            } else {
-                let braces = segment.contains(['{', '}']);
-                assert!(!braces, "in the route {text:?} a parameter must be a whole segment, such as /{{name}}");
-            }
+        if let Some(fault) = fault(text.as_bytes()) {
+            panic!("the route {text:?} {fault}");
         }
-        assert!(count <= PARAMETERS_MAX, "the route {text:?} has more than {PARAMETERS_MAX} parameters");
         let (parts, count) = parts(text).unwrap_or(([Part::default(); PARTS_MAX], SLOW));
-        let literal = &text.as_bytes()[..text.find('{').unwrap_or(text.len()).min(8)];
-        let first = core::array::from_fn(|number| match number {
-            0 => first_word(literal),
-            _ => u64::MAX >> (64 - 8 * literal.len()),
+        let first = core::array::from_fn(|number| {
+            let literal = &text.as_bytes()[..text.find('{').unwrap_or(text.len()).min(8)];
+            match number {
+                0 => first_word(literal),
+                _ => u64::MAX >> (64 - 8 * literal.len()),
+            }
         });
         Pattern { text, parts, count, first }
     }
@@ -149,7 +135,9 @@ impl Pattern {
             return false;
         }
         if self.count != 0 || sought.encoded {
-            return self.matches_with_parameters(sought, found).is_some();
+            // Where code counts for more than time, one way is enough.
+            let way = if WORDS { Self::matches_with_parameters } else { Self::consumed_whole };
+            return way(self, sought, found).is_some();
         }
         let length = self.text.len();
         let ends = sought.end == length || sought.end > length && sought.octets.get(length) == Some(&b'?');
@@ -176,11 +164,15 @@ impl Pattern {
         self.walk(false, sought, found)
     }
 
+    fn consumed_whole<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
+        self.consumed(sought, false, found)
+    }
+
     /// Octets of what is sought that this pattern takes as a prefix of whole segments; otherwise as
     /// [`matches`](Pattern::matches).
     pub(crate) fn prefix<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // A prefix's last `/` stands for nothing, which the long way knows.
-        if sought.encoded || self.text.ends_with('/') {
+        if !WORDS || sought.encoded || self.text.ends_with('/') {
             return self.consumed(sought, true, found);
         }
         match self.count {
@@ -245,7 +237,7 @@ impl Pattern {
                 at += literal;
                 let (left, rest) = (sought.end.checked_sub(at)?, sought.octets.get(at..)?);
                 let value = rest.get(..segment(rest, left))?;
-                if value.is_empty() || value[0] == b'.' && str::from_utf8(value).is_ok_and(is_dot_segment) {
+                if value.is_empty() || value[0] == b'.' && is_dot_segment(value) {
                     return None;
                 }
                 found.add(self.text.as_bytes().get(name_at..end - 1)?, value);
@@ -285,37 +277,73 @@ impl Pattern {
     }
 
     fn segments<'t>(&self, sought: &Sought<'t>, prefix: bool, found: &mut Parameters<'t>) -> Option<usize> {
-        let path = str::from_utf8(path_of(sought.target())).ok()?;
-        let mut at = 0;
+        let path = path_of(sought.target());
+        let text = self.text.as_bytes();
         // A prefix's last `/` stands for nothing.
-        let text = if prefix { self.text.strip_suffix('/').unwrap_or(self.text) } else { self.text };
-        for segment in text.split('/').skip(1) {
-            let rest = path.get(at..)?.strip_prefix('/')?;
-            if let Some(name) = parameter(segment) {
-                if let Some(name) = name.strip_prefix('*') {
-                    found.add(name.as_bytes(), rest.as_bytes());
-                    return (!rest.split('/').any(is_dot_segment)).then_some(path.len());
+        let text = if prefix { text.strip_suffix(b"/").unwrap_or(text) } else { text };
+        let mut at = 0;
+        for segment in text.split(is_slash).skip(1) {
+            let rest = path.get(at..)?.strip_prefix(b"/")?;
+            let value = rest.split(is_slash).next().unwrap_or_default();
+            match parameter(segment) {
+                Some([b'*', name @ ..]) => {
+                    found.add(name, rest);
+                    return (!rest.split(is_slash).any(is_dot_segment)).then_some(path.len());
                 }
-                let value = first_segment(rest);
-                if value.is_empty() || is_dot_segment(value) {
-                    return None;
-                }
-                found.add(name.as_bytes(), value.as_bytes());
-                at += 1 + value.len();
-            } else {
-                let value = first_segment(rest);
-                if Encoded::path(value) != *segment {
-                    return None;
-                }
-                at += 1 + value.len();
+                Some(_) if value.is_empty() || is_dot_segment(value) => return None,
+                Some(name) => found.add(name, value),
+                None if Encoded::of_target(value, true).is(segment) => {}
+                None => return None,
             }
+            at += 1 + value.len();
         }
         (prefix || at == path.len()).then_some(at)
     }
 }
 
+/// Why a text is no pattern.
+fn fault(text: &[u8]) -> Option<&'static str> {
+    let [b'/', path @ ..] = text else { return Some("must start with /") };
+    let (mut count, mut ended) = (0, false);
+    for segment in path.split(is_slash) {
+        let has = |octets: &[u8]| segment.iter().any(|octet| octets.contains(octet));
+        if ended {
+            return Some("has something behind its {*name}");
+        }
+        if has(b"%") {
+            return Some("must be written decoded: it is compared with decoded targets");
+        }
+        if has(b"?#") {
+            return Some("has a query or fragment, which is no part of a path");
+        }
+        if is_dot_segment(segment) {
+            return Some("has a dot segment, which no request can have");
+        }
+        let name = match parameter(segment) {
+            Some([b'*', name @ ..]) => {
+                ended = true;
+                name
+            }
+            Some(name) => name,
+            None if has(b"{}") => return Some("has a parameter that is no whole segment, such as /{name}"),
+            None => continue,
+        };
+        if name.is_empty() || name.iter().any(|octet| b"{}*".contains(octet)) {
+            return Some("has a parameter without a plain name");
+        }
+        count += 1;
+        if count > PARAMETERS_MAX {
+            return Some("has more than 6 parameters");
+        }
+    }
+    None
+}
+
 /// The parts of a pattern; `None` where a parameter takes many segments, or there is too much of something.
 fn parts(text: &str) -> Option<([Part; PARTS_MAX], u8)> {
+    if !WORDS {
+        return (!text.as_bytes().contains(&b'{')).then_some(([Part::default(); PARTS_MAX], 0));
+    }
     let (mut parts, mut count, mut at) = ([Part::default(); PARTS_MAX], 0, 0);
     while let Some((literal, behind)) = text.get(at..)?.split_once('{') {
         let (name, _) = behind.split_once('}').filter(|_| !behind.starts_with('*'))?;
@@ -393,12 +421,13 @@ fn same(octets: &[u8], text: &[u8]) -> bool {
 }
 
 /// The name inside a parameter's braces.
-fn parameter(segment: &str) -> Option<&str> {
-    segment.strip_prefix('{')?.strip_suffix('}')
+fn parameter(segment: &[u8]) -> Option<&[u8]> {
+    segment.strip_prefix(b"{")?.strip_suffix(b"}")
 }
 
-fn first_segment(rest: &str) -> &str {
-    rest.split('/').next().unwrap_or_default()
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what slices are split by")]
+fn is_slash(octet: &u8) -> bool {
+    *octet == b'/'
 }
 
 /// The path of a target that starts with one.

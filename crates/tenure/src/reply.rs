@@ -1,7 +1,7 @@
 //! What a handler's result looks like as a response.
 
 use tenure_proto::{
-    response::{Delimiter, FieldError, HeadWriter},
+    response::{Delimiter, FieldError, HeadWriter, decimal},
     status::StatusCode,
 };
 
@@ -234,7 +234,12 @@ impl<'o> Reply<'o> {
     /// Answers with that body, of a length that the head tells.
     #[inline]
     pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
-        let body = body.as_ref();
+        self.octets(body.as_ref())
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn octets(&mut self, body: &[u8]) -> Outcome {
         if self.is_plain()
             && !body.is_empty()
             && self.output.put_plain(body.len(), |room| room[..body.len()].copy_from_slice(body))
@@ -287,19 +292,20 @@ impl<'o> Reply<'o> {
     /// Answers with a number in decimal digits.
     #[inline]
     fn integer(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        if self.is_plain() && self.output.put_number(negative, magnitude) {
+        // Where code counts for more than time, one way is enough.
+        if cfg!(target_pointer_width = "64") && self.is_plain() && self.output.put_number(negative, magnitude) {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        self.integer_in_parts(negative, magnitude)
+        self.integer_as_text(negative, magnitude)
     }
 
-    #[cold]
     #[inline(never)]
-    fn integer_in_parts(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let mut text = [0; INTEGER_OCTETS_MAX];
-        let text = &mut text[..usize::from(negative) + digits(magnitude)];
-        write_decimal(text, negative, magnitude);
-        self.body_in_parts(text)
+    fn integer_as_text(&mut self, negative: bool, magnitude: u64) -> Outcome {
+        let (mut text, mut digits) = ([b'-'; INTEGER_OCTETS_MAX], [0; 20]);
+        let digits = decimal(magnitude, &mut digits);
+        let octets = usize::from(negative) + digits.len();
+        text[usize::from(negative)..octets].copy_from_slice(digits);
+        self.octets(&text[..octets])
     }
 }
 
@@ -307,8 +313,7 @@ impl Output {
     /// A whole plain response of a number; `false`: there is no room.
     #[inline(never)]
     fn put_number(&mut self, negative: bool, magnitude: u64) -> bool {
-        // Where code counts for more than time, one way is enough.
-        if cfg!(target_pointer_width = "64") && magnitude < 10_000 && !negative {
+        if magnitude < 10_000 && !negative {
             let (digits, length) = short_decimal(magnitude as u32);
             return self.put_plain(length, |room| room[..digits.len()].copy_from_slice(&digits));
         }
@@ -324,12 +329,6 @@ const INTEGER_OCTETS_MAX: usize = 21;
 #[inline]
 fn digits(mut number: u64) -> usize {
     let mut digits = 1;
-    // Where a register has 32 bits, dividing what has 64 is a function's work.
-    while number > u64::from(u32::MAX) {
-        number /= 10;
-        digits += 1;
-    }
-    let mut number = number as u32;
     while number >= 10 {
         number /= 10;
         digits += 1;
@@ -340,15 +339,7 @@ fn digits(mut number: u64) -> usize {
 /// Fills `text` with a number whose text is as long.
 #[inline]
 fn write_decimal(text: &mut [u8], negative: bool, mut number: u64) {
-    let mut octets = text.iter_mut().rev();
-    while number > u64::from(u32::MAX)
-        && let Some(octet) = octets.next()
-    {
-        *octet = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    let mut number = number as u32;
-    for octet in octets {
+    for octet in text.iter_mut().rev() {
         *octet = b'0' + (number % 10) as u8;
         number /= 10;
     }

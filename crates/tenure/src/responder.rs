@@ -79,13 +79,25 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
     pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
-        let mut answer = self.answer();
+        if let Some(result) = self.send_now(&mut response) {
+            return result;
+        }
+        let mut answer = Answer::new(self.opened.line, self.opened.octets);
         poll_fn(|_| answer.poll(&mut response)).await
     }
 
+    /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
+    /// more state. Where code counts for more than time, one way to answer is enough.
     #[inline]
-    pub(crate) fn answer(&self) -> Answer<'r> {
-        Answer::new(self.opened.line, self.opened.octets)
+    pub(crate) fn send_now(&self, response: &mut impl IntoResponse) -> Option<Result<Sent, Error>> {
+        let line = self.opened.line;
+        if !cfg!(target_pointer_width = "64") || line.rest.get() != 0 {
+            return None;
+        }
+        match write(line, response) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
@@ -194,21 +206,9 @@ impl<'r> Answer<'r> {
     }
 
     /// Settles what is left of the request's body, and asks the response until all of it is written: the same one each time.
-    #[inline]
-    pub(crate) fn poll(&mut self, response: &mut impl IntoResponse) -> Poll<Result<Sent, Error>> {
-        // What nearly every response does. Where code counts for more than time, one way is enough.
-        if cfg!(target_pointer_width = "64") && matches!(self.step, Step::Settle) && self.line.rest.get() == 0 {
-            match write(self.line, response) {
-                Poll::Pending => self.step = Step::Room,
-                ready => return ready,
-            }
-        }
-        self.poll_step(response)
-    }
-
     /// One copy of the code for all responses.
     #[inline(never)]
-    fn poll_step(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
+    pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
         let line = self.line;
         if let Step::Settle = self.step {
             self.step = self.settle();
@@ -230,7 +230,7 @@ impl<'r> Answer<'r> {
         loop {
             match write(line, response) {
                 Poll::Pending => self.step = Step::Room,
-                ready => return ready,
+                ready @ Poll::Ready(_) => return ready,
             }
             if !line.has_room(usize::MAX) {
                 return Poll::Pending;

@@ -1,11 +1,16 @@
 //! Which handler a target has.
 
-use core::{fmt, future::Future, marker::PhantomData};
+use core::{
+    fmt,
+    future::{Future, ready},
+    marker::PhantomData,
+};
 
 use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
+    either::Either,
     handler::{Handler, Wrapped},
     pattern::{Parameters, Pattern, Sought, routed_path},
     reply::{IntoResponse, Outcome, Reply, Sent},
@@ -183,8 +188,13 @@ impl<S> Routes<S> for NotFound {
     }
 
     #[inline]
-    async fn handle<'r>(&self, _: u32, _: &mut Request<'r, S>, _: Responder<'r>) -> Result<Sent, Error> {
-        Err(not_found())
+    fn handle<'r>(
+        &self,
+        _: u32,
+        _: &mut Request<'r, S>,
+        _: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        ready(Err(not_found()))
     }
 
     fn methods(&self, _: u32, _: &[u8], _: &mut dyn FnMut(&str)) {}
@@ -206,15 +216,15 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
     }
 
     #[inline]
-    async fn handle<'r>(
+    fn handle<'r>(
         &self,
         number: u32,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
-    ) -> Result<Sent, Error> {
+    ) -> impl Future<Output = Result<Sent, Error>> {
         match number.checked_sub(1) {
-            None => self.entry.handle(request, responder).await,
-            Some(number) => self.next.handle(number, request, responder).await,
+            None => Either::First { future: self.entry.handle(request, responder) },
+            Some(number) => Either::Second { future: self.next.handle(number, request, responder) },
         }
     }
 
