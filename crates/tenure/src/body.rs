@@ -225,7 +225,10 @@ impl<'r> Reader<'r> {
                     return Poll::Ready(Ok(Piece::Spilled(0, filled)));
                 }
                 Some(Piece::Spilled(from, to)) => {
-                    body.buffer.copy_within(from..to, filled);
+                    // Without framing in between they are where they belong.
+                    if from != filled {
+                        body.buffer.copy_within(from..to, filled);
+                    }
                     to - from
                 }
                 Some(Piece::Input(from, to)) => {

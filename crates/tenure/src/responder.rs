@@ -94,9 +94,10 @@ impl<'r> Responder<'r> {
         if !cfg!(target_pointer_width = "64") || line.rest.get() != 0 {
             return None;
         }
-        match write(line, response) {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
+        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+            Outcome::Sent(sent) => Some(Ok(sent)),
+            Outcome::Failed(error) => Some(Err(error)),
+            Outcome::Full => None,
         }
     }
 
@@ -228,9 +229,10 @@ impl<'r> Answer<'r> {
             return Poll::Pending;
         }
         loop {
-            match write(line, response) {
-                Poll::Pending => self.step = Step::Room,
-                ready @ Poll::Ready(_) => return ready,
+            match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+                Outcome::Sent(sent) => return Poll::Ready(Ok(sent)),
+                Outcome::Failed(error) => return Poll::Ready(Err(error)),
+                Outcome::Full => self.step = Step::Room,
             }
             if !line.has_room(usize::MAX) {
                 return Poll::Pending;
@@ -253,16 +255,6 @@ impl<'r> Answer<'r> {
             line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
         }
         Step::Write
-    }
-}
-
-/// Asks a response once. Pending: the output is full.
-#[inline]
-fn write(line: &Line, response: &mut (impl IntoResponse + ?Sized)) -> Poll<Result<Sent, Error>> {
-    match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
-        Outcome::Sent(sent) => Poll::Ready(Ok(sent)),
-        Outcome::Failed(error) => Poll::Ready(Err(error)),
-        Outcome::Full => Poll::Pending,
     }
 }
 

@@ -216,6 +216,7 @@ impl<S> Wire<S> {
     ///
     /// # Panics
     /// When `input` or `output` has less than 256 octets: no response head would fit; or `body` has none.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
         assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 octets each");
         assert!(!body.is_empty(), "a body buffer needs an octet, or what comes of a body later could not be dropped");
