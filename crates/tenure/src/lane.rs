@@ -61,14 +61,13 @@ where
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
     let mut ordered = line.order.take().map(|order| line.take_up(observer, order));
-    let mut input = line.input.borrow_mut();
     loop {
+        let mut input = line.input.borrow_mut();
         let read = match ordered {
             None => input.parse(&line.head_limits),
             Some(_) => Ok(None),
         };
-        // What is not plainly done: octets and path of the request, and its result.
-        let open = match read {
+        let (octets, path, result) = match read {
             Ok(Some((octets, head))) => {
                 let asterisk = head.form == TargetForm::Asterisk;
                 let opened = Opened { line, octets };
@@ -82,11 +81,8 @@ where
                 } else {
                     app.handle(&mut request, responder).await
                 };
-                match result {
-                    Ok(_) if line.rest.get() == 0 => None,
-                    Ok(_) => Some((octets, &b""[..], result)),
-                    Err(_) => Some((octets, target::path(head.target.of(octets), head.form), result)),
-                }
+                let path = if result.is_err() { target::path(head.target.of(octets), head.form) } else { b"" };
+                (octets, path, result)
             }
             Ok(None) => {
                 let Some(error) = ordered.take() else {
@@ -94,15 +90,15 @@ where
                     input.compact();
                     drop(input);
                     Pause(false).await;
-                    input = line.input.borrow_mut();
                     continue;
                 };
-                Some((input.unread(), &b""[..], Err(error)))
+                (input.unread(), &b""[..], Err(error))
             }
-            Err(refusal) => Some((&b""[..], &b""[..], Err(line.refuse(observer, refusal)))),
+            Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
         };
-        if let Some((octets, path, result)) = open {
-            conclude(line, app, observer, octets, path, result).await;
+        match result {
+            Ok(_) if line.rest.get() == 0 => {}
+            result => conclude(line, app, observer, octets, path, result).await,
         }
         if !line.close(observer, &mut input) {
             drop(input);
@@ -113,7 +109,6 @@ where
             line.state.set(State::Between);
             drop(input);
             Pause(false).await;
-            input = line.input.borrow_mut();
         }
     }
 }
