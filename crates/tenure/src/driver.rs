@@ -225,10 +225,13 @@ impl<P: Port> Driver<P> {
             Stage::Waiting => return,
             _ => {}
         }
-        let attached = slot.lane;
-        let lane = if attached == NONE { self.attach(key.index) } else { Some(attached) };
+        let lane = match (slot.lane, slot.stage) {
+            (NONE, Stage::Head) => self.give_lane(key.index),
+            (NONE, _) => self.next_lane(),
+            (attached, _) => Some(attached),
+        };
         match lane {
-            Some(lane) => self.advance(key.index, lane, true),
+            Some(lane) => self.go_on(key.index, lane, true),
             None => self.wait(key.index),
         }
         self.serve_waiting();
@@ -274,31 +277,10 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Gives a connection a lane. Inlined where every request passes; see [`give_lane`](Driver::give_lane).
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn attach(&mut self, index: u32) -> Option<u32> {
-        let number = if self.free_lane == NONE { self.new_lane()? } else { self.free_lane };
-        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        self.free_lane = lane.slot;
-        (lane.slot, slot.lane) = (index, number);
-        self.attached += 1;
-        swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
-        let line = &lane.wire.line;
-        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
-        // A lane mostly serves the connection that it served before.
-        if line.id.get() != id
-            && let Some(socket) = &slot.socket
-        {
-            line.id.set(id);
-            line.peer.set(self.port.peer(socket));
-        }
-        line.may_wait_long.set(self.attached < self.settings.lanes_max);
-        line.arrived_ms.set(self.now_ms);
-        if matches!(slot.stage, Stage::Head | Stage::Waiting) {
-            self.attach_late(index, number);
-        }
-        Some(number)
+    /// The lane that a connection gets next.
+    #[inline]
+    fn next_lane(&mut self) -> Option<u32> {
+        if self.free_lane == NONE { self.new_lane() } else { Some(self.free_lane) }
     }
 
     /// What attaching means for a connection whose request has begun before.
@@ -322,11 +304,19 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// The same out of line.
+    /// Gives a lane to a connection whose request has begun before.
     #[cold]
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
-        self.attach(index)
+        let number = self.next_lane()?;
+        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, .. } = self;
+        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        attach((index, number), lane, slot, free_lane, attached);
+        introduce(port, settings, lane, slot, *attached, *now_ms);
+        if matches!(slot.stage, Stage::Head | Stage::Waiting) {
+            self.attach_late(index, number);
+        }
+        Some(number)
     }
 
     #[cold]
@@ -340,22 +330,31 @@ impl<P: Port> Driver<P> {
         Some(number)
     }
 
-    /// Lets a lane go on: receives once where that is asked for, polls it, sends what it has, and puts connection and lane
-    /// where they belong then.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    /// Lets a lane go on; see [`go_on`](Driver::go_on).
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn advance(&mut self, index: u32, number: u32, receives: bool) {
+        self.go_on(index, number, receives);
+    }
+
+    /// Lets a lane go on: attaches it where it is the next free one, receives once where that is asked for, polls it, sends
+    /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is [`advance`](Driver::advance).
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn go_on(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
-        let Driver { port, table, lanes, free_lane, attached, now_ms, date, dated, .. } = self;
+        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        if receives && slot.lane == NONE {
+            attach((index, number), lane, slot, free_lane, attached);
+            introduce(port, settings, lane, slot, *attached, *now_ms);
+        }
         if receives
             && slot.interest.receives()
             && let Some(socket) = &mut slot.socket
         {
-            match lane.wire.line.receive(|space| port.receive(socket, space)) {
-                Some(Received::Closed) => lane.wire.line.ended.set(true),
-                Some(Received::Reset) => return self.end(index, EndReason::PeerReset, true),
-                Some(Received::Octets(_) | Received::Blocked) | None => {}
+            let received = lane.wire.line.receive(|space| port.receive(socket, space));
+            if received == Some(Received::Reset) {
+                return self.end(index, EndReason::PeerReset, true);
             }
         }
         loop {
@@ -384,18 +383,16 @@ impl<P: Port> Driver<P> {
             }
             let mut output = line.output.borrow_mut();
             let mut progress = false;
-            if output.end > 0 {
-                if !lane.blocked {
-                    lane.progress_ms = *now_ms;
-                }
+            if let Some(pending) = output.pending() {
                 let Some(socket) = &mut slot.socket else { return };
-                match port.send(socket, output.pending()) {
+                match port.send(socket, pending) {
                     Transmitted::Octets(octets) => {
                         output.sent(octets);
                         lane.progress_ms = *now_ms;
                         progress = true;
                     }
-                    Transmitted::Blocked => {}
+                    Transmitted::Blocked if lane.blocked => {}
+                    Transmitted::Blocked => lane.progress_ms = *now_ms,
                     Transmitted::Reset => {
                         drop(output);
                         return self.end(index, EndReason::PeerReset, true);
@@ -405,24 +402,26 @@ impl<P: Port> Driver<P> {
             let blocked = output.end > 0;
             lane.blocked = blocked;
             drop(output);
-            match line.state.get() {
-                State::Between if !blocked => {
-                    if line.ended.get() || line.ending.get().is_some() {
-                        return self.close_idle(index, number);
-                    }
-                    if let Some(pinned) = line.pin.take() {
-                        slot.pinned = pinned;
-                    }
-                    slot.since_ms = *now_ms;
-                    free(number, lane, slot, free_lane, attached);
-                    let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
-                    // Where nobody else has been idle since, it is there already.
-                    if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-                        table.move_to(index, stage);
-                        self.report(index, Interest::RECEIVE);
-                    }
-                    return self.due_in(self.settings.deadlines.idle_ms);
+            let state = line.state.get();
+            // What most come to, so it is asked for first.
+            if state == State::Between && !blocked {
+                if line.ended.get() || line.ending.get().is_some() {
+                    return self.close_idle(index, number);
                 }
+                if let Some(pinned) = line.pin.take() {
+                    slot.pinned = pinned;
+                }
+                slot.since_ms = *now_ms;
+                free(number, lane, slot, free_lane, attached);
+                let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
+                // Where nobody else has been idle since, it is there already.
+                if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
+                    table.move_to(index, stage);
+                    self.report(index, Interest::RECEIVE);
+                }
+                return self.due_in(self.settings.deadlines.idle_ms);
+            }
+            match state {
                 State::Head if !blocked => {
                     if !self.put_away(index, number) {
                         self.hold(index, number, blocked);
@@ -562,6 +561,44 @@ impl<P: Port> Driver<P> {
             pinned: slot.pinned,
         })
     }
+}
+
+/// Takes a lane from the top of the free ones for a connection, whose session it gets.
+#[inline(always)]
+fn attach<P: Port>(
+    (index, number): (u32, u32),
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    free_lane: &mut u32,
+    attached: &mut u32,
+) {
+    *free_lane = lane.slot;
+    (lane.slot, slot.lane) = (index, number);
+    *attached += 1;
+    swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
+}
+
+/// Tells a lane which connection it serves, and since when.
+#[inline(always)]
+fn introduce<P: Port>(
+    port: &P,
+    settings: &DriverSettings,
+    lane: &Lane<P>,
+    slot: &Slot<P::Session, P::Socket>,
+    attached: u32,
+    now_ms: u32,
+) {
+    let line = &lane.wire.line;
+    let id = ConnectionId::new(settings.worker, lane.slot, slot.generation);
+    // A lane mostly serves the connection that it served before.
+    if line.id.get() != id
+        && let Some(socket) = &slot.socket
+    {
+        line.id.set(id);
+        line.peer.set(port.peer(socket));
+    }
+    line.may_wait_long.set(attached < settings.lanes_max);
+    line.arrived_ms.set(now_ms);
 }
 
 /// [`Driver::free`] of what is at hand.

@@ -1,6 +1,9 @@
 //! What answers requests: one trait for functions, routers and what is wrapped around them.
 
-use core::{future::poll_fn, marker::PhantomData};
+use core::{
+    future::{Future, poll_fn},
+    marker::PhantomData,
+};
 
 use tenure_proto::status::StatusCode;
 
@@ -92,15 +95,23 @@ where
     F: AsyncFn(&mut Request<'_, S>) -> R,
     R: IntoResponse,
 {
+    // Not an `async fn`: that would keep its arguments twice, as they were given and as they are used.
     #[inline]
-    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        let mut response = (self.function)(request).await;
-        request.inner.reader.release();
-        if let Some(result) = responder.send_now(&mut response) {
-            return result;
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        async move {
+            // What nearly every response does, without a future of its own. Nothing here has a name, and so a place, that
+            // would have to be kept while another future is at work.
+            let mut response = match responder.opened.answer((self.function)(request).await, request) {
+                Ok(result) => return result,
+                Err(response) => response,
+            };
+            let mut answer = Answer::new(responder.opened.line, responder.opened.octets);
+            poll_fn(|_| answer.poll(&mut response)).await
         }
-        let mut answer = Answer::new(responder.opened.line, responder.opened.octets);
-        poll_fn(|_| answer.poll(&mut response)).await
     }
 }
 

@@ -4,7 +4,6 @@ use core::{
     convert::Infallible,
     future::{pending, poll_fn},
     marker::PhantomData,
-    mem,
     ops::Deref,
     pin::Pin,
     task::{Context, Poll},
@@ -38,7 +37,11 @@ impl Future for Pause {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+        if self.0 {
+            return Poll::Ready(());
+        }
+        self.0 = true;
+        Poll::Pending
     }
 }
 
@@ -64,7 +67,11 @@ where
     loop {
         let mut input = line.input.borrow_mut();
         let read = match ordered {
-            None => input.parse(&line.head_limits),
+            // Most heads are the one before: what says so comes first, by itself.
+            None => match input.recall(&line.head_limits) {
+                Some(known) => Ok(Some(known)),
+                None => input.parse(&line.head_limits),
+            },
             Some(_) => Ok(None),
         };
         let (octets, path, result) = match read {
@@ -319,7 +326,8 @@ impl Line {
         if !self.close_response(observer) {
             return false;
         }
-        let body = self.body.borrow();
+        // It is not changed, but nobody else has it any more, and this loan is the cheaper one.
+        let body = self.body.borrow_mut();
         if body.spilled {
             let behind = body.buffer.get(body.at..body.end).unwrap_or_default();
             (input.start, input.end) = (0, behind.len().min(input.buffer.len()));

@@ -47,6 +47,8 @@ pub struct Methods<C> {
 #[derive(Debug)]
 pub struct On<H, C> {
     verb: Verb,
+    /// What is asked of it where it is for one known method: one octet tells of nearly all.
+    asked: Asked,
     handler: H,
     next: C,
 }
@@ -59,6 +61,7 @@ pub struct End;
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Chain<S>: Declared {
+    /// Lets the handler for what is asked answer.
     async fn handle<'r>(
         &self,
         asked: Asked,
@@ -81,7 +84,8 @@ impl Append for End {
     type With<H> = On<H, End>;
 
     fn with<H>(self, verb: Verb, handler: H) -> On<H, End> {
-        On { verb, handler, next: End }
+        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::ELSE };
+        On { verb, asked, handler, next: End }
     }
 }
 
@@ -89,7 +93,7 @@ impl<G, C: Append> Append for On<G, C> {
     type With<H> = On<G, C::With<H>>;
 
     fn with<H>(self, verb: Verb, handler: H) -> Self::With<H> {
-        On { verb: self.verb, handler: self.handler, next: self.next.with(verb, handler) }
+        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(verb, handler) }
     }
 }
 
@@ -98,6 +102,8 @@ impl<G, C: Append> Append for On<G, C> {
 pub trait Declared {
     /// Whether it has a handler for that method, be it one for all; [`Method::Other`]: whether it has one for all.
     fn has(&self, method: Method) -> bool;
+    /// Whether it has a handler for what is asked, extension methods left out.
+    fn answers(&self, asked: Asked) -> bool;
     /// Whether it has a handler for that method alone.
     fn has_own(&self, method: Method) -> bool;
     fn has_extension(&self, token: &[u8]) -> bool;
@@ -107,6 +113,11 @@ pub trait Declared {
 impl Declared for End {
     #[inline]
     fn has(&self, _: Method) -> bool {
+        false
+    }
+
+    #[inline]
+    fn answers(&self, _: Asked) -> bool {
         false
     }
 
@@ -134,26 +145,33 @@ impl<S> Chain<S> for End {
     }
 }
 
-/// What a chain is asked for.
+/// What a chain is asked for, as one octet: it is compared with each method's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub enum Asked {
-    /// That method.
-    Method(Method),
-    /// Any, but it cannot be begun now.
-    Later,
-}
+pub struct Asked(u8);
 
 impl Asked {
+    /// Any method, but it cannot be begun now.
+    const LATER: Asked = Asked(u8::MAX);
+    /// What nobody asks for.
+    const ELSE: Asked = Asked(u8::MAX - 1);
+    const OTHER: Asked = Asked::of(Method::Other);
+
+    /// That method.
+    const fn of(method: Method) -> Self {
+        Asked(method as u8)
+    }
+
     /// What to say where no handler has answered.
     #[cold]
     fn unanswered(self) -> Error {
+        const OPTIONS: Asked = Asked::of(Method::Options);
         match self {
-            Asked::Later => Error::unavailable("too many long responses are at work: try again later"),
+            Asked::LATER => Error::unavailable("too many long responses are at work: try again later"),
             // Not an error at all, but it is answered where errors are: with an Allow field.
-            Asked::Method(Method::Options) => Error::new(StatusCode::NO_CONTENT, ""),
-            Asked::Method(Method::Other) => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
-            Asked::Method(_) => {
+            OPTIONS => Error::new(StatusCode::NO_CONTENT, ""),
+            Asked::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
+            _ => {
                 Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
             }
         }
@@ -164,6 +182,11 @@ impl<H, C: Declared> Declared for On<H, C> {
     #[inline]
     fn has(&self, method: Method) -> bool {
         self.verb == Verb::Any || self.verb == Verb::Known(method) || self.next.has(method)
+    }
+
+    #[inline]
+    fn answers(&self, asked: Asked) -> bool {
+        self.asked == asked || self.verb == Verb::Any || self.next.answers(asked)
     }
 
     #[inline]
@@ -197,19 +220,23 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let mine = match self.verb {
-            Verb::Known(known) => asked == Asked::Method(known),
-            Verb::Extension(token) => asked == OTHER && request.inner.token() == token.as_bytes(),
-            Verb::Any => match asked {
-                // What was added for one method goes before what was added for all, in whatever order.
-                Asked::Method(method) => !self.next.has(method) && !self.next.has_extension(request.inner.token()),
-                Asked::Later => false,
-            },
-        };
-        if mine {
+        if self.asked == asked || self.asked == Asked::ELSE && self.is_else(asked, request.inner.token()) {
             Either::First { future: self.handler.handle(request, responder) }
         } else {
             Either::Second { future: self.next.handle(asked, request, responder) }
+        }
+    }
+}
+
+impl<H, C: Declared> On<H, C> {
+    /// Whether it is for what is asked, where that is no known method or it is for all.
+    #[inline(never)]
+    fn is_else(&self, asked: Asked, token: &[u8]) -> bool {
+        match self.verb {
+            Verb::Known(_) => false,
+            Verb::Extension(extension) => asked == Asked::OTHER && token == extension.as_bytes(),
+            // What was added for one method goes before what was added for all, in whatever order.
+            Verb::Any => asked != Asked::LATER && !self.next.answers(asked) && !self.next.has_extension(token),
         }
     }
 }
@@ -331,12 +358,12 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let mut asked = Asked::Method(request.method());
-        if asked == Asked::Method(Method::Head) && !self.chain.has_own(Method::Head) {
-            asked = Asked::Method(Method::Get);
+        let mut asked = Asked::of(request.method());
+        if asked == Asked::of(Method::Head) && !self.chain.has_own(Method::Head) {
+            asked = Asked::of(Method::Get);
         }
         if !self.plain && !self.prepare(request.inner.line()) {
-            asked = Asked::Later;
+            asked = Asked::LATER;
         }
         self.chain.handle(asked, request, responder)
     }
@@ -370,8 +397,6 @@ fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
         }
     }
 }
-
-const OTHER: Asked = Asked::Method(Method::Other);
 
 const NONE: Methods<End> =
     Methods { chain: End, switch: None, plain: true, handler_ms: None, body_ms: None, waits_long: false };

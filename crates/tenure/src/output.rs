@@ -71,8 +71,9 @@ impl Exchange {
 
     /// Whether its head needs nothing that those of other responses do not have.
     #[inline]
-    pub(crate) const fn is_plain(&self) -> bool {
-        self.persistent && !self.http10 && !self.head_only && !self.begun
+    pub(crate) fn is_plain(&self) -> bool {
+        // They stand beside each other: one comparison.
+        [self.head_only, self.http10, self.persistent, self.begun] == [false, false, true, false]
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
@@ -82,12 +83,6 @@ impl Exchange {
             (true, false) => Persistence::Persists,
         }
     }
-}
-
-/// No octets, where there must be some: nothing is calculated for that.
-#[cold]
-fn nothing<'a>() -> &'a [u8] {
-    &[]
 }
 
 impl Output {
@@ -128,17 +123,16 @@ impl Output {
         (self.sent, self.end) = (0, 0);
     }
 
+    /// What is to be sent, where there is something.
     #[inline]
-    pub(crate) fn pending(&self) -> &[u8] {
-        self.buffer.get(self.sent..self.end).unwrap_or_else(nothing)
+    pub(crate) fn pending(&self) -> Option<&[u8]> {
+        self.buffer.get(self.sent..self.end).filter(|pending| !pending.is_empty())
     }
 
     #[inline]
     pub(crate) fn sent(&mut self, octets: usize) {
-        self.sent += octets;
-        if self.sent >= self.end {
-            self.clear();
-        }
+        let sent = self.sent + octets;
+        if sent < self.end { self.sent = sent } else { self.clear() }
     }
 
     #[inline]

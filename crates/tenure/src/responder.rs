@@ -9,7 +9,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    EndReason, Error,
+    EndReason, Error, Request,
     body::Reader,
     reply::{IntoResponse, Outcome, Reply, Sent},
     wire::Line,
@@ -64,6 +64,35 @@ pub(crate) struct Opened<'r> {
     pub(crate) octets: &'r [u8],
 }
 
+impl<'r> Opened<'r> {
+    /// Answers with what a handler has returned, as [`send_now`](Opened::send_now): no more of the body is read.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn answer<S, R: IntoResponse>(
+        &self,
+        response: R,
+        request: &mut Request<'r, S>,
+    ) -> Result<Result<Sent, Error>, R> {
+        request.inner.reader.release();
+        self.send_now(response)
+    }
+
+    /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
+    /// more state. Gives the response back where not: it may have been begun. Where code counts for more than time, one way
+    /// to answer is enough.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
+        let line = self.line;
+        if !cfg!(target_pointer_width = "64") || line.rest.get() != 0 {
+            return Err(response);
+        }
+        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+            Outcome::Sent(sent) => Ok(Ok(sent)),
+            Outcome::Failed(error) => Ok(Err(error)),
+            Outcome::Full => Err(response),
+        }
+    }
+}
+
 impl core::fmt::Debug for Line {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Line(connection {})", self.id.get())
@@ -78,27 +107,13 @@ impl<'r> Responder<'r> {
     ///
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
-    pub async fn send(self, mut response: impl IntoResponse) -> Result<Sent, Error> {
-        if let Some(result) = self.send_now(&mut response) {
-            return result;
-        }
+    pub async fn send(self, response: impl IntoResponse) -> Result<Sent, Error> {
+        let mut response = match self.opened.send_now(response) {
+            Ok(result) => return result,
+            Err(response) => response,
+        };
         let mut answer = Answer::new(self.opened.line, self.opened.octets);
         poll_fn(|_| answer.poll(&mut response)).await
-    }
-
-    /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
-    /// more state. Where code counts for more than time, one way to answer is enough.
-    #[inline]
-    pub(crate) fn send_now(&self, response: &mut impl IntoResponse) -> Option<Result<Sent, Error>> {
-        let line = self.opened.line;
-        if !cfg!(target_pointer_width = "64") || line.rest.get() != 0 {
-            return None;
-        }
-        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
-            Outcome::Sent(sent) => Some(Ok(sent)),
-            Outcome::Failed(error) => Some(Err(error)),
-            Outcome::Full => None,
-        }
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0

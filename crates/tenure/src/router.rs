@@ -394,9 +394,14 @@ where
     F: Fn(&Error) -> R,
     R: IntoResponse,
 {
+    // Not an `async fn`: a layer less for every request.
     #[inline]
-    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        self.handler.handle(request, responder).await
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        self.handler.handle(request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {

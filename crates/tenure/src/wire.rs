@@ -83,12 +83,19 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Reads on; where the head is complete, what is unread and what the head says.
+    /// What is unread and what its head says, where that is the head before, octet by octet.
+    #[inline]
+    pub(crate) fn recall(&self, limits: &HeadLimits) -> Option<(&[u8], &Head)> {
+        let octets = self.buffer.get(self.start..self.end)?;
+        Some((octets, self.parser.recall(octets, limits, &self.memo)?))
+    }
+
+    /// Reads on a head that is not the one before; where it is complete, what is unread and what the head says.
     #[inline]
     pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
         // There always are such octets: without them nothing would be complete.
         let Some(octets) = self.buffer.get(self.start..self.end) else { return Ok(None) };
-        let head = self.parser.parse_remembering(octets, limits, &mut self.memo)?;
+        let head = self.parser.learn(octets, limits, &mut self.memo)?;
         Ok(head.map(|head| (octets, head)))
     }
 
@@ -318,7 +325,7 @@ impl Line {
     }
 
     /// Lets the port receive where the lane wants octets now. `None`: nowhere.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
         if self.state.get() == State::Exchange {
             return if self.wants_body.get() { self.receive_body(receive) } else { None };
@@ -330,8 +337,10 @@ impl Line {
             return None;
         }
         let received = receive(space);
-        if let Received::Octets(octets) = received {
-            input.end += octets;
+        match received {
+            Received::Octets(octets) => input.end += octets,
+            Received::Closed => self.ended.set(true),
+            Received::Blocked | Received::Reset => {}
         }
         Some(received)
     }
@@ -354,8 +363,10 @@ impl Line {
             return None;
         }
         let received = receive(space);
-        if let Received::Octets(octets) = received {
-            body.end += octets;
+        match received {
+            Received::Octets(octets) => body.end += octets,
+            Received::Closed => self.ended.set(true),
+            Received::Blocked | Received::Reset => {}
         }
         Some(received)
     }

@@ -96,15 +96,36 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if self.phase != Phase::Start {
-            return self.parse_anew(octets, limits, memo);
+        if self.recall(octets, limits, memo).is_some() {
+            Ok(memo.head.as_ref())
+        } else {
+            self.learn(octets, limits, memo)
         }
-        // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
-        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        if memo.knows(0, bounded) {
-            return Ok(memo.head.as_ref());
+    }
+
+    /// The first half of [`parse_remembering`](HeadParser::parse_remembering): what the head says if it is the one before.
+    /// `None` says nothing of it.
+    #[inline]
+    pub fn recall<'m>(&self, octets: &[u8], limits: &HeadLimits, memo: &'m HeadMemo) -> Option<&'m Head> {
+        (self.phase == Phase::Start && memo.knows(0, bounded(octets, limits))).then_some(memo.head.as_ref()).flatten()
+    }
+
+    /// The second half of [`parse_remembering`](HeadParser::parse_remembering), where the first has said nothing.
+    ///
+    /// # Errors
+    /// As [`parse`](HeadParser::parse).
+    #[inline]
+    pub fn learn<'m>(
+        &mut self,
+        octets: &[u8],
+        limits: &HeadLimits,
+        memo: &'m mut HeadMemo,
+    ) -> Result<Option<&'m Head>, Refusal> {
+        if self.phase == Phase::Start {
+            self.parse_and_remember(octets, limits, memo)
+        } else {
+            self.parse_anew(octets, limits, memo)
         }
-        self.parse_and_remember(octets, bounded, limits, memo)
     }
 
     /// Reads on without a look at what is remembered, and without remembering more than what the head said.
@@ -125,10 +146,10 @@ impl HeadParser {
     fn parse_and_remember<'m>(
         &mut self,
         octets: &[u8],
-        bounded: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
+        let bounded = bounded(octets, limits);
         if !octets::WORDS {
             // Without words a usual line is read like any other.
             let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
@@ -157,6 +178,12 @@ impl HeadParser {
         self.renew();
         Ok(Some(&memo.other))
     }
+}
+
+/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
+#[inline(always)]
+fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
+    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
 }
 
 #[cfg(test)]
