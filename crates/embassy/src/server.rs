@@ -16,7 +16,7 @@ use tenure::{
 
 use crate::{
     Handle, Settings,
-    accept::Places,
+    accept::{PATIENCE_MS_MAX, PATIENCE_MS_MIN, Places},
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
@@ -235,7 +235,8 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
             let [received, sent] = rings.next().expect("as many rings as sockets");
             TcpSocket::new(stack, received, sent)
         };
-        let (port, patience_ms) = (settings.server_port, settings.deadlines.flush_ms);
+        let port = settings.server_port;
+        let patience_ms = settings.deadlines.flush_ms.clamp(PATIENCE_MS_MIN, PATIENCE_MS_MAX);
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
             places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
