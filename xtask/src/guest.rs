@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, capture, riscv, server::root};
+use crate::{
+    Failure,
+    capture::{self, Segment},
+    riscv,
+    server::root,
+};
 
 /// A guest that has not done by then hangs.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -100,9 +105,9 @@ impl Guest {
         format!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
     }
 
-    /// TCP segments with RST that the guest itself has sent so far.
-    pub(crate) fn resets(&self) -> Result<usize, Failure> {
-        Ok(capture::segments(&fs::read(&self.capture)?).filter(|segment| segment.is_of_guest && segment.resets).count())
+    /// TCP segments that were exchanged so far.
+    pub(crate) fn segments(&self) -> Result<Vec<Segment>, Failure> {
+        Ok(capture::segments(&fs::read(&self.capture)?).collect())
     }
 
     pub(crate) fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {
