@@ -59,6 +59,10 @@ pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
 /// of a close behind octets, too, and a socket that listens has forgotten it. The peer would be answered by a reset.
 const CLOSED_MS: u32 = 20;
 
+/// How long a socket waits for its peer's close, all else being done, before it gives way where too few listen. Where none
+/// does, it gives way at once.
+const STALE_MS: u32 = 500;
+
 /// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
 /// of octets only where none are left.
 const LOOK_MS: u32 = 1;
@@ -338,7 +342,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 soon += u32::from(self.tend_one(number));
             }
             if !self.stopping {
-                while soon < self.spares && self.give_way() {
+                while soon < self.spares && self.give_way(soon == 0) {
                     soon += 1;
                 }
             }
@@ -368,10 +372,10 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         true
     }
 
-    /// Lets one that both sides have closed listen at once. Where there is none, aborts the one that has waited longest for its
-    /// peer's close, all that was sent having been acknowledged.
-    fn give_way(&mut self) -> bool {
-        if let Some(number) = self.oldest(|place| place.role == Role::Closed) {
+    /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged, if that is long
+    /// enough. `at_once`: however long it is, or lets one listen that both sides have closed.
+    fn give_way(&mut self, at_once: bool) -> bool {
+        if at_once && let Some(number) = self.oldest(|place| place.role == Role::Closed) {
             self.listen(number);
             return true;
         }
@@ -380,10 +384,16 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 && matches!(place.socket.state(), State::FinWait1 | State::FinWait2)
                 && place.socket.send_queue() == 0
         });
-        if let Some(number) = oldest {
+        let Some(number) = oldest else { return false };
+        let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
+        if at_once || is_due(stale_ms, self.now_ms) {
             self.give_up(number, true);
+            return true;
         }
-        oldest.is_some()
+        if is_due(stale_ms, self.due_ms) {
+            self.due_ms = stale_ms;
+        }
+        false
     }
 
     fn oldest(&self, is_one: impl Fn(&Place<'_>) -> bool) -> Option<usize> {

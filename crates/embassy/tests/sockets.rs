@@ -130,6 +130,39 @@ fn a_close_that_is_never_acknowledged() {
     });
 }
 
+/// Who is evicted is closed in order, as long as a socket listens. Where none does, who has not closed by then is reset.
+#[test]
+fn eviction_closes_in_order_while_there_is_time() {
+    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(Client::connect(world).await);
+            assert_eq!(clients.last_mut().expect("one").add(1).await, 1);
+            if clients.len() > SESSIONS {
+                let mut evicted = clients.remove(0);
+                assert!(evicted.is_ended().await);
+                assert_eq!(evicted.socket.state(), State::CloseWait, "closed, not reset");
+                evicted.socket.close();
+                assert_eq!(evicted.socket.flush().await, Ok(()));
+            }
+            ms(20).await;
+        }
+        assert_eq!(world.ends.take().len(), 20 - SESSIONS);
+        // Spare sockets with those that do not close: one may, for half a second, two may not.
+        clients.push(Client::connect(world).await);
+        assert_eq!(clients[SESSIONS].add(1).await, 1);
+        ms(400).await;
+        assert_eq!(clients[0].socket.state(), State::CloseWait);
+        ms(200).await;
+        assert_eq!(clients[0].socket.state(), State::Closed, "reset as stale");
+        let others = [Client::connect(world).await, Client::connect(world).await];
+        ms(20).await;
+        assert_eq!(clients[1].socket.state(), State::Closed, "reset, since none listened");
+        assert_eq!(clients[2].socket.state(), State::CloseWait);
+        assert_eq!(others[1].socket.state(), State::Established);
+    });
+}
+
 /// A close right behind octets: the stack delays its acknowledgement, and the socket waits for that.
 #[test]
 fn the_last_acknowledgement_is_sent() {
