@@ -47,6 +47,8 @@ pub(crate) fn build(workspace: &str, program: &str, options: &[&str]) -> Result<
 
 /// Lines of the guest's log that a report has.
 const LOG_LINES: usize = 100;
+/// Segments that a report has.
+const SEGMENTS: usize = 50;
 
 /// QEMU with the image; killed when it is dropped.
 pub(crate) struct Guest {
@@ -102,7 +104,11 @@ impl Guest {
         let lines: Vec<&str> = log.lines().collect();
         // The last lines say where it hangs.
         let from = lines.len().saturating_sub(LOG_LINES);
-        format!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
+        let segments: Vec<_> = self.segments().unwrap_or_default().iter().map(Segment::to_string).collect();
+        let last = segments.len().saturating_sub(SEGMENTS);
+        let segments = segments[last..].join("\n");
+        let segments = if segments.is_empty() { segments } else { segments + "\n(the last TCP segments)\n" };
+        format!("{segments}{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
     }
 
     /// TCP segments that were exchanged so far.
