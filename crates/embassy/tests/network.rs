@@ -106,11 +106,22 @@ fn link_local_addresses_and_those_that_routers_announce() {
         let mut global = Client::connect_to(world, (made_of(0xfd00, 1), PORT)).await;
         assert_eq!((local.add(1).await, global.add(1).await), (3, 1), "announced for 10 s");
         ms(12_000).await;
-        // The stack looks at such times only when there is something else to do.
-        assert_eq!(local.add(1).await, 4);
-        ms(1_100).await;
         assert_eq!(world.ends.take(), [EndReason::LinkDown], "not announced any more");
-        assert_eq!(local.add(1).await, 5);
+        assert_eq!(local.add(1).await, 4);
+    });
+}
+
+/// No router answers. The stack would want to be polled again and again, and time would stand still.
+#[test]
+fn no_router_at_all() {
+    let mut runs = by_dhcp();
+    runs.config.ipv6 = ConfigV6::Slaac;
+    with_server(runs, async |world| {
+        let mut four = connect_at(world, 1).await;
+        let mut local = Client::connect_to(world, (link_local(1), PORT)).await;
+        assert_eq!(local.add(1).await, 1);
+        ms(20_000).await;
+        assert_eq!((four.add(1).await, local.add(1).await), (2, 2));
     });
 }
 

@@ -31,7 +31,7 @@ use smoltcp::{
     },
 };
 use tenure::{ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
-use tenure_embassy::{Memory, Server, Settings, SteadyLink};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 pub(crate) const CLIENT: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
@@ -416,7 +416,7 @@ pub(crate) fn with_board<
     });
     let give_addresses = pin!(give_addresses(client_stack, offered));
     let server_network = pin!(async {
-        server_runner.run().await;
+        paced(server_runner.run()).await;
     });
     let client_network = pin!(async {
         client_runner.run().await;
