@@ -163,6 +163,52 @@ fn eviction_closes_in_order_while_there_is_time() {
     });
 }
 
+/// Refused by the observer, also where another one would have to give way: closed, and its socket serves others.
+#[test]
+fn newcomers_who_are_refused() {
+    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+        let mut clients = Vec::new();
+        for sum in 1..=SESSIONS {
+            world.ends.refuses.set(true);
+            for _ in 0..SOCKETS {
+                let mut refused = Client::connect(world).await;
+                assert!(refused.is_ended().await);
+                assert_eq!(refused.socket.state(), State::CloseWait, "closed, not reset");
+                refused.socket.close();
+                assert_eq!(refused.socket.flush().await, Ok(()));
+            }
+            world.ends.refuses.set(false);
+            clients.push(Client::connect(world).await);
+            for (before, client) in clients.iter_mut().enumerate() {
+                assert_eq!(client.add(1).await as usize, sum - before);
+            }
+        }
+        assert_eq!(world.ends.take(), []);
+    });
+}
+
+/// A server that stops ends within bounds, also where nobody acknowledges anything.
+#[test]
+fn stopped_while_nobody_answers() {
+    with_server(Runs { count: 2, ..Runs::of(settings()) }, async |world| {
+        let mut clients = Vec::new();
+        for _ in 0..SOCKETS {
+            clients.push(Client::connect(world).await);
+        }
+        assert_eq!(clients[0].add(1).await, 1);
+        clients[1].send(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        world.cut(true);
+        ms(100).await;
+        world.handle.stop();
+        // What is in flight has 5 s, then it is reset; what is closed has 5 s to be flushed.
+        ms(5_500).await;
+        drop(clients);
+        world.cut(false);
+        assert_eq!(world.ends.take(), [EndReason::Shutdown; SESSIONS]);
+        assert_eq!(Client::connect(world).await.add(1).await, 1, "the second run serves");
+    });
+}
+
 /// A close right behind octets: the stack delays its acknowledgement, and the socket waits for that.
 #[test]
 fn the_last_acknowledgement_is_sent() {

@@ -30,7 +30,7 @@ use smoltcp::{
         NdiscPrefixInformation, NdiscRepr, NdiscRouterFlags, TcpPacket,
     },
 };
-use tenure::{ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
+use tenure::{Admission, ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
 use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -237,9 +237,15 @@ fn run(tasks: &mut [Pin<&mut dyn Future<Output = ()>>]) {
 pub(crate) struct Ends {
     pub(crate) all: RefCell<Vec<EndReason>>,
     pub(crate) sessions: Cell<u32>,
+    /// Newcomers are refused.
+    pub(crate) refuses: Cell<bool>,
 }
 
 impl Observer for Ends {
+    fn connected(&self, _: ConnectionId, _: tenure::Peer) -> Admission {
+        if self.refuses.get() { Admission::Refuse } else { Admission::Accept }
+    }
+
     fn disconnected(&self, _: ConnectionId, reason: EndReason, session: bool) {
         self.all.borrow_mut().push(reason);
         self.sessions.set(self.sessions.get() + u32::from(session));
