@@ -45,7 +45,7 @@ use crate::{
 /// # assert!(OCTETS > Board::OCTETS);
 /// ```
 /// and one that is exceeded does not build:
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use tenure::{Handler, Request, Router, get};
 /// # use tenure_embassy::Memory;
 /// # fn app() -> impl Handler<()> {
@@ -56,7 +56,7 @@ use crate::{
 /// const _: () = assert!(OCTETS <= 32 * 1024);
 /// ```
 /// Nor does a server none of whose sockets would listen:
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use tenure_embassy::Memory;
 /// const _: Memory<7, 2, 7> = Memory::new();
 /// ```
