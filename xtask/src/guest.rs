@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Failure, capture, riscv, server::root};
+use crate::{
+    Failure,
+    capture::{self, Segment},
+    riscv,
+    server::root,
+};
 
 /// A guest that has not done by then hangs.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -42,6 +47,8 @@ pub(crate) fn build(workspace: &str, program: &str, options: &[&str]) -> Result<
 
 /// Lines of the guest's log that a report has.
 const LOG_LINES: usize = 100;
+/// Segments that a report has.
+const SEGMENTS: usize = 50;
 
 /// QEMU with the image; killed when it is dropped.
 pub(crate) struct Guest {
@@ -97,12 +104,16 @@ impl Guest {
         let lines: Vec<&str> = log.lines().collect();
         // The last lines say where it hangs.
         let from = lines.len().saturating_sub(LOG_LINES);
-        format!("{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
+        let segments: Vec<_> = self.segments().unwrap_or_default().iter().map(Segment::to_string).collect();
+        let last = segments.len().saturating_sub(SEGMENTS);
+        let segments = segments[last..].join("\n");
+        let segments = if segments.is_empty() { segments } else { segments + "\n(the last TCP segments)\n" };
+        format!("{segments}{}\n(the guest's log ends; {})", lines[from..].join("\n"), self.state())
     }
 
-    /// TCP segments with RST that the guest itself has sent so far.
-    pub(crate) fn resets(&self) -> Result<usize, Failure> {
-        Ok(capture::segments(&fs::read(&self.capture)?).filter(|segment| segment.is_of_guest && segment.resets).count())
+    /// TCP segments that were exchanged so far.
+    pub(crate) fn segments(&self) -> Result<Vec<Segment>, Failure> {
+        Ok(capture::segments(&fs::read(&self.capture)?).collect())
     }
 
     pub(crate) fn wait_for(&self, text: &str, patience: Duration) -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 //! The host's side of QEMU's network accepts before the guest does. So what counts is what is answered.
 
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     net::SocketAddr,
     path::Path,
     process::{Command, Output},
@@ -14,6 +16,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use crate::{
     Failure,
+    capture::Segment,
     client::{BODY, Client, HEAD},
     guest::{self, BOOT, Guest},
     server::{program, root},
@@ -23,6 +26,9 @@ const SESSIONS: usize = 7;
 const RECONNECTS: usize = 1_000;
 const CLOSES: usize = 100;
 const RESETS: usize = 100;
+/// The other guest's sessions and lanes.
+const CROWD: usize = 32;
+const CROWD_LANES: usize = 4;
 const LINK_DOWN: Duration = Duration::from_secs(5);
 /// Longer than the roaming guest is patient with its link.
 const LINK_LOST: Duration = Duration::from_secs(9);
@@ -35,6 +41,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         wait_for_ends(guest)?;
         guest.shut_down()?;
         check_log(&guest.log())
+    })?;
+    let image = guest::build("qemu", "crowd", &[])?;
+    with_guest(&image, |guest| {
+        crowd(guest)?;
+        guest.shut_down()
     })?;
     let image = guest::build("qemu", "roaming", &["--features", "dhcp"])?;
     with_guest(&image, |guest| {
@@ -86,8 +97,12 @@ fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
         ("a request in two segments, and octet by octet", &|| torn(guest.address)),
         ("seven sessions at once, each with its sum; an eighth client waits for a place", &|| sessions(guest.address)),
         ("what is refused, and what stays", &|| refusals(guest.address)),
-        ("1,000 reconnects one after another", &|| without_resets(guest, &reconnects)),
-        ("100 closes by the server", &|| without_resets(guest, &closes)),
+        ("1,000 reconnects one after another, the table full", &|| {
+            without_resets(guest, &|address| beside_others(address, &reconnects))
+        }),
+        ("100 closes by the server, the table full", &|| {
+            without_resets(guest, &|address| beside_others(address, &closes))
+        }),
         ("100 resets in mid-request", &|| resets(guest)),
         ("the link down for 5 s in mid-sum", &|| link_down(guest)),
     ];
@@ -184,6 +199,17 @@ fn refusals(address: SocketAddr) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same test with every session but one taken by others, who lose nothing by it.
+fn beside_others(address: SocketAddr, test: &dyn Fn(SocketAddr) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut others = (1..SESSIONS).map(|_| Client::connect(address)).collect::<Result<Vec<_>, _>>()?;
+    others.iter_mut().try_for_each(Client::add)?;
+    test(address)?;
+    others.iter_mut().try_for_each(|other| {
+        other.send(&[HEAD, BODY].concat())?;
+        expect_sum(other, 2)
+    })
+}
+
 fn reconnects(address: SocketAddr) -> Result<(), Failure> {
     for _ in 0..RECONNECTS {
         let mut client = Client::connect(address)?;
@@ -203,12 +229,23 @@ fn closes(address: SocketAddr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The guest must have had a socket for each of them: a SYN that finds none is answered by a reset.
+/// The guest must have had a socket for each of them, and have closed it in order: a SYN that finds none is answered by a
+/// reset, and so is what comes to a connection that the guest has forgotten.
 fn without_resets(guest: &Guest, test: &dyn Fn(SocketAddr) -> Result<(), Failure>) -> Result<(), Failure> {
-    let before = guest.resets()?;
+    let before = guest.segments()?.len();
     test(guest.address)?;
-    let resets = guest.resets()? - before;
-    if resets == 0 { Ok(()) } else { Err(format!("all were answered, but the guest sent {resets} resets").into()) }
+    let segments = guest.segments()?.split_off(before);
+    let of = |port: u16| segments.iter().filter(move |segment| segment.port == port);
+    // Connections of an earlier test may still end.
+    let is_own = |segment: &&Segment| of(segment.port).any(|segment| segment.begins());
+    let resets = || segments.iter().filter(|segment| segment.is_reset_of_guest()).filter(is_own);
+    let Some(first) = resets().next() else { return Ok(()) };
+    let trail = of(first.port).map(Segment::to_string).collect::<Vec<_>>().join("\n");
+    Err(format!(
+        "all were answered, but the guest sent {} resets; the first one's connection:\n{trail}",
+        resets().count()
+    )
+    .into())
 }
 
 fn resets(guest: &Guest) -> Result<(), Failure> {
@@ -277,6 +314,128 @@ fn link_down(guest: &Guest) -> Result<(), Failure> {
     let _ = guest.command("set_link nic on")?;
     client.stream.set_read_timeout(Some(BOOT))?;
     expect_sum(&mut client, 2)
+}
+
+/// One of many connections, and its sum so far.
+struct Member {
+    client: Client,
+    sum: usize,
+}
+
+impl Member {
+    fn join(address: SocketAddr) -> Result<Self, Failure> {
+        let mut member = Member { client: Client::connect(address)?, sum: 0 };
+        member.add()?;
+        Ok(member)
+    }
+
+    fn add(&mut self) -> Result<(), Failure> {
+        self.ask()?;
+        self.expect_sum()
+    }
+
+    fn ask(&mut self) -> Result<(), Failure> {
+        Ok(self.client.send(&[HEAD, BODY].concat())?)
+    }
+
+    fn expect_sum(&mut self) -> Result<(), Failure> {
+        self.sum += 1;
+        expect_sum(&mut self.client, self.sum)
+    }
+
+    fn get(&mut self, target: &str) -> Result<(), Failure> {
+        Ok(self.client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())?)
+    }
+
+    fn expect_text(&mut self, text: &str) -> Result<(), Failure> {
+        match self.client.answer()? {
+            (200, body) if body == text.as_bytes() => Ok(()),
+            (status, body) => Err(format!("answered {status} {}, not {text}", body.escape_ascii()).into()),
+        }
+    }
+
+    /// Whether an answer is there already.
+    fn is_answered(&self) -> Result<bool, Failure> {
+        self.client.stream.set_nonblocking(true)?;
+        let peeked = self.client.stream.peek(&mut [0; 1]);
+        self.client.stream.set_nonblocking(false)?;
+        Ok(peeked.is_ok())
+    }
+}
+
+/// All of them ask, and only then the answers are read.
+fn all_add(members: &mut [Member]) -> Result<(), Failure> {
+    members.iter_mut().try_for_each(Member::ask)?;
+    members.iter_mut().try_for_each(Member::expect_sum)
+}
+
+/// Thirty-two sessions on four lanes, and newcomers beyond them.
+fn crowd(guest: &Guest) -> Result<(), Failure> {
+    let log = guest.log();
+    let octets = log.lines().find_map(|line| line.split_once("server, lanes and sockets: "));
+    let octets = octets.ok_or("the guest does not tell what its server takes")?.1;
+    println!("server, lanes and sockets of {CROWD} sessions on {CROWD_LANES} lanes: {octets}");
+    let mut members = Vec::new();
+    timed("32 sessions at once, each with its sum", || {
+        members = (0..CROWD).map(|_| Member::join(guest.address)).collect::<Result<_, _>>()?;
+        (0..20).try_for_each(|_| all_add(&mut members))
+    })?;
+    timed("the same, and four of them wait for 200 ms each time", || {
+        (0..CROWD / CROWD_LANES).try_for_each(|_| {
+            // Others each time.
+            members.rotate_left(CROWD_LANES);
+            let (waiting, others) = members.split_at_mut(CROWD_LANES);
+            waiting.iter_mut().try_for_each(|member| member.get("/wait"))?;
+            all_add(others)?;
+            waiting.iter_mut().try_for_each(|member| member.expect_text("waited"))
+        })
+    })?;
+    timed("four wait for one of the others, who are answered meanwhile", || held(&mut members))?;
+    timed("1,000 newcomers one after another, each takes the least recently used one's place", || {
+        // One after another: that is the order in which they were used.
+        members.iter_mut().try_for_each(Member::add)?;
+        let members = RefCell::new(VecDeque::from(std::mem::take(&mut members)));
+        without_resets(guest, &|address| newcomers(address, &mut members.borrow_mut()))
+    })?;
+    wait_for_ends(guest)?;
+    let log = guest.log();
+    let evicted = log.lines().filter(|line| line.contains("ended with a session: Evicted")).count();
+    let ended = log.lines().filter(|line| line.contains("ended with")).count();
+    if (evicted, ended) == (RECONNECTS, RECONNECTS + CROWD) {
+        return Ok(());
+    }
+    Err(format!("{evicted} sessions were evicted, {ended} connections have ended").into())
+}
+
+/// Handlers that say that they wait long leave one lane to others: of four, one is asked to come again.
+fn held(members: &mut [Member]) -> Result<(), Failure> {
+    let (waiting, others) = members.split_at_mut(CROWD_LANES);
+    waiting.iter_mut().try_for_each(|member| member.get("/hold"))?;
+    (0..20).try_for_each(|_| all_add(others))?;
+    let (mut refused, mut held) = (Vec::new(), Vec::new());
+    for member in waiting {
+        if member.is_answered()? { refused.push(member) } else { held.push(member) }
+    }
+    let [refused] = &mut refused[..] else {
+        return Err(format!("{} of four that wait were answered, not one", refused.len()).into());
+    };
+    refused.client.expect(503)?;
+    // Its session has stayed.
+    refused.add()?;
+    others[0].get("/release")?;
+    others[0].expect_text("released")?;
+    held.into_iter().try_for_each(|member| member.expect_text("released"))?;
+    refused.get("/hold")?;
+    refused.expect_text("released")
+}
+
+/// Each is answered, and the one that was used least recently is closed for it.
+fn newcomers(address: SocketAddr, members: &mut VecDeque<Member>) -> Result<(), Failure> {
+    for _ in 0..RECONNECTS {
+        members.push_back(Member::join(address)?);
+        members.pop_front().ok_or("nobody is there")?.client.expect_end()?;
+    }
+    Ok(())
 }
 
 /// The lines are the original's, in its format.

@@ -129,7 +129,9 @@ pub(crate) fn run(only: &[&str]) -> Result<(), Failure> {
     }
     let mut boots = Vec::new();
     for _ in 0..if whole { BOOTS } else { 1 } {
-        boots.push(images.iter().map(|(name, image)| measure(name, image)).collect::<Result<Vec<_>, _>>()?);
+        let measured =
+            images.iter().map(|(name, image)| measure(name, image).map_err(|error| format!("{name}: {error}")));
+        boots.push(measured.collect::<Result<Vec<_>, _>>()?);
     }
     let mut rows = Vec::new();
     for (index, (name, image)) in images.iter().enumerate() {

@@ -25,6 +25,8 @@ pub(crate) enum Role {
     Served(Key),
     /// Given up, but not flushed, or the peer has not closed yet.
     Closing,
+    /// Closed by both sides. The stack may still have to acknowledge the peer's close.
+    Closed,
 }
 
 /// One socket and its role.
@@ -47,6 +49,19 @@ impl Place<'_> {
         may_receive(self.socket.state())
     }
 }
+
+/// What a socket may take to connect or to close, at least: both need the peer's answer.
+pub(crate) const PATIENCE_MS_MIN: u32 = 1_000;
+/// The same at the most: what is later cannot be told from the past.
+pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
+
+/// How long a socket that both sides have closed waits before it listens: the stack delays an acknowledgement by 10 ms, that
+/// of a close behind octets, too, and a socket that listens has forgotten it. The peer would be answered by a reset.
+const CLOSED_MS: u32 = 20;
+
+/// How long a socket waits for its peer's close, all else being done, before it gives way where too few listen. Where none
+/// does, it gives way at once.
+const STALE_MS: u32 = 500;
 
 /// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
 /// of octets only where none are left.
@@ -72,7 +87,7 @@ pub(crate) struct Places<'a, const SOCKETS: usize> {
     pub(crate) now_ms: u32,
     listening: u32,
     newcomers: u32,
-    /// Half open ones and closing ones: those whose time is bounded.
+    /// Half open, closing and closed ones: those whose time is bounded.
     passing: u32,
     due_ms: u32,
     /// Sockets with an incomplete head, how long after the last look they are looked at, and when.
@@ -149,8 +164,17 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         match role {
             Role::Listening => Some(&mut self.listening),
             Role::Newcomer => Some(&mut self.newcomers),
-            Role::HalfOpen | Role::Closing => Some(&mut self.passing),
+            Role::HalfOpen | Role::Closing | Role::Closed => Some(&mut self.passing),
             Role::Free | Role::Served(_) => None,
+        }
+    }
+
+    /// How long a socket may have a role, where that is bounded.
+    fn bound_ms(&self, role: Role) -> Option<u32> {
+        match role {
+            Role::HalfOpen | Role::Closing => Some(self.patience_ms),
+            Role::Closed => Some(CLOSED_MS),
+            Role::Free | Role::Listening | Role::Newcomer | Role::Served(_) => None,
         }
     }
 
@@ -164,8 +188,11 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         if let Some(count) = self.count(role) {
             *count += 1;
         }
-        if matches!(role, Role::HalfOpen | Role::Closing) && self.passing == 1 {
-            self.due_ms = self.now_ms.wrapping_add(self.patience_ms);
+        if let Some(bound_ms) = self.bound_ms(role) {
+            let due_ms = self.now_ms.wrapping_add(bound_ms);
+            if self.passing == 1 || is_due(due_ms, self.due_ms) {
+                self.due_ms = due_ms;
+            }
         }
     }
 
@@ -262,7 +289,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn look(&mut self, number: usize) {
         let state = self.all[number].socket.state();
         match self.all[number].role {
-            Role::Free | Role::Served(_) => {}
+            Role::Free | Role::Served(_) | Role::Closed => {}
             Role::Listening | Role::HalfOpen => match state {
                 State::Closed => self.listen(number),
                 State::Listen | State::SynSent | State::SynReceived => {
@@ -289,8 +316,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 let place = &mut self.all[number];
                 let flushed = pin!(place.socket.flush()).poll(&mut Context::from_waker(&waker)).is_ready();
                 match state {
-                    // Both sides have closed, and the stack has acknowledged the peer's close before it told of it.
-                    State::Closed | State::TimeWait if flushed => self.listen(number),
+                    State::Closed if flushed => self.listen(number),
+                    State::TimeWait if flushed => self.assign(number, Role::Closed),
                     // The peer has all that was sent; nothing but its own close is missing.
                     _ if flushed => self.watch_state(number),
                     _ => {}
@@ -299,7 +326,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
     }
 
-    /// Aborts what has been passing for too long, and what has been flushed where too few sockets listen. Returns in how many
+    /// Aborts what has been passing for too long, and lets others give way where too few sockets listen. Returns in how many
     /// milliseconds it is to be called again.
     pub(crate) fn tend(&mut self) -> Option<u32> {
         let look_ms = self.look_at_left();
@@ -315,7 +342,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 soon += u32::from(self.tend_one(number));
             }
             if !self.stopping {
-                while soon < self.spares && self.abort_oldest() {
+                while soon < self.spares && self.give_way(soon == 0) {
                     soon += 1;
                 }
             }
@@ -327,10 +354,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Aborts a socket that has been passing for too long. Returns whether it is about to listen again.
     fn tend_one(&mut self, number: usize) -> bool {
         let place = &self.all[number];
-        if !matches!(place.role, Role::HalfOpen | Role::Closing) {
-            return false;
-        }
-        let due_ms = place.since_ms.wrapping_add(self.patience_ms);
+        let Some(bound_ms) = self.bound_ms(place.role) else { return false };
+        let due_ms = place.since_ms.wrapping_add(bound_ms);
         let is_closed = place.socket.state() == State::Closed;
         if !is_due(due_ms, self.now_ms) {
             if is_due(due_ms, self.due_ms) {
@@ -339,7 +364,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             return is_closed;
         }
         // One that has been aborted and still has its reset to send has no network to send it to.
-        if is_closed {
+        if is_closed || place.role == Role::Closed {
             self.listen(number);
         } else {
             self.give_up(number, true);
@@ -347,17 +372,28 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         true
     }
 
-    /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged.
-    fn abort_oldest(&mut self) -> bool {
+    /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged, if that is long
+    /// enough. `at_once`: however long it is, or lets one listen that both sides have closed.
+    fn give_way(&mut self, at_once: bool) -> bool {
+        if at_once && let Some(number) = self.oldest(|place| place.role == Role::Closed) {
+            self.listen(number);
+            return true;
+        }
         let oldest = self.oldest(|place| {
             place.role == Role::Closing
                 && matches!(place.socket.state(), State::FinWait1 | State::FinWait2)
                 && place.socket.send_queue() == 0
         });
-        if let Some(number) = oldest {
+        let Some(number) = oldest else { return false };
+        let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
+        if at_once || is_due(stale_ms, self.now_ms) {
             self.give_up(number, true);
+            return true;
         }
-        oldest.is_some()
+        if is_due(stale_ms, self.due_ms) {
+            self.due_ms = stale_ms;
+        }
+        false
     }
 
     fn oldest(&self, is_one: impl Fn(&Place<'_>) -> bool) -> Option<usize> {

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! The stack stays the application's: the server takes as many TCP sockets of it as its memory says
-//! (`StackResources` must have room for them) and gives them back when it has stopped.
+//! (`StackResources` must have room for them) and gives them back when it has stopped. A stack with SLAAC is run by [`paced`],
+//! one with DHCP on a [`SteadyLink`].
 //!
 //! A handler that waits for time (`embassy_time::Timer`) is woken through the lane that it runs in, not through a task:
 //! the time driver needs a queue that takes any waker (`embassy-time`'s features `generic-queue-…`).
@@ -47,6 +48,7 @@ mod clock;
 mod handle;
 mod link;
 mod net;
+mod pace;
 mod server;
 mod settings;
 mod sys;
@@ -54,5 +56,6 @@ mod worker;
 
 pub use handle::Handle;
 pub use link::SteadyLink;
+pub use pace::paced;
 pub use server::{Makes, Memory, Server};
 pub use settings::Settings;

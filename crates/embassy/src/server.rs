@@ -16,7 +16,7 @@ use tenure::{
 
 use crate::{
     Handle, Settings,
-    accept::Places,
+    accept::{PATIENCE_MS_MAX, PATIENCE_MS_MIN, Places},
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
@@ -45,7 +45,7 @@ use crate::{
 /// # assert!(OCTETS > Board::OCTETS);
 /// ```
 /// and one that is exceeded does not build:
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use tenure::{Handler, Request, Router, get};
 /// # use tenure_embassy::Memory;
 /// # fn app() -> impl Handler<()> {
@@ -56,7 +56,7 @@ use crate::{
 /// const _: () = assert!(OCTETS <= 32 * 1024);
 /// ```
 /// Nor does a server none of whose sockets would listen:
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// # use tenure_embassy::Memory;
 /// const _: Memory<7, 2, 7> = Memory::new();
 /// ```
@@ -170,6 +170,8 @@ pub struct Server<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS
     socket_marks: &'static [Mark; SOCKETS],
     lane_marks: &'static [Mark; LANES],
     bell: &'static Bell,
+    /// How many runs there have been. It wraps.
+    runs: u8,
 }
 
 impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize> core::fmt::Debug
@@ -200,7 +202,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
             let buffer = |octets: &'static mut [u8; BUFFER]| Buffer::from(&mut octets[..]);
             Wire::new(buffer(input), buffer(body), buffer(output), settings.limits)
         });
-        Server { settings, rings, wires, socket_marks, lane_marks, bell }
+        Server { settings, rings, wires, socket_marks, lane_marks, bell, runs: 0 }
     }
 
     /// Reaches the server while it runs.
@@ -213,6 +215,8 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     /// ends them in it, they end with [`LinkDown`](tenure::EndReason::LinkDown). A stack with DHCP loses it with the link:
     /// see [`SteadyLink`](crate::SteadyLink).
     ///
+    /// The first number of a connection's id is the run's: an id of one of the last 255 runs means nobody in this one.
+    ///
     /// # Cancellation safety
     /// Dropped, it ends every session with [`Shutdown`](tenure::EndReason::Shutdown) and gives the sockets back at once,
     /// without a word to the peers. It can be run again then, as after a stop.
@@ -222,7 +226,8 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
         self.bell.open();
         observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));
-        let Server { settings, rings, wires, socket_marks, lane_marks, bell } = self;
+        let Server { settings, rings, wires, socket_marks, lane_marks, bell, runs } = self;
+        let number = core::mem::replace(runs, runs.wrapping_add(1));
         let wires: &[Wire<S>; LANES] = wires;
         let lanes = Lanes {
             // The future's type is known here and nowhere else: it has no name.
@@ -235,7 +240,8 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
             let [received, sent] = rings.next().expect("as many rings as sockets");
             TcpSocket::new(stack, received, sent)
         };
-        let (port, patience_ms) = (settings.server_port, settings.deadlines.flush_ms);
+        let port = settings.server_port;
+        let patience_ms = settings.deadlines.flush_ms.clamp(PATIENCE_MS_MIN, PATIENCE_MS_MAX);
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
             places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
@@ -247,7 +253,7 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
             received: None,
             types: PhantomData,
         };
-        let mut worker = Worker::new(port, settings, stack, bell);
+        let mut worker = Worker::new(port, settings, number, stack, bell);
         poll_fn(|context| worker.turn(context)).await;
         drop(worker);
         observer.stopped();

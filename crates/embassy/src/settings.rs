@@ -13,7 +13,8 @@ pub struct Settings {
     /// For how long the link may be away, in milliseconds, 60,000 unless set: then every connection ends with
     /// [`LinkDown`](tenure::EndReason::LinkDown). Until then all go on; [`NEVER`](tenure::NEVER): for ever.
     pub link_down_ms: u32,
-    /// Bounds in time.
+    /// Bounds in time. [`flush_ms`](Deadlines::flush_ms) is also what a socket may take to connect, and to close once its
+    /// connection has ended, but 1 s at least; then it is aborted.
     pub deadlines: Deadlines,
     /// Bounds in octets.
     pub limits: Limits,

@@ -76,9 +76,11 @@ where
     M: Fn(&'w Wire<S>) -> F,
     O: Observer,
 {
+    /// `number`: the run's, which is part of each connection's id: none of an earlier run means one of this.
     pub(crate) fn new(
         port: EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>,
         settings: &Settings,
+        number: u8,
         stack: Stack<'a>,
         bell: &'static Bell,
     ) -> Self {
@@ -88,7 +90,7 @@ where
             evict: settings.lru_purge_enable,
             deadlines: settings.deadlines,
             limits: settings.limits,
-            worker: 0,
+            worker: u32::from(number),
         };
         let driver = Driver::new(port, heapless::Vec::new(), heapless::Vec::new(), driver_settings);
         let now_ms = clock::now_ms();
@@ -111,6 +113,8 @@ where
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             self.bell.listen(context.waker());
             self.waker = Some(context.waker().clone());
+            // It would wake who is woken no longer.
+            self.timer = None;
         }
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
@@ -230,11 +234,13 @@ where
             return;
         }
         self.checked_ms = self.now_ms;
-        if self.stack.is_link_up() {
+        let is_up = self.stack.is_link_up();
+        if is_up {
             self.link_ms = self.now_ms;
         }
         // Times from 2^31 ms on are none.
-        let down = self.link_down_ms < 1 << 31 && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
+        let bound = self.link_down_ms < 1 << 31;
+        let down = !is_up && bound && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
         for number in 0..SOCKETS {
             if let Role::Served(key) = self.driver.port.places.all[number].role
                 && (down || self.is_lost(number))

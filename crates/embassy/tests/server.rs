@@ -188,6 +188,44 @@ fn stopped_and_run_again() {
     });
 }
 
+/// A run knows nothing of the one before: neither who its clients were, nor whom their ids meant.
+#[test]
+fn ids_and_peers_of_an_earlier_run() {
+    with_server(Runs { count: 2, ..Runs::of(settings()) }, async |world| {
+        let mut ids = Vec::new();
+        for run in 0..2 {
+            let mut client = Client::connect(world).await;
+            client.send(b"GET /port HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let port = client.socket.local_endpoint().expect("a connection").port;
+            assert_eq!(client.answer().await, Some((200, port.to_string())), "run {run}");
+            if let Some(&earlier) = ids.last() {
+                assert!(world.handle.close(earlier));
+                assert_eq!(client.add(1).await, 1, "another one was meant");
+            }
+            world.handle.list(|listed| ids.push(listed.id)).await;
+            world.handle.stop();
+            assert!(client.is_ended().await);
+            client.socket.close();
+            ms(500).await;
+        }
+        assert_ne!(ids[0], ids[1]);
+    });
+}
+
+/// The waker of the last poll is the one that counts.
+#[test]
+fn a_waker_that_changes() {
+    with_server(Runs { rewoken: true, ..Runs::of(settings()) }, async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        client.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut silent = Client::connect(world).await;
+        assert_eq!(client.answer().await, Some((200, "waited".into())));
+        assert!(embassy_time::with_timeout(Duration::from_millis(6_000), silent.is_ended()).await.is_ok());
+        assert_eq!(world.ends.take(), [EndReason::Deadline(Deadline::FirstOctet)]);
+    });
+}
+
 #[test]
 fn an_address_that_is_lost_ends_what_came_by_it() {
     with_server(Runs::of(settings()), async |world| {
@@ -213,15 +251,26 @@ fn an_address_that_is_lost_ends_what_came_by_it() {
     });
 }
 
-/// A run that is dropped ends its sessions and gives its sockets back; the next one serves.
+/// A run that is dropped ends its sessions, whatever they are about, and gives its sockets back; the next one serves.
 #[test]
 fn a_run_that_is_dropped() {
     with_server(Runs { dropped_after_ms: Some(1_000), ..Runs::of(settings()) }, async |world| {
-        let mut client = Client::connect(world).await;
-        assert_eq!(client.add(1).await, 1);
-        ms(1_100).await;
-        assert_eq!(world.ends.take(), [EndReason::Shutdown]);
-        assert_eq!(client.add(1).await, 0, "the stack resets what it knows no more");
+        let mut clients = Vec::new();
+        for rest in ["", "POST /ad", "POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"] {
+            let mut client = Client::connect(world).await;
+            assert_eq!(client.add(1).await, 1);
+            client.send(rest.as_bytes()).await;
+            clients.push(client);
+        }
+        // No place is left for one more.
+        clients.push(Client::connect(world).await);
+        ms(700).await;
+        clients[0].send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        ms(400).await;
+        assert_eq!((world.ends.take(), world.ends.sessions.get()), (vec![EndReason::Shutdown; 3], 3));
+        for client in &mut clients {
+            assert_eq!(client.add(1).await, 0, "the stack resets what it knows no more");
+        }
         let mut client = Client::connect(world).await;
         assert_eq!(client.add(1).await, 1);
     });

@@ -19,7 +19,7 @@ use esp_config::{esp_config_bool, esp_config_int};
 use esp_hal::{clock::CpuClock, rng::Rng, timer::timg::TimerGroup};
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure_adder::{Adder, Visitors};
-use tenure_embassy::{Memory, Server, Settings, SteadyLink};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Device;
@@ -59,7 +59,7 @@ esp_bootloader_esp_idf::esp_app_desc!();
 
 #[embassy_executor::task]
 async fn run_network(mut runner: Runner<'static, SteadyLink<Device>>) -> ! {
-    runner.run().await
+    paced(runner.run()).await
 }
 
 #[embassy_executor::task]

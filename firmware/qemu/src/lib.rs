@@ -14,9 +14,21 @@ use embassy_executor::Spawner;
 use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 
 use nic::Nic;
+use tenure::{ConnectionId, EndReason, Observer};
 #[cfg(feature = "dhcp")]
 use tenure_embassy::SteadyLink;
 pub use uart::install as log_to_uart;
+
+/// Tells why connections end.
+#[derive(Debug)]
+pub struct Ends;
+
+impl Observer for Ends {
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
+        let session = if session { "with" } else { "without" };
+        log::info!("connection {id} ended {session} a session: {reason:?}");
+    }
+}
 
 /// Starts the network on a static 10.0.2.15/24 and runs what `start` spawns. `resources` has room for the stack's sockets.
 ///

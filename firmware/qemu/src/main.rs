@@ -23,8 +23,6 @@ const _: () = assert!(
     Board::octets::<Adder, (), _>(&tenure_adder::app) <= 40 * 1024,
     "the server takes more than its share of the RAM"
 );
-// As many sessions as a board may ever want, on 64 KiB.
-const _: () = assert!(Memory::<32, 4, 34, 536, 512>::octets::<Adder, (), _>(&tenure_adder::app) <= 64 * 1024);
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
 static VISITORS: Visitors = Visitors::new();

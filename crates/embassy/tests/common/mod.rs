@@ -4,28 +4,42 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    future::Future,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Wake, Waker},
 };
 
 use embassy_net::{
     Config, ConfigV6, IpEndpoint, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr, Stack, StackResources, StaticConfigV4,
-    StaticConfigV6, tcp::TcpSocket,
+    StaticConfigV6,
+    tcp::TcpSocket,
+    udp::{PacketMetadata, UdpSocket},
 };
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_time::{Duration, MockDriver};
-use tenure::{ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
-use tenure_embassy::{Memory, Server, Settings};
+use smoltcp::{
+    phy::ChecksumCapabilities,
+    wire::{
+        DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
+        Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags,
+        NdiscPrefixInformation, NdiscRepr, NdiscRouterFlags, TcpPacket,
+    },
+};
+use tenure::{Admission, ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 pub(crate) const CLIENT: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 pub(crate) const PORT: u16 = 80;
+/// Sockets that each of the two stacks has room for; the client's own for DHCP is one.
+pub(crate) const STACK_SOCKETS: usize = 48;
+/// For how long DHCP gives an address.
+pub(crate) const LEASE_S: u32 = 60;
 /// A test that takes longer than this, in virtual time, hangs.
 const PATIENCE_MS: u32 = 3_600_000;
 
@@ -45,6 +59,26 @@ struct Plug {
     cut: &'static Cell<bool>,
     /// There is a link.
     link: &'static Link,
+    /// TCP segments that go to the other end.
+    sent: &'static RefCell<Vec<Segment>>,
+}
+
+/// A TCP segment over IPv4: octets that it carries, and whether it resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) octets: usize,
+    pub(crate) resets: bool,
+}
+
+impl Segment {
+    /// What is in an Ethernet frame.
+    fn of(frame: &[u8]) -> Option<Self> {
+        let packet = EthernetFrame::new_checked(frame).ok()?;
+        let packet = Ipv4Packet::new_checked(packet.payload()).ok()?;
+        let segment =
+            (packet.next_header() == IpProtocol::Tcp).then(|| TcpPacket::new_checked(packet.payload()))?.ok()?;
+        Some(Segment { octets: segment.payload().len(), resets: segment.rst() })
+    }
 }
 
 /// Whether a device has a link, and who wants to know.
@@ -67,7 +101,16 @@ impl Link {
 }
 
 struct Frame(Vec<u8>);
-struct Room(Rc<RefCell<End>>);
+struct Room(Rc<RefCell<End>>, &'static RefCell<Vec<Segment>>);
+
+/// Lets a frame arrive.
+fn arrive(end: &RefCell<End>, frame: Vec<u8>) {
+    let mut end = end.borrow_mut();
+    end.frames.push_back(frame);
+    if let Some(waker) = end.waker.take() {
+        waker.wake();
+    }
+}
 
 impl RxToken for Frame {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, read: F) -> R {
@@ -79,11 +122,8 @@ impl TxToken for Room {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, octets: usize, write: F) -> R {
         let mut frame = vec![0; octets];
         let result = write(&mut frame);
-        let mut end = self.0.borrow_mut();
-        end.frames.push_back(frame);
-        if let Some(waker) = end.waker.take() {
-            waker.wake();
-        }
+        self.1.borrow_mut().extend(Segment::of(&frame));
+        arrive(&self.0, frame);
         result
     }
 }
@@ -98,11 +138,11 @@ impl Driver for Plug {
         if self.cut.get() || !self.link.up.get() {
             own.frames.clear();
         }
-        Some((Frame(own.frames.pop_front()?), Room(self.other.clone())))
+        Some((Frame(own.frames.pop_front()?), Room(self.other.clone(), self.sent)))
     }
 
     fn transmit(&mut self, _: &mut Context<'_>) -> Option<Room> {
-        Some(Room(self.other.clone()))
+        Some(Room(self.other.clone(), self.sent))
     }
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
@@ -141,6 +181,26 @@ pub(crate) fn v6(last: u8) -> ConfigV6 {
     })
 }
 
+/// What is polled with another waker each time, of which only the last one wakes.
+async fn with_changing_wakers(future: impl Future<Output = ()>) {
+    struct Once(Waker, AtomicU32, Arc<AtomicU32>);
+    impl Wake for Once {
+        fn wake(self: Arc<Self>) {
+            if self.1.load(Ordering::Relaxed) == self.2.load(Ordering::Relaxed) {
+                self.0.wake_by_ref();
+            }
+        }
+    }
+    let mut future = pin!(future);
+    let polls = Arc::<AtomicU32>::default();
+    poll_fn(|context| {
+        let number = polls.fetch_add(1, Ordering::Relaxed) + 1;
+        let waker = Waker::from(Arc::new(Once(context.waker().clone(), number.into(), polls.clone())));
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await;
+}
+
 /// A task's waker: its mark.
 struct Woken(AtomicBool);
 
@@ -177,9 +237,15 @@ fn run(tasks: &mut [Pin<&mut dyn Future<Output = ()>>]) {
 pub(crate) struct Ends {
     pub(crate) all: RefCell<Vec<EndReason>>,
     pub(crate) sessions: Cell<u32>,
+    /// Newcomers are refused.
+    pub(crate) refuses: Cell<bool>,
 }
 
 impl Observer for Ends {
+    fn connected(&self, _: ConnectionId, _: tenure::Peer) -> Admission {
+        if self.refuses.get() { Admission::Refuse } else { Admission::Accept }
+    }
+
     fn disconnected(&self, _: ConnectionId, reason: EndReason, session: bool) {
         self.all.borrow_mut().push(reason);
         self.sessions.set(self.sessions.get() + u32::from(session));
@@ -220,6 +286,7 @@ pub(crate) const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
 pub(crate) fn app() -> impl Handler<Sum> {
     Router::new()
         .route("/add", get(add).post(add))
+        .route("/port", get(async |request: &mut Request<'_, Sum>| request.peer().map_or(0, |peer| peer.port())))
         .route("/wait", get(wait))
         .route("/long-wait", get(wait).waits_long())
         .route("/long", get(async |_: &mut Request<'_, Sum>| LONG))
@@ -238,22 +305,32 @@ pub(crate) struct World<'a> {
     pub(crate) ends: &'a Ends,
     cut: &'a Cell<bool>,
     link: &'static Link,
+    sent: &'static RefCell<Vec<Segment>>,
+    server_end: &'static Rc<RefCell<End>>,
+    /// The address that is given by DHCP: 10.0.0 and that.
+    pub(crate) offered: &'static Cell<Option<u8>>,
 }
 
 /// How a server is run.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Runs {
     pub(crate) settings: Settings,
     /// How often, one run after the other.
     pub(crate) count: u32,
     /// When one more run, before those, is dropped.
     pub(crate) dropped_after_ms: Option<u64>,
+    /// With another waker at each poll.
+    pub(crate) rewoken: bool,
+    /// How the stack gets its addresses, and how long its link may be away unseen.
+    pub(crate) config: Config,
+    pub(crate) patience_ms: u64,
 }
 
 impl Runs {
     /// Once.
     pub(crate) fn of(settings: Settings) -> Self {
-        Runs { settings, count: 1, dropped_after_ms: None }
+        let config = config(SERVER);
+        Runs { settings, count: 1, dropped_after_ms: None, rewoken: false, config, patience_ms: 0 }
     }
 }
 
@@ -265,7 +342,18 @@ impl World<'_> {
 
     /// A device with the server's link and no cable.
     pub(crate) fn device(&self) -> impl Driver {
-        Plug { own: Rc::default(), other: Rc::default(), address: 9, cut: Box::leak(Box::default()), link: self.link }
+        let (cut, sent) = (Box::leak(Box::default()), Box::leak(Box::default()));
+        Plug { own: Rc::default(), other: Rc::default(), address: 9, cut, link: self.link, sent }
+    }
+
+    /// What the server has sent since it was asked last.
+    pub(crate) fn sent(&self) -> Vec<Segment> {
+        self.sent.take()
+    }
+
+    /// Lets a router tell the server that it may make an address of that prefix, for so many seconds.
+    pub(crate) fn advertise(&self, prefix: u16, valid_s: u64) {
+        arrive(self.server_end, advertisement(Ipv6Address::new(prefix, 0, 0, 0, 0, 0, 0, 0), valid_s));
     }
 
     /// Takes the server's link away, or gives it back.
@@ -298,23 +386,29 @@ pub(crate) fn with_board<
     let cut: &'static Cell<bool> = Box::leak(Box::default());
     let whole: &'static Cell<bool> = Box::leak(Box::default());
     let link = Link::new();
-    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut, link| Plug {
+    let sent: &'static RefCell<Vec<Segment>> = Box::leak(Box::default());
+    let offered: &'static Cell<Option<u8>> = Box::leak(Box::new(Cell::new(Some(1))));
+    let server_end: &'static Rc<RefCell<End>> = Box::leak(Box::new(one.clone()));
+    let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut, link, sent| Plug {
         own: own.clone(),
         other: other.clone(),
         address,
         cut,
         link,
+        sent,
     };
-    let resources = || Box::leak(Box::new(StackResources::<48>::new()));
-    let (server_stack, mut server_runner) =
-        embassy_net::new(plug(&one, &two, 1, whole, link), config(SERVER), resources(), 1);
-    let (client_stack, mut client_runner) =
-        embassy_net::new(plug(&two, &one, 2, cut, Link::new()), config(CLIENT), resources(), 2);
+    let resources = || Box::leak(Box::new(StackResources::<STACK_SOCKETS>::new()));
+    let device = SteadyLink::new(plug(&one, &two, 1, whole, link, sent), Duration::from_millis(runs.patience_ms));
+    let (server_stack, mut server_runner) = embassy_net::new(device, runs.config, resources(), 1);
+    let device = plug(&two, &one, 2, cut, Link::new(), Box::leak(Box::default()));
+    let (client_stack, mut client_runner) = embassy_net::new(device, config(CLIENT), resources(), 2);
     let memory = Box::leak(Box::new(Memory::<SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
     let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings);
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();
-    let world = World { client: client_stack, server: server_stack, handle: server.handle(), ends, cut, link };
+    let handle = server.handle();
+    let world =
+        World { client: client_stack, server: server_stack, handle, ends, cut, link, sent, server_end, offered };
     let test = pin!(test(world));
     let serve = pin!(async {
         if let Some(ms) = runs.dropped_after_ms {
@@ -322,16 +416,111 @@ pub(crate) fn with_board<
             let _ = embassy_time::with_timeout(Duration::from_millis(ms), run).await;
         }
         for _ in 0..runs.count {
-            server.run(server_stack, &app, ends).await;
+            let run = server.run(server_stack, &app, ends);
+            if runs.rewoken { with_changing_wakers(run).await } else { run.await }
         }
     });
+    let give_addresses = pin!(give_addresses(client_stack, offered));
     let server_network = pin!(async {
-        server_runner.run().await;
+        paced(server_runner.run()).await;
     });
     let client_network = pin!(async {
         client_runner.run().await;
     });
-    run(&mut [test, serve, server_network, client_network]);
+    run(&mut [test, serve, server_network, client_network, give_addresses]);
+}
+
+/// A router's advertisement of a prefix (RFC 4861 section 4.2), from the client's link-local address to all nodes.
+fn advertisement(prefix: Ipv6Address, valid_s: u64) -> Vec<u8> {
+    let (from, to) = (link_local(2), Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+    let valid_lifetime = smoltcp::time::Duration::from_secs(valid_s);
+    let advertisement = Icmpv6Repr::Ndisc(NdiscRepr::RouterAdvert {
+        hop_limit: 64,
+        flags: NdiscRouterFlags::empty(),
+        router_lifetime: smoltcp::time::Duration::from_secs(1_800),
+        reachable_time: smoltcp::time::Duration::ZERO,
+        retrans_time: smoltcp::time::Duration::ZERO,
+        lladdr: None,
+        mtu: None,
+        prefix_info: Some(NdiscPrefixInformation {
+            prefix_len: 64,
+            flags: NdiscPrefixInfoFlags::ON_LINK | NdiscPrefixInfoFlags::ADDRCONF,
+            valid_lifetime,
+            preferred_lifetime: valid_lifetime,
+            prefix,
+        }),
+    });
+    let packet = Ipv6Repr {
+        src_addr: from,
+        dst_addr: to,
+        next_header: IpProtocol::Icmpv6,
+        payload_len: advertisement.buffer_len(),
+        hop_limit: 255,
+    };
+    let head = EthernetRepr {
+        src_addr: EthernetAddress([2, 0, 0, 0, 0, 2]),
+        dst_addr: EthernetAddress([0x33, 0x33, 0, 0, 0, 1]),
+        ethertype: EthernetProtocol::Ipv6,
+    };
+    let mut octets = vec![0; head.buffer_len() + packet.buffer_len() + packet.payload_len];
+    let mut frame = EthernetFrame::new_unchecked(&mut octets[..]);
+    head.emit(&mut frame);
+    let mut inner = Ipv6Packet::new_unchecked(frame.payload_mut());
+    packet.emit(&mut inner);
+    let mut message = Icmpv6Packet::new_unchecked(inner.payload_mut());
+    advertisement.emit(&from, &to, &mut message, &ChecksumCapabilities::default());
+    octets
+}
+
+/// The link-local address that the server's device makes (1), or the client's (2).
+pub(crate) fn link_local(last: u16) -> Ipv6Address {
+    made_of(0xfe80, last)
+}
+
+/// The address that is made of a prefix and of the server's hardware address (1), or the client's (2).
+pub(crate) fn made_of(prefix: u16, last: u16) -> Ipv6Address {
+    Ipv6Address::new(prefix, 0, 0, 0, 0, 0xff, 0xfe00, last)
+}
+
+/// Gives the address that is offered to whoever asks by DHCP (RFC 2131); refuses another one that is asked for.
+async fn give_addresses(stack: Stack<'static>, offered: &Cell<Option<u8>>) {
+    let ring = || Box::leak(vec![0; 2_048].into_boxed_slice());
+    let records = || Box::leak(Box::new([PacketMetadata::EMPTY; 4]));
+    let mut socket = UdpSocket::new(stack, records(), ring(), records(), ring());
+    socket.bind(67).expect("nobody else's port");
+    loop {
+        let mut request = [0; 1_024];
+        let (octets, _) = socket.recv_from(&mut request).await.expect("room for a request");
+        let packet = DhcpPacket::new_checked(&request[..octets]).expect("a request");
+        let request = DhcpRepr::parse(&packet).expect("a request");
+        let Some(last) = offered.get() else { continue };
+        let address = Ipv4Address::new(10, 0, 0, last);
+        let wants_another = request.requested_ip.is_some_and(|wanted| wanted != address)
+            || !request.client_ip.is_unspecified() && request.client_ip != address;
+        let message_type = match request.message_type {
+            DhcpMessageType::Discover => DhcpMessageType::Offer,
+            DhcpMessageType::Request if wants_another => DhcpMessageType::Nak,
+            _ => DhcpMessageType::Ack,
+        };
+        let answer = DhcpRepr {
+            message_type,
+            your_ip: address,
+            server_ip: CLIENT,
+            client_ip: Ipv4Address::UNSPECIFIED,
+            router: None,
+            subnet_mask: Some(Ipv4Address::new(255, 255, 255, 0)),
+            server_identifier: Some(CLIENT),
+            lease_duration: Some(LEASE_S),
+            requested_ip: None,
+            client_identifier: None,
+            parameter_request_list: None,
+            max_size: None,
+            ..request
+        };
+        let mut octets = vec![0; answer.buffer_len()];
+        answer.emit(&mut DhcpPacket::new_unchecked(&mut octets[..])).expect("room for the answer");
+        let _ = socket.send_to(&octets, (Ipv4Address::BROADCAST, 68)).await;
+    }
 }
 
 pub(crate) struct Client {

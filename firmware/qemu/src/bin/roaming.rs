@@ -8,9 +8,9 @@ use embassy_net::{ConfigV4, Stack, StackResources};
 use embassy_time::Duration;
 use log::info;
 use static_cell::{ConstStaticCell, StaticCell};
-use tenure::{ConnectionId, EndReason, Observer};
 use tenure_adder::{Adder, Visitors};
 use tenure_embassy::{Memory, Server, Settings};
+use tenure_qemu::Ends;
 
 const PORT: u16 = 80;
 const SESSIONS: usize = 7;
@@ -24,16 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 static MEMORY: ConstStaticCell<Memory<SESSIONS, LANES, SOCKETS, RING>> = ConstStaticCell::new(Memory::new());
 static VISITORS: Visitors = Visitors::new();
-
-/// Tells why connections end.
-struct Ends;
-
-impl Observer for Ends {
-    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
-        let session = if session { "with" } else { "without" };
-        info!("connection {id} ended {session} a session: {reason:?}");
-    }
-}
 
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
