@@ -17,7 +17,6 @@ use tenure_proto::{
     refusal::Refusal,
     response::decimal,
     status::StatusCode,
-    target,
 };
 
 use crate::{
@@ -63,49 +62,58 @@ where
 {
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
-    let mut ordered = line.order.take().map(|order| line.take_up(observer, order));
+    let mut input = line.input.borrow_mut();
+    if let Some(order) = line.order.take() {
+        let error = line.take_up(observer, order);
+        conclude(line, app, observer, input.unread(), b"", Err(error)).await;
+        if !line.close(observer, &mut input) {
+            drop(input);
+            return line.rest_in(State::Close).await;
+        }
+    }
     loop {
-        let mut input = line.input.borrow_mut();
-        let read = match ordered {
-            // Most heads are the one before: what says so comes first, by itself.
-            None => match input.recall(&line.head_limits) {
-                Some(known) => Ok(Some(known)),
-                None => input.parse(&line.head_limits),
-            },
-            Some(_) => Ok(None),
-        };
-        let (octets, path, result) = match read {
-            Ok(Some((octets, head))) => {
-                let asterisk = head.form == TargetForm::Asterisk;
-                let opened = Opened { line, octets };
-                let mut request = Request::new(wire, octets, head);
-                line.open(head, octets.len());
-                observer.head_received(line.id.get(), request.inner.line_of_request());
-                let responder = Responder { opened: &opened };
-                let result = if asterisk {
-                    // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                    Err(Error::new(StatusCode::NO_CONTENT, ""))
-                } else {
-                    app.handle(&mut request, responder).await
-                };
-                let path = if result.is_err() { target::path(head.target.of(octets), head.form) } else { b"" };
-                (octets, path, result)
-            }
-            Ok(None) => {
-                let Some(error) = ordered.take() else {
+        // Most heads are the one before: what says so comes first, by itself.
+        let (octets, head) = match input.recall(&line.head_limits) {
+            Some(known) => known,
+            None => match input.parse(&line.head_limits) {
+                Ok(Some(read)) => read,
+                Ok(None) => {
                     line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
                     input.compact();
                     drop(input);
                     Pause(false).await;
+                    input = line.input.borrow_mut();
                     continue;
-                };
-                (input.unread(), &b""[..], Err(error))
-            }
-            Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
+                }
+                Err(refusal) => {
+                    drop(input);
+                    let error = line.refuse(observer, refusal);
+                    conclude(line, app, observer, b"", b"", Err(error)).await;
+                    line.close_response(observer);
+                    return line.rest_in(State::Close).await;
+                }
+            },
+        };
+        let asterisk = head.form == TargetForm::Asterisk;
+        let opened = Opened { line, octets };
+        let mut request = Request::new(wire, octets, head);
+        line.open(head, octets.len());
+        observer.head_received(line.id.get(), request.inner.line_of_request());
+        let responder = Responder { opened: &opened };
+        let result = if asterisk {
+            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+            Err(Error::new(StatusCode::NO_CONTENT, ""))
+        } else {
+            app.handle(&mut request, responder).await
         };
         match result {
-            Ok(_) if line.rest.get() == 0 => {}
-            result => conclude(line, app, observer, octets, path, result).await,
+            Ok(_) if line.rest.get() == 0 => drop(request),
+            // It is kept only here, where it is still needed.
+            result => {
+                let path = if result.is_err() { request.inner.whole_path() } else { b"" };
+                drop(request);
+                conclude(line, app, observer, opened.octets, path, result).await;
+            }
         }
         if !line.close(observer, &mut input) {
             drop(input);
@@ -116,6 +124,7 @@ where
             line.state.set(State::Between);
             drop(input);
             Pause(false).await;
+            input = line.input.borrow_mut();
         }
     }
 }

@@ -262,6 +262,12 @@ impl<'r> Inner<'r> {
         }
     }
 
+    /// The target's path from where the outermost router looks at it.
+    #[cold]
+    pub(crate) fn whole_path(&self) -> &'r [u8] {
+        target::path(self.head.target.of(self.reader.octets), self.head.form)
+    }
+
     #[inline]
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
         RequestLine::new(self.token(), self.head.target.of(self.reader.octets))
