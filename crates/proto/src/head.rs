@@ -300,6 +300,7 @@ fn line_end(octets: &[u8], at: usize, lone_lf: bool) -> Option<usize> {
 
 /// What to say of the octet at `at`, which cannot stand there: `refusal`, unless it is none, or half a line end.
 #[cold]
+#[inline(never)]
 fn stray(octets: &[u8], at: usize, lone_lf: bool, refusal: Refusal) -> Stop {
     Stop::Refused(match octets.get(at..) {
         None | Some([] | [b'\r']) => return Stop::More,

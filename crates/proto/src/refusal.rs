@@ -19,13 +19,23 @@ macro_rules! refusals {
             }
 
             /// What was wrong and what to do, for a person.
-            pub const fn reason(self) -> &'static str {
-                REFUSALS[self as usize].1
+            pub fn reason(self) -> &'static str {
+                let mut at = 0;
+                for (number, &(_, octets)) in REFUSALS.iter().enumerate() {
+                    let end = at + usize::from(octets);
+                    if number == self as usize {
+                        return REASONS.get(at..end).unwrap_or_default();
+                    }
+                    at = end;
+                }
+                ""
             }
         }
 
-        /// In the order of the enumeration.
-        static REFUSALS: [(StatusCode, &str); Refusal::ALL.len()] = [$((StatusCode::$status, $reason),)*];
+        /// In the order of the enumeration, with the octets of their reasons.
+        static REFUSALS: [(StatusCode, u8); Refusal::ALL.len()] = [$((StatusCode::$status, $reason.len() as u8),)*];
+        /// The reasons, one behind the other.
+        static REASONS: &str = concat!($($reason),*);
     };
 }
 

@@ -9,8 +9,10 @@ macro_rules! codes {
             )*
         }
 
-        /// The codes with their phrases.
-        static PHRASES: [(u16, &str); [$($code),*].len()] = [$(($code, $phrase)),*];
+        /// The codes, with the octets of their phrases.
+        static CODES: [(u16, u8); [$($code),*].len()] = [$(($code, $phrase.len() as u8)),*];
+        /// The phrases, one behind the other.
+        static PHRASES: &str = concat!($($phrase),*);
     };
 }
 
@@ -31,7 +33,15 @@ impl StatusCode {
 
     /// The reason phrase of the code's registration, empty for a code that has none here.
     pub fn phrase(self) -> &'static str {
-        PHRASES.iter().find(|(code, _)| *code == self.0).map_or("", |(_, phrase)| phrase)
+        let mut at = 0;
+        for &(code, octets) in &CODES {
+            let end = at + usize::from(octets);
+            if code == self.0 {
+                return PHRASES.get(at..end).unwrap_or_default();
+            }
+            at = end;
+        }
+        ""
     }
 
     /// Whether a response of this status never has a body: RFC 9112 section 6.3.

@@ -102,7 +102,7 @@ where
         let responder = Responder { opened: &opened };
         let result = if asterisk {
             // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-            Err(Error::new(StatusCode::NO_CONTENT, ""))
+            nothing_to_say()
         } else {
             app.handle(&mut request, responder).await
         };
@@ -127,6 +127,13 @@ where
             input = line.input.borrow_mut();
         }
     }
+}
+
+/// What OPTIONS of the server in general is answered.
+#[cold]
+#[inline(never)]
+fn nothing_to_say() -> Result<Sent, Error> {
+    Err(Error::new(StatusCode::NO_CONTENT, ""))
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.

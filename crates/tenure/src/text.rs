@@ -45,22 +45,26 @@ macro_rules! integers {
                     if digits.is_empty() {
                         return Err(if text.is_empty() { EMPTY } else { NO_DIGITS.at_octet(skipped as u32) });
                     }
-                    if let Some(at) = digits.iter().position(|octet| !octet.is_ascii_digit()) {
-                        return Err(NOT_A_DIGIT.at_octet((skipped + text.len() - digits.len() + at) as u32));
-                    }
-                    let mut number: $type = 0;
-                    for &octet in digits {
-                        let digit = (octet - b'0') as $type;
+                    let mut number: Option<$type> = Some(0);
+                    for (at, octet) in digits.iter().enumerate() {
+                        let digit = octet.wrapping_sub(b'0');
+                        if digit > 9 {
+                            return Err(NOT_A_DIGIT.at_octet((skipped + text.len() - digits.len() + at) as u32));
+                        }
+                        let digit = digit as $type;
                         number = number
-                            .checked_mul(10)
-                            .and_then(|number| if negative { number.checked_sub(digit) } else { number.checked_add(digit) })
-                            .ok_or(OUT_OF_RANGE.at_octet(skipped as u32))?;
+                            .and_then(|number| number.checked_mul(10))
+                            .and_then(|number| if negative { number.checked_sub(digit) } else { number.checked_add(digit) });
                     }
-                    Ok(number)
+                    number.ok_or(OUT_OF_RANGE.at_octet(skipped as u32))
                 }
 
-                // One digit or more and nothing else is what nearly every number is.
+                // One digit or more and nothing else is what nearly every number is. Where code counts for more than time,
+                // one way is enough.
                 let mut number: $type = 0;
+                if cfg!(target_pointer_width = "32") {
+                    return signed(octets);
+                }
                 for &octet in octets {
                     let digit = octet.wrapping_sub(b'0');
                     if digit > 9 {
