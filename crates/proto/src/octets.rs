@@ -171,10 +171,26 @@ pub(crate) fn token_slow(octets: &[u8], from: usize) -> usize {
     by_table(octets, from, TOKEN)
 }
 
-/// [`name`] where its size counts for more than its speed.
-#[inline]
-pub(crate) fn name_slow(octets: &[u8], from: usize) -> usize {
-    by_table(octets, from, NAME)
+/// [`name`] with escapes in it, where its size counts for more than its speed.
+pub(crate) fn escaped_name_slow(octets: &[u8], from: usize) -> usize {
+    escaped(octets, from, NAME)
+}
+
+/// [`target`] with escapes in it, where its size counts for more than its speed.
+pub(crate) fn escaped_target_slow(octets: &[u8], from: usize) -> usize {
+    escaped(octets, from, TARGET)
+}
+
+/// The offset of the first octet from `at` on that is neither of a class nor of an escape: RFC 3986 section 2.1.
+#[inline(never)]
+fn escaped(octets: &[u8], mut at: usize, class: u8) -> usize {
+    loop {
+        at = by_table(octets, at, class);
+        match octets.get(at..) {
+            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
+            _ => return at,
+        }
+    }
 }
 
 /// [`field_value`] where its size counts for more than its speed.

@@ -40,14 +40,7 @@ fn octets_before(octets: &[u8], octet: u8) -> usize {
 
 /// `reg-name`, of which `IPv4address` is a part; not empty.
 fn is_name(name: &[u8]) -> bool {
-    let mut at = 0;
-    loop {
-        at = octets::name_slow(name, at);
-        match name.get(at..) {
-            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
-            _ => return at == name.len() && at > 0,
-        }
-    }
+    !name.is_empty() && octets::escaped_name_slow(name, 0) == name.len()
 }
 
 /// `IPv6address / IPvFuture`.
@@ -93,10 +86,10 @@ fn is_ipv6(address: &[u8]) -> bool {
 
 /// `IPv4address`: four decimal octets without leading zeros.
 fn is_ipv4(address: &[u8]) -> bool {
-    let is_octet = |digits: &[u8]| match *digits {
-        [b'0'..=b'9'] | [b'1'..=b'9', b'0'..=b'9'] | [b'1', b'0'..=b'9', b'0'..=b'9'] => true,
-        [b'2', tens, ones] => matches!((tens, ones), (b'0'..=b'4', b'0'..=b'9') | (b'5', b'0'..=b'5')),
-        _ => false,
+    let is_octet = |digits: &[u8]| {
+        let shape = matches!(digits, [_] | [b'1'..=b'9', _] | [b'1'..=b'9', _, _]);
+        let add = |number: u16, digit: &u8| digit.is_ascii_digit().then(|| 10 * number + u16::from(digit - b'0'));
+        shape && digits.iter().try_fold(0, add).is_some_and(|number| number < 256)
     };
     let mut count = 0;
     address.split(|&octet| octet == b'.').all(|digits| {

@@ -207,6 +207,9 @@ fn other_method(octets: &[u8]) -> Option<(Method, usize)> {
 /// The offset of the first octet from `at` on that is not of a path or query, escapes included: RFC 3986 section 3.
 #[inline(never)]
 fn path_and_query(octets: &[u8], mut at: usize) -> usize {
+    if !octets::WORDS {
+        return octets::escaped_target_slow(octets, at);
+    }
     loop {
         at = octets::target(octets, at);
         match octets.get(at..) {
