@@ -95,7 +95,10 @@ where
     F: AsyncFn(&mut Request<'_, S>) -> R,
     R: IntoResponse,
 {
-    // Not an `async fn`: that would keep its arguments twice, as they were given and as they are used.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "it would keep its arguments twice, as they were given and as they are used"
+    )]
     #[inline]
     fn handle<'r>(
         &self,

@@ -370,9 +370,9 @@ fn short_decimal(number: u32) -> ([u8; 4], usize) {
     const ZEROS: u32 = u32::from_le_bytes(*b"0000");
     // All digits at once: a pair in each half, then a digit in each octet, the first one lowest. Up to 99, a tenth is
     // 103 of 1024 parts, and no product leaves its half.
-    let pairs = number / 100 | number % 100 << 16;
-    let tens = pairs * 103 >> 10 & 0x000f_000f;
-    let digits = tens | (pairs - 10 * tens) << 8;
+    let pairs = (number / 100) | ((number % 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f;
+    let digits = tens | ((pairs - 10 * tens) << 8);
     // The last one stands, also where it is zero.
     let zeros = (digits | 1 << 24).trailing_zeros() as usize / 8;
     (((digits | ZEROS) >> (8 * zeros)).to_le_bytes(), 4 - zeros)
@@ -492,5 +492,21 @@ impl<N: AsRef<str>, V: AsRef<[u8]>, const F: usize, T: IntoResponse> IntoRespons
             reply.field(name.as_ref(), value);
         }
         self.2.respond(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn short_numbers() {
+        for number in 0..SHORT_END {
+            let (digits, length) = short_decimal(number as u32);
+            assert_eq!(&digits[..length], number.to_string().as_bytes(), "{number}");
+        }
     }
 }

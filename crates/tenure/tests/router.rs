@@ -206,6 +206,28 @@ fn each_method_has_its_handler() {
 }
 
 #[test]
+fn each_of_many_methods_has_its_handler() {
+    let app = || {
+        let methods = tenure::get(says("GET")).post(says("POST")).put(says("PUT")).delete(says("DELETE"));
+        let methods = methods.patch(says("PATCH")).options(says("OPTIONS")).extension("PURGE", says("PURGE"));
+        Router::new().route("/", methods.any(says("any")))
+    };
+    for (method, wanted) in [
+        ("GET", "GET"),
+        ("POST", "POST"),
+        ("PUT", "PUT"),
+        ("DELETE", "DELETE"),
+        ("PATCH", "PATCH"),
+        ("OPTIONS", "OPTIONS"),
+        ("PURGE", "PURGE"),
+        ("TRACE", "any"),
+        ("FOO", "any"),
+    ] {
+        assert_eq!(one(app(), &request(method, "/", "", "")), (200, wanted.to_owned()), "{method}");
+    }
+}
+
+#[test]
 fn what_is_added_for_one_method_goes_before_what_is_for_all() {
     for app in [0, 1] {
         let app = || {
