@@ -50,6 +50,9 @@ impl Options {
         if options.quick {
             options.typed += " --quick";
         }
+        if let Some(pairs) = options.pairs {
+            options.typed += &format!(" --pairs {pairs}");
+        }
         Ok(options)
     }
 }
@@ -66,7 +69,7 @@ mod tests {
     fn options_and_what_is_wrong_of_them() {
         let options = of("--quick --only a,b --pairs 99").unwrap();
         assert_eq!((options.quick, options.only, options.pairs), (true, vec!["a".into(), "b".into()], Some(99)));
-        assert_eq!(options.typed, "cargo xtask bench --quick");
+        assert_eq!(options.typed, "cargo xtask bench --quick --pairs 99");
         assert_eq!(of("").unwrap().pairs, None);
         let only = |line| of(line).map(|options| (options.rates_only, options.costs_only));
         assert_eq!((only("--rates-only"), only("--costs-only")), (Ok((true, false)), Ok((false, true))));
