@@ -23,7 +23,7 @@ cargo xtask NAME
 
   memory                  octets that an idle session takes: from 1,000 to 10,000 connections
   instructions [--check]  instructions of a request, by callgrind (valgrind must be installed);
-                          --check: fails where one is 3 % above the record in xtask/instructions.txt
+                          --check: fails where one is 3 % off the record in xtask/instructions.txt, or above its bound
   instructions --record   writes that record anew
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
