@@ -293,13 +293,12 @@ impl<'o> Reply<'o> {
     #[inline]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
-        // Where code counts for more than time, one way is enough.
-        if cfg!(target_pointer_width = "64") && self.is_plain() {
-            // What is negative is not below it.
+        if self.is_plain() {
+            // What is negative is not below it. Where code counts for more than time, longer numbers have one way.
             let put = if number < SHORT_END {
                 self.output.put_short_number(number as u32)
             } else {
-                self.output.put_number(negative, magnitude)
+                cfg!(target_pointer_width = "64") && self.output.put_number(negative, magnitude)
             };
             if put {
                 return Outcome::Sent(Sent { status: StatusCode::OK });

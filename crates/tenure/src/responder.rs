@@ -77,12 +77,11 @@ impl<'r> Opened<'r> {
     }
 
     /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
-    /// more state. Gives the response back where not: it may have been begun. Where code counts for more than time, one way
-    /// to answer is enough.
+    /// more state. Gives the response back where not: it may have been begun.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let line = self.line;
-        if !cfg!(target_pointer_width = "64") || line.rest.get() != 0 {
+        if line.rest.get() != 0 {
             return Err(response);
         }
         match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
