@@ -337,7 +337,8 @@ impl<P: Port> Driver<P> {
     }
 
     /// Lets a lane go on: attaches it where it is the next free one, receives once where that is asked for, polls it, sends
-    /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is [`advance`](Driver::advance).
+    /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is
+    /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn go_on(&mut self, index: u32, number: u32, receives: bool) {

@@ -100,9 +100,8 @@ impl<G, C: Append> Append for On<G, C> {
 /// Which methods a chain has.
 #[doc(hidden)]
 pub trait Declared {
-    /// Whether it has a handler for that method, be it one for all; [`Method::Other`]: whether it has one for all.
-    fn has(&self, method: Method) -> bool;
-    /// Whether it has a handler for what is asked, extension methods left out.
+    /// Whether it has a handler for what is asked, be it one for all, extension methods left out;
+    /// [`Asked::OTHER`]: whether it has one for all.
     fn answers(&self, asked: Asked) -> bool;
     /// Whether it has a handler for that method alone.
     fn has_own(&self, method: Method) -> bool;
@@ -111,11 +110,6 @@ pub trait Declared {
 }
 
 impl Declared for End {
-    #[inline]
-    fn has(&self, _: Method) -> bool {
-        false
-    }
-
     #[inline]
     fn answers(&self, _: Asked) -> bool {
         false
@@ -179,11 +173,6 @@ impl Asked {
 }
 
 impl<H, C: Declared> Declared for On<H, C> {
-    #[inline]
-    fn has(&self, method: Method) -> bool {
-        self.verb == Verb::Any || self.verb == Verb::Known(method) || self.next.has(method)
-    }
-
     #[inline]
     fn answers(&self, asked: Asked) -> bool {
         self.asked == asked || self.verb == Verb::Any || self.next.answers(asked)
@@ -249,7 +238,7 @@ impl<C> Methods<C> {
         let twice = match verb {
             Verb::Known(method) => self.chain.has_own(method),
             Verb::Extension(token) => self.chain.has_extension(token.as_bytes()),
-            Verb::Any => self.chain.has(Method::Other),
+            Verb::Any => self.chain.answers(Asked::OTHER),
         };
         assert!(!twice, "a target has two handlers for {verb:?}");
         Methods {
@@ -389,7 +378,7 @@ impl<C> Methods<C> {
 
 fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
     chain.tell(tell);
-    let all = chain.has(Method::Other);
+    let all = chain.answers(Asked::OTHER);
     for method in ALL {
         let with_get = method == Method::Head && chain.has_own(Method::Get);
         if (all || with_get || method == Method::Options) && !chain.has_own(method) {

@@ -333,6 +333,7 @@ fn fault(text: &[u8]) -> Option<&'static str> {
         }
         count += 1;
         if count > PARAMETERS_MAX {
+            const { assert!(PARAMETERS_MAX == 6, "say so below") };
             return Some("has more than 6 parameters");
         }
     }

@@ -324,9 +324,7 @@ impl Output {
         let length = usize::from(negative) + digits(magnitude);
         self.put_plain(length, |room| write_decimal(&mut room[..length], negative, magnitude))
     }
-}
 
-impl Output {
     /// The same of a number below [`SHORT_END`].
     #[inline(never)]
     fn put_short_number(&mut self, number: u32) -> bool {
