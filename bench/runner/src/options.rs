@@ -51,7 +51,8 @@ impl Options {
             options.typed += " --quick";
         }
         if let Some(pairs) = options.pairs {
-            options.typed += &format!(" --pairs {pairs}");
+            options.typed.push_str(" --pairs ");
+            options.typed.push_str(&pairs.to_string());
         }
         Ok(options)
     }
