@@ -1,6 +1,7 @@
 //! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
 
 use std::{
+    fs,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     time::Duration,
@@ -54,7 +55,8 @@ pub struct Settings {
     /// How long a worker goes on asking for events without sleeping, from the last one that came; a second at the most.
     /// [`Duration::ZERO`]: not at all. Waking up a thread takes the kernel microseconds, which are most of a small request's
     /// time: where requests follow each other within this time, it saves them, and takes a whole core for it as long as they
-    /// come. A worker that nobody asks anything sleeps. Where there is only one core, it is off: peers need it.
+    /// come. A worker that nobody asks anything sleeps. On a machine with only one core, it is off: peers need it. A process
+    /// that is bound to one core of several spins: the others are its peers'.
     pub spin: Duration,
     /// Bounds in time.
     pub deadlines: Deadlines,
@@ -102,8 +104,7 @@ impl Settings {
 
     /// How long workers go on without sleep on this machine; `None`: not at all.
     pub(crate) fn spins_for(&self) -> Option<Duration> {
-        let several = || std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-        Some(self.spin).filter(|spin| !spin.is_zero() && several())
+        Some(self.spin).filter(|spin| !spin.is_zero() && has_several_cores())
     }
 
     /// # Errors
@@ -164,4 +165,13 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Whether the machine runs on more than one core (Linux, `sysfs-devices-system-cpu`: a list of ranges such as `0-3,6`), this
+/// process on one of them alone or not.
+fn has_several_cores() -> bool {
+    fs::read_to_string("/sys/devices/system/cpu/online").map_or_else(
+        |_| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+        |online| online.contains(['-', ',']),
+    )
 }
