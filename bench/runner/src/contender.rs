@@ -24,8 +24,8 @@ pub(crate) enum Kind {
 /// What the others are measured against.
 pub(crate) const LIMIT: Contender = Contender { name: "limit", kind: Kind::Own("bench-limit") };
 pub(crate) const TENURE: Contender = Contender { name: "tenure", kind: Kind::Tenure(&[]) };
-/// It looks for events so many microseconds before it sleeps.
-pub(crate) const SPIN: Contender = Contender { name: "tenure-spin", kind: Kind::Tenure(&["--spin", "50"]) };
+/// It looks for events so many microseconds before it sleeps: longer than any pause of the load.
+pub(crate) const SPIN: Contender = Contender { name: "tenure-spin", kind: Kind::Tenure(&["--spin", "2000"]) };
 pub(crate) const TOKIO: Contender = Contender { name: "tenure-tokio", kind: Kind::Own("bench-tokio") };
 pub(crate) const MAY: Contender = Contender { name: "may_minihttp", kind: Kind::Own("bench-may") };
 pub(crate) const HYPER: Contender = Contender { name: "hyper", kind: Kind::Own("bench-hyper") };

@@ -32,13 +32,19 @@ pub(crate) struct Shape {
     pub(crate) pipeline: u32,
     /// Connections beside these that ask nothing any more.
     pub(crate) idle: u32,
+    /// From an answer to the next request.
+    pub(crate) pause: Duration,
 }
 
 const fn shape(name: &'static str, connections: u32, pipeline: u32, idle: u32) -> Shape {
-    Shape { name, connections, pipeline, idle }
+    Shape { name, connections, pipeline, idle, pause: Duration::ZERO }
 }
 
 pub(crate) const ONE: Shape = shape("1 connection", 1, 1, 0);
+/// The pauses are long enough for a core to fall asleep: a hypervisor that keeps one awake for a moment hides from the shape
+/// above what it takes to wake it.
+pub(crate) const PAUSING: Shape =
+    Shape { pause: Duration::from_millis(1), ..shape("1 connection, pauses of 1 ms", 1, 1, 0) };
 pub(crate) const PLAIN: Shape = shape("32 connections", 32, 1, 0);
 pub(crate) const MANY: Shape = shape("256 connections", 256, 1, 0);
 pub(crate) const PIPELINED: Shape = shape("16 × 32 pipelined", 32, 16, 0);
@@ -128,6 +134,7 @@ impl Bench {
         let groups = (0..shape.idle).step_by(GROUP as usize).map(|made| connect(GROUP.min(shape.idle - made), 1, sums));
         let mut idle = groups.collect::<Result<Vec<_>, _>>().map_err(failure)?;
         let mut load = connect(shape.connections, shape.pipeline, sums).map_err(failure)?;
+        load.pause(shape.pause);
         load.run(Until::Time(WARM_UP), |_| ()).map_err(failure)?;
         let before = (busy_time()?, own_time()?, server.time()?);
         let report = load.run(Until::Time(self.time), |_| ()).map_err(failure)?;

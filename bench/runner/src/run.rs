@@ -8,7 +8,7 @@ use crate::{
     figures::{Figures, thousands},
     instructions::{self, Case},
     machine::{self, Cores},
-    measure::{BESIDE_IDLE, Bench, MANY, ONE, PIPELINED, PLAIN, Shape},
+    measure::{BESIDE_IDLE, Bench, MANY, ONE, PAUSING, PIPELINED, PLAIN, Shape},
     memory,
     options::Options,
     picture,
@@ -17,9 +17,9 @@ use crate::{
     wrk,
 };
 
-const SHAPES: [Shape; 5] = [ONE, PLAIN, MANY, PIPELINED, BESIDE_IDLE];
+const SHAPES: [Shape; 6] = [ONE, PLAIN, MANY, PIPELINED, PAUSING, BESIDE_IDLE];
 /// Making 10,000 connections takes longer than measuring: the last shape is left out where time matters.
-const QUICK_SHAPES: usize = 4;
+const QUICK_SHAPES: usize = 5;
 /// Connections beside which a request's instructions are counted.
 const IDLE: u32 = 10_000;
 
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         let mut rates = Vec::new();
         for &shape in shapes {
             // What spins does so for a single connection's sake.
-            if contender == SPIN && shape != ONE {
+            if contender == SPIN && shape.connections > 1 {
                 continue;
             }
             eprint!("{}, {}: ", contender.name, shape.name);
@@ -151,7 +151,7 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options, failures:
     let has = |contender| contenders.contains(&contender);
     let mut wanted = Vec::new();
     for (one, other) in [(TENURE, MAY), (TENURE, HYPER), (TOKIO, HYPER), (TOKIO, TENURE)] {
-        for &shape in if options.quick { &[PLAIN, PIPELINED] } else { &SHAPES[..QUICK_SHAPES] } {
+        for &shape in if options.quick { &[PLAIN, PIPELINED][..] } else { &[ONE, PLAIN, MANY, PIPELINED] } {
             if has(one) && has(other) {
                 wanted.push((format!("{} by {}, {}", one.name, other.name, shape.name), (one, shape), (other, shape)));
             }

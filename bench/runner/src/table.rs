@@ -57,14 +57,19 @@ fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
 
 /// Requests a processor second, relative to the limit.
 pub(crate) fn ratios(text: &mut String, all: &[Measured], shapes: &[Shape]) {
-    by_shape(text, "requests a processor second, relative to the limit", all, shapes, |compared| {
+    by_shape(text, "requests a processor second, relative to the limit", all, &busy(shapes), |compared| {
         compared.ratio.to_string()
     });
 }
 
 /// Requests a processor second.
 pub(crate) fn rates(text: &mut String, all: &[Measured], shapes: &[Shape]) {
-    by_shape(text, "requests a processor second", all, shapes, |compared| thousands(compared.rate.median()));
+    by_shape(text, "requests a processor second", all, &busy(shapes), |compared| thousands(compared.rate.median()));
+}
+
+/// Those whose rate says something: with pauses it is that of falling asleep and waking up.
+fn busy(shapes: &[Shape]) -> Vec<Shape> {
+    shapes.iter().copied().filter(|shape| shape.pause.is_zero()).collect()
 }
 
 /// Latencies.

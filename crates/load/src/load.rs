@@ -1,6 +1,7 @@
 //! The loop: epoll, level-triggered, one receive and one send a wake-up.
 
 use std::{
+    collections::VecDeque,
     io,
     net::{SocketAddr, TcpStream},
     os::fd::OwnedFd,
@@ -56,6 +57,9 @@ pub struct Load<S> {
     script: S,
     pipeline: u32,
     timeout: Option<Duration>,
+    pause: Duration,
+    /// Connections that pause, and until when: the longest-waiting first, as all pause equally long.
+    pausing: VecDeque<(Instant, usize)>,
     epoll: OwnedFd,
     connections: Vec<Connection>,
     reader: Reader,
@@ -90,12 +94,21 @@ impl<S: Script> Load<S> {
             script,
             pipeline: plan.pipeline.max(1),
             timeout: plan.timeout,
+            pause: Duration::ZERO,
+            pausing: VecDeque::new(),
             epoll,
             connections,
             reader: Reader::default(),
             batch: Vec::new(),
             received: vec![0; RECEIVED_OCTETS],
         })
+    }
+
+    /// Lets each connection wait so long after its answers before it asks again; [`Duration::ZERO`], as it is at first: not
+    /// at all. With pauses this thread never sleeps, so that they are exact and the times have none of its own wake-ups in
+    /// them: it takes a whole core.
+    pub fn pause(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// Lets all connections ask until the run is over. `tick` is told now and then how many answers have come.
@@ -122,20 +135,30 @@ impl<S: Script> Load<S> {
             }
         }
         let wait = self.timeout.map_or(TICK, |timeout| timeout.min(TICK));
-        let wait_time = Timespec::try_from(wait).expect("a tenth of a second can be said");
+        let sleep = if self.pause.is_zero() { wait } else { Duration::ZERO };
+        let sleep = Timespec::try_from(sleep).expect("a tenth of a second can be said");
+        self.pausing.clear();
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
         let (mut last_answer, mut next_tick) = (begin, begin + wait);
         while active > 0 {
             events.clear();
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait_time)) {
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&sleep)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(self.failure(0, Why::Failed(error.into()))),
             }
             // What the wait has brought is worth more than one reading of the clock, but the end need not be exact.
             let now = Instant::now();
+            let over = end.is_some_and(|end| now >= end);
             for event in &events {
                 let number = event.data.u64() as usize;
-                active -= usize::from(self.event(number, end.is_some_and(|end| now >= end), &mut report)?);
+                active -= usize::from(self.event(number, now, over, &mut report)?);
+            }
+            while let Some((_, number)) = self.pausing.pop_front_if(|(until, _)| now >= *until || over) {
+                if over {
+                    active -= 1;
+                } else {
+                    self.ask(number)?;
+                }
             }
             if !events.is_empty() {
                 last_answer = now;
@@ -153,7 +176,7 @@ impl<S: Script> Load<S> {
 
     /// Serves one connection; returns whether its part of the run is over now.
     #[inline]
-    fn event(&mut self, number: usize, over: bool, report: &mut Report) -> Result<bool, Failure> {
+    fn event(&mut self, number: usize, now: Instant, over: bool, report: &mut Report) -> Result<bool, Failure> {
         let connection = &mut self.connections[number];
         let waited = connection.waits();
         let received = connection.receive(number as u32, &self.script, &mut self.reader, &mut self.received, report);
@@ -175,7 +198,11 @@ impl<S: Script> Load<S> {
         if over || connection.asked == connection.last {
             return Ok(true);
         }
-        self.ask(number)?;
+        if self.pause.is_zero() {
+            self.ask(number)?;
+        } else {
+            self.pausing.push_back((now + self.pause, number));
+        }
         Ok(false)
     }
 

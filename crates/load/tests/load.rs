@@ -175,6 +175,22 @@ fn what_is_no_answer_ends_the_load() {
 }
 
 #[test]
+fn pauses_are_kept() {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let adder = Adder::start();
+    let mut load = load(&plan(adder.address, 2, 1), Repeat::new(POST, Sums::Grow));
+    load.pause(PAUSE);
+    let report = load.run(Until::Each(4), |_| ()).unwrap();
+    assert_eq!((report.answers, report.wrong), (8, 0));
+    // There is none before the first request, nor behind the last answer.
+    assert!(report.elapsed >= 3 * PAUSE, "{:?}", report.elapsed);
+    // Who pauses when the time is over asks no more.
+    assert_eq!(load.run(Until::Time(PAUSE / 2), |_| ()).unwrap().answers, 2);
+    load.pause(Duration::ZERO);
+    assert_eq!(load.run(Until::Each(1_000), |_| ()).unwrap().answers, 2_000);
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_late() {
     // It is accepted by the kernel and answered by nobody.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
