@@ -48,6 +48,18 @@ impl Place<'_> {
     pub(crate) fn may_receive(&self) -> bool {
         may_receive(self.socket.state())
     }
+
+    /// Whether it has what is asked for. `state`: the socket's.
+    pub(crate) fn is_ready(&self, state: State) -> bool {
+        self.interest.receives() && (!may_receive(state) || self.socket.recv_queue() > self.left)
+            || self.interest.sends()
+                && (!matches!(state, State::Established | State::CloseWait) || self.socket.can_send())
+    }
+
+    /// Whether nothing but the peer's close is missing.
+    fn waits_for_close(&self) -> bool {
+        matches!(self.socket.state(), State::FinWait1 | State::FinWait2) && self.socket.send_queue() == 0
+    }
 }
 
 /// What a socket may take to connect or to close, at least: both need the peer's answer.
@@ -228,7 +240,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
         if is_due(self.look_due_ms, self.now_ms) {
             for number in 0..SOCKETS {
-                if self.all[number].left > 0 && self.is_ready(number) {
+                let place = &self.all[number];
+                if place.left > 0 && place.is_ready(place.socket.state()) {
                     self.mark(number);
                 }
             }
@@ -306,7 +319,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             },
             Role::Newcomer => {
                 let place = &mut self.all[number];
-                if state == State::Closed || !place.socket.may_recv() {
+                if state == State::Closed || !may_receive(state) && place.socket.recv_queue() == 0 {
                     return self.give_up(number, false);
                 }
                 self.watch(number, Interest::NONE, state);
@@ -375,16 +388,11 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged, if that is long
     /// enough. `at_once`: however long it is, or lets one listen that both sides have closed.
     fn give_way(&mut self, at_once: bool) -> bool {
-        if at_once && let Some(number) = self.oldest(|place| place.role == Role::Closed) {
+        if at_once && let Some(number) = self.oldest(Role::Closed) {
             self.listen(number);
             return true;
         }
-        let oldest = self.oldest(|place| {
-            place.role == Role::Closing
-                && matches!(place.socket.state(), State::FinWait1 | State::FinWait2)
-                && place.socket.send_queue() == 0
-        });
-        let Some(number) = oldest else { return false };
+        let Some(number) = self.oldest(Role::Closing) else { return false };
         let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
         if at_once || is_due(stale_ms, self.now_ms) {
             self.give_up(number, true);
@@ -396,22 +404,16 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         false
     }
 
-    fn oldest(&self, is_one: impl Fn(&Place<'_>) -> bool) -> Option<usize> {
-        let those = self.all.iter().enumerate().filter(|(_, place)| is_one(place));
-        those.max_by_key(|(_, place)| self.now_ms.wrapping_sub(place.since_ms)).map(|(number, _)| number)
-    }
-
-    /// The newcomer that has waited longest.
-    pub(crate) fn longest_waiting(&self) -> Option<usize> {
-        self.oldest(|place| place.role == Role::Newcomer)
-    }
-
-    /// Whether a served socket has what is asked for.
-    pub(crate) fn is_ready(&self, number: usize) -> bool {
-        let place = &self.all[number];
-        let (socket, interest) = (&place.socket, place.interest);
-        interest.receives() && (socket.recv_queue() > place.left || !place.may_receive())
-            || interest.sends() && (socket.can_send() || !socket.may_send())
+    /// The one that has had its role longest; of closing ones, of those only whose peer has everything but has not closed.
+    pub(crate) fn oldest(&self, role: Role) -> Option<usize> {
+        let (mut oldest, mut longest_ms) = (None, 0);
+        for (number, place) in self.all.iter().enumerate() {
+            let for_ms = self.now_ms.wrapping_sub(place.since_ms);
+            if place.role == role && for_ms >= longest_ms && (role != Role::Closing || place.waits_for_close()) {
+                (oldest, longest_ms) = (Some(number), for_ms);
+            }
+        }
+        oldest
     }
 
     /// Lets the socket's mark be set when that happens; a failure sets it in any case. `false`: it is so already.
@@ -429,7 +431,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
         // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
         let _ = pin!(place.socket.write(&[])).poll(context);
-        !self.is_ready(number)
+        !place.is_ready(place.socket.state())
     }
 
     /// Lets the mark be set when a socket that cannot send changes its state.

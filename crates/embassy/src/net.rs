@@ -43,11 +43,19 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     }
 }
 
-/// Takes octets out of a socket's ring that are there.
+/// Takes octets out of a socket's ring that are there, as many as lie in one piece. Returns how many.
 #[inline(never)]
-fn drop_octets(socket: &mut TcpSocket<'_>, octets: usize) {
-    if octets > 0 {
-        let _ = pin!(socket.read_with(|_| (octets, ()))).poll(&mut Context::from_waker(Waker::noop()));
+fn drop_octets(socket: &mut TcpSocket<'_>, octets: usize) -> usize {
+    if octets == 0 {
+        return 0;
+    }
+    let dropped = socket.read_with(|there| {
+        let count = octets.min(there.len());
+        (count, count)
+    });
+    match pin!(dropped).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(count)) => count,
+        _ => 0,
     }
 }
 
@@ -109,24 +117,19 @@ where
 
     fn discard(&mut self, socket: &mut u8) -> Received {
         self.settle();
-        let number = usize::from(*socket);
-        if !self.places.all[number].socket.can_recv() {
-            return self.receive(socket, &mut [0; 1]);
-        }
-        let waker = self.places.waker(number);
-        let dropped = self.places.all[number].socket.read_with(|octets| (octets.len(), octets.len()));
-        match pin!(dropped).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Ok(octets)) => Received::Octets(octets),
-            Poll::Ready(Err(_)) => Received::Reset,
-            Poll::Pending => Received::Blocked,
+        let place = &mut self.places.all[usize::from(*socket)];
+        match drop_octets(&mut place.socket, usize::MAX) {
+            // Why there is nothing, and who is woken by more.
+            0 => self.receive(socket, &mut [0; 1]),
+            octets => Received::Octets(octets),
         }
     }
 
     fn has_unread(&mut self, socket: &mut u8) -> bool {
         self.settle();
-        let socket = &self.places.all[usize::from(*socket)].socket;
+        let place = &self.places.all[usize::from(*socket)];
         // A close or a failure counts too: that connection ends by itself.
-        socket.can_recv() || !socket.may_recv()
+        place.socket.recv_queue() > 0 || !place.may_receive()
     }
 
     fn send(&mut self, socket: &mut u8, octets: &[u8]) -> Transmitted {

@@ -194,7 +194,7 @@ where
         if gone && self.is_lost(number) {
             return self.driver.link_down(key);
         }
-        if gone || self.driver.port.places.is_ready(number) {
+        if gone || place.is_ready(state) {
             // What comes comes over the link.
             self.link_ms = self.now_ms;
             self.driver.ready(key, gone);
@@ -220,7 +220,7 @@ where
     #[inline(never)]
     fn admit_newcomers(&mut self) {
         while self.driver.port.places.newcomers() > 0 && self.driver.has_room() {
-            let Some(number) = self.driver.port.places.longest_waiting() else { return };
+            let Some(number) = self.driver.port.places.oldest(Role::Newcomer) else { return };
             if self.driver.connected(number as u8).is_err() {
                 self.driver.port.places.give_up(number, false);
             }
