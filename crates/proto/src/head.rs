@@ -6,8 +6,9 @@ mod line;
 mod meaning;
 mod memo;
 mod section;
+mod slow;
 
-use crate::{framing::Framing, method::Method, refusal::Refusal};
+use crate::{framing::Framing, method::Method, octets, refusal::Refusal};
 
 pub use fields::Fields;
 pub use memo::HeadMemo;
@@ -43,7 +44,8 @@ pub struct Span {
 
 impl Span {
     /// The octets of this span, empty where `octets` does not reach that far.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn of(self, octets: &[u8]) -> &[u8] {
         octets.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
@@ -124,7 +126,7 @@ pub struct HeadParser {
     target: Span,
     /// The first field line.
     fields: u32,
-    /// The field line that is being read, and the colon behind its name.
+    /// The field line that is being read, or the empty one; and the colon behind its name.
     line: u32,
     colon: u32,
     /// The value of Content-Length, 0 where there is none.
@@ -132,13 +134,18 @@ pub struct HeadParser {
 }
 
 /// What is read next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
+    /// The method, or the empty line before it.
     Start,
     Method,
+    /// The target's first octet.
     Target,
+    Scheme,
     Authority,
     PathAndQuery,
+    /// Behind a target that is an asterisk.
+    Asterisk,
     Version,
     /// The start of a field line, or the empty line.
     Line,
@@ -155,27 +162,6 @@ enum Body {
     /// Transfer-Encoding was there, but no coding yet.
     Codings,
     Chunked,
-}
-
-/// Where a head ends.
-struct End {
-    /// The empty line that ends it.
-    empty_line: usize,
-    /// Octets of the head.
-    octets: usize,
-}
-
-/// Why reading stops before the head's end.
-enum Stop {
-    /// The octets are used up.
-    More,
-    Refused(Refusal),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Stop::Refused(refusal)
-    }
 }
 
 impl Default for HeadParser {
@@ -224,34 +210,37 @@ impl HeadParser {
     /// # Errors
     /// A [`Refusal`] is final: the connection's framing is lost and it must close.
     pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
-        // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
-        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        let end = self.read(bounded, limits);
-        self.outcome(end, octets, limits)
+        let complete = self.read(bounded(octets, limits), limits)?;
+        self.outcome(complete, octets, limits)
     }
 
     /// What has come of reading `octets`.
     #[inline(always)]
-    fn outcome(&self, end: Result<End, Stop>, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
-        match end {
-            Ok(end) => self.head(&end).map(Some),
-            Err(Stop::Refused(refusal)) => Err(refusal),
-            Err(Stop::More) if octets.len() < limits.head_octets_max as usize => Ok(None),
-            Err(Stop::More) => Err(Refusal::HeadTooLarge),
+    fn outcome(&self, complete: bool, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+        if complete {
+            self.head().map(Some)
+        } else if octets.len() < limits.head_octets_max as usize {
+            Ok(None)
+        } else {
+            Err(Refusal::HeadTooLarge)
         }
     }
 
+    /// Reads on, up to the head's end; `false`: the octets are used up before.
     #[inline(always)]
-    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<End, Stop> {
-        if self.phase != Phase::Start || !self.usual_line(octets, limits) {
-            self.request_line(octets, limits)?;
+    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        if !octets::WORDS {
+            return self.read_slowly(octets, limits);
         }
-        self.field_section(octets, limits.tolerate_lone_lf)
+        if self.phase == Phase::Start && !self.usual_line(octets, limits) && !self.read_slowly(octets, limits)? {
+            return Ok(false);
+        }
+        self.field_section(octets, limits)
     }
 
     /// What the whole head says, decided at its end.
     #[inline(always)]
-    fn head(&self, end: &End) -> Result<Head, Refusal> {
+    fn head(&self) -> Result<Head, Refusal> {
         let framing = match self.body {
             Body::Nothing | Body::Length if self.length == 0 => Framing::Empty,
             Body::Nothing | Body::Length => Framing::Length(self.length),
@@ -272,8 +261,8 @@ impl HeadParser {
             encoded: self.encoded,
             token: Span { start: u32::from(self.lead), end: self.target.start - 1 },
             target: self.target,
-            fields: Span { start: self.fields, end: end.empty_line as u32 },
-            octets: end.octets as u32,
+            fields: Span { start: self.fields, end: self.line },
+            octets: self.at,
         })
     }
 
@@ -287,29 +276,10 @@ impl HeadParser {
     }
 }
 
-/// Octets of the line end at `at`, `None` where there is none, or not all of it.
+/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
 #[inline(always)]
-fn line_end(octets: &[u8], at: usize, lone_lf: bool) -> Option<usize> {
-    match octets.get(at..) {
-        Some([b'\r', b'\n', ..]) => Some(2),
-        // RFC 9112 section 2.2 lets a recipient take a lone LF for a line end.
-        Some([b'\n', ..]) if lone_lf => Some(1),
-        _ => None,
-    }
-}
-
-/// What to say of the octet at `at`, which cannot stand there: `refusal`, unless it is none, or half a line end.
-#[cold]
-#[inline(never)]
-fn stray(octets: &[u8], at: usize, lone_lf: bool, refusal: Refusal) -> Stop {
-    Stop::Refused(match octets.get(at..) {
-        None | Some([] | [b'\r']) => return Stop::More,
-        Some([b'\r', b'\n', ..]) => refusal,
-        // RFC 9112 section 2.2: a bare CR makes the element invalid.
-        Some([b'\r', ..]) => Refusal::BadLineEnd,
-        Some([b'\n', ..]) if !lone_lf => Refusal::BadLineEnd,
-        Some(_) => refusal,
-    })
+fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
+    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
 }
 
 #[cfg(test)]
@@ -317,7 +287,6 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::octets;
     use std::{format, string::String};
 
     /// What was read is not read again: the resume point keeps up with the octets that come, whatever they are of.
@@ -370,7 +339,7 @@ mod tests {
             let (mut short, mut long) = (HeadParser::new(), HeadParser::new());
             let taken = short.usual_line(line.as_bytes(), &limits);
             assert_eq!(taken, usual && octets::WORDS, "case {line:?}");
-            let read = long.request_line(line.as_bytes(), &limits);
+            let read = long.read_slowly(line.as_bytes(), &limits);
             assert_eq!(read.is_ok() && long.version == Version::Http11, usual, "case {line:?}");
             if taken {
                 assert_eq!(format!("{short:?}"), format!("{long:?}"), "case {line:?}");

@@ -2,24 +2,17 @@
 
 use crate::octets;
 
-/// Whether an octet may stand in an authority without user information.
-pub(super) fn is_octet(octet: u8) -> bool {
-    octets::is_name_octet(octet) || matches!(octet, b'%' | b':' | b'[' | b']')
-}
-
 /// Whether `authority` is `uri-host [ ":" port ]` with a host that is not empty: RFC 9110 sections 4.2.1 and 7.2.
 pub(super) fn is_valid(authority: &[u8]) -> bool {
-    let (host, rest) = if let [b'[', literal @ ..] = authority {
-        let end = octets_before(literal, b']');
-        (is_literal(&literal[..end]), literal.get(end + 1..))
-    } else {
-        let (name, rest) = authority.split_at(octets_before(authority, b':'));
-        (is_name(name), Some(rest))
+    let end = match authority {
+        [b'[', ..] => literal(authority),
+        // `reg-name`, of which `IPv4address` is a part.
+        _ => octets::escaped(authority, 0, octets::NAME),
     };
-    host && match rest {
-        Some([]) => true,
-        Some([b':', port @ ..]) => port.iter().all(u8::is_ascii_digit),
-        _ => false,
+    match authority.get(end) {
+        _ if end == 0 => false,
+        None => true,
+        Some(octet) => *octet == b':' && octets::by_table(authority, end + 1, octets::DIGIT) == authority.len(),
     }
 }
 
@@ -34,79 +27,105 @@ pub(super) fn usual_end(octets: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-fn octets_before(octets: &[u8], octet: u8) -> usize {
-    octets.iter().position(|&other| other == octet).unwrap_or(octets.len())
+/// The end of `IP-literal`, which is at the front; 0 if it is none.
+fn literal(octets: &[u8]) -> usize {
+    let end = match octets.get(1) {
+        Some(b'v' | b'V') => future(octets),
+        _ => ipv6(octets),
+    };
+    if octets.get(end) == Some(&b']') { end + 1 } else { 0 }
 }
 
-/// `reg-name`, of which `IPv4address` is a part; not empty.
-fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && octets::escaped_name_slow(name, 0) == name.len()
-}
-
-/// `IPv6address / IPvFuture`.
-fn is_literal(literal: &[u8]) -> bool {
-    if let [b'v' | b'V', future @ ..] = literal {
-        let (version, rest) = future.split_at(octets_before(future, b'.'));
-        return !version.is_empty()
-            && version.iter().all(u8::is_ascii_hexdigit)
-            && rest.len() > 1
-            && rest[1..].iter().all(|&octet| octets::is_name_octet(octet) || octet == b':');
+/// The end of `IPvFuture`, which begins behind the bracket at the front; 0 if it is none.
+fn future(octets: &[u8]) -> usize {
+    let point = octets::by_table(octets, 2, octets::HEX);
+    let mut end = point + 1;
+    loop {
+        end = octets::by_table(octets, end, octets::NAME);
+        match octets.get(end) {
+            Some(b':') => end += 1,
+            _ if point == 2 || end == point + 1 || octets.get(point) != Some(&b'.') => return 0,
+            _ => return end,
+        }
     }
-    is_ipv6(literal)
 }
 
-/// `IPv6address`. The standard library's parser would do, at the cost of some kilobytes on a board.
-fn is_ipv6(address: &[u8]) -> bool {
-    let (mut rest, mut groups) = (address, 0);
-    let mut elided = false;
-    if let [b':', b':', behind @ ..] = rest {
-        (rest, elided) = (behind, true);
-    }
-    while !rest.is_empty() {
-        let (digits, behind) = rest.split_at(rest.iter().take_while(|octet| octet.is_ascii_hexdigit()).count());
-        if behind.starts_with(b".") && is_ipv4(rest) {
+/// The end of `IPv6address`, which begins behind the bracket at the front; 0 if it is none. The standard library's parser
+/// would do, at the cost of some kilobytes on a board.
+fn ipv6(octets: &[u8]) -> usize {
+    let (mut at, mut groups, mut elided) = (1, 0, false);
+    loop {
+        // Before a group, at the front or behind a colon.
+        let doubled = octets.get(at) == Some(&b':') && (at > 1 || octets.get(2) == Some(&b':'));
+        if doubled {
+            if elided {
+                return 0;
+            }
+            elided = true;
+            at = if at == 1 { 3 } else { at + 1 };
+            if octets.get(at) == Some(&b']') {
+                break;
+            }
+        }
+        let end = octets::by_table(octets, at, octets::HEX);
+        if octets.get(end) == Some(&b'.') {
+            at = ipv4(octets, at);
             groups += 2;
             break;
         }
+        if end == at || end > at + 4 {
+            return 0;
+        }
         groups += 1;
-        rest = match behind {
-            _ if digits.is_empty() || digits.len() > 4 => return false,
-            [b':', b':', behind @ ..] if !elided => {
-                elided = true;
-                behind
-            }
-            [b':', behind @ ..] if !behind.is_empty() => behind,
-            [] => behind,
-            _ => return false,
-        };
+        at = end;
+        if octets.get(at) != Some(&b':') {
+            break;
+        }
+        at += 1;
     }
     // `::` stands for one group of zeros at least.
-    if elided { groups < 8 } else { groups == 8 }
+    if groups == 8 && !elided || groups < 8 && elided { at } else { 0 }
 }
 
-/// `IPv4address`: four decimal octets without leading zeros.
-fn is_ipv4(address: &[u8]) -> bool {
-    let is_octet = |digits: &[u8]| {
-        let shape = matches!(digits, [_] | [b'1'..=b'9', _] | [b'1'..=b'9', _, _]);
-        let add = |number: u16, digit: &u8| digit.is_ascii_digit().then(|| 10 * number + u16::from(digit - b'0'));
-        shape && digits.iter().try_fold(0, add).is_some_and(|number| number < 256)
-    };
-    let mut count = 0;
-    address.split(|&octet| octet == b'.').all(|digits| {
-        count += 1;
-        is_octet(digits)
-    }) && count == 4
+/// The end of `IPv4address`, which begins at `at`: four decimal octets without leading zeros. 0 if it is none.
+fn ipv4(octets: &[u8], mut at: usize) -> usize {
+    // A number of so many digits is that at the least.
+    const LEAST: [u16; 4] = [256, 0, 10, 100];
+    for part in 0..4 {
+        if part > 0 {
+            if octets.get(at) != Some(&b'.') {
+                return 0;
+            }
+            at += 1;
+        }
+        let (mut number, mut digits) = (0, 0);
+        while let Some(digit @ b'0'..=b'9') = octets.get(at)
+            && digits < 3
+        {
+            number = 10 * number + u16::from(digit - b'0');
+            digits += 1;
+            at += 1;
+        }
+        if number > 255 || number < LEAST[digits] {
+            return 0;
+        }
+    }
+    at
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
     use core::{net::Ipv6Addr, str};
     use proptest::prelude::*;
+    use std::format;
 
     fn agrees_with_the_standard_library(address: &[u8]) {
-        let expected = str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
-        assert_eq!(is_ipv6(address), expected, "case {}", address.escape_ascii());
+        let text = str::from_utf8(address).unwrap();
+        let expected = text.parse::<Ipv6Addr>().is_ok();
+        assert_eq!(is_valid(format!("[{text}]").as_bytes()), expected, "case {text:?}");
     }
 
     #[test]

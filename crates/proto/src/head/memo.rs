@@ -1,6 +1,6 @@
 //! What was validated need not be validated again: the head before, octet by octet.
 
-use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
+use super::{Body, Head, HeadLimits, HeadParser, Phase, bounded};
 use crate::{octets, refusal::Refusal};
 
 /// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
@@ -121,14 +121,14 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if self.phase == Phase::Start {
+        if octets::WORDS && self.phase == Phase::Start {
             self.parse_and_remember(octets, limits, memo)
         } else {
             self.parse_anew(octets, limits, memo)
         }
     }
 
-    /// Reads on without a look at what is remembered, and without remembering more than what the head said.
+    /// Reads on without a look at what is remembered. Without words every head is read so, and remembered whole.
     #[cold]
     #[inline(never)]
     fn parse_anew<'m>(
@@ -139,7 +139,7 @@ impl HeadParser {
     ) -> Result<Option<&'m Head>, Refusal> {
         let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
         self.renew();
-        Ok(Some(memo.note(head)))
+        Ok(if !octets::WORDS && memo.remember(octets, 0, head) { memo.head.as_ref() } else { Some(memo.note(head)) })
     }
 
     #[inline(never)]
@@ -150,12 +150,6 @@ impl HeadParser {
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
         let bounded = bounded(octets, limits);
-        if !octets::WORDS {
-            // Without words a usual line is read like any other.
-            let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
-            self.renew();
-            return Ok(if memo.remember(octets, 0, head) { memo.head.as_ref() } else { Some(&memo.other) });
-        }
         if !self.usual_line(bounded, limits) {
             return self.parse_anew(octets, limits, memo);
         }
@@ -163,13 +157,13 @@ impl HeadParser {
         let section = bounded.get(start..).unwrap_or_default();
         if memo.knows(memo.fields, section) {
             (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
-            let end = start + memo.length - memo.fields;
-            let head = self.head(&End { empty_line: end - 2, octets: end })?;
+            self.end(start + memo.length - memo.fields - 2);
+            let head = self.head()?;
             self.renew();
             return Ok(Some(memo.note(head)));
         }
-        let end = self.field_section(bounded, limits.tolerate_lone_lf);
-        let Some(head) = self.outcome(end, octets, limits)? else { return Ok(None) };
+        let complete = self.field_section(bounded, limits)?;
+        let Some(head) = self.outcome(complete, octets, limits)? else { return Ok(None) };
         if memo.remember(octets, start, head) {
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
             self.renew();
@@ -178,12 +172,6 @@ impl HeadParser {
         self.renew();
         Ok(Some(&memo.other))
     }
-}
-
-/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
-#[inline(always)]
-fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
-    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
 }
 
 #[cfg(test)]
