@@ -1,6 +1,9 @@
 //! Why a request is not taken: each reason knows its status (RFC 9110 section 15, RFC 9112 sections 2 to 7).
 
-use crate::status::StatusCode;
+use crate::{
+    status::StatusCode,
+    texts::{Texts, texts},
+};
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
@@ -15,27 +18,20 @@ macro_rules! refusals {
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                REFUSALS[self as usize].0
+                STATUSES[self as usize]
             }
 
             /// What was wrong and what to do, for a person.
+            #[inline(never)]
             pub fn reason(self) -> &'static str {
-                let mut at = 0;
-                for (number, &(_, octets)) in REFUSALS.iter().enumerate() {
-                    let end = at + usize::from(octets);
-                    if number == self as usize {
-                        return REASONS.get(at..end).unwrap_or_default();
-                    }
-                    at = end;
-                }
-                ""
+                REASONS.nth(self as usize)
             }
         }
 
-        /// In the order of the enumeration, with the octets of their reasons.
-        static REFUSALS: [(StatusCode, u8); Refusal::ALL.len()] = [$((StatusCode::$status, $reason.len() as u8),)*];
-        /// The reasons, one behind the other.
-        static REASONS: &str = concat!($($reason),*);
+        /// In the order of the enumeration.
+        static STATUSES: [StatusCode; Refusal::ALL.len()] = [$(StatusCode::$status,)*];
+        /// The reasons, in the same order.
+        static REASONS: Texts = texts!($($reason),*);
     };
 }
 

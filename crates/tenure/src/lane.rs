@@ -239,7 +239,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             }
         }
         let _ = text.0.push(b'\n');
-        reply.field("Content-Type", "text/plain").body(&text.0)
+        reply.content_type("text/plain").body(&text.0)
     }
 }
 

@@ -4,16 +4,22 @@ use crate::octets;
 
 /// Whether `authority` is `uri-host [ ":" port ]` with a host that is not empty: RFC 9110 sections 4.2.1 and 7.2.
 pub(super) fn is_valid(authority: &[u8]) -> bool {
-    let end = match authority {
-        [b'[', ..] => literal(authority),
+    let (end, is_host) = match authority {
+        [b'[', literal @ ..] => {
+            let end = literal.iter().position(|&octet| octet == b']').unwrap_or(0);
+            (end + 2, is_literal(literal.get(..end).unwrap_or_default()))
+        }
         // `reg-name`, of which `IPv4address` is a part.
-        _ => octets::escaped(authority, 0, octets::NAME),
+        _ => {
+            let end = octets::escaped(authority, 0, octets::NAME);
+            (end, end > 0)
+        }
     };
-    match authority.get(end) {
-        _ if end == 0 => false,
-        None => true,
-        Some(octet) => *octet == b':' && octets::by_table(authority, end + 1, octets::DIGIT) == authority.len(),
-    }
+    is_host
+        && match authority.get(end) {
+            Some(b':') => octets::by_table(authority, end + 1, octets::DIGIT) == authority.len(),
+            other => other.is_none(),
+        }
 }
 
 /// The end of a host of the usual kind, letters, digits and marks, with its port if there is one; `None` if it is none.
@@ -27,90 +33,60 @@ pub(super) fn usual_end(octets: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The end of `IP-literal`, which is at the front; 0 if it is none.
-fn literal(octets: &[u8]) -> usize {
-    let end = match octets.get(1) {
-        Some(b'v' | b'V') => future(octets),
-        _ => ipv6(octets),
-    };
-    if octets.get(end) == Some(&b']') { end + 1 } else { 0 }
+/// `IPv6address / IPvFuture`.
+fn is_literal(literal: &[u8]) -> bool {
+    if let Some(b'v' | b'V') = literal.first() {
+        let point = octets::by_table(literal, 1, octets::HEX);
+        return point > 1
+            && literal.get(point) == Some(&b'.')
+            && point + 1 < literal.len()
+            && literal.iter().skip(point + 1).all(|&octet| octet == b':' || octets::is_name_octet(octet));
+    }
+    is_ipv6(literal)
 }
 
-/// The end of `IPvFuture`, which begins behind the bracket at the front; 0 if it is none.
-fn future(octets: &[u8]) -> usize {
-    let point = octets::by_table(octets, 2, octets::HEX);
-    let mut end = point + 1;
-    loop {
-        end = octets::by_table(octets, end, octets::NAME);
-        match octets.get(end) {
-            Some(b':') => end += 1,
-            _ if point == 2 || end == point + 1 || octets.get(point) != Some(&b'.') => return 0,
-            _ => return end,
+/// `IPv6address`. The standard library's parser would do, at the cost of some kilobytes on a board.
+fn is_ipv6(address: &[u8]) -> bool {
+    // What ends no octet of an IPv4 address.
+    const NOT_DECIMAL: u32 = 256;
+    let (mut groups, mut points, mut elided) = (0_u32, 0, false);
+    // Digits of the group at hand, its decimal value, and the colons before it.
+    let (mut digits, mut number, mut colons) = (0, 0, 0);
+    for &octet in address {
+        match octet {
+            b':' => {
+                groups += u32::from(digits > 0);
+                (digits, number, colons) = (0, 0, colons + 1);
+                if points > 0 || colons > 2 || colons == 2 && elided {
+                    return false;
+                }
+                elided |= colons == 2;
+            }
+            b'.' => {
+                if digits == 0 || number >= NOT_DECIMAL {
+                    return false;
+                }
+                (digits, number, points) = (0, 0, points + 1);
+            }
+            _ => {
+                // Only two colons may be at the front.
+                if !octets::is(octet, octets::HEX) || digits == 4 || colons == 1 && groups == 0 {
+                    return false;
+                }
+                let no_decimal = octet > b'9' || digits == 1 && number == 0;
+                number = if no_decimal { NOT_DECIMAL } else { 10 * number + u32::from(octet - b'0') };
+                (digits, colons) = (digits + 1, 0);
+            }
         }
     }
-}
-
-/// The end of `IPv6address`, which begins behind the bracket at the front; 0 if it is none. The standard library's parser
-/// would do, at the cost of some kilobytes on a board.
-fn ipv6(octets: &[u8]) -> usize {
-    let (mut at, mut groups, mut elided) = (1, 0, false);
-    loop {
-        // Before a group, at the front or behind a colon.
-        let doubled = octets.get(at) == Some(&b':') && (at > 1 || octets.get(2) == Some(&b':'));
-        if doubled {
-            if elided {
-                return 0;
-            }
-            elided = true;
-            at = if at == 1 { 3 } else { at + 1 };
-            if octets.get(at) == Some(&b']') {
-                break;
-            }
-        }
-        let end = octets::by_table(octets, at, octets::HEX);
-        if octets.get(end) == Some(&b'.') {
-            at = ipv4(octets, at);
-            groups += 2;
-            break;
-        }
-        if end == at || end > at + 4 {
-            return 0;
-        }
-        groups += 1;
-        at = end;
-        if octets.get(at) != Some(&b':') {
-            break;
-        }
-        at += 1;
+    match points {
+        0 if digits > 0 => groups += 1,
+        0 if colons != 1 => {}
+        3 if digits > 0 && number < NOT_DECIMAL => groups += 2,
+        _ => return false,
     }
     // `::` stands for one group of zeros at least.
-    if groups == 8 && !elided || groups < 8 && elided { at } else { 0 }
-}
-
-/// The end of `IPv4address`, which begins at `at`: four decimal octets without leading zeros. 0 if it is none.
-fn ipv4(octets: &[u8], mut at: usize) -> usize {
-    // A number of so many digits is that at the least.
-    const LEAST: [u16; 4] = [256, 0, 10, 100];
-    for part in 0..4 {
-        if part > 0 {
-            if octets.get(at) != Some(&b'.') {
-                return 0;
-            }
-            at += 1;
-        }
-        let (mut number, mut digits) = (0, 0);
-        while let Some(digit @ b'0'..=b'9') = octets.get(at)
-            && digits < 3
-        {
-            number = 10 * number + u16::from(digit - b'0');
-            digits += 1;
-            at += 1;
-        }
-        if number > 255 || number < LEAST[digits] {
-            return 0;
-        }
-    }
-    at
+    groups == 8 && !elided || groups < 8 && elided
 }
 
 #[cfg(test)]
@@ -171,6 +147,7 @@ mod tests {
             "1.2.3.4::",
             "::a.2.3.4",
             "fe80::1%eth0",
+            "a999:f999:9999::",
             "::ffff:0.0.0.0",
             "1:2:3:4:5::1.2.3.4",
             "1:2:3:4:5:6::1.2.3.4",
