@@ -118,11 +118,21 @@ pub const fn is_blank(octet: u8) -> bool {
 /// section 2.1 and RFC 9112 section 7.1 have it.
 #[inline]
 pub const fn hex(octet: u8) -> Option<u8> {
-    match octet {
-        b'0'..=b'9' => Some(octet - b'0'),
-        b'a'..=b'f' => Some(octet - b'a' + 10),
-        b'A'..=b'F' => Some(octet - b'A' + 10),
-        _ => None,
+    // The letters are those with bit 6, and count from 1 in their lowest bits.
+    if is(octet, HEX) { Some((octet & 0xf) + 9 * (octet >> 6)) } else { None }
+}
+
+/// The octet that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(crate) const fn escape(octets: &[u8]) -> Option<u8> {
+    if let [b'%', high, low, ..] = octets
+        && let Some(high) = hex(*high)
+        && let Some(low) = hex(*low)
+    {
+        Some(high << 4 | low)
+    } else {
+        None
     }
 }
 
@@ -182,10 +192,10 @@ pub fn token(octets: &[u8], from: usize) -> usize {
 pub(crate) fn escaped(octets: &[u8], mut at: usize, class: u8) -> usize {
     loop {
         at = by_table(octets, at, class);
-        match octets.get(at..) {
-            Some([b'%', high, low, ..]) if is(*high, HEX) && is(*low, HEX) => at += 3,
-            _ => return at,
+        if octets.get(at..).and_then(escape).is_none() {
+            return at;
         }
+        at += 3;
     }
 }
 
