@@ -126,9 +126,10 @@ pub struct HeadParser {
     target: Span,
     /// The first field line.
     fields: u32,
-    /// The field line that is being read, or the empty one; and the colon behind its name.
+    /// Where the phase began.
+    part: u32,
+    /// The field line that is being read, or the empty one.
     line: u32,
-    colon: u32,
     /// The value of Content-Length, 0 where there is none.
     length: u64,
 }
@@ -186,8 +187,8 @@ impl HeadParser {
             at: 0,
             target: Span { start: 0, end: 0 },
             fields: 0,
+            part: 0,
             line: 0,
-            colon: 0,
             length: 0,
         }
     }
@@ -210,20 +211,25 @@ impl HeadParser {
     /// # Errors
     /// A [`Refusal`] is final: the connection's framing is lost and it must close.
     pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+        let mut head = Head::NONE;
+        Ok(self.parse_into(&mut head, octets, limits)?.then_some(head))
+    }
+
+    /// The same in place; `false`: incomplete.
+    fn parse_into(&mut self, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         let complete = self.read(bounded(octets, limits), limits)?;
-        self.outcome(complete, octets, limits)
+        self.outcome(complete, head, octets, limits)
     }
 
     /// What has come of reading `octets`.
     #[inline(always)]
-    fn outcome(&self, complete: bool, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+    fn outcome(&self, complete: bool, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         if complete {
-            self.head().map(Some)
-        } else if octets.len() < limits.head_octets_max as usize {
-            Ok(None)
-        } else {
-            Err(Refusal::HeadTooLarge)
+            self.head(head)?;
+        } else if octets.len() >= limits.head_octets_max as usize {
+            return Err(Refusal::HeadTooLarge);
         }
+        Ok(complete)
     }
 
     /// Reads on, up to the head's end; `false`: the octets are used up before.
@@ -240,18 +246,20 @@ impl HeadParser {
 
     /// What the whole head says, decided at its end.
     #[inline(always)]
-    fn head(&self) -> Result<Head, Refusal> {
-        let framing = match self.body {
-            Body::Nothing | Body::Length if self.length == 0 => Framing::Empty,
-            Body::Nothing | Body::Length => Framing::Length(self.length),
-            Body::Chunked => Framing::Chunked,
-            Body::Codings => return Err(Refusal::UnsupportedCoding),
-        };
+    fn head(&self, head: &mut Head) -> Result<(), Refusal> {
+        if self.body == Body::Codings {
+            return Err(Refusal::UnsupportedCoding);
+        }
         // RFC 9112 section 3.2: an HTTP/1.1 client must send Host.
         if self.version == Version::Http11 && self.seen & meaning::HOST == 0 {
             return Err(Refusal::HostMissing);
         }
-        Ok(Head {
+        let framing = match self.body {
+            Body::Chunked => Framing::Chunked,
+            _ if self.length == 0 => Framing::Empty,
+            _ => Framing::Length(self.length),
+        };
+        *head = Head {
             method: self.method,
             version: self.version,
             form: self.form,
@@ -263,7 +271,8 @@ impl HeadParser {
             target: self.target,
             fields: Span { start: self.fields, end: self.line },
             octets: self.at,
-        })
+        };
+        Ok(())
     }
 
     /// RFC 9112 section 9.3.

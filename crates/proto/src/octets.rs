@@ -9,14 +9,16 @@ pub(crate) const TOKEN: u8 = 1;
 pub(crate) const FIELD: u8 = 1 << 1;
 /// `HEXDIG`, of either case: RFC 5234 appendix B.1.
 pub(crate) const HEX: u8 = 1 << 2;
-/// `DIGIT`: RFC 5234 appendix B.1.
-pub(crate) const DIGIT: u8 = 1 << 3;
+/// `SP / HTAB`: RFC 9110 section 5.6.3.
+pub(crate) const BLANK: u8 = 1 << 3;
 /// `reg-name` without `pct-encoded`: RFC 3986 section 3.2.2.
 pub(crate) const NAME: u8 = 1 << 4;
 /// `pchar` without `pct-encoded`, `/` and `?`: what paths and queries are made of (RFC 3986 sections 3.3 and 3.4).
 pub(crate) const TARGET: u8 = 1 << 5;
 /// What an authority without user information is made of: RFC 3986 section 3.2.
 pub(crate) const AUTHORITY: u8 = 1 << 6;
+/// `DIGIT`: RFC 5234 appendix B.1.
+pub(crate) const DIGIT: u8 = 1 << 7;
 
 /// RFC 5234 appendix B.1 and RFC 3986 section 2.3.
 const fn unreserved(octet: u8) -> bool {
@@ -61,6 +63,9 @@ static CLASSES: [u8; 256] = {
         }
         if octet.is_ascii_digit() {
             class |= DIGIT;
+        }
+        if is_blank(octet) {
+            class |= BLANK;
         }
         classes[octet as usize] = class;
         if octet == 255 {
@@ -143,6 +148,15 @@ pub fn trim(mut octets: &[u8]) -> &[u8] {
         octets = rest;
     }
     octets
+}
+
+/// The offset of the first octet from `at` on that is one of the two, or the end.
+#[inline(never)]
+pub(crate) fn find(octets: &[u8], mut at: usize, [one, other]: [u8; 2]) -> usize {
+    while octets.get(at).is_some_and(|&octet| octet != one && octet != other) {
+        at += 1;
+    }
+    at
 }
 
 /// Whether two slices are the same.
@@ -381,6 +395,7 @@ mod tests {
         assert!(members(NAME).eq(with(b"-._~!$&'()*+,;=")), "reg-name");
         assert!((0..=255).filter(|&octet| is_pchar(octet)).eq(with(b"-._~!$&'()*+,;=:@")), "pchar");
         assert!(members(AUTHORITY).eq(with(b"-._~!$&'()*+,;=:[]%")), "authority");
+        assert!(members(BLANK).eq([b'\t', b' ']), "blanks");
         assert!(members(HEX).eq((b'0'..=b'9').chain(b'A'..=b'F').chain(b'a'..=b'f')), "hexadecimal digits");
         assert!(members(TARGET).eq(with(b"-._~!$&'()*+,;=:@/?")), "path and query");
         assert!(members(DIGIT).eq(b'0'..=b'9'), "digits");

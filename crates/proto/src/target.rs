@@ -56,17 +56,10 @@ fn authority_offset(target: &[u8]) -> usize {
 /// Where the path of a target begins, behind the authority of an absolute form, and where it ends: RFC 3986 section 3.
 fn path_range(target: &[u8], form: TargetForm) -> (usize, usize) {
     let start = match form {
-        TargetForm::Absolute => find(target, authority_offset(target), b'/'),
+        TargetForm::Absolute => octets::find(target, authority_offset(target), [b'/', b'?']),
         _ => 0,
     };
-    (start, find(target, start, b'?'))
-}
-
-/// The offset of the first `octet` or `?` from `from` on, or the end.
-#[inline(never)]
-fn find(target: &[u8], from: usize, octet: u8) -> usize {
-    let found = target.iter().skip(from).position(|&other| other == octet || other == b'?');
-    found.map_or(target.len(), |at| from + at)
+    (start, octets::find(target, start, [b'?'; 2]))
 }
 
 /// Where the path of a target begins: behind scheme and authority of an absolute form.

@@ -4,17 +4,16 @@ use crate::octets;
 
 /// Whether `authority` is `uri-host [ ":" port ]` with a host that is not empty: RFC 9110 sections 4.2.1 and 7.2.
 pub(super) fn is_valid(authority: &[u8]) -> bool {
-    let (end, is_host) = match authority {
-        [b'[', literal @ ..] => {
-            let end = literal.iter().position(|&octet| octet == b']').unwrap_or(0);
-            (end + 2, is_literal(literal.get(..end).unwrap_or_default()))
-        }
+    let (end, is_host);
+    if let [b'[', literal @ ..] = authority {
+        let bracket = octets::find(literal, 0, [b']'; 2]);
+        end = bracket + 2;
+        is_host = bracket < literal.len() && is_literal(literal.get(..bracket).unwrap_or_default());
+    } else {
         // `reg-name`, of which `IPv4address` is a part.
-        _ => {
-            let end = octets::escaped(authority, 0, octets::NAME);
-            (end, end > 0)
-        }
-    };
+        end = octets::escaped(authority, 0, octets::NAME);
+        is_host = end > 0;
+    }
     is_host
         && match authority.get(end) {
             Some(b':') => octets::by_table(authority, end + 1, octets::DIGIT) == authority.len(),

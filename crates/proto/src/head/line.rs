@@ -29,6 +29,7 @@ impl HeadParser {
         self.target = Span { start: start as u32, end: end as u32 };
         self.fields = (end + VERSION.len()) as u32;
         self.at = self.fields;
+        self.part = self.fields;
         self.phase = Phase::Line;
         true
     }

@@ -90,9 +90,8 @@ impl HeadParser {
 
 /// The first member of a list without blanks, and what stands behind its comma, if there is one.
 fn first_member(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let comma = list.iter().position(|&octet| octet == b',').unwrap_or(list.len());
-    let (member, rest) = list.split_at(comma);
-    (octets::trim(member), rest.get(1..))
+    let comma = octets::find(list, 0, [b','; 2]);
+    (octets::trim(list.get(..comma).unwrap_or_default()), list.get(comma + 1..))
 }
 
 /// The value of `1*DIGIT`.

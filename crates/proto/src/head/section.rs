@@ -50,7 +50,7 @@ impl HeadParser {
     /// Notes where the empty line is.
     #[inline(always)]
     pub(super) fn end(&mut self, empty_line: usize) {
-        self.stand(Phase::End, empty_line, 0, empty_line + 2);
+        self.stand(Phase::End, empty_line, empty_line, empty_line + 2);
     }
 
     /// Reads a field line that is there as a whole and ends with CR LF; its octets. Else notes how far it has been read.
@@ -58,12 +58,12 @@ impl HeadParser {
     fn usual_field(&mut self, rest: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
         let colon = octets::token(rest, 0);
         if rest.get(colon) != Some(&b':') || colon == 0 {
-            self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, 0, start + colon);
+            self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, start, start + colon);
             return Ok(None);
         }
         let end = octets::field_value(rest, colon + 1);
         if !is_line_end(rest, end) {
-            self.stand(Phase::Value, start, start + colon, start + end);
+            self.stand(Phase::Value, start, start + colon + 1, start + end);
             return Ok(None);
         }
         if meaning::may_matter(colon, rest[0]) {
@@ -75,10 +75,10 @@ impl HeadParser {
 
     /// Notes how far a line has been read.
     #[inline(always)]
-    fn stand(&mut self, phase: Phase, line: usize, colon: usize, at: usize) {
+    fn stand(&mut self, phase: Phase, line: usize, part: usize, at: usize) {
         self.phase = phase;
         self.line = line as u32;
-        self.colon = colon as u32;
+        self.part = part as u32;
         self.at = at as u32;
     }
 

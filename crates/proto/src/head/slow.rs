@@ -19,12 +19,8 @@ struct Stop<'o> {
     cut: bool,
 }
 
-impl Stop<'_> {
-    /// What stands in front of it, from `start` on.
-    fn since(&self, start: u32) -> &[u8] {
-        Span { start, end: self.at }.of(self.octets)
-    }
-}
+/// What may stand in any number in a phase, in the order of the phases.
+static CLASSES: [u8; Phase::End as usize + 1] = [0, TOKEN, 0, 0, AUTHORITY, TARGET, 0, 0, 0, TOKEN, FIELD, 0];
 
 impl HeadParser {
     /// Reads on up to the head's end, or up to the next line that may be a usual one. `false`: the octets are used up before.
@@ -55,13 +51,10 @@ impl HeadParser {
     /// Reads what may stand here in any number; the offset of the octet behind it, which decides how to go on.
     #[inline(always)]
     fn skip(&mut self, octets: &[u8], limits: &HeadLimits) -> usize {
-        let class = match self.phase {
-            Phase::Method | Phase::Name => TOKEN,
-            Phase::Authority => AUTHORITY,
-            Phase::PathAndQuery => TARGET,
-            Phase::Value => FIELD,
-            _ => return self.at as usize,
-        };
+        let class = CLASSES[self.phase as usize];
+        if class == 0 {
+            return self.at as usize;
+        }
         let mut bounded = octets;
         if class & (AUTHORITY | TARGET) != 0 {
             let bound = (self.target.start as usize).saturating_add(limits.target_octets_max as usize);
@@ -79,159 +72,137 @@ impl HeadParser {
         }
     }
 
-    /// Goes on behind the octet at `at`.
-    fn go_on(&mut self, phase: Phase) {
-        self.at += 1;
-        self.phase = phase;
-    }
-
-    /// Takes an octet that ends a part, or is one. Refusals are of this octet: if it is cut, that is what is wrong.
+    /// Takes an octet that ends a part, or is one, and goes on behind it. Refusals are of this octet: if it is cut, that is
+    /// what is wrong.
     #[inline(never)]
     fn step(&mut self, stop: &Stop<'_>, limits: &HeadLimits) -> Result<(), Refusal> {
         let (octet, line_end) = (stop.octet, u32::from(stop.line_end));
-        match self.phase {
+        let part = Span { start: self.part, end: stop.at }.of(stop.octets);
+        let (phase, taken) = match self.phase {
+            Phase::Start if stop.cut => return Err(Refusal::BadMethod),
             Phase::Start => {
-                if stop.cut {
-                    return Err(Refusal::BadMethod);
-                }
                 // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. More are not.
                 self.lead = stop.line_end;
-                self.at = line_end;
-                self.phase = Phase::Method;
+                (Phase::Method, line_end)
             }
             Phase::Method => {
-                let token = stop.since(u32::from(self.lead));
-                if token.is_empty() || octet != b' ' {
+                if part.is_empty() || octet != b' ' {
                     return Err(Refusal::BadMethod);
                 }
                 // RFC 9110 section 9.3.6: CONNECT asks for a tunnel, which only a proxy has.
-                if octets::equal(token, b"CONNECT") {
+                if octets::equal(part, b"CONNECT") {
                     return Err(Refusal::Connect);
                 }
-                self.method = Method::from_token(token);
-                self.go_on(Phase::Target);
-                self.target.start = self.at;
+                self.method = Method::from_token(part);
+                self.target.start = stop.at + 1;
+                (Phase::Target, 1)
             }
             Phase::Target | Phase::Scheme | Phase::Authority | Phase::PathAndQuery | Phase::Asterisk => {
-                return self.target(stop, limits);
+                self.target(stop, part, limits)?
             }
             Phase::Version => {
                 // RFC 9112 section 2.3: the name is case-sensitive, each number one digit.
-                let version = stop.since(self.target.end + 1);
-                match b"HTTP/0.0".get(version.len()) {
-                    Some(b'0') if octet.is_ascii_digit() => self.at += 1,
-                    Some(expected) if octet == *expected => self.at += 1,
+                match b"HTTP/0.0".get(part.len()) {
+                    Some(b'0') if octet.is_ascii_digit() => (Phase::Version, 1),
+                    Some(expected) if octet == *expected => (Phase::Version, 1),
                     None if line_end > 0 => {
-                        self.version = match version {
+                        self.version = match part {
                             [.., b'1', _, b'0'] => Version::Http10,
                             // RFC 9110 section 2.5: a minor version only adds to those below it.
                             [.., b'1', _, _] => Version::Http11,
                             _ => return Err(Refusal::UnsupportedVersion),
                         };
-                        self.at += line_end;
-                        self.fields = self.at;
-                        self.phase = Phase::Line;
+                        self.fields = stop.at + line_end;
+                        (Phase::Line, line_end)
                     }
                     _ => return Err(Refusal::BadVersion),
                 }
             }
             Phase::Line => {
-                self.line = self.at;
+                self.line = stop.at;
                 match octet {
-                    _ if line_end > 0 => {
-                        self.at += line_end;
-                        self.phase = Phase::End;
-                    }
+                    _ if line_end > 0 => (Phase::End, line_end),
                     _ if stop.cut => return Err(Refusal::BadFieldName),
                     b' ' | b'\t' => return Err(Refusal::ObsoleteFolding),
-                    _ => self.phase = Phase::Name,
+                    _ => (Phase::Name, 0),
                 }
             }
             Phase::Name => match octet {
-                b':' if self.at > self.line => {
-                    self.colon = self.at;
-                    self.go_on(Phase::Value);
-                }
+                b':' if !part.is_empty() => (Phase::Value, 1),
                 // RFC 9112 section 5.1: such a request must be refused.
                 b' ' | b'\t' => return Err(Refusal::SpaceBeforeColon),
                 _ => return Err(Refusal::BadFieldName),
             },
+            Phase::Value if line_end == 0 => return Err(Refusal::BadFieldValue),
             Phase::Value => {
-                if line_end == 0 {
-                    return Err(Refusal::BadFieldValue);
-                }
-                let name = Span { start: self.line, end: self.colon }.of(stop.octets);
-                self.field(name, stop.since(self.colon + 1))?;
-                self.at += line_end;
-                self.phase = Phase::Line;
+                let name = Span { start: self.line, end: self.part - 1 }.of(stop.octets);
+                self.field(name, part)?;
+                (Phase::Line, line_end)
             }
-            Phase::End => {}
+            Phase::End => (Phase::End, 0),
+        };
+        self.at += taken;
+        if phase != self.phase {
+            self.phase = phase;
+            self.part = self.at;
         }
         Ok(())
     }
 
-    /// The same for an octet of a target, or behind one: RFC 9112 section 3.2.
-    fn target(&mut self, stop: &Stop<'_>, limits: &HeadLimits) -> Result<(), Refusal> {
+    /// The same for an octet of a target, or behind one (RFC 9112 section 3.2): the next phase, and the octets taken.
+    #[inline(always)]
+    fn target(&mut self, stop: &Stop<'_>, part: &[u8], limits: &HeadLimits) -> Result<(Phase, u32), Refusal> {
         let octet = stop.octet;
-        let target = stop.since(self.target.start);
-        let is_part = octets::is(octet, TARGET)
-            || octet == b'%'
-            || matches!(self.phase, Phase::Scheme | Phase::Authority) && octets::is(octet, AUTHORITY);
-        if is_part && target.len() == limits.target_octets_max as usize {
+        let class = if matches!(self.phase, Phase::Scheme | Phase::Authority) { TARGET | AUTHORITY } else { TARGET };
+        let is_of_target = octet == b'%' || octets::is(octet, class);
+        if is_of_target && stop.at - self.target.start == limits.target_octets_max {
             return Err(Refusal::TargetTooLong);
         }
-        let may_end = match self.phase {
-            Phase::Target => {
-                match octet {
-                    b'/' => self.phase = Phase::PathAndQuery,
-                    b'*' if self.method == Method::Options => {
-                        self.form = TargetForm::Asterisk;
-                        self.go_on(Phase::Asterisk);
-                    }
-                    b'h' | b'H' => {
-                        self.form = TargetForm::Absolute;
-                        self.phase = Phase::Scheme;
-                    }
-                    _ => return Err(Refusal::BadTarget),
+        Ok(match self.phase {
+            Phase::Target => match octet {
+                b'/' => (Phase::PathAndQuery, 0),
+                b'*' if self.method == Method::Options => {
+                    self.form = TargetForm::Asterisk;
+                    (Phase::Asterisk, 1)
                 }
-                return Ok(());
-            }
+                b'h' | b'H' => {
+                    self.form = TargetForm::Absolute;
+                    (Phase::Scheme, 0)
+                }
+                _ => return Err(Refusal::BadTarget),
+            },
             Phase::Scheme => {
                 // RFC 9110 section 4.2.
-                let fifth = target.get(4).copied().unwrap_or(octet);
-                let secure = target.len() >= 4 && fifth.eq_ignore_ascii_case(&b's');
+                let fifth = part.get(4).copied().unwrap_or(octet);
+                let secure = part.len() >= 4 && fifth.eq_ignore_ascii_case(&b's');
                 let scheme = if secure { "https://" } else { "http://" };
-                if scheme.as_bytes().get(target.len()) != Some(&octet.to_ascii_lowercase()) {
+                if scheme.as_bytes().get(part.len()) != Some(&octet.to_ascii_lowercase()) {
                     return Err(Refusal::BadTarget);
                 }
-                self.at += 1;
-                if target.len() == "https:/".len() {
+                match scheme.len() - part.len() {
                     // RFC 9110 section 7.4: it must be rejected where the connection has not been secured, and none is.
-                    return Err(Refusal::SchemeNotServed);
+                    1 if secure => return Err(Refusal::SchemeNotServed),
+                    1 => (Phase::Authority, 1),
+                    _ => (Phase::Scheme, 1),
                 }
-                if !secure && target.len() == "http:/".len() {
-                    self.phase = Phase::Authority;
+            }
+            _ => {
+                let authority = self.phase == Phase::Authority;
+                // An authority is judged once, when its end has come; an escape that is not whole ends nothing.
+                let may_end = if authority { authority::is_valid(part) } else { stop.at == self.at };
+                match octet {
+                    _ if !may_end => return Err(Refusal::BadTarget),
+                    b' ' => {
+                        self.target.end = stop.at;
+                        let target = self.target.of(stop.octets);
+                        self.encoded = octets::find(target, 0, [b'%'; 2]) < target.len();
+                        (Phase::Version, 1)
+                    }
+                    b'/' | b'?' if authority => (Phase::PathAndQuery, 0),
+                    b'\r' | b'\n' => return Err(Refusal::BadVersion),
+                    _ => return Err(Refusal::BadTarget),
                 }
-                return Ok(());
             }
-            // It is judged once, when its end has come.
-            Phase::Authority => target.get("http://".len()..).is_some_and(authority::is_valid),
-            // But for an escape that is not whole.
-            _ => stop.at == self.at,
-        };
-        match octet {
-            b' ' if may_end => {
-                self.encoded = target.iter().any(|&octet| octet == b'%');
-                self.target.end = stop.at;
-                self.go_on(Phase::Version);
-                Ok(())
-            }
-            b'/' | b'?' if may_end && self.phase == Phase::Authority => {
-                self.phase = Phase::PathAndQuery;
-                Ok(())
-            }
-            b'\r' | b'\n' if may_end => Err(Refusal::BadVersion),
-            _ => Err(Refusal::BadTarget),
-        }
+        })
     }
 }
