@@ -50,7 +50,7 @@ impl<'a> Target<'a> {
 
 /// Where the authority of an absolute form begins: RFC 3986 section 3.
 fn authority_offset(target: &[u8]) -> usize {
-    target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3)
+    (octets::find(target, 0, [b':'; 2]) + 3).min(target.len())
 }
 
 /// Where the path of a target begins, behind the authority of an absolute form, and where it ends: RFC 3986 section 3.

@@ -74,6 +74,7 @@ impl HeadParser {
 
     /// RFC 9110 section 8.6: a value that is sent several times, as fields or as a list, counts once. It is no list
     /// otherwise, so an empty member is refused.
+    #[inline(never)]
     fn content_length(&mut self, member: &[u8]) -> Result<(), Refusal> {
         let length = decimal(member).ok_or(Refusal::BadContentLength)?;
         match self.body {
