@@ -286,7 +286,7 @@ impl Line {
     }
 
     /// Begins an exchange of a head and what has come with it, `received` octets together.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;
