@@ -15,12 +15,13 @@ struct Stop<'o> {
     octet: u8,
     /// Octets of the line end that begins with it.
     line_end: u8,
-    /// It is of a line end that is not whole or not allowed.
-    cut: bool,
 }
 
+/// RFC 9112 section 2.3: the name is case-sensitive, each number one digit.
+const VERSION: &[u8] = b"HTTP/0.0";
+
 /// What may stand in any number in a phase, in the order of the phases.
-static CLASSES: [u8; Phase::End as usize + 1] = [0, TOKEN, 0, 0, AUTHORITY, TARGET, 0, 0, 0, TOKEN, FIELD, 0];
+static CLASSES: [u8; Phase::End as usize + 1] = [TOKEN, TOKEN, 0, 0, AUTHORITY, TARGET, 0, 0, TOKEN, TOKEN, FIELD, 0];
 
 impl HeadParser {
     /// Reads on up to the head's end, or up to the next line that may be a usual one. `false`: the octets are used up before.
@@ -36,14 +37,13 @@ impl HeadParser {
                 b'\n' if limits.tolerate_lone_lf => 1,
                 _ => 0,
             };
-            let cut = line_end == 0 && matches!(octet, b'\r' | b'\n');
-            match self.step(&Stop { octets, at: at as u32, octet, line_end, cut }, limits) {
+            match self.step(&Stop { octets, at: at as u32, octet, line_end }, limits) {
                 Ok(()) if self.phase == Phase::End || octets::WORDS && self.phase == Phase::Line => return Ok(true),
                 Ok(()) => {}
-                Err(_) if cut && octet == b'\r' && at + 1 == octets.len() => return Ok(false),
+                Err(refusal) if line_end > 0 || !matches!(octet, b'\r' | b'\n') => return Err(refusal),
+                Err(_) if octet == b'\r' && at + 1 == octets.len() => return Ok(false),
                 // RFC 9112 section 2.2: a bare CR makes the element invalid.
-                Err(_) if cut => return Err(Refusal::BadLineEnd),
-                Err(refusal) => return Err(refusal),
+                Err(_) => return Err(Refusal::BadLineEnd),
             }
         }
     }
@@ -51,6 +51,14 @@ impl HeadParser {
     /// Reads what may stand here in any number; the offset of the octet behind it, which decides how to go on.
     #[inline(always)]
     fn skip(&mut self, octets: &[u8], limits: &HeadLimits) -> usize {
+        if self.phase == Phase::Version {
+            while let Some(octet) = octets.get(self.at as usize)
+                && let Some(expected) = VERSION.get((self.at - self.part) as usize)
+                && (octet == expected || *expected == b'0' && octet.is_ascii_digit())
+            {
+                self.at += 1;
+            }
+        }
         let class = CLASSES[self.phase as usize];
         if class == 0 {
             return self.at as usize;
@@ -62,6 +70,13 @@ impl HeadParser {
         }
         // Only a path or query has no `%` of its own.
         let end = octets::escaped(bounded, self.at as usize, class);
+        if end > self.at as usize {
+            self.phase = match self.phase {
+                Phase::Start => Phase::Method,
+                Phase::Line => Phase::Name,
+                phase => phase,
+            };
+        }
         self.at = end as u32;
         match bounded.get(end..) {
             // An escape whose digits have not come yet.
@@ -72,20 +87,19 @@ impl HeadParser {
         }
     }
 
-    /// Takes an octet that ends a part, or is one, and goes on behind it. Refusals are of this octet: if it is cut, that is
-    /// what is wrong.
+    /// Takes an octet that ends a part, or is one, and goes on behind it. Refusals are of this octet: if it is of a line end
+    /// that is not whole or not allowed, that is what is wrong.
     #[inline(never)]
     fn step(&mut self, stop: &Stop<'_>, limits: &HeadLimits) -> Result<(), Refusal> {
         let (octet, line_end) = (stop.octet, u32::from(stop.line_end));
         let part = Span { start: self.part, end: stop.at }.of(stop.octets);
         let (phase, taken) = match self.phase {
-            Phase::Start if stop.cut => return Err(Refusal::BadMethod),
-            Phase::Start => {
-                // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. More are not.
+            // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. More are not.
+            Phase::Start if line_end > 0 => {
                 self.lead = stop.line_end;
                 (Phase::Method, line_end)
             }
-            Phase::Method => {
+            Phase::Start | Phase::Method => {
                 if part.is_empty() || octet != b' ' {
                     return Err(Refusal::BadMethod);
                 }
@@ -100,39 +114,31 @@ impl HeadParser {
             Phase::Target | Phase::Scheme | Phase::Authority | Phase::PathAndQuery | Phase::Asterisk => {
                 self.target(stop, part, limits)?
             }
+            Phase::Version if part.len() < VERSION.len() || line_end == 0 => return Err(Refusal::BadVersion),
             Phase::Version => {
-                // RFC 9112 section 2.3: the name is case-sensitive, each number one digit.
-                match b"HTTP/0.0".get(part.len()) {
-                    Some(b'0') if octet.is_ascii_digit() => (Phase::Version, 1),
-                    Some(expected) if octet == *expected => (Phase::Version, 1),
-                    None if line_end > 0 => {
-                        self.version = match part {
-                            [.., b'1', _, b'0'] => Version::Http10,
-                            // RFC 9110 section 2.5: a minor version only adds to those below it.
-                            [.., b'1', _, _] => Version::Http11,
-                            _ => return Err(Refusal::UnsupportedVersion),
-                        };
-                        self.fields = stop.at + line_end;
-                        (Phase::Line, line_end)
-                    }
-                    _ => return Err(Refusal::BadVersion),
-                }
+                self.version = match part {
+                    [.., b'1', _, b'0'] => Version::Http10,
+                    // RFC 9110 section 2.5: a minor version only adds to those below it.
+                    [.., b'1', _, _] => Version::Http11,
+                    _ => return Err(Refusal::UnsupportedVersion),
+                };
+                self.fields = stop.at + line_end;
+                (Phase::Line, line_end)
             }
-            Phase::Line => {
+            Phase::Line if line_end > 0 => {
                 self.line = stop.at;
+                (Phase::End, line_end)
+            }
+            Phase::Line | Phase::Name => {
+                self.line = self.part;
                 match octet {
-                    _ if line_end > 0 => (Phase::End, line_end),
-                    _ if stop.cut => return Err(Refusal::BadFieldName),
-                    b' ' | b'\t' => return Err(Refusal::ObsoleteFolding),
-                    _ => (Phase::Name, 0),
+                    b':' if !part.is_empty() => (Phase::Value, 1),
+                    b' ' | b'\t' if part.is_empty() => return Err(Refusal::ObsoleteFolding),
+                    // RFC 9112 section 5.1: such a request must be refused.
+                    b' ' | b'\t' => return Err(Refusal::SpaceBeforeColon),
+                    _ => return Err(Refusal::BadFieldName),
                 }
             }
-            Phase::Name => match octet {
-                b':' if !part.is_empty() => (Phase::Value, 1),
-                // RFC 9112 section 5.1: such a request must be refused.
-                b' ' | b'\t' => return Err(Refusal::SpaceBeforeColon),
-                _ => return Err(Refusal::BadFieldName),
-            },
             Phase::Value if line_end == 0 => return Err(Refusal::BadFieldValue),
             Phase::Value => {
                 let name = Span { start: self.line, end: self.part - 1 }.of(stop.octets);
