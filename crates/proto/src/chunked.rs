@@ -128,7 +128,7 @@ impl ChunkedDecoder {
             if self.remaining >> 60 != 0 {
                 return Err(Refusal::BadChunkSize);
             }
-            self.remaining = (self.remaining << 4) | u64::from(octets::hex(octet).unwrap_or_default());
+            self.remaining = (self.remaining << 4) | u64::from(octets::hex_value(octet));
         }
         Ok(())
     }

@@ -175,10 +175,11 @@ impl HeadParser {
     /// A parser before its first octet.
     #[inline]
     pub const fn new() -> Self {
+        // All zero: method and version are set before anything asks for them.
         HeadParser {
             phase: Phase::Start,
-            method: Method::Other,
-            version: Version::Http11,
+            method: Method::Get,
+            version: Version::Http10,
             form: TargetForm::Origin,
             body: Body::Nothing,
             encoded: false,

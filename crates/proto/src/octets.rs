@@ -123,8 +123,14 @@ pub const fn is_blank(octet: u8) -> bool {
 /// section 2.1 and RFC 9112 section 7.1 have it.
 #[inline]
 pub const fn hex(octet: u8) -> Option<u8> {
+    if is(octet, HEX) { Some(hex_value(octet)) } else { None }
+}
+
+/// The value of an octet that is such a digit.
+#[inline(always)]
+pub(crate) const fn hex_value(digit: u8) -> u8 {
     // The letters are those with bit 6, and count from 1 in their lowest bits.
-    if is(octet, HEX) { Some((octet & 0xf) + 9 * (octet >> 6)) } else { None }
+    (digit & 0xf) + 9 * (digit >> 6)
 }
 
 /// The octet that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.

@@ -39,7 +39,7 @@ refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
     BadMethod = BAD_REQUEST, "a request must start with a method and one space";
     /// The target is empty or has an octet that a target cannot have (RFC 9112 section 3.2).
-    BadTarget = BAD_REQUEST, "bad target: percent-encode what RFC 3986 does not allow in it";
+    BadTarget = BAD_REQUEST, "bad target: percent-encode what RFC 3986 does not allow";
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
     SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here, use http";
     /// The request line does not end with a version (RFC 9112 section 2.3).
@@ -73,17 +73,17 @@ refusals! {
     /// A Transfer-Encoding of which chunked is not the last, or is named twice (RFC 9112 section 6.3).
     ChunkedNotLast = BAD_REQUEST, "chunked must be last, and once";
     /// A transfer coding other than chunked (RFC 9112 section 6.1).
-    UnsupportedCoding = NOT_IMPLEMENTED, "the only transfer coding here is chunked";
+    UnsupportedCoding = NOT_IMPLEMENTED, "the only coding here is chunked";
     /// CONNECT (RFC 9110 section 9.3.6).
     Connect = NOT_IMPLEMENTED, "CONNECT is for proxies, which this is not";
     /// An expectation other than `100-continue` (RFC 9110 section 10.1.1).
-    UnmetExpectation = EXPECTATION_FAILED, "the only expectation met here is 100-continue";
+    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected here";
     /// A head above its bound (RFC 6585 section 5).
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large";
     /// A target above its bound (RFC 9110 section 15.5.15).
     TargetTooLong = URI_TOO_LONG, "the target is too long";
     /// A chunk size that is not hexadecimal digits, or beyond 64 bits (RFC 9112 section 7.1).
-    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hex digits";
+    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hex";
     /// A chunk extension with an octet that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
     BadChunkExtension = BAD_REQUEST, "a chunk extension is bad or too large";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).

@@ -49,8 +49,8 @@ impl FieldError {
     pub const fn reason(self) -> &'static str {
         match self {
             FieldError::Name => "a response field's name is not a token",
-            FieldError::Value => "a response field's value has a control octet such as CR, LF or NUL",
-            FieldError::Reserved => "a response field is the server's own to set (framing, connection or date)",
+            FieldError::Value => "a response field's value has a control octet",
+            FieldError::Reserved => "a response field is the server's own to set",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Request lines of the usual kind: RFC 9112 section 3.
 
-use super::{HeadLimits, HeadParser, Phase, Span};
+use super::{HeadLimits, HeadParser, Phase, Span, Version};
 use crate::{method::Method, octets};
 
 impl HeadParser {
@@ -26,6 +26,7 @@ impl HeadParser {
             return false;
         }
         self.method = method;
+        self.version = Version::Http11;
         self.target = Span { start: start as u32, end: end as u32 };
         self.fields = (end + VERSION.len()) as u32;
         self.at = self.fields;
