@@ -1,6 +1,9 @@
 //! Where the chunks of a body lie: RFC 9112 section 7.1.
 
-use crate::{octets, refusal::Refusal};
+use crate::{
+    octets::{self, BLANK, FIELD, HEX, TOKEN},
+    refusal::Refusal,
+};
 
 /// Digits of a chunk size at the most, leading zeros counted: 16 say any size of 64 bits, the rest is leniency.
 pub const CHUNK_SIZE_DIGITS_MAX: u16 = 32;
@@ -29,6 +32,7 @@ pub struct ChunkedDecoder {
     /// Octets so far of what is bounded here: a size, its extensions, or a trailer section.
     counted: u16,
     state: State,
+    refused: Option<Refusal>,
 }
 
 /// What a [`ChunkedDecoder`] found at the front of its input.
@@ -54,7 +58,7 @@ pub enum Chunk {
 impl ChunkedDecoder {
     /// A decoder before the first chunk.
     pub const fn new() -> Self {
-        ChunkedDecoder { remaining: 0, counted: 0, state: State::SizeStart }
+        ChunkedDecoder { remaining: 0, counted: 0, state: State::SizeStart, refused: None }
     }
 
     /// Reads on at the front of `octets`, which must start right behind what earlier calls told of: `skip + length` of a
@@ -63,26 +67,27 @@ impl ChunkedDecoder {
     /// # Errors
     /// A [`Refusal`] is final: the framing is lost and the connection must close. Further calls answer the same.
     pub fn decode(&mut self, octets: &[u8]) -> Result<Chunk, Refusal> {
+        if let Some(refusal) = self.refused {
+            return Err(refusal);
+        }
         let mut skip = 0;
-        loop {
-            match self.state {
-                State::Ended => return Ok(Chunk::End { skip }),
-                State::Refused(refusal) => return Err(refusal),
-                State::Data if skip < octets.len() => {
-                    let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(octets.len() - skip);
-                    self.remaining -= length as u64;
-                    if self.remaining == 0 {
-                        self.state = State::DataCr;
-                    }
-                    return Ok(Chunk::Data { skip, length });
+        while self.state != State::Ended {
+            let Some(&octet) = octets.get(skip) else { return Ok(Chunk::Partial) };
+            if self.state == State::Data {
+                let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(octets.len() - skip);
+                self.remaining -= length as u64;
+                if self.remaining == 0 {
+                    self.state = State::DataCr;
                 }
-                _ => match octets.get(skip) {
-                    Some(&octet) => self.step(octet),
-                    None => return Ok(Chunk::Partial),
-                },
+                return Ok(Chunk::Data { skip, length });
+            }
+            if let Err(refusal) = self.step(octet) {
+                self.refused = Some(refusal);
+                return Err(refusal);
             }
             skip += 1;
         }
+        Ok(Chunk::End { skip })
     }
 
     /// Octets of data that are still to come of the chunk whose data is next or at hand.
@@ -96,55 +101,36 @@ impl ChunkedDecoder {
     }
 
     /// Takes one octet of framing: the grammar decides, then what is bounded is counted.
-    fn step(&mut self, octet: u8) {
-        let (before, after) = (self.state, self.state.after(octet));
-        self.state = match after {
-            State::Size => {
-                if before != State::Size {
-                    (self.remaining, self.counted) = (0, 0);
-                }
-                let digit = octets::hex(octet).unwrap_or_default();
-                // A digit shifted out at the top would make a large chunk a small one.
-                if self.remaining >> 60 != 0 {
-                    State::Refused(Refusal::BadChunkSize)
-                } else {
-                    self.remaining = (self.remaining << 4) | u64::from(digit);
-                    self.bounded(after, CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize)
-                }
-            }
-            State::SizeBlank
-            | State::NameStart
-            | State::Name
-            | State::NameBlank
-            | State::ValueStart
-            | State::Value
-            | State::Quoted
-            | State::QuotedPair
-            | State::ValueEnd
-            | State::ValueBlank => {
-                if before == State::Size {
-                    self.counted = 0;
-                }
-                self.bounded(after, CHUNK_EXTENSION_OCTETS_MAX, Refusal::BadChunkExtension)
-            }
-            State::Data if self.remaining == 0 => {
-                self.counted = 0;
-                State::TrailerStart
-            }
-            State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf => {
-                self.bounded(after, TRAILER_OCTETS_MAX, Refusal::BadTrailer)
-            }
-            _ => after,
-        };
-    }
-
-    /// Counts one octet: `state`, or the refusal where there are more than `max`.
-    fn bounded(&mut self, state: State, max: u16, refusal: Refusal) -> State {
-        if self.counted == max {
-            return State::Refused(refusal);
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn step(&mut self, octet: u8) -> Result<(), Refusal> {
+        let before = self.state;
+        let after = before.after(octet).ok_or_else(|| before.refusal(octet))?;
+        self.state = after;
+        let (max, refusal) = after.part();
+        // The first digit, and the first octet of the extensions, begin anew.
+        if before == State::SizeStart || before == State::Size && after != State::Size {
+            self.counted = 0;
         }
-        self.counted += 1;
-        state
+        if max < u16::MAX {
+            if self.counted == max {
+                return Err(refusal);
+            }
+            self.counted += 1;
+        } else if after == State::Data && self.remaining == 0 {
+            self.state = State::TrailerStart;
+            self.counted = 0;
+        }
+        if after == State::Size {
+            if before == State::SizeStart {
+                self.remaining = 0;
+            }
+            // A digit shifted out at the top would make a large chunk a small one.
+            if self.remaining >> 60 != 0 {
+                return Err(Refusal::BadChunkSize);
+            }
+            self.remaining = (self.remaining << 4) | u64::from(octets::hex_value(octet));
+        }
+        Ok(())
     }
 }
 
@@ -163,7 +149,8 @@ impl Default for ChunkedDecoder {
 /// the last one   SizeLf -> TrailerStart -> EndLf -> Ended
 /// a trailer      TrailerStart -> TrailerName -> TrailerValue -> TrailerLf -> TrailerStart
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 enum State {
     /// Before the first digit of a size.
     SizeStart,
@@ -209,56 +196,124 @@ enum State {
     EndLf,
     /// Behind the body.
     Ended,
-    /// Behind an octet that cannot stand there.
-    Refused(Refusal),
 }
 
+/// The octets of a [`Rule`] that are a class and not one octet: that class. All octets that rules name are greater.
+const CLASS_MAX: u8 = BLANK;
+
+/// In which state, of which octets, and where they lead.
+type Rule = (State, u8, State);
+
+/// The grammar of RFC 9112 sections 7.1, 7.1.1 and 7.1.2, state by state in their order. What no rule takes is refused.
+static RULES: [Rule; 44] = {
+    use State::{
+        Data, DataCr, DataLf, EndLf, Ended, Name, NameBlank, NameStart, Quoted, QuotedPair, Size, SizeBlank, SizeLf,
+        SizeStart, TrailerLf, TrailerName, TrailerStart, TrailerValue, Value, ValueBlank, ValueEnd, ValueStart,
+    };
+    [
+        (SizeStart, HEX, Size),
+        (Size, HEX, Size),
+        // Section 7.1.1: blanks may stand around `;` and `=` (a recipient "MUST parse" them), not before a line end.
+        (Size, BLANK, SizeBlank),
+        (Size, b';', NameStart),
+        (Size, b'\r', SizeLf),
+        (SizeBlank, BLANK, SizeBlank),
+        (SizeBlank, b';', NameStart),
+        (NameStart, BLANK, NameStart),
+        (NameStart, TOKEN, Name),
+        (Name, TOKEN, Name),
+        (Name, BLANK, NameBlank),
+        (Name, b'=', ValueStart),
+        (Name, b';', NameStart),
+        (Name, b'\r', SizeLf),
+        (NameBlank, BLANK, NameBlank),
+        (NameBlank, b'=', ValueStart),
+        (NameBlank, b';', NameStart),
+        (ValueStart, BLANK, ValueStart),
+        (ValueStart, b'"', Quoted),
+        (ValueStart, TOKEN, Value),
+        (Value, TOKEN, Value),
+        (Value, BLANK, ValueBlank),
+        (Value, b';', NameStart),
+        (Value, b'\r', SizeLf),
+        (Quoted, b'\\', QuotedPair),
+        (Quoted, b'"', ValueEnd),
+        (Quoted, FIELD, Quoted),
+        (QuotedPair, FIELD, Quoted),
+        (ValueEnd, BLANK, ValueBlank),
+        (ValueEnd, b';', NameStart),
+        (ValueEnd, b'\r', SizeLf),
+        (ValueBlank, BLANK, ValueBlank),
+        (ValueBlank, b';', NameStart),
+        (SizeLf, b'\n', Data),
+        (DataCr, b'\r', DataLf),
+        (DataLf, b'\n', SizeStart),
+        // A trailer field that is folded (RFC 9112 section 5.2) starts with a blank and is refused here.
+        (TrailerStart, b'\r', EndLf),
+        (TrailerStart, TOKEN, TrailerName),
+        (TrailerName, TOKEN, TrailerName),
+        (TrailerName, b':', TrailerValue),
+        (TrailerValue, FIELD, TrailerValue),
+        (TrailerValue, b'\r', TrailerLf),
+        (TrailerLf, b'\n', TrailerStart),
+        (EndLf, b'\n', Ended),
+    ]
+};
+
+/// Where the rules of each state begin.
+static FIRST: [u8; State::Ended as usize] = {
+    let mut first = [0; State::Ended as usize];
+    let mut rule = RULES.len();
+    while rule > 0 {
+        rule -= 1;
+        first[RULES[rule].0 as usize] = rule as u8;
+    }
+    first
+};
+
 impl State {
-    /// The grammar of RFC 9112 sections 7.1, 7.1.1 and 7.1.2: where an octet of framing leads.
-    const fn after(self, octet: u8) -> State {
+    /// Where an octet of framing leads; `None`: it cannot stand there.
+    fn after(self, octet: u8) -> Option<State> {
+        let mut at = usize::from(*FIRST.get(self as usize)?);
+        while let Some(&(from, of, to)) = RULES.get(at)
+            && from == self
+        {
+            let fits = if of <= CLASS_MAX { octets::is(octet, of) } else { octet == of };
+            if fits {
+                return Some(to);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// The part of the framing that is bounded as a whole and has this state: how many octets it may have, and why more of
+    /// them or others are refused.
+    const fn part(self) -> (u16, Refusal) {
         use State::{
-            Data, DataCr, DataLf, EndLf, Ended, Name, NameBlank, NameStart, Quoted, QuotedPair, Refused, Size,
-            SizeBlank, SizeLf, SizeStart, TrailerLf, TrailerName, TrailerStart, TrailerValue, Value, ValueBlank,
-            ValueEnd, ValueStart,
+            Data, DataCr, DataLf, EndLf, Ended, Name, NameBlank, NameStart, Quoted, QuotedPair, Size, SizeBlank,
+            SizeLf, SizeStart, TrailerLf, TrailerName, TrailerStart, TrailerValue, Value, ValueBlank, ValueEnd,
+            ValueStart,
         };
-        match (self, octet) {
-            (SizeStart | Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => Size,
-            // Section 7.1.1: blanks may stand around `;` and `=` (a recipient "MUST parse" them), not before a line end.
-            (Size | SizeBlank, b' ' | b'\t') => SizeBlank,
-            (Size | SizeBlank | Name | NameBlank | Value | ValueEnd | ValueBlank, b';') | (NameStart, b' ' | b'\t') => {
-                NameStart
-            }
-            (Name | NameBlank, b' ' | b'\t') => NameBlank,
-            (Name | NameBlank, b'=') | (ValueStart, b' ' | b'\t') => ValueStart,
-            (ValueStart, b'"') => Quoted,
-            (Value | ValueEnd | ValueBlank, b' ' | b'\t') => ValueBlank,
-            (Quoted, b'\\') => QuotedPair,
-            (Quoted, b'"') => ValueEnd,
-            (NameStart | Name, _) if octets::is_tchar(octet) => Name,
-            (ValueStart | Value, _) if octets::is_tchar(octet) => Value,
-            (Quoted | QuotedPair, _) if octets::is_field_octet(octet) => Quoted,
-            (Size | Name | Value | ValueEnd, b'\r') => SizeLf,
+        match self {
+            SizeStart | Size => (CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize),
+            SizeBlank | NameStart | Name | NameBlank | ValueStart | Value | Quoted | QuotedPair | ValueEnd
+            | ValueBlank => (CHUNK_EXTENSION_OCTETS_MAX, Refusal::BadChunkExtension),
+            TrailerStart | TrailerName | TrailerValue | TrailerLf => (TRAILER_OCTETS_MAX, Refusal::BadTrailer),
+            EndLf | Ended => (u16::MAX, Refusal::BadTrailer),
+            SizeLf | Data | DataCr | DataLf => (u16::MAX, Refusal::BadChunkEnd),
+        }
+    }
 
-            (SizeLf, b'\n') => Data,
-            (DataCr, b'\r') => DataLf,
-            (DataLf, b'\n') => SizeStart,
-
-            // A trailer field that is folded (RFC 9112 section 5.2) starts with a blank and is refused here.
-            (TrailerStart, b'\r') => EndLf,
-            (TrailerName, b':') => TrailerValue,
-            (TrailerStart | TrailerName, _) if octets::is_tchar(octet) => TrailerName,
-            (TrailerValue, b'\r') => TrailerLf,
-            (TrailerValue, _) if octets::is_field_octet(octet) => TrailerValue,
-            (TrailerLf, b'\n') => TrailerStart,
-            (EndLf, b'\n') => Ended,
-
-            (Size | Name | Value | ValueEnd, b'\n') | (SizeLf | DataCr | DataLf, _) => Refused(Refusal::BadChunkEnd),
-            (SizeStart | Size | SizeBlank, _) => Refused(Refusal::BadChunkSize),
-            (TrailerStart | TrailerName | TrailerValue | TrailerLf | EndLf, _) => Refused(Refusal::BadTrailer),
-            (NameStart | Name | NameBlank | ValueStart | Value | Quoted | QuotedPair | ValueEnd | ValueBlank, _) => {
-                Refused(Refusal::BadChunkExtension)
-            }
-            (Data | Ended | Refused(_), _) => self,
+    /// Why an octet that no rule takes is refused.
+    fn refusal(self, octet: u8) -> Refusal {
+        let may_end = matches!(self, State::Size | State::Name | State::Value | State::ValueEnd);
+        if may_end && octet == b'\n' {
+            Refusal::BadChunkEnd
+        } else if self == State::SizeBlank {
+            Refusal::BadChunkSize
+        } else {
+            self.part().1
         }
     }
 }

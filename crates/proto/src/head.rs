@@ -6,8 +6,9 @@ mod line;
 mod meaning;
 mod memo;
 mod section;
+mod slow;
 
-use crate::{framing::Framing, method::Method, refusal::Refusal};
+use crate::{framing::Framing, method::Method, octets, refusal::Refusal};
 
 pub use fields::Fields;
 pub use memo::HeadMemo;
@@ -43,7 +44,8 @@ pub struct Span {
 
 impl Span {
     /// The octets of this span, empty where `octets` does not reach that far.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn of(self, octets: &[u8]) -> &[u8] {
         octets.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
@@ -124,21 +126,27 @@ pub struct HeadParser {
     target: Span,
     /// The first field line.
     fields: u32,
-    /// The field line that is being read, and the colon behind its name.
+    /// Where the phase began.
+    part: u32,
+    /// The field line that is being read, or the empty one.
     line: u32,
-    colon: u32,
     /// The value of Content-Length, 0 where there is none.
     length: u64,
 }
 
 /// What is read next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
+    /// The method, or the empty line before it.
     Start,
     Method,
+    /// The target's first octet.
     Target,
+    Scheme,
     Authority,
     PathAndQuery,
+    /// Behind a target that is an asterisk.
+    Asterisk,
     Version,
     /// The start of a field line, or the empty line.
     Line,
@@ -157,27 +165,6 @@ enum Body {
     Chunked,
 }
 
-/// Where a head ends.
-struct End {
-    /// The empty line that ends it.
-    empty_line: usize,
-    /// Octets of the head.
-    octets: usize,
-}
-
-/// Why reading stops before the head's end.
-enum Stop {
-    /// The octets are used up.
-    More,
-    Refused(Refusal),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Stop::Refused(refusal)
-    }
-}
-
 impl Default for HeadParser {
     fn default() -> Self {
         Self::new()
@@ -188,10 +175,11 @@ impl HeadParser {
     /// A parser before its first octet.
     #[inline]
     pub const fn new() -> Self {
+        // All zero: method and version are set before anything asks for them.
         HeadParser {
             phase: Phase::Start,
-            method: Method::Other,
-            version: Version::Http11,
+            method: Method::Get,
+            version: Version::Http10,
             form: TargetForm::Origin,
             body: Body::Nothing,
             encoded: false,
@@ -200,8 +188,8 @@ impl HeadParser {
             at: 0,
             target: Span { start: 0, end: 0 },
             fields: 0,
+            part: 0,
             line: 0,
-            colon: 0,
             length: 0,
         }
     }
@@ -224,45 +212,55 @@ impl HeadParser {
     /// # Errors
     /// A [`Refusal`] is final: the connection's framing is lost and it must close.
     pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
-        // No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
-        let bounded = octets.get(..limits.head_octets_max as usize).unwrap_or(octets);
-        let end = self.read(bounded, limits);
-        self.outcome(end, octets, limits)
+        let mut head = Head::NONE;
+        Ok(self.parse_into(&mut head, octets, limits)?.then_some(head))
+    }
+
+    /// The same in place; `false`: incomplete.
+    fn parse_into(&mut self, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        let complete = self.read(bounded(octets, limits), limits)?;
+        self.outcome(complete, head, octets, limits)
     }
 
     /// What has come of reading `octets`.
     #[inline(always)]
-    fn outcome(&self, end: Result<End, Stop>, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
-        match end {
-            Ok(end) => self.head(&end).map(Some),
-            Err(Stop::Refused(refusal)) => Err(refusal),
-            Err(Stop::More) if octets.len() < limits.head_octets_max as usize => Ok(None),
-            Err(Stop::More) => Err(Refusal::HeadTooLarge),
+    fn outcome(&self, complete: bool, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        if complete {
+            self.head(head)?;
+        } else if octets.len() >= limits.head_octets_max as usize {
+            return Err(Refusal::HeadTooLarge);
         }
+        Ok(complete)
     }
 
+    /// Reads on, up to the head's end; `false`: the octets are used up before.
     #[inline(always)]
-    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<End, Stop> {
-        if self.phase != Phase::Start || !self.usual_line(octets, limits) {
-            self.request_line(octets, limits)?;
+    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        if !octets::WORDS {
+            return self.read_slowly(octets, limits);
         }
-        self.field_section(octets, limits.tolerate_lone_lf)
+        if self.phase == Phase::Start && !self.usual_line(octets, limits) && !self.read_slowly(octets, limits)? {
+            return Ok(false);
+        }
+        self.field_section(octets, limits)
     }
 
     /// What the whole head says, decided at its end.
     #[inline(always)]
-    fn head(&self, end: &End) -> Result<Head, Refusal> {
-        let framing = match self.body {
-            Body::Nothing | Body::Length if self.length == 0 => Framing::Empty,
-            Body::Nothing | Body::Length => Framing::Length(self.length),
-            Body::Chunked => Framing::Chunked,
-            Body::Codings => return Err(Refusal::UnsupportedCoding),
-        };
+    fn head(&self, head: &mut Head) -> Result<(), Refusal> {
+        if self.body == Body::Codings {
+            return Err(Refusal::UnsupportedCoding);
+        }
         // RFC 9112 section 3.2: an HTTP/1.1 client must send Host.
         if self.version == Version::Http11 && self.seen & meaning::HOST == 0 {
             return Err(Refusal::HostMissing);
         }
-        Ok(Head {
+        let framing = match self.body {
+            Body::Chunked => Framing::Chunked,
+            _ if self.length == 0 => Framing::Empty,
+            _ => Framing::Length(self.length),
+        };
+        *head = Head {
             method: self.method,
             version: self.version,
             form: self.form,
@@ -272,9 +270,10 @@ impl HeadParser {
             encoded: self.encoded,
             token: Span { start: u32::from(self.lead), end: self.target.start - 1 },
             target: self.target,
-            fields: Span { start: self.fields, end: end.empty_line as u32 },
-            octets: end.octets as u32,
-        })
+            fields: Span { start: self.fields, end: self.line },
+            octets: self.at,
+        };
+        Ok(())
     }
 
     /// RFC 9112 section 9.3.
@@ -287,29 +286,10 @@ impl HeadParser {
     }
 }
 
-/// Octets of the line end at `at`, `None` where there is none, or not all of it.
+/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
 #[inline(always)]
-fn line_end(octets: &[u8], at: usize, lone_lf: bool) -> Option<usize> {
-    match octets.get(at..) {
-        Some([b'\r', b'\n', ..]) => Some(2),
-        // RFC 9112 section 2.2 lets a recipient take a lone LF for a line end.
-        Some([b'\n', ..]) if lone_lf => Some(1),
-        _ => None,
-    }
-}
-
-/// What to say of the octet at `at`, which cannot stand there: `refusal`, unless it is none, or half a line end.
-#[cold]
-#[inline(never)]
-fn stray(octets: &[u8], at: usize, lone_lf: bool, refusal: Refusal) -> Stop {
-    Stop::Refused(match octets.get(at..) {
-        None | Some([] | [b'\r']) => return Stop::More,
-        Some([b'\r', b'\n', ..]) => refusal,
-        // RFC 9112 section 2.2: a bare CR makes the element invalid.
-        Some([b'\r', ..]) => Refusal::BadLineEnd,
-        Some([b'\n', ..]) if !lone_lf => Refusal::BadLineEnd,
-        Some(_) => refusal,
-    })
+fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
+    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
 }
 
 #[cfg(test)]
@@ -317,7 +297,6 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::octets;
     use std::{format, string::String};
 
     /// What was read is not read again: the resume point keeps up with the octets that come, whatever they are of.
@@ -370,7 +349,7 @@ mod tests {
             let (mut short, mut long) = (HeadParser::new(), HeadParser::new());
             let taken = short.usual_line(line.as_bytes(), &limits);
             assert_eq!(taken, usual && octets::WORDS, "case {line:?}");
-            let read = long.request_line(line.as_bytes(), &limits);
+            let read = long.read_slowly(line.as_bytes(), &limits);
             assert_eq!(read.is_ok() && long.version == Version::Http11, usual, "case {line:?}");
             if taken {
                 assert_eq!(format!("{short:?}"), format!("{long:?}"), "case {line:?}");

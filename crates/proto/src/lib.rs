@@ -26,3 +26,4 @@ pub mod refusal;
 pub mod response;
 pub mod status;
 pub mod target;
+mod texts;

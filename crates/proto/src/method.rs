@@ -1,5 +1,10 @@
 //! What a request asks for: RFC 9110 section 9.
 
+use crate::{
+    octets,
+    texts::{Texts, texts},
+};
+
 /// A request method. The token of an [`Other`](Method::Other) is that of the head, [`Head::token`](crate::head::Head::token).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -24,28 +29,29 @@ pub enum Method {
     Other,
 }
 
-/// The known methods with their tokens, in the order of the enumeration.
-const KNOWN: [(Method, &str); 8] = [
-    (Method::Get, "GET"),
-    (Method::Head, "HEAD"),
-    (Method::Post, "POST"),
-    (Method::Put, "PUT"),
-    (Method::Delete, "DELETE"),
-    (Method::Options, "OPTIONS"),
-    (Method::Trace, "TRACE"),
-    (Method::Patch, "PATCH"),
-];
+macro_rules! known {
+    ($($method:ident $token:literal),*) => {
+        /// The known methods, in the order of the enumeration.
+        static KNOWN: [Method; [$($token),*].len()] = [$(Method::$method),*];
+        /// Their tokens.
+        static TOKENS: Texts = texts!($($token),*);
+    };
+}
+
+known!(
+    Get "GET", Head "HEAD", Post "POST", Put "PUT", Delete "DELETE", Options "OPTIONS", Trace "TRACE", Patch "PATCH"
+);
 
 impl Method {
     /// The method's token, `None` for [`Other`](Method::Other).
     pub fn token(self) -> Option<&'static str> {
-        KNOWN.get(self as usize).map(|(_, token)| *token)
+        (self != Method::Other).then(|| TOKENS.nth(self as usize))
     }
 
     /// The method that a token names. Methods are case-sensitive (RFC 9110 section 9.1).
     pub fn from_token(token: &[u8]) -> Method {
-        let known = KNOWN.iter().find(|(_, known)| known.as_bytes() == token);
-        known.map_or(Method::Other, |(method, _)| *method)
+        let known = KNOWN.iter().find(|&&known| octets::equal(TOKENS.nth(known as usize).as_bytes(), token));
+        known.copied().unwrap_or(Method::Other)
     }
 }
 
@@ -55,9 +61,10 @@ mod tests {
 
     #[test]
     fn tokens_are_those_of_their_methods() {
-        for (method, token) in KNOWN {
-            assert_eq!((method.token(), Method::from_token(token.as_bytes())), (Some(token), method));
+        for method in KNOWN {
+            assert_eq!(Method::from_token(method.token().unwrap().as_bytes()), method);
         }
+        assert_eq!((Method::Get.token(), Method::from_token(b"PATCH")), (Some("GET"), Method::Patch));
         assert_eq!((Method::Other.token(), Method::from_token(b"get")), (None, Method::Other));
     }
 }

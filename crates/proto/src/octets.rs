@@ -4,17 +4,21 @@
 //! words of eight octets where the machine has such words, and octets where it has not.
 
 /// `tchar`: RFC 9110 section 5.6.2.
-const TOKEN: u8 = 1;
+pub(crate) const TOKEN: u8 = 1;
 /// `field-vchar`, SP and HTAB: RFC 9110 section 5.5.
-const FIELD: u8 = 1 << 1;
-/// `pchar` without `pct-encoded`: RFC 3986 section 3.3.
-const PCHAR: u8 = 1 << 2;
-/// `pchar` without `pct-encoded`, `/` and `?`: what paths and queries are made of (RFC 3986 sections 3.3 and 3.4).
-const TARGET: u8 = 1 << 3;
+pub(crate) const FIELD: u8 = 1 << 1;
+/// `HEXDIG`, of either case: RFC 5234 appendix B.1.
+pub(crate) const HEX: u8 = 1 << 2;
+/// `SP / HTAB`: RFC 9110 section 5.6.3.
+pub(crate) const BLANK: u8 = 1 << 3;
 /// `reg-name` without `pct-encoded`: RFC 3986 section 3.2.2.
-const NAME: u8 = 1 << 4;
+pub(crate) const NAME: u8 = 1 << 4;
+/// `pchar` without `pct-encoded`, `/` and `?`: what paths and queries are made of (RFC 3986 sections 3.3 and 3.4).
+pub(crate) const TARGET: u8 = 1 << 5;
+/// What an authority without user information is made of: RFC 3986 section 3.2.
+pub(crate) const AUTHORITY: u8 = 1 << 6;
 /// `DIGIT`: RFC 5234 appendix B.1.
-const DIGIT: u8 = 1 << 5;
+pub(crate) const DIGIT: u8 = 1 << 7;
 
 /// RFC 5234 appendix B.1 and RFC 3986 section 2.3.
 const fn unreserved(octet: u8) -> bool {
@@ -48,14 +52,20 @@ static CLASSES: [u8; 256] = {
         if unreserved(octet) || sub_delim(octet) {
             class |= NAME;
         }
-        if unreserved(octet) || sub_delim(octet) || matches!(octet, b':' | b'@') {
-            class |= PCHAR;
-        }
-        if class & PCHAR != 0 || matches!(octet, b'/' | b'?') {
+        if class & NAME != 0 || matches!(octet, b':' | b'@' | b'/' | b'?') {
             class |= TARGET;
+        }
+        if class & NAME != 0 || matches!(octet, b'%' | b':' | b'[' | b']') {
+            class |= AUTHORITY;
+        }
+        if octet.is_ascii_hexdigit() {
+            class |= HEX;
         }
         if octet.is_ascii_digit() {
             class |= DIGIT;
+        }
+        if is_blank(octet) {
+            class |= BLANK;
         }
         classes[octet as usize] = class;
         if octet == 255 {
@@ -67,7 +77,7 @@ static CLASSES: [u8; 256] = {
 
 /// Whether an octet is of a class.
 #[inline(always)]
-const fn is(octet: u8, class: u8) -> bool {
+pub(crate) const fn is(octet: u8, class: u8) -> bool {
     CLASSES[octet as usize] & class != 0
 }
 
@@ -87,7 +97,7 @@ pub const fn is_field_octet(octet: u8) -> bool {
 /// `pct-encoded`.
 #[inline]
 pub const fn is_pchar(octet: u8) -> bool {
-    is(octet, PCHAR)
+    is(octet, TARGET) && !matches!(octet, b'/' | b'?')
 }
 
 /// Whether an octet may stand in a path or query as itself: `pchar`, `/` and `?` of RFC 3986 sections 3.3 and 3.4, without
@@ -113,11 +123,27 @@ pub const fn is_blank(octet: u8) -> bool {
 /// section 2.1 and RFC 9112 section 7.1 have it.
 #[inline]
 pub const fn hex(octet: u8) -> Option<u8> {
-    match octet {
-        b'0'..=b'9' => Some(octet - b'0'),
-        b'a'..=b'f' => Some(octet - b'a' + 10),
-        b'A'..=b'F' => Some(octet - b'A' + 10),
-        _ => None,
+    if is(octet, HEX) { Some(hex_value(octet)) } else { None }
+}
+
+/// The value of an octet that is such a digit.
+#[inline(always)]
+pub(crate) const fn hex_value(digit: u8) -> u8 {
+    // The letters are those with bit 6, and count from 1 in their lowest bits.
+    (digit & 0xf) + 9 * (digit >> 6)
+}
+
+/// The octet that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(crate) const fn escape(octets: &[u8]) -> Option<u8> {
+    if let [b'%', high, low, ..] = octets
+        && let Some(high) = hex(*high)
+        && let Some(low) = hex(*low)
+    {
+        Some(high << 4 | low)
+    } else {
+        None
     }
 }
 
@@ -128,6 +154,22 @@ pub fn trim(mut octets: &[u8]) -> &[u8] {
         octets = rest;
     }
     octets
+}
+
+/// The offset of the first octet from `at` on that is one of the two, or the end.
+#[inline(never)]
+pub(crate) fn find(octets: &[u8], mut at: usize, [one, other]: [u8; 2]) -> usize {
+    while octets.get(at).is_some_and(|&octet| octet != one && octet != other) {
+        at += 1;
+    }
+    at
+}
+
+/// Whether two slices are the same.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(crate) fn equal(octets: &[u8], others: &[u8]) -> bool {
+    octets == others
 }
 
 /// Whether a name or value is `lower`, its letters in either case.
@@ -165,38 +207,16 @@ pub fn token(octets: &[u8], from: usize) -> usize {
     scan(octets, from, TOKEN, token_stops)
 }
 
-/// [`token`] where its size counts for more than its speed.
-#[inline]
-pub(crate) fn token_slow(octets: &[u8], from: usize) -> usize {
-    by_table(octets, from, TOKEN)
-}
-
-/// [`name`] with escapes in it, where its size counts for more than its speed.
-pub(crate) fn escaped_name_slow(octets: &[u8], from: usize) -> usize {
-    escaped(octets, from, NAME)
-}
-
-/// [`target`] with escapes in it, where its size counts for more than its speed.
-pub(crate) fn escaped_target_slow(octets: &[u8], from: usize) -> usize {
-    escaped(octets, from, TARGET)
-}
-
 /// The offset of the first octet from `at` on that is neither of a class nor of an escape: RFC 3986 section 2.1.
 #[inline(never)]
-fn escaped(octets: &[u8], mut at: usize, class: u8) -> usize {
+pub(crate) fn escaped(octets: &[u8], mut at: usize, class: u8) -> usize {
     loop {
         at = by_table(octets, at, class);
-        match octets.get(at..) {
-            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
-            _ => return at,
+        if octets.get(at..).and_then(escape).is_none() {
+            return at;
         }
+        at += 3;
     }
-}
-
-/// [`field_value`] where its size counts for more than its speed.
-#[inline]
-pub(crate) fn field_value_slow(octets: &[u8], from: usize) -> usize {
-    by_table(octets, from, FIELD)
 }
 
 /// The offset of the first octet from `from` on that is not of a field value, or the end of `octets`.
@@ -287,7 +307,7 @@ fn scan_short(octets: &[u8], from: usize, class: u8) -> usize {
 
 /// The same, octet by octet.
 #[inline(never)]
-fn by_table(octets: &[u8], mut at: usize, class: u8) -> usize {
+pub(crate) fn by_table(octets: &[u8], mut at: usize, class: u8) -> usize {
     while octets.get(at).is_some_and(|&octet| is(octet, class)) {
         at += 1;
     }
@@ -379,7 +399,10 @@ mod tests {
         };
         assert!(members(TOKEN).eq(with(b"!#$%&'*+-.^_`|~")), "tchar");
         assert!(members(NAME).eq(with(b"-._~!$&'()*+,;=")), "reg-name");
-        assert!(members(PCHAR).eq(with(b"-._~!$&'()*+,;=:@")), "pchar");
+        assert!((0..=255).filter(|&octet| is_pchar(octet)).eq(with(b"-._~!$&'()*+,;=:@")), "pchar");
+        assert!(members(AUTHORITY).eq(with(b"-._~!$&'()*+,;=:[]%")), "authority");
+        assert!(members(BLANK).eq([b'\t', b' ']), "blanks");
+        assert!(members(HEX).eq((b'0'..=b'9').chain(b'A'..=b'F').chain(b'a'..=b'f')), "hexadecimal digits");
         assert!(members(TARGET).eq(with(b"-._~!$&'()*+,;=:@/?")), "path and query");
         assert!(members(DIGIT).eq(b'0'..=b'9'), "digits");
         assert!(members(FIELD).eq([b'\t'].into_iter().chain(b' '..=b'~').chain(0x80..=0xff)), "field value");

@@ -1,6 +1,9 @@
 //! Why a request is not taken: each reason knows its status (RFC 9110 section 15, RFC 9112 sections 2 to 7).
 
-use crate::status::StatusCode;
+use crate::{
+    status::StatusCode,
+    texts::{Texts, texts},
+};
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
@@ -15,87 +18,80 @@ macro_rules! refusals {
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                REFUSALS[self as usize].0
+                STATUSES[self as usize]
             }
 
             /// What was wrong and what to do, for a person.
+            #[inline(never)]
             pub fn reason(self) -> &'static str {
-                let mut at = 0;
-                for (number, &(_, octets)) in REFUSALS.iter().enumerate() {
-                    let end = at + usize::from(octets);
-                    if number == self as usize {
-                        return REASONS.get(at..end).unwrap_or_default();
-                    }
-                    at = end;
-                }
-                ""
+                REASONS.nth(self as usize)
             }
         }
 
-        /// In the order of the enumeration, with the octets of their reasons.
-        static REFUSALS: [(StatusCode, u8); Refusal::ALL.len()] = [$((StatusCode::$status, $reason.len() as u8),)*];
-        /// The reasons, one behind the other.
-        static REASONS: &str = concat!($($reason),*);
+        /// In the order of the enumeration.
+        static STATUSES: [StatusCode; Refusal::ALL.len()] = [$(StatusCode::$status,)*];
+        /// The reasons, in the same order.
+        static REASONS: Texts = texts!($($reason),*);
     };
 }
 
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
-    BadMethod = BAD_REQUEST, "the request line must start with a method token and one space, behind one empty line at the most";
+    BadMethod = BAD_REQUEST, "a request must start with a method and one space";
     /// The target is empty or has an octet that a target cannot have (RFC 9112 section 3.2).
-    BadTarget = BAD_REQUEST, "the request target is not valid: percent-encode what RFC 3986 does not allow in a path or query";
+    BadTarget = BAD_REQUEST, "bad target: percent-encode what RFC 3986 does not allow";
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
-    SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here: this connection is not secured";
+    SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here, use http";
     /// The request line does not end with a version (RFC 9112 section 2.3).
-    BadVersion = BAD_REQUEST, "the request line must end with one space and HTTP/1.0 or HTTP/1.1";
+    BadVersion = BAD_REQUEST, "the request line must end with one space and HTTP/1.1";
     /// The major version is not 1 (RFC 9110 section 15.6.6).
-    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are served";
     /// A CR without its LF, or a lone LF that is not tolerated (RFC 9112 section 2.2).
-    BadLineEnd = BAD_REQUEST, "every line of the head must end with CR LF";
+    BadLineEnd = BAD_REQUEST, "lines of the head must end with CR LF";
     /// A field name is empty or has an octet that is not of a token (RFC 9112 section 5).
-    BadFieldName = BAD_REQUEST, "a field name must be a token followed by a colon";
+    BadFieldName = BAD_REQUEST, "a field must start with a token and a colon";
     /// White space between a field name and its colon (RFC 9112 section 5.1).
-    SpaceBeforeColon = BAD_REQUEST, "no space may stand in a field name, nor between it and its colon";
+    SpaceBeforeColon = BAD_REQUEST, "no space may stand before a field's colon";
     /// A field value has a control octet (RFC 9110 section 5.5).
-    BadFieldValue = BAD_REQUEST, "a field value must not contain control octets";
+    BadFieldValue = BAD_REQUEST, "no control octet may stand in a field";
     /// A field line that starts with white space (RFC 9112 section 5.2).
-    ObsoleteFolding = BAD_REQUEST, "a field must not be folded over several lines";
+    ObsoleteFolding = BAD_REQUEST, "a field must stand on one line";
     /// An HTTP/1.1 request without Host (RFC 9112 section 3.2).
-    HostMissing = BAD_REQUEST, "an HTTP/1.1 request must have a Host field";
+    HostMissing = BAD_REQUEST, "a Host field is missing";
     /// More than one Host field (RFC 9112 section 3.2).
-    HostRepeated = BAD_REQUEST, "a request must have one Host field only";
+    HostRepeated = BAD_REQUEST, "only one Host field may be sent";
     /// A Host field that is not an authority (RFC 9112 section 3.2).
-    BadHost = BAD_REQUEST, "the Host field must be a host name or address with an optional port";
+    BadHost = BAD_REQUEST, "Host must be a name or address with an optional port";
     /// A Content-Length that is not digits, or beyond 64 bits (RFC 9112 section 6.3).
-    BadContentLength = BAD_REQUEST, "Content-Length must be one decimal number";
+    BadContentLength = BAD_REQUEST, "Content-Length must be a decimal number";
     /// Content-Length values that differ (RFC 9112 section 6.3).
-    ContentLengthsDiffer = BAD_REQUEST, "the Content-Length values differ";
+    ContentLengthsDiffer = BAD_REQUEST, "Content-Length values differ";
     /// Content-Length and Transfer-Encoding together (RFC 9112 section 6.3).
-    LengthAndEncoding = BAD_REQUEST, "a request must not have both Content-Length and Transfer-Encoding";
+    LengthAndEncoding = BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both";
     /// Transfer-Encoding in an HTTP/1.0 request (RFC 9112 section 6.1).
-    EncodingInHttp10 = BAD_REQUEST, "an HTTP/1.0 request must not have Transfer-Encoding";
+    EncodingInHttp10 = BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding";
     /// A Transfer-Encoding of which chunked is not the last, or is named twice (RFC 9112 section 6.3).
-    ChunkedNotLast = BAD_REQUEST, "chunked must be the last transfer coding, and applied once";
+    ChunkedNotLast = BAD_REQUEST, "chunked must be last, and once";
     /// A transfer coding other than chunked (RFC 9112 section 6.1).
-    UnsupportedCoding = NOT_IMPLEMENTED, "the only transfer coding understood here is chunked";
+    UnsupportedCoding = NOT_IMPLEMENTED, "the only coding here is chunked";
     /// CONNECT (RFC 9110 section 9.3.6).
-    Connect = NOT_IMPLEMENTED, "CONNECT is not implemented: this server is not a proxy";
+    Connect = NOT_IMPLEMENTED, "CONNECT is for proxies, which this is not";
     /// An expectation other than `100-continue` (RFC 9110 section 10.1.1).
-    UnmetExpectation = EXPECTATION_FAILED, "the only expectation that can be met here is 100-continue";
+    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected here";
     /// A head above its bound (RFC 6585 section 5).
-    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large";
+    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large";
     /// A target above its bound (RFC 9110 section 15.5.15).
-    TargetTooLong = URI_TOO_LONG, "the request target is too long";
+    TargetTooLong = URI_TOO_LONG, "the target is too long";
     /// A chunk size that is not hexadecimal digits, or beyond 64 bits (RFC 9112 section 7.1).
-    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hexadecimal digits";
+    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hex";
     /// A chunk extension with an octet that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
-    BadChunkExtension = BAD_REQUEST, "a chunk extension is not valid or too large";
+    BadChunkExtension = BAD_REQUEST, "a chunk extension is bad or too large";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).
-    BadChunkEnd = BAD_REQUEST, "a chunk's size line and data must each end with CR LF";
+    BadChunkEnd = BAD_REQUEST, "a chunk's size and data must end with CR LF";
     /// A trailer section that is not of field lines, or above its bound (RFC 9112 section 7.1.2).
-    BadTrailer = BAD_REQUEST, "the trailer section is not valid or too large";
+    BadTrailer = BAD_REQUEST, "the trailer section is bad or too large";
     /// The head did not come in time (RFC 9110 section 15.5.9).
-    HeadTimeout = REQUEST_TIMEOUT, "the request head did not come in time";
+    HeadTimeout = REQUEST_TIMEOUT, "the head did not come in time";
     /// The body did not come in time (RFC 9110 section 15.5.9).
-    BodyTimeout = REQUEST_TIMEOUT, "the request body did not come in time";
+    BodyTimeout = REQUEST_TIMEOUT, "the body did not come in time";
 }

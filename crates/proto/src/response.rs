@@ -49,8 +49,8 @@ impl FieldError {
     pub const fn reason(self) -> &'static str {
         match self {
             FieldError::Name => "a response field's name is not a token",
-            FieldError::Value => "a response field's value has a control octet such as CR, LF or NUL",
-            FieldError::Reserved => "a response field is the server's own to set (framing, connection or date)",
+            FieldError::Value => "a response field's value has a control octet",
+            FieldError::Reserved => "a response field is the server's own to set",
         }
     }
 }
@@ -66,8 +66,8 @@ const RESERVED: [&str; 7] =
 #[derive(Debug)]
 pub struct HeadWriter<'b> {
     octets: &'b mut [u8],
+    /// Octets so far; more than there are: they have not fitted.
     length: usize,
-    full: bool,
     typed: bool,
     error: Option<FieldError>,
 }
@@ -75,9 +75,9 @@ pub struct HeadWriter<'b> {
 impl<'b> HeadWriter<'b> {
     /// Starts a head with its status line.
     pub fn new(octets: &'b mut [u8], status: StatusCode) -> Self {
-        let mut writer = HeadWriter { octets, length: 0, full: false, typed: false, error: None };
+        let mut writer = HeadWriter { octets, length: 0, typed: false, error: None };
         writer.put(b"HTTP/1.1 ");
-        writer.decimal(u64::from(status.code()));
+        writer.put(decimal(status.code().into(), &mut [0; 20]));
         // It belongs to the grammar even where no phrase follows (RFC 9112 section 4).
         writer.put(b" ");
         writer.put(status.phrase().as_bytes());
@@ -87,13 +87,13 @@ impl<'b> HeadWriter<'b> {
 
     /// Goes on behind a head's beginning that stands in the slice already, `length` octets of it.
     pub fn resume(octets: &'b mut [u8], length: usize) -> Self {
-        HeadWriter { full: length > octets.len(), octets, length, typed: false, error: None }
+        HeadWriter { octets, length, typed: false, error: None }
     }
 
     /// Stops in the midst of a head: the octets so far, `None` where they have not fitted, and the error so far. A
     /// [`resume`](HeadWriter::resume) goes on.
     pub fn pause(self) -> (Option<usize>, Option<FieldError>) {
-        ((!self.full).then_some(self.length), self.error)
+        (self.fitted(), self.error)
     }
 
     /// Adds a field of the application's. An error is kept and told by [`end`](HeadWriter::end).
@@ -102,8 +102,19 @@ impl<'b> HeadWriter<'b> {
             self.error.get_or_insert(error);
             return;
         }
-        self.typed |= name.eq_ignore_ascii_case("content-type");
+        self.typed |= octets::is_folded(name.as_bytes(), "content-type");
         self.own_field(name, value);
+    }
+
+    /// Adds a Content-Type field (RFC 9110 section 8.3). An error is kept and told by [`end`](HeadWriter::end).
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub fn content_type(&mut self, value: &str) {
+        if octets::field_value(value.as_bytes(), 0) < value.len() {
+            self.error.get_or_insert(FieldError::Value);
+            return;
+        }
+        self.typed = true;
+        self.own_field("Content-Type", value.as_bytes());
     }
 
     /// Adds a Date field (RFC 9110 section 6.6.1).
@@ -139,18 +150,14 @@ impl<'b> HeadWriter<'b> {
     ) -> Result<Option<usize>, FieldError> {
         let empty = matches!(delimiter, Delimiter::None | Delimiter::Length(0));
         if !self.typed && !empty && !content_type.is_empty() {
-            self.field("Content-Type", content_type.as_bytes());
+            self.content_type(content_type);
         }
         if let Some(error) = self.error {
             return Err(error);
         }
         match delimiter {
             Delimiter::None => {}
-            Delimiter::Length(octets) => {
-                self.put(b"Content-Length: ");
-                self.decimal(octets);
-                self.put(b"\r\n");
-            }
+            Delimiter::Length(octets) => self.own_field("Content-Length", decimal(octets, &mut [0; 20])),
             Delimiter::Chunked => self.put(b"Transfer-Encoding: chunked\r\n"),
             Delimiter::Close => {}
         }
@@ -160,7 +167,7 @@ impl<'b> HeadWriter<'b> {
             Persistence::Closes => self.put(b"Connection: close\r\n"),
         }
         self.put(b"\r\n");
-        Ok((!self.full).then_some(self.length))
+        Ok(self.fitted())
     }
 
     fn own_field(&mut self, name: &str, value: &[u8]) {
@@ -170,20 +177,20 @@ impl<'b> HeadWriter<'b> {
         self.put(b"\r\n");
     }
 
+    /// Octets so far, if they have fitted.
+    fn fitted(&self) -> Option<usize> {
+        (self.length <= self.octets.len()).then_some(self.length)
+    }
+
     #[inline(never)]
     fn put(&mut self, octets: &[u8]) {
         match self.octets.get_mut(self.length..).and_then(|free| free.get_mut(..octets.len())) {
-            Some(free) if !self.full => {
+            Some(free) => {
                 free.copy_from_slice(octets);
                 self.length += octets.len();
             }
-            _ => self.full = true,
+            None => self.length = usize::MAX,
         }
-    }
-
-    fn decimal(&mut self, number: u64) {
-        let mut digits = [0; 20];
-        self.put(decimal(number, &mut digits));
     }
 }
 
@@ -192,13 +199,16 @@ impl<'b> HeadWriter<'b> {
 /// # Errors
 /// See [`FieldError`].
 pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
-    if name.is_empty() || !name.bytes().all(octets::is_tchar) {
-        return Err(FieldError::Name);
+    let name = name.as_bytes();
+    if name.is_empty() || octets::token(name, 0) < name.len() {
+        Err(FieldError::Name)
+    } else if RESERVED.iter().any(|reserved| octets::is_folded(name, reserved)) {
+        Err(FieldError::Reserved)
+    } else if octets::field_value(value, 0) < value.len() {
+        Err(FieldError::Value)
+    } else {
+        Ok(())
     }
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-        return Err(FieldError::Reserved);
-    }
-    if value.iter().all(|&octet| octets::is_field_octet(octet)) { Ok(()) } else { Err(FieldError::Value) }
 }
 
 /// The size line of a chunk, written to the end of `line`.

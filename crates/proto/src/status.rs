@@ -1,5 +1,7 @@
 //! How a response begins: RFC 9110 section 15, RFC 6585.
 
+use crate::texts::{Texts, texts};
+
 macro_rules! codes {
     ($($code:literal $name:ident $phrase:literal;)*) => {
         impl StatusCode {
@@ -9,10 +11,9 @@ macro_rules! codes {
             )*
         }
 
-        /// The codes, with the octets of their phrases.
-        static CODES: [(u16, u8); [$($code),*].len()] = [$(($code, $phrase.len() as u8)),*];
-        /// The phrases, one behind the other.
-        static PHRASES: &str = concat!($($phrase),*);
+        static CODES: [u16; [$($code),*].len()] = [$($code),*];
+        /// The phrases, in the order of the codes.
+        static PHRASES: Texts = texts!($($phrase),*);
     };
 }
 
@@ -33,15 +34,7 @@ impl StatusCode {
 
     /// The reason phrase of the code's registration, empty for a code that has none here.
     pub fn phrase(self) -> &'static str {
-        let mut at = 0;
-        for &(code, octets) in &CODES {
-            let end = at + usize::from(octets);
-            if code == self.0 {
-                return PHRASES.get(at..end).unwrap_or_default();
-            }
-            at = end;
-        }
-        ""
+        PHRASES.nth(CODES.iter().position(|&code| code == self.0).unwrap_or(CODES.len()))
     }
 
     /// Whether a response of this status never has a body: RFC 9112 section 6.3.

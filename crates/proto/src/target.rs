@@ -50,20 +50,16 @@ impl<'a> Target<'a> {
 
 /// Where the authority of an absolute form begins: RFC 3986 section 3.
 fn authority_offset(target: &[u8]) -> usize {
-    target.windows(3).position(|octets| octets == b"://").map_or(0, |at| at + 3)
+    (octets::find(target, 0, [b':'; 2]) + 3).min(target.len())
 }
 
 /// Where the path of a target begins, behind the authority of an absolute form, and where it ends: RFC 3986 section 3.
 fn path_range(target: &[u8], form: TargetForm) -> (usize, usize) {
-    let find = |from: usize, is: fn(u8) -> bool| {
-        let found = target.iter().skip(from).position(|&octet| is(octet));
-        found.map_or(target.len(), |at| from + at)
-    };
     let start = match form {
-        TargetForm::Absolute => find(authority_offset(target), |octet| matches!(octet, b'/' | b'?')),
+        TargetForm::Absolute => octets::find(target, authority_offset(target), [b'/', b'?']),
         _ => 0,
     };
-    (start, find(start, |octet| octet == b'?'))
+    (start, octets::find(target, start, [b'?'; 2]))
 }
 
 /// Where the path of a target begins: behind scheme and authority of an absolute form.
@@ -145,22 +141,25 @@ impl<'a> Encoded<'a> {
 
     /// The decoded octets, one by one; a broken escape yields an error and ends.
     pub fn octets(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
-        let plus_is_space = self.plus_is_space;
-        let mut rest = self.raw;
-        core::iter::from_fn(move || {
-            let (&octet, behind) = rest.split_first()?;
-            rest = behind;
-            Some(match octet {
-                b'%' => {
-                    let decoded = if let [high, low, ..] = *behind { escaped(high, low) } else { None };
-                    // A broken escape ends the text: what stands behind it has no meaning that all would agree on.
-                    rest = if decoded.is_some() { &behind[2..] } else { &[] };
-                    decoded.ok_or(DecodeError::Escape)
-                }
-                b'+' if plus_is_space => Ok(b' '),
-                _ => Ok(octet),
-            })
-        })
+        let mut rest = *self;
+        core::iter::from_fn(move || rest.next())
+    }
+
+    /// Takes the first octet off.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn next(&mut self) -> Option<Result<u8, DecodeError>> {
+        let (taken, octet) = match *self.raw.first()? {
+            b'%' => match octets::escape(self.raw) {
+                Some(octet) => (3, Ok(octet)),
+                // A broken escape ends the text: what stands behind it has no meaning that all would agree on.
+                None => (self.raw.len(), Err(DecodeError::Escape)),
+            },
+            b'+' if self.plus_is_space => (1, Ok(b' ')),
+            octet => (1, Ok(octet)),
+        };
+        self.raw = self.raw.get(taken..).unwrap_or_default();
+        Some(octet)
     }
 
     /// The decoded text: borrowed as it was sent where nothing is encoded, else written into `buffer`.
@@ -219,12 +218,8 @@ impl PartialEq<str> for Encoded<'_> {
 
 // By value: what is compared at once is never in memory.
 #[inline(never)]
-fn is_decoded(text: Encoded<'_>, other: &[u8]) -> bool {
-    if text.raw == other {
-        return text.is_plain();
-    }
-    // Decoding never lengthens: what is shorter than the other text cannot become it.
-    text.raw.len() >= other.len() && text.octets().eq(other.iter().map(|&octet| Ok(octet)))
+fn is_decoded(mut text: Encoded<'_>, other: &[u8]) -> bool {
+    other.iter().all(|&octet| text.next() == Some(Ok(octet))) && text.raw.is_empty()
 }
 
 /// As with `str`.
@@ -232,11 +227,6 @@ impl PartialEq<&str> for Encoded<'_> {
     fn eq(&self, other: &&str) -> bool {
         *self == **other
     }
-}
-
-/// The octet that `%` and two hexadecimal digits stand for: RFC 3986 section 2.1.
-fn escaped(high: u8, low: u8) -> Option<u8> {
-    Some((octets::hex(high)? << 4) | octets::hex(low)?)
 }
 
 /// The segments of a path, those between its `/`, as sent.
@@ -254,19 +244,18 @@ pub fn is_dot_segment(segment: impl AsRef<[u8]>) -> bool {
 }
 
 fn has_dots(segment: &[u8]) -> bool {
-    let is_dots = |dots: Option<usize>| matches!(dots, Some(1 | 2));
-    // The dots of a part that has nothing else.
-    let mut dots = Some(0);
+    // The dots of a part, more than two if it has something else.
+    let mut dots = 0;
     for octet in Encoded::of_target(segment, true).octets() {
         dots = match octet {
-            Ok(b'.') => dots.map(|dots| dots + 1),
+            Ok(b'.') => dots + 1,
             // An encoded slash is one to a file system, and a backslash may be.
-            Ok(b'/' | b'\\') if is_dots(dots) => return true,
-            Ok(b'/' | b'\\') => Some(0),
-            Ok(_) | Err(_) => None,
+            Ok(b'/' | b'\\') if matches!(dots, 1 | 2) => return true,
+            Ok(b'/' | b'\\') => 0,
+            Ok(_) | Err(_) => 3,
         };
     }
-    is_dots(dots)
+    matches!(dots, 1 | 2)
 }
 
 /// The pairs of a query: names and values, split at `&` and the first `=`; a name without `=` has an empty value. What is

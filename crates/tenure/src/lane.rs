@@ -239,7 +239,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             }
         }
         let _ = text.0.push(b'\n');
-        reply.field("Content-Type", "text/plain").body(&text.0)
+        reply.content_type("text/plain").body(&text.0)
     }
 }
 
@@ -286,7 +286,7 @@ impl Line {
     }
 
     /// Begins an exchange of a head and what has come with it, `received` octets together.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;

@@ -157,6 +157,15 @@ impl<'o> Reply<'o> {
         self
     }
 
+    /// Adds a Content-Type field.
+    pub(crate) fn content_type(&mut self, value: &str) -> &mut Self {
+        self.add(|head| head.content_type(value));
+        if let Some(head) = &mut self.head {
+            head.typed = true;
+        }
+        self
+    }
+
     /// Adds an Allow field of the methods that `methods` tells.
     pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) -> &mut Self {
         self.add(|head| head.allow(methods));

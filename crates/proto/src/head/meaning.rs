@@ -19,23 +19,45 @@ pub(super) fn may_matter(octets: usize, first: u8) -> bool {
     matches!((octets, first | 0x20), (4, b'h') | (6, b'e') | (10 | 14, b'c') | (17, b't'))
 }
 
+/// The fields that decide something.
+const KNOWN: [&str; 5] = ["host", "expect", "connection", "content-length", "transfer-encoding"];
+
 impl HeadParser {
     /// Takes one whole field line in.
     #[inline(never)]
     pub(super) fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        let value = octets::trim(value);
-        let is = |known| octets::is_folded(name, known);
-        match name.len() {
-            4 if is("host") => self.host(value),
-            6 if is("expect") => self.expect(value),
-            10 if is("connection") => {
-                self.connection(value);
-                Ok(())
-            }
-            14 if is("content-length") => self.content_length(value),
-            17 if is("transfer-encoding") => self.transfer_encoding(value),
-            _ => Ok(()),
+        let Some(&known) = KNOWN.iter().find(|known| octets::is_folded(name, known)) else { return Ok(()) };
+        let http10 = self.version == Version::Http10;
+        match known.len() {
+            4 => return self.host(octets::trim(value)),
+            // RFC 9110 section 10.1.1: an expectation in HTTP/1.0 is to be ignored.
+            6 if http10 => return Ok(()),
+            // RFC 9112 section 6.1.
+            17 if http10 => return Err(Refusal::EncodingInHttp10),
+            17 if self.body == Body::Length => return Err(Refusal::LengthAndEncoding),
+            17 if self.body == Body::Nothing => self.body = Body::Codings,
+            _ => {}
         }
+        let mut rest = Some(value);
+        while let Some(list) = rest {
+            let member;
+            (member, rest) = first_member(list);
+            match known.len() {
+                14 => self.content_length(member)?,
+                // RFC 9110 section 5.6.1.2: empty members of a list do not count.
+                _ if member.is_empty() => {}
+                6 if octets::is_folded(member, "100-continue") => self.seen |= CONTINUE,
+                6 => return Err(Refusal::UnmetExpectation),
+                // RFC 9110 section 7.6.1.
+                10 if octets::is_folded(member, "close") => self.seen |= CLOSE,
+                10 if octets::is_folded(member, "keep-alive") => self.seen |= KEEP_ALIVE,
+                10 => {}
+                _ if self.body == Body::Chunked => return Err(Refusal::ChunkedNotLast),
+                _ if octets::is_folded(member, "chunked") => self.body = Body::Chunked,
+                _ => return Err(Refusal::UnsupportedCoding),
+            }
+        }
+        Ok(())
     }
 
     /// RFC 9112 section 3.2. An empty value stands for a target without an authority.
@@ -50,81 +72,38 @@ impl HeadParser {
         Ok(())
     }
 
-    /// RFC 9110 section 10.1.1: an expectation in HTTP/1.0 is to be ignored.
-    fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        if self.version == Version::Http10 {
-            return Ok(());
-        }
-        for member in members(value) {
-            if !octets::is_folded(member, "100-continue") {
-                return Err(Refusal::UnmetExpectation);
-            }
-            self.seen |= CONTINUE;
-        }
-        Ok(())
-    }
-
-    /// RFC 9110 section 7.6.1.
-    fn connection(&mut self, value: &[u8]) {
-        for member in members(value) {
-            if octets::is_folded(member, "close") {
-                self.seen |= CLOSE;
-            } else if octets::is_folded(member, "keep-alive") {
-                self.seen |= KEEP_ALIVE;
-            }
-        }
-    }
-
     /// RFC 9110 section 8.6: a value that is sent several times, as fields or as a list, counts once. It is no list
     /// otherwise, so an empty member is refused.
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        for member in value.split(|&octet| octet == b',') {
-            let length = decimal(octets::trim(member)).ok_or(Refusal::BadContentLength)?;
-            match self.body {
-                Body::Nothing => (self.body, self.length) = (Body::Length, length),
-                Body::Length if self.length == length => {}
-                Body::Length => return Err(Refusal::ContentLengthsDiffer),
-                // RFC 9112 section 6.1 lets a server drop the length and go on; section 6.3 says that this "ought to be
-                // handled as an error". No client needs the leniency.
-                Body::Codings | Body::Chunked => return Err(Refusal::LengthAndEncoding),
-            }
-        }
-        Ok(())
-    }
-
-    /// RFC 9112 section 6.1.
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        if self.version == Version::Http10 {
-            return Err(Refusal::EncodingInHttp10);
-        }
+    #[inline(never)]
+    fn content_length(&mut self, member: &[u8]) -> Result<(), Refusal> {
+        let length = decimal(member).ok_or(Refusal::BadContentLength)?;
         match self.body {
-            Body::Length => return Err(Refusal::LengthAndEncoding),
-            Body::Nothing => self.body = Body::Codings,
-            Body::Codings | Body::Chunked => {}
-        }
-        for member in members(value) {
-            if self.body == Body::Chunked {
-                return Err(Refusal::ChunkedNotLast);
-            }
-            if !octets::is_folded(member, "chunked") {
-                return Err(Refusal::UnsupportedCoding);
-            }
-            self.body = Body::Chunked;
+            Body::Nothing => (self.body, self.length) = (Body::Length, length),
+            Body::Length if self.length == length => {}
+            Body::Length => return Err(Refusal::ContentLengthsDiffer),
+            // RFC 9112 section 6.1 lets a server drop the length and go on; section 6.3 says that this "ought to be
+            // handled as an error". No client needs the leniency.
+            Body::Codings | Body::Chunked => return Err(Refusal::LengthAndEncoding),
         }
         Ok(())
     }
 }
 
-/// The members of a list: RFC 9110 section 5.6.1.2, by which empty ones do not count.
-fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&octet| octet == b',').map(octets::trim).filter(|member| !member.is_empty())
+/// The first member of a list without blanks, and what stands behind its comma, if there is one.
+fn first_member(list: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let comma = octets::find(list, 0, [b','; 2]);
+    (octets::trim(list.get(..comma).unwrap_or_default()), list.get(comma + 1..))
 }
 
 /// The value of `1*DIGIT`.
 fn decimal(digits: &[u8]) -> Option<u64> {
-    let add = |value: u64, digit: &u8| match digit {
-        b'0'..=b'9' => value.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
-    };
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+    let mut value = 0_u64;
+    for octet in digits {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 || value > u64::MAX / 10 {
+            return None;
+        }
+        value = (value * 10).checked_add(u64::from(digit))?;
+    }
+    (!digits.is_empty()).then_some(value)
 }

@@ -1,6 +1,6 @@
 //! What was validated need not be validated again: the head before, octet by octet.
 
-use super::{Body, End, Head, HeadLimits, HeadParser, Phase};
+use super::{Body, Head, HeadLimits, HeadParser, Phase, bounded};
 use crate::{octets, refusal::Refusal};
 
 /// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
@@ -14,13 +14,13 @@ const OCTETS: usize = if octets::WORDS { 512 } else { 192 };
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
     octets: Aligned,
-    /// Octets of the head with its empty line.
+    /// Octets of the head with its empty line; 0: nothing is remembered.
     length: usize,
     /// Where its field section begins.
     fields: usize,
-    /// What it says; `None`: nothing is remembered.
-    head: Option<Head>,
-    /// What the last head said, where it was another one.
+    /// What it says.
+    head: Head,
+    /// What the last head said, where it was another one and this one is still remembered.
     other: Head,
     body: Body,
     seen: u8,
@@ -45,7 +45,7 @@ impl HeadMemo {
             octets: Aligned([0; OCTETS]),
             length: 0,
             fields: 0,
-            head: None,
+            head: Head::NONE,
             other: Head::NONE,
             body: Body::Nothing,
             seen: 0,
@@ -53,33 +53,24 @@ impl HeadMemo {
         }
     }
 
-    /// Takes note of a head that is not the one that is remembered.
-    fn note(&mut self, head: Head) -> &Head {
-        self.other = head;
-        &self.other
-    }
-
-    /// Remembers a head at the front of `octets` whose field section begins at `fields`, if there is room.
-    #[inline]
-    fn remember(&mut self, octets: &[u8], fields: usize, head: Head) -> bool {
-        if let Some(whole) = octets.get(..head.octets as usize)
+    /// Remembers a head of that length at the front of `octets`, if there is room.
+    fn remember(&mut self, octets: &[u8], length: u32) -> bool {
+        if let Some(whole) = octets.get(..length as usize)
             && let Some(room) = self.octets.0.get_mut(..whole.len())
             // With a lone LF at its end it would not say the same everywhere.
             && whole.ends_with(b"\r\n\r\n")
         {
             room.copy_from_slice(whole);
-            (self.length, self.fields, self.head) = (whole.len(), fields, Some(head));
+            self.length = whole.len();
             return true;
         }
-        self.note(head);
         false
     }
 
     /// Whether `octets` begin with what is remembered from `from` on.
     #[inline(always)]
     fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.head.is_some()
-            && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
+        self.length > 0 && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
     }
 }
 
@@ -97,7 +88,7 @@ impl HeadParser {
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
         if self.recall(octets, limits, memo).is_some() {
-            Ok(memo.head.as_ref())
+            Ok(Some(&memo.head))
         } else {
             self.learn(octets, limits, memo)
         }
@@ -107,7 +98,7 @@ impl HeadParser {
     /// `None` says nothing of it.
     #[inline]
     pub fn recall<'m>(&self, octets: &[u8], limits: &HeadLimits, memo: &'m HeadMemo) -> Option<&'m Head> {
-        (self.phase == Phase::Start && memo.knows(0, bounded(octets, limits))).then_some(memo.head.as_ref()).flatten()
+        (self.phase == Phase::Start && memo.knows(0, bounded(octets, limits))).then_some(&memo.head)
     }
 
     /// The second half of [`parse_remembering`](HeadParser::parse_remembering), where the first has said nothing.
@@ -121,11 +112,31 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if self.phase == Phase::Start {
+        if !octets::WORDS {
+            self.parse_whole(octets, limits, memo)
+        } else if self.phase == Phase::Start {
             self.parse_and_remember(octets, limits, memo)
         } else {
             self.parse_anew(octets, limits, memo)
         }
+    }
+
+    /// Reads on; the head is remembered if there is room, and forgotten otherwise.
+    #[inline(never)]
+    fn parse_whole<'m>(
+        &mut self,
+        octets: &[u8],
+        limits: &HeadLimits,
+        memo: &'m mut HeadMemo,
+    ) -> Result<Option<&'m Head>, Refusal> {
+        if !self.parse_into(&mut memo.head, octets, limits)? {
+            return Ok(None);
+        }
+        self.renew();
+        if !memo.remember(octets, memo.head.octets) {
+            memo.length = 0;
+        }
+        Ok(Some(&memo.head))
     }
 
     /// Reads on without a look at what is remembered, and without remembering more than what the head said.
@@ -137,9 +148,11 @@ impl HeadParser {
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
+        if !self.parse_into(&mut memo.other, octets, limits)? {
+            return Ok(None);
+        }
         self.renew();
-        Ok(Some(memo.note(head)))
+        Ok(Some(&memo.other))
     }
 
     #[inline(never)]
@@ -150,12 +163,6 @@ impl HeadParser {
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
         let bounded = bounded(octets, limits);
-        if !octets::WORDS {
-            // Without words a usual line is read like any other.
-            let Some(head) = self.parse(octets, limits)? else { return Ok(None) };
-            self.renew();
-            return Ok(if memo.remember(octets, 0, head) { memo.head.as_ref() } else { Some(&memo.other) });
-        }
         if !self.usual_line(bounded, limits) {
             return self.parse_anew(octets, limits, memo);
         }
@@ -163,27 +170,27 @@ impl HeadParser {
         let section = bounded.get(start..).unwrap_or_default();
         if memo.knows(memo.fields, section) {
             (self.seen, self.body, self.length) = (memo.seen, memo.body, memo.content_length);
-            let end = start + memo.length - memo.fields;
-            let head = self.head(&End { empty_line: end - 2, octets: end })?;
+            self.end(start + memo.length - memo.fields - 2);
+            self.head(&mut memo.other)?;
             self.renew();
-            return Ok(Some(memo.note(head)));
+            return Ok(Some(&memo.other));
         }
-        let end = self.field_section(bounded, limits.tolerate_lone_lf);
-        let Some(head) = self.outcome(end, octets, limits)? else { return Ok(None) };
-        if memo.remember(octets, start, head) {
+        let complete = self.field_section(bounded, limits)?;
+        let mut head = Head::NONE;
+        if !self.outcome(complete, &mut head, octets, limits)? {
+            return Ok(None);
+        }
+        let place = if memo.remember(octets, head.octets) {
+            memo.fields = start;
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
-            self.renew();
-            return Ok(memo.head.as_ref());
-        }
+            &mut memo.head
+        } else {
+            &mut memo.other
+        };
         self.renew();
-        Ok(Some(&memo.other))
+        *place = head;
+        Ok(Some(place))
     }
-}
-
-/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
-#[inline(always)]
-fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
-    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
 }
 
 #[cfg(test)]
@@ -246,7 +253,7 @@ mod tests {
             let fixed = "GET / HTTP/1.1\r\nHost: a\r\nA: \r\n\r\n".len();
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(octets.saturating_sub(fixed)));
             agree(&mut memo, head.as_bytes(), &LIMITS);
-            assert_eq!(memo.head.is_some(), head.len() <= OCTETS, "{octets}");
+            assert_eq!(memo.length > 0, head.len() <= OCTETS, "{octets}");
             agree(&mut memo, head.as_bytes(), &LIMITS);
             // The bound of a head holds for one that is remembered too.
             for head_octets_max in head.len() as u32 - 2..head.len() as u32 + 2 {

@@ -1,40 +1,42 @@
-//! The field lines: RFC 9112 section 5.
+//! Field lines of the usual kind: RFC 9112 section 5.
 
-use super::{Body, End, HeadParser, Phase, Stop, authority, line_end, meaning, stray};
+use super::{Body, HeadLimits, HeadParser, Phase, authority, meaning};
 use crate::{octets, refusal::Refusal};
 
 impl HeadParser {
-    /// Reads the field lines on, up to the empty one.
+    /// Reads the field lines on, up to the empty one; `false`: the octets are used up before.
     #[inline(always)]
-    pub(super) fn field_section(&mut self, octets: &[u8], lone_lf: bool) -> Result<End, Stop> {
+    pub(super) fn field_section(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         if self.phase == Phase::Line {
             // RFC 9110 section 7.2: a user agent should send Host first. Many requests have a length at the most besides.
             let mut at = self.at as usize;
             at += octets.get(at..).and_then(|rest| self.usual_host(rest)).unwrap_or(0);
             at += octets.get(at..).and_then(|rest| self.usual_length(rest)).unwrap_or(0);
             if is_line_end(octets, at) {
-                return Ok(End { empty_line: at, octets: at + 2 });
+                self.end(at);
+                return Ok(true);
             }
             self.at = at as u32;
         }
-        self.field_lines(octets, lone_lf)
+        self.field_lines(octets, limits)
     }
 
     /// The same for any fields, in any order.
     #[inline(never)]
-    fn field_lines(&mut self, octets: &[u8], lone_lf: bool) -> Result<End, Stop> {
-        let mut at = self.at as usize;
+    fn field_lines(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         let mut odd = self.phase != Phase::Line;
+        let mut at = self.at as usize;
         loop {
             if odd {
-                match self.odd_line(octets, lone_lf)? {
-                    Some(next) => at = next,
-                    None => return Ok(End { empty_line: self.line as usize, octets: self.at as usize }),
+                if !self.read_slowly(octets, limits)? || self.phase == Phase::End {
+                    return Ok(self.phase == Phase::End);
                 }
+                at = self.at as usize;
             }
-            let Some(rest) = octets.get(at..) else { return Err(Stop::More) };
+            let Some(rest) = octets.get(at..) else { return Ok(false) };
             if is_line_end(rest, 0) {
-                return Ok(End { empty_line: at, octets: at + 2 });
+                self.end(at);
+                return Ok(true);
             }
             let line = match self.keep_alive(rest).or_else(|| self.usual_length(rest)) {
                 None => self.usual_field(rest, at)?,
@@ -45,17 +47,23 @@ impl HeadParser {
         }
     }
 
+    /// Notes where the empty line is.
+    #[inline(always)]
+    pub(super) fn end(&mut self, empty_line: usize) {
+        self.stand(Phase::End, empty_line, empty_line, empty_line + 2);
+    }
+
     /// Reads a field line that is there as a whole and ends with CR LF; its octets. Else notes how far it has been read.
     #[inline(always)]
     fn usual_field(&mut self, rest: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
         let colon = octets::token(rest, 0);
         if rest.get(colon) != Some(&b':') || colon == 0 {
-            self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, 0, start + colon);
+            self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, start, start + colon);
             return Ok(None);
         }
         let end = octets::field_value(rest, colon + 1);
         if !is_line_end(rest, end) {
-            self.stand(Phase::Value, start, start + colon, start + end);
+            self.stand(Phase::Value, start, start + colon + 1, start + end);
             return Ok(None);
         }
         if meaning::may_matter(colon, rest[0]) {
@@ -67,10 +75,10 @@ impl HeadParser {
 
     /// Notes how far a line has been read.
     #[inline(always)]
-    fn stand(&mut self, phase: Phase, line: usize, colon: usize, at: usize) {
+    fn stand(&mut self, phase: Phase, line: usize, part: usize, at: usize) {
         self.phase = phase;
         self.line = line as u32;
-        self.colon = colon as u32;
+        self.part = part as u32;
         self.at = at as u32;
     }
 
@@ -122,56 +130,6 @@ impl HeadParser {
         }
         self.seen |= meaning::KEEP_ALIVE;
         Some(line.len())
-    }
-
-    /// Reads any line on, up to its end. The offset of the next one, `None` behind the empty one.
-    #[cold]
-    #[inline(never)]
-    fn odd_line(&mut self, octets: &[u8], lone_lf: bool) -> Result<Option<usize>, Stop> {
-        if self.phase == Phase::Line {
-            let start = self.at as usize;
-            self.line = self.at;
-            if let Some(octets) = line_end(octets, start, lone_lf) {
-                self.phase = Phase::End;
-                self.at += octets as u32;
-                return Ok(None);
-            }
-            if octets.get(start).is_some_and(|&octet| octets::is_blank(octet)) {
-                return Err(Refusal::ObsoleteFolding.into());
-            }
-        }
-        if self.phase != Phase::Value {
-            self.name(octets, lone_lf)?;
-        }
-        let end = octets::field_value_slow(octets, self.at as usize);
-        self.at = end as u32;
-        let Some(line_end) = line_end(octets, end, lone_lf) else {
-            return Err(stray(octets, end, lone_lf, Refusal::BadFieldValue));
-        };
-        let name = octets.get(self.line as usize..self.colon as usize).unwrap_or_default();
-        self.field(name, octets.get(self.colon as usize + 1..end).unwrap_or_default())?;
-        self.at = (end + line_end) as u32;
-        self.phase = Phase::Line;
-        Ok(Some(end + line_end))
-    }
-
-    fn name(&mut self, octets: &[u8], lone_lf: bool) -> Result<(), Stop> {
-        let colon = octets::token_slow(octets, self.at as usize);
-        self.at = colon as u32;
-        let empty = self.at == self.line;
-        // Half a line end keeps the line at its start: it may be the empty one.
-        self.phase = if empty { Phase::Line } else { Phase::Name };
-        match octets.get(colon) {
-            Some(b':') if !empty => {
-                self.colon = self.at;
-                self.at += 1;
-                self.phase = Phase::Value;
-                Ok(())
-            }
-            // RFC 9112 section 5.1: such a request must be refused.
-            Some(&octet) if !empty && octets::is_blank(octet) => Err(Refusal::SpaceBeforeColon.into()),
-            _ => Err(stray(octets, colon, lone_lf, Refusal::BadFieldName)),
-        }
     }
 }
 
