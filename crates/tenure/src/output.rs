@@ -20,18 +20,19 @@ const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
 struct Stamp([u8; STAMP_OCTETS]);
 
 /// Responses on their way out.
+#[repr(C)]
 pub(crate) struct Output {
+    pub(crate) exchange: Exchange,
     pub(crate) buffer: Buffer,
     /// Octets at the front that the port has sent.
     pub(crate) sent: usize,
     /// Behind the last octet written.
     pub(crate) end: usize,
-    pub(crate) exchange: Exchange,
-    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
-    stamp: Stamp,
+    pub(crate) content_type: &'static str,
     stamp_octets: u8,
     date: Option<[u8; DATE_OCTETS]>,
-    pub(crate) content_type: &'static str,
+    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
+    stamp: Stamp,
 }
 
 /// The response at hand.

@@ -67,6 +67,7 @@ impl Peer {
 }
 
 /// Octets of requests: heads, and what came with them.
+#[repr(C)]
 pub(crate) struct Input {
     pub(crate) buffer: Buffer,
     /// First octet of the request at hand.
@@ -166,34 +167,11 @@ impl BodyInput {
 pub(crate) const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
 
 /// The part of a wire that does not depend on the session's type: one copy of the code.
+// In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
+#[repr(C)]
 pub(crate) struct Line {
-    pub(crate) input: RefCell<Input>,
-    pub(crate) body: RefCell<BodyInput>,
-    pub(crate) output: RefCell<Output>,
-    pub(crate) state: Cell<State>,
-    /// The lane waits for octets of a body.
-    pub(crate) wants_body: Cell<bool>,
-    /// The lane waits for room in the output.
-    pub(crate) wants_room: Cell<bool>,
     /// Octets of the body not yet handed out; `u64::MAX` while chunks may follow.
     pub(crate) rest: Cell<u64>,
-    /// A client waits for `100 (Continue)`.
-    pub(crate) expects_continue: Cell<bool>,
-    /// The peer has closed its side: no more octets will come.
-    pub(crate) ended: Cell<bool>,
-    /// The connection ends after what is at work: the response says so.
-    pub(crate) ending: Cell<Option<EndReason>>,
-    pub(crate) order: Cell<Option<Order>>,
-    /// This exchange has had its panic: another one ends the connection.
-    pub(crate) failed: Cell<bool>,
-    /// The rest of a body is being read for the sake of the connection alone: a response waits behind it.
-    pub(crate) settling: Cell<bool>,
-    /// That rest has not come in time: the response goes without it.
-    pub(crate) rest_overdue: Cell<bool>,
-    /// Why the connection ends, when it does.
-    pub(crate) reason: Cell<EndReason>,
-    pub(crate) id: Cell<ConnectionId>,
-    pub(crate) peer: Cell<Peer>,
     pub(crate) now_ms: Cell<u32>,
     pub(crate) arrived_ms: Cell<u32>,
     /// What this request has waited for its body, and for all else.
@@ -202,9 +180,34 @@ pub(crate) struct Line {
     /// What this request's route says of deadlines.
     pub(crate) route_handler_ms: Cell<Option<u32>>,
     pub(crate) route_body_ms: Cell<Option<u32>>,
+    pub(crate) id: Cell<ConnectionId>,
+    pub(crate) state: Cell<State>,
+    /// The lane waits for octets of a body.
+    pub(crate) wants_body: Cell<bool>,
+    /// The lane waits for room in the output.
+    pub(crate) wants_room: Cell<bool>,
+    /// A client waits for `100 (Continue)`.
+    pub(crate) expects_continue: Cell<bool>,
+    /// The peer has closed its side: no more octets will come.
+    pub(crate) ended: Cell<bool>,
+    /// This exchange has had its panic: another one ends the connection.
+    pub(crate) failed: Cell<bool>,
+    /// The rest of a body is being read for the sake of the connection alone: a response waits behind it.
+    pub(crate) settling: Cell<bool>,
+    /// That rest has not come in time: the response goes without it.
+    pub(crate) rest_overdue: Cell<bool>,
     /// Another lane is free, so that a handler that takes long may start.
     pub(crate) may_wait_long: Cell<bool>,
     pub(crate) pin: Cell<Option<bool>>,
+    pub(crate) order: Cell<Option<Order>>,
+    pub(crate) body: RefCell<BodyInput>,
+    pub(crate) output: RefCell<Output>,
+    pub(crate) input: RefCell<Input>,
+    /// Why the connection ends, when it does.
+    pub(crate) reason: Cell<EndReason>,
+    /// The connection ends after what is at work: the response says so.
+    pub(crate) ending: Cell<Option<EndReason>>,
+    pub(crate) peer: Cell<Peer>,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
     /// Octets of the whole input buffer.
@@ -212,6 +215,7 @@ pub(crate) struct Line {
 }
 
 /// The connection between one lane and its port.
+#[repr(C)]
 pub struct Wire<S> {
     pub(crate) line: Line,
     pub(crate) session: RefCell<Option<S>>,
