@@ -63,68 +63,58 @@ where
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
     let mut input = line.input.borrow_mut();
-    if let Some(order) = line.order.take() {
-        let error = line.take_up(observer, order);
-        conclude(line, app, observer, input.unread(), b"", Err(error)).await;
-        if !line.close(observer, &mut input) {
-            drop(input);
-            return line.rest_in(State::Close).await;
-        }
-    }
     loop {
-        // Most heads are the one before: what says so comes first, by itself.
-        let (octets, head) = match input.recall(&line.head_limits) {
-            Some(known) => known,
-            None => match input.parse(&line.head_limits) {
-                Ok(Some(read)) => read,
+        let opened;
+        let (octets, path, result) = if let Some(order) = line.order.take() {
+            (input.unread(), &b""[..], Err(line.take_up(observer, order)))
+        } else {
+            let read = if input.start == input.end {
+                (input.start, input.end) = (0, 0);
+                line.state.set(State::Between);
+                Ok(None)
+            } else {
+                // Most heads are the one before: what says so comes first, by itself.
+                match input.recall(&line.head_limits) {
+                    Some(known) => Ok(Some(known)),
+                    None => input.parse(&line.head_limits),
+                }
+            };
+            match read {
+                Ok(Some((octets, head))) => {
+                    let asterisk = head.form == TargetForm::Asterisk;
+                    opened = Opened { line, octets };
+                    let mut request = Request::new(wire, octets, head);
+                    line.open(head, octets.len());
+                    observer.head_received(line.id.get(), request.inner.line_of_request());
+                    let responder = Responder { opened: &opened };
+                    let result = if asterisk {
+                        // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                        nothing_to_say()
+                    } else {
+                        app.handle(&mut request, responder).await
+                    };
+                    let path = if result.is_err() { request.inner.whole_path() } else { b"" };
+                    (octets, path, result)
+                }
                 Ok(None) => {
-                    line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
-                    input.compact();
+                    if line.state.get() != State::Between || input.start != input.end {
+                        line.state.set(State::Head);
+                        input.compact();
+                    }
                     drop(input);
                     Pause(false).await;
                     input = line.input.borrow_mut();
                     continue;
                 }
-                Err(refusal) => {
-                    drop(input);
-                    let error = line.refuse(observer, refusal);
-                    conclude(line, app, observer, b"", b"", Err(error)).await;
-                    line.close_response(observer);
-                    return line.rest_in(State::Close).await;
-                }
-            },
-        };
-        let asterisk = head.form == TargetForm::Asterisk;
-        let opened = Opened { line, octets };
-        let mut request = Request::new(wire, octets, head);
-        line.open(head, octets.len());
-        observer.head_received(line.id.get(), request.inner.line_of_request());
-        let responder = Responder { opened: &opened };
-        let result = if asterisk {
-            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-            nothing_to_say()
-        } else {
-            app.handle(&mut request, responder).await
-        };
-        match result {
-            Ok(_) if line.rest.get() == 0 => drop(request),
-            // It is kept only here, where it is still needed.
-            result => {
-                let path = if result.is_err() { request.inner.whole_path() } else { b"" };
-                drop(request);
-                conclude(line, app, observer, opened.octets, path, result).await;
+                Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
             }
+        };
+        if result.is_err() || line.rest.get() != 0 {
+            conclude(line, app, observer, octets, path, result).await;
         }
         if !line.close(observer, &mut input) {
             drop(input);
             return line.rest_in(State::Close).await;
-        }
-        if input.start == input.end {
-            (input.start, input.end) = (0, 0);
-            line.state.set(State::Between);
-            drop(input);
-            Pause(false).await;
-            input = line.input.borrow_mut();
         }
     }
 }
