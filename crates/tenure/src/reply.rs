@@ -290,15 +290,17 @@ impl<'o> Reply<'o> {
     }
 
     /// Answers with a number in decimal digits; `number`: as two's complement where it is negative.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
-        if self.is_plain() {
-            // What is negative is not below it. Where code counts for more than time, longer numbers have one way.
+        // Where code counts for more than time, all numbers have one way.
+        if cfg!(target_pointer_width = "64") && self.is_plain() {
+            // What is negative is not below it.
             let put = if number < SHORT_END {
                 self.output.put_short_number(number as u32)
             } else {
-                cfg!(target_pointer_width = "64") && self.output.put_number(negative, magnitude)
+                self.output.put_number(negative, magnitude)
             };
             if put {
                 return Outcome::Sent(Sent { status: StatusCode::OK });
@@ -307,13 +309,13 @@ impl<'o> Reply<'o> {
         self.integer_as_text(negative, magnitude)
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn integer_as_text(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let (mut text, mut digits) = ([b'-'; INTEGER_OCTETS_MAX], [0; 20]);
-        let digits = decimal(magnitude, &mut digits);
-        let octets = usize::from(negative) + digits.len();
-        text[usize::from(negative)..octets].copy_from_slice(digits);
-        self.octets(&text[..octets])
+        // What stands before the digits is the sign.
+        let mut text = [b'-'; INTEGER_OCTETS_MAX];
+        let [_, digits @ ..] = &mut text;
+        let octets = decimal(magnitude, digits).len() + usize::from(negative);
+        self.octets(text.get(text.len() - octets..).unwrap_or_default())
     }
 }
 
