@@ -21,7 +21,6 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
-    body::Reader,
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
     responder::{Answer, Opened},
@@ -109,12 +108,16 @@ where
                 Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
             }
         };
+        let mut is_reset = false;
         if result.is_err() || line.rest.get() != 0 {
-            conclude(line, app, observer, octets, path, result).await;
+            let mut conclusion = Conclusion::new(line, app, octets, path, result);
+            is_reset = poll_fn(|_| conclusion.poll(line, observer)).await;
         }
-        if !line.close(observer, &mut input) {
+        if is_reset || !line.close(observer, &mut input) {
             drop(input);
-            return line.rest_in(State::Close).await;
+            line.state.set(if is_reset { State::Abort } else { State::Close });
+            // This future ends its work here: it is set anew before the wire serves on.
+            return pending().await;
         }
     }
 }
@@ -127,43 +130,51 @@ fn nothing_to_say() -> Result<Sent, Error> {
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
-#[inline(never)]
-async fn conclude<S, A: Handler<S>, O: Observer>(
-    line: &Line,
-    app: &A,
-    observer: &O,
-    octets: &[u8],
-    path: &[u8],
-    result: Result<Sent, Error>,
-) {
-    if let Err(error) = result {
-        if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            log::error!("connection {}: {error}", line.id.get());
-        }
-        let Exchange { begun, done, .. } = line.output.borrow().exchange;
-        if begun && !done {
-            if !matches!(line.reason.get(), EndReason::Deadline(_)) {
+struct Conclusion<'a, S, A> {
+    answer: Answer<'a>,
+    /// What is answered instead of what the handler has not.
+    failure: Option<Failure<'a, S, A>>,
+    /// A response has been begun that cannot be finished.
+    is_reset: bool,
+}
+
+impl<'a, S, A: Handler<S>> Conclusion<'a, S, A> {
+    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], result: Result<Sent, Error>) -> Self {
+        let mut conclusion = Conclusion { answer: Answer::new(line, octets), failure: None, is_reset: false };
+        if let Err(error) = result {
+            if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                log::error!("connection {}: {error}", line.id.get());
+            }
+            let Exchange { begun, done, .. } = line.output.borrow().exchange;
+            conclusion.is_reset = begun && !done;
+            if conclusion.is_reset && !matches!(line.reason.get(), EndReason::Deadline(_)) {
                 line.reason.set(EndReason::Aborted);
             }
-            line.tell_refused(observer);
-            line.rest_in(State::Abort).await;
-        }
-        if !done {
-            let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            let mut answer = Answer::new(line, octets);
-            if poll_fn(|_| answer.poll(failure)).await.is_err() {
-                line.reason.set(EndReason::Aborted);
-                line.rest_in(State::Abort).await;
+            if !begun && !done {
+                conclusion.failure = Some(Failure { error, app, path, own_failed: false, session: PhantomData });
             }
         }
+        conclusion
     }
-    if line.rest.get() != 0 && line.output.borrow().exchange.persistent {
-        let mut reader = Reader::draining(line, octets);
-        if let Err(reason) = poll_fn(|_| reader.poll_drained()).await {
-            line.cannot_go_on(reason);
+
+    /// Ready when it is finished. Returns whether the connection is to be reset.
+    fn poll(&mut self, line: &Line, observer: &impl Observer) -> Poll<bool> {
+        if let Some(failure) = &mut self.failure {
+            match self.answer.poll(failure) {
+                Poll::Ready(Ok(_)) => self.failure = None,
+                Poll::Ready(Err(_)) => {
+                    line.reason.set(EndReason::Aborted);
+                    return Poll::Ready(true);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
+        if !self.is_reset && self.answer.poll_rest().is_pending() {
+            return Poll::Pending;
+        }
+        line.tell_refused(observer);
+        Poll::Ready(self.is_reset)
     }
-    line.tell_refused(observer);
 }
 
 /// An error as a response: the application's own for its status, or a line of text.
@@ -267,12 +278,6 @@ impl Line {
             refusal => EndReason::Protocol(refusal),
         });
         refusal.into()
-    }
-
-    /// Tells the port a state in which this future ends its work: it is set anew before the wire serves on.
-    async fn rest_in(&self, state: State) -> Infallible {
-        self.state.set(state);
-        pending().await
     }
 
     /// Begins an exchange of a head and what has come with it, `received` octets together.

@@ -16,7 +16,7 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::{ConnectionId, EndReason, Error, Limits, NEVER, buffer::Buffer, output::Output};
+use crate::{ConnectionId, EndReason, Limits, NEVER, buffer::Buffer, output::Output};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,22 +149,11 @@ impl BodyInput {
         (self.limit, self.lost, self.chunked) = (octets_max, None, None);
     }
 
-    /// Why nothing more can be had of it, if that is so.
-    pub(crate) fn broken(&self) -> Option<Error> {
-        match self.lost? {
-            EndReason::Protocol(refusal) => Some(refusal.into()),
-            _ => Some(BROKEN_OFF),
-        }
-    }
-
     /// Octets that a chunk has announced and that are still to come.
     pub(crate) fn missing(&self) -> u64 {
         self.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
     }
 }
-
-/// A body that did not come whole.
-pub(crate) const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
 
 /// The part of a wire that does not depend on the session's type: one copy of the code.
 // In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
