@@ -392,7 +392,7 @@ impl<'a> Future for Whole<'a, '_> {
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(reader) = self.reader.take() else { return Poll::Pending };
         // Where code counts for more than time, one way is enough.
-        if !(cfg!(target_pointer_width = "64") && reader.is_here()) {
+        if !reader.is_here() {
             match reader.poll(Way::Whole, usize::MAX) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

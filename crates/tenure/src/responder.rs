@@ -393,6 +393,7 @@ impl Line {
     }
 
     /// Whether the output has room for that many octets, or is empty. Where not, the port sees that it is waited for.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn has_room(&self, octets: usize) -> bool {
         let mut output = self.output.borrow_mut();
         if output.end != 0 && output.room() < octets {
