@@ -61,9 +61,10 @@ pub struct End;
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Chain<S>: Declared {
-    /// Lets the handler for what is asked answer.
+    /// Lets the handler of that number answer; `asked`: what to say that there is none for.
     async fn handle<'r>(
         &self,
+        number: u32,
         asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
@@ -97,40 +98,78 @@ impl<G, C: Append> Append for On<G, C> {
     }
 }
 
-/// Which methods a chain has.
+/// Which methods a chain has, its handlers numbered from 0.
 #[doc(hidden)]
 pub trait Declared {
-    /// Whether it has a handler for what is asked, be it one for all, extension methods left out;
-    /// [`Asked::OTHER`]: whether it has one for all.
-    fn answers(&self, asked: Asked) -> bool;
-    /// Whether it has a handler for that method alone.
-    fn has_own(&self, method: Method) -> bool;
-    fn has_extension(&self, token: &[u8]) -> bool;
-    fn tell(&self, tell: &mut dyn FnMut(&str));
+    /// How many handlers there are.
+    const COUNT: u32;
+
+    /// The number of the handler for a known method; [`COUNT`](Declared::COUNT) where there is none.
+    fn find(&self, asked: Asked) -> u32;
+
+    /// What the handler of that number is for; `None` behind the last.
+    fn verb(&self, number: u32) -> Option<&Verb>;
 }
 
 impl Declared for End {
-    #[inline]
-    fn answers(&self, _: Asked) -> bool {
-        false
-    }
+    const COUNT: u32 = 0;
 
     #[inline]
-    fn has_own(&self, _: Method) -> bool {
-        false
+    fn find(&self, _: Asked) -> u32 {
+        0
     }
 
-    fn has_extension(&self, _: &[u8]) -> bool {
-        false
+    #[inline]
+    fn verb(&self, _: u32) -> Option<&Verb> {
+        None
+    }
+}
+
+impl<H, C: Declared> Declared for On<H, C> {
+    const COUNT: u32 = C::COUNT + 1;
+
+    #[inline]
+    fn find(&self, asked: Asked) -> u32 {
+        if self.asked == asked { 0 } else { self.next.find(asked) + 1 }
     }
 
-    fn tell(&self, _: &mut dyn FnMut(&str)) {}
+    #[inline]
+    fn verb(&self, number: u32) -> Option<&Verb> {
+        match number.checked_sub(1) {
+            None => Some(&self.verb),
+            Some(number) => self.next.verb(number),
+        }
+    }
+}
+
+/// What a chain's handlers are for, by their numbers: one copy of the code for all chains.
+type Verbs<'c> = &'c dyn Fn(u32) -> Option<&'c Verb>;
+
+/// Whether there is a handler for exactly that.
+fn has(verbs: Verbs<'_>, wanted: Verb) -> bool {
+    (0..).map_while(verbs).any(|verb| *verb == wanted)
+}
+
+/// The number of the handler for what is asked, where that is no known method or it is one for all. What was added for one
+/// method goes before what was added for all, in whatever order.
+#[inline(never)]
+fn find_else(verbs: Verbs<'_>, asked: Asked, token: &[u8]) -> Option<u32> {
+    let mut any = None;
+    for (number, verb) in (0..).map_while(|number| Some((number, verbs(number)?))) {
+        match verb {
+            Verb::Extension(extension) if asked == Asked::OTHER && extension.as_bytes() == token => return Some(number),
+            Verb::Any if asked != Asked::LATER => any = Some(number),
+            _ => {}
+        }
+    }
+    any
 }
 
 impl<S> Chain<S> for End {
     #[inline]
     fn handle<'r>(
         &self,
+        _: u32,
         asked: Asked,
         _: &mut Request<'r, S>,
         _: Responder<'r>,
@@ -172,31 +211,6 @@ impl Asked {
     }
 }
 
-impl<H, C: Declared> Declared for On<H, C> {
-    #[inline]
-    fn answers(&self, asked: Asked) -> bool {
-        self.asked == asked || self.verb == Verb::Any || self.next.answers(asked)
-    }
-
-    #[inline]
-    fn has_own(&self, method: Method) -> bool {
-        self.verb == Verb::Known(method) || self.next.has_own(method)
-    }
-
-    fn has_extension(&self, token: &[u8]) -> bool {
-        matches!(self.verb, Verb::Extension(found) if found.as_bytes() == token) || self.next.has_extension(token)
-    }
-
-    fn tell(&self, tell: &mut dyn FnMut(&str)) {
-        match self.verb {
-            Verb::Known(method) => tell(method.token().unwrap_or_default()),
-            Verb::Extension(token) => tell(token),
-            Verb::Any => {}
-        }
-        self.next.tell(tell);
-    }
-}
-
 /// The methods that are told of where one handler is for all.
 const ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
@@ -205,27 +219,14 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
     #[inline]
     fn handle<'r>(
         &self,
+        number: u32,
         asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        if self.asked == asked || self.asked == Asked::ELSE && self.is_else(asked, request.inner.token()) {
-            Either::First { future: self.handler.handle(request, responder) }
-        } else {
-            Either::Second { future: self.next.handle(asked, request, responder) }
-        }
-    }
-}
-
-impl<H, C: Declared> On<H, C> {
-    /// Whether it is for what is asked, where that is no known method or it is for all.
-    #[inline(never)]
-    fn is_else(&self, asked: Asked, token: &[u8]) -> bool {
-        match self.verb {
-            Verb::Known(_) => false,
-            Verb::Extension(extension) => asked == Asked::OTHER && token == extension.as_bytes(),
-            // What was added for one method goes before what was added for all, in whatever order.
-            Verb::Any => asked != Asked::LATER && !self.next.answers(asked) && !self.next.has_extension(token),
+        match number.checked_sub(1) {
+            None => Either::First { future: self.handler.handle(request, responder) },
+            Some(number) => Either::Second { future: self.next.handle(number, asked, request, responder) },
         }
     }
 }
@@ -235,11 +236,7 @@ impl<C> Methods<C> {
     where
         C: Declared + Append,
     {
-        let twice = match verb {
-            Verb::Known(method) => self.chain.has_own(method),
-            Verb::Extension(token) => self.chain.has_extension(token.as_bytes()),
-            Verb::Any => self.chain.answers(Asked::OTHER),
-        };
+        let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
         Methods {
             chain: self.chain.with(verb, handler),
@@ -348,17 +345,21 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         let mut asked = Asked::of(request.method());
-        if asked == Asked::of(Method::Head) && !self.chain.has_own(Method::Head) {
+        if asked == Asked::of(Method::Head) && self.chain.find(asked) == C::COUNT {
             asked = Asked::of(Method::Get);
         }
         if !self.plain && !self.prepare(request.inner.line()) {
             asked = Asked::LATER;
         }
-        self.chain.handle(asked, request, responder)
+        let mut number = self.chain.find(asked);
+        if number == C::COUNT {
+            number = find_else(&|number| self.chain.verb(number), asked, request.inner.token()).unwrap_or(C::COUNT);
+        }
+        self.chain.handle(number, asked, request, responder)
     }
 
     fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {
-        tell_all(&self.chain, tell);
+        tell_all(&|number| self.chain.verb(number), tell);
     }
 
     fn is_on(&self) -> bool {
@@ -376,12 +377,23 @@ impl<C> Methods<C> {
     }
 }
 
-fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
-    chain.tell(tell);
-    let all = chain.answers(Asked::OTHER);
+fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
+    let bit = |method| 1u32 << method as u32;
+    let (mut told, mut all) = (0, false);
+    for verb in (0..).map_while(verbs) {
+        match *verb {
+            Verb::Known(method) => {
+                told |= bit(method);
+                tell(method.token().unwrap_or_default());
+            }
+            Verb::Extension(token) => tell(token),
+            Verb::Any => all = true,
+        }
+    }
+    let with_get = if told & bit(Method::Get) == 0 { 0 } else { bit(Method::Head) };
+    let implied = if all { u32::MAX } else { bit(Method::Options) | with_get };
     for method in ALL {
-        let with_get = method == Method::Head && chain.has_own(Method::Get);
-        if (all || with_get || method == Method::Options) && !chain.has_own(method) {
+        if implied & !told & bit(method) != 0 {
             tell(method.token().unwrap_or_default());
         }
     }
