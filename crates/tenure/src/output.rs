@@ -141,6 +141,11 @@ impl Output {
         self.buffer.len() - self.end
     }
 
+    /// What is not written yet.
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
     /// Moves what is not yet sent to the front.
     pub(crate) fn compact(&mut self) {
         if self.sent > 0 {

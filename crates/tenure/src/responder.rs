@@ -184,7 +184,7 @@ impl<'r> Responder<'r> {
                 for (name, value) in fields {
                     reply.field(name, value);
                 }
-                if reply.end_head(delimiter)?.is_some() {
+                if reply.end_head(delimiter)? {
                     let exchange = &output.exchange;
                     let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
