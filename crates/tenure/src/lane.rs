@@ -207,14 +207,14 @@ impl ErrorLine {
 impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.error.status();
-        let begin = |reply: &mut Reply<'_>| {
+        loop {
             reply.restart(status);
             if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.path != b"*" {
                 reply.allow(&mut |tell| self.app.methods(self.path, tell));
             }
-        };
-        if !self.own_failed {
-            begin(reply);
+            if self.own_failed {
+                break;
+            }
             match self.app.error(&self.error, reply) {
                 Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
                 Some(outcome) => return outcome,
@@ -222,25 +222,21 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             }
             self.own_failed = true;
         }
-        begin(reply);
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut text = ErrorLine(heapless::Vec::new());
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            // What failed on this side is logged; the client learns that it did.
-            text.put(status.phrase().as_bytes());
-        } else {
-            // As its `Display`, without a formatter.
-            text.put(self.error.text().as_bytes());
-            if let Some(octet) = self.error.octet() {
-                text.put(b" (octet ");
-                text.put(decimal(u64::from(octet), &mut [0; 20]));
-                text.put(b")");
-            }
+        let mut line = ErrorLine(heapless::Vec::new());
+        // What failed on this side is logged; the client learns that it did.
+        let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        // As its `Display`, without a formatter.
+        line.put(if is_internal { status.phrase() } else { self.error.text() }.as_bytes());
+        if let Some(octet) = self.error.octet().filter(|_| !is_internal) {
+            line.put(b" (octet ");
+            line.put(decimal(u64::from(octet), &mut [0; 20]));
+            line.put(b")");
         }
-        let _ = text.0.push(b'\n');
-        reply.field("Content-Type", "text/plain").body(&text.0)
+        let _ = line.0.push(b'\n');
+        reply.field("Content-Type", "text/plain").body(&line.0)
     }
 }
 

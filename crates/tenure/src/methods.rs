@@ -377,6 +377,7 @@ impl<C> Methods<C> {
     }
 }
 
+#[inline(never)]
 fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
     let bit = |method| 1u32 << method as u32;
     let (mut told, mut all) = (0, false);
