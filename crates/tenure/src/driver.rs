@@ -22,7 +22,6 @@ use crate::{
     wire::{Order, Received, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
-use time::is_bound;
 
 /// One lane and what the driver knows of it.
 pub struct Lane<P: Port> {
@@ -185,7 +184,7 @@ impl<P: Port> Driver<P> {
         }
         let index = self.table.take(socket, self.now_ms)?;
         self.table.slot_mut(index).interest = Interest::RECEIVE;
-        self.due_in(self.settings.deadlines.first_octet_ms);
+        self.due(self.now_ms, self.settings.deadlines.first_octet_ms);
         Ok(key)
     }
 
@@ -266,7 +265,7 @@ impl<P: Port> Driver<P> {
         slot.waiting_ms = now_ms;
         self.table.move_to(index, Stage::Waiting);
         self.report(index, Interest::NONE);
-        self.due_in(self.settings.deadlines.handler_ms);
+        self.due(self.now_ms, self.settings.deadlines.handler_ms);
     }
 
     /// Gives free lanes to those that wait, first come, first served.
@@ -422,7 +421,7 @@ impl<P: Port> Driver<P> {
                     table.move_to(index, stage);
                     self.report(index, Interest::RECEIVE);
                 }
-                return self.due_in(self.settings.deadlines.idle_ms);
+                return self.due(self.now_ms, self.settings.deadlines.idle_ms);
             }
             match state {
                 State::Head if !blocked => {
@@ -460,8 +459,8 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
-        if let Some(due_ms) = self.exchange_due(number) {
-            self.due_at(due_ms);
+        if let Some((_, due_ms)) = self.exchange_due(number) {
+            self.due(due_ms, 0);
         }
         self.table.move_to(index, Stage::Busy);
         self.report(index, interest);
@@ -522,10 +521,7 @@ impl<P: Port> Driver<P> {
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
             self.table.insert(index, Stage::Head);
-            let head_ms = self.settings.deadlines.head_ms;
-            if is_bound(head_ms) {
-                self.due_at(arrived_ms.wrapping_add(head_ms));
-            }
+            self.due(arrived_ms, self.settings.deadlines.head_ms);
         }
         self.report(index, Interest::RECEIVE);
         self.free(index, number);
@@ -630,7 +626,7 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 mod tests {
     use core::mem::size_of;
 
-    use super::{time::is_due, *};
+    use super::{time::{is_bound, is_due}, *};
     use crate::{
         Session,
         wire::{Peer, Wire},

@@ -376,7 +376,7 @@ impl Line {
             return NEVER;
         }
         let received = self.body.try_borrow().map_or(0, |body| body.taken + (body.end.saturating_sub(body.at)) as u64);
-        let granted = received.saturating_mul(1000) / u64::from(octets_per_s);
+        let granted = received.min(u64::MAX / 1000) * 1000 / u64::from(octets_per_s);
         u32::try_from(granted).unwrap_or(NEVER).saturating_add(base_ms)
     }
 }

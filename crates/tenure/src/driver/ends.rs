@@ -71,7 +71,7 @@ impl<P: Port> Driver<P> {
         }
         self.table.move_to(index, Stage::Closing);
         self.report(index, Interest::RECEIVE);
-        self.due_in(self.settings.deadlines.linger_ms);
+        self.due(self.now_ms, self.settings.deadlines.linger_ms);
         self.discard(index, false);
     }
 
@@ -176,7 +176,7 @@ impl<P: Port> Driver<P> {
             self.close_after(index, EndReason::Shutdown);
             index = newer;
         }
-        self.due_in(self.settings.deadlines.flush_ms);
+        self.due(self.now_ms, self.settings.deadlines.flush_ms);
         // Requests that wait for a lane have arrived: they are answered too.
         self.serve_waiting();
     }
