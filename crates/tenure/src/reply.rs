@@ -316,7 +316,6 @@ impl<'o> Reply<'o> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
-        // Where code counts for more than time, all numbers have one way.
         if cfg!(target_pointer_width = "64") && self.is_plain() {
             // What is negative is not below it.
             let put = if number < SHORT_END {
@@ -328,10 +327,26 @@ impl<'o> Reply<'o> {
                 return Outcome::Sent(Sent { status: StatusCode::OK });
             }
         }
+        // What a register of 32 bits holds is not divided by a function.
+        if cfg!(target_pointer_width = "32")
+            && let Ok(mut rest) = u32::try_from(magnitude)
+        {
+            let mut text = [b'-'; 12];
+            let mut at = text.len() - usize::from(negative);
+            for octet in text.iter_mut().rev() {
+                *octet = b'0' + (rest % 10) as u8;
+                rest /= 10;
+                at -= 1;
+                if rest == 0 {
+                    break;
+                }
+            }
+            return self.octets(text.get(at..).unwrap_or_default());
+        }
         self.integer_as_text(negative, magnitude)
     }
 
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    #[inline(never)]
     fn integer_as_text(&mut self, negative: bool, magnitude: u64) -> Outcome {
         // What stands before the digits is the sign.
         let mut text = [b'-'; INTEGER_OCTETS_MAX];
