@@ -34,6 +34,7 @@ pub struct Lane<P: Port> {
     /// Since when octets wait for the peer to take some.
     progress_ms: u32,
     blocked: bool,
+    /// Which of the driver's dates its output has; none at first.
     dated: u32,
 }
 
@@ -41,7 +42,7 @@ impl<P: Port> Lane<P> {
     /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
-        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: 0 }
+        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
     }
 
     /// The slot that the lane serves.

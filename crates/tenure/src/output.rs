@@ -88,7 +88,7 @@ impl Exchange {
 
 impl Output {
     pub(crate) fn new(buffer: Buffer, content_type: &'static str) -> Self {
-        let mut output = Output {
+        Output {
             buffer,
             sent: 0,
             end: 0,
@@ -97,9 +97,7 @@ impl Output {
             stamp_octets: 0,
             date: None,
             content_type,
-        };
-        output.stamp(None);
-        output
+        }
     }
 
     /// Sets the date that responses tell from now on.
