@@ -360,7 +360,7 @@ impl<P: Port> Driver<P> {
             line.now_ms.set(*now_ms);
             if lane.dated != *dated {
                 lane.dated = *dated;
-                line.output.borrow_mut().stamp(*date);
+                line.output.borrow_mut().stamp(date);
             }
             if line.state.get() == State::Exchange {
                 let waited = now_ms.wrapping_sub(lane.polled_ms);

@@ -101,10 +101,10 @@ impl Output {
     }
 
     /// Sets the date that responses tell from now on.
-    pub(crate) fn stamp(&mut self, date: Option<[u8; DATE_OCTETS]>) {
-        self.date = date;
+    pub(crate) fn stamp(&mut self, date: &Option<[u8; DATE_OCTETS]>) {
+        self.date = *date;
         let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
-        if let Some(date) = &date {
+        if let Some(date) = date {
             head.date(date);
         }
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.

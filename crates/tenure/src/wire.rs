@@ -320,44 +320,35 @@ impl Line {
     /// Lets the port receive where the lane wants octets now. `None`: nowhere.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
-        if self.state.get() == State::Exchange {
-            return if self.wants_body.get() { self.receive_body(receive) } else { None };
-        }
-        let mut input = self.input.try_borrow_mut().ok()?;
-        let input = &mut *input;
-        let space = input.buffer.get_mut(input.end..).unwrap_or_default();
-        if space.is_empty() {
-            return None;
-        }
-        let received = receive(space);
-        match received {
-            Received::Octets(octets) => input.end += octets,
-            Received::Closed => self.ended.set(true),
-            Received::Blocked | Received::Reset => {}
-        }
-        Some(received)
-    }
-
-    fn receive_body(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
-        let mut body = self.body.try_borrow_mut().ok()?;
-        let body = &mut *body;
-        let mut space = body.buffer.get_mut(body.end..).unwrap_or_default();
-        if body.chunked.is_some() {
-            // What stands behind the last chunk is the next request: it must fit the input.
-            let octets = self.input_octets.min(space.len());
-            space = &mut space[..octets];
+        let (mut input, mut body);
+        let (space, end) = if self.state.get() == State::Exchange {
+            if !self.wants_body.get() {
+                return None;
+            }
+            body = self.body.try_borrow_mut().ok()?;
+            let body = &mut *body;
+            let octets_max = if body.chunked.is_some() {
+                // What stands behind the last chunk is the next request: it must fit the input.
+                self.input_octets
+            } else {
+                // Nothing behind a body of known length is received with it: the next request begins in the input.
+                let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
+                usize::try_from(missing).unwrap_or(usize::MAX)
+            };
+            let space = body.buffer.get_mut(body.end..).unwrap_or_default();
+            let octets = octets_max.min(space.len());
+            (&mut space[..octets], &mut body.end)
         } else {
-            // Nothing behind a body of known length is received with it: the next request begins in the input.
-            let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
-            let octets = usize::try_from(missing).unwrap_or(usize::MAX).min(space.len());
-            space = &mut space[..octets];
-        }
+            input = self.input.try_borrow_mut().ok()?;
+            let input = &mut *input;
+            (input.buffer.get_mut(input.end..).unwrap_or_default(), &mut input.end)
+        };
         if space.is_empty() {
             return None;
         }
         let received = receive(space);
         match received {
-            Received::Octets(octets) => body.end += octets,
+            Received::Octets(octets) => *end += octets,
             Received::Closed => self.ended.set(true),
             Received::Blocked | Received::Reset => {}
         }
