@@ -55,6 +55,8 @@ impl<'r> Reader<'r> {
     }
 
     /// From now on nothing is wanted of the body but its end.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn drain(&mut self) {
         let octets_max = u64::from(self.line.limits.drain_octets_max);
         self.with_body(|body| {
@@ -243,18 +245,19 @@ impl<'r> Reader<'r> {
     }
 
     fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
-        let change = |body: &mut BodyInput| {
-            body.fresh = false;
-            change(body);
-        };
-        match &mut self.lease {
-            Some(body) => change(body),
-            None => {
-                if let Ok(mut body) = self.line.body.try_borrow_mut() {
-                    change(&mut body);
+        let mut lease;
+        let body = match &mut self.lease {
+            Some(body) => body,
+            None => match self.line.body.try_borrow_mut() {
+                Ok(body) => {
+                    lease = body;
+                    &mut lease
                 }
-            }
-        }
+                Err(_) => return,
+            },
+        };
+        body.fresh = false;
+        change(body);
     }
 
     /// The next piece, `None` at the body's end.

@@ -18,7 +18,7 @@ use tenure_proto::date::DATE_OCTETS;
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     table::{NONE, Slot, Stage, Store, Table},
-    wire::{Order, Received, State},
+    wire::{Ending, Order, Received, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
@@ -299,7 +299,7 @@ impl<P: Port> Driver<P> {
             // A request's time runs while it waits for a lane.
             line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
             // Only those that wait are given a lane while the server stops.
-            line.ending.set(self.stopping.map(|_| EndReason::Shutdown));
+            line.ending.set(self.stopping.map(|_| Ending::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -481,8 +481,8 @@ impl<P: Port> Driver<P> {
         if line.ended.get() {
             return self.end(index, EndReason::PeerClosed, false);
         }
-        if let Some(reason) = line.ending.get() {
-            line.reason.set(reason);
+        if let Some(ending) = line.ending.get() {
+            line.reason.set(ending.into());
         }
         self.close(index, number);
     }

@@ -283,9 +283,9 @@ impl Line {
         let mut persistent = head.persistent;
         // What else ends the connection says so; a response that only a close can end is the version's, the peer's.
         self.reason.set(EndReason::PeerAsked);
-        if let Some(reason) = self.ending.get() {
+        if let Some(ending) = self.ending.get() {
             persistent = false;
-            self.reason.set(reason);
+            self.reason.set(ending.into());
         }
         self.output.borrow_mut().exchange =
             Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);

@@ -1,7 +1,8 @@
 //! Which handler a target has for which method.
 
 use core::{
-    future::{Future, ready},
+    future::{Future, poll_fn},
+    task::Poll,
     time::Duration,
 };
 
@@ -174,7 +175,7 @@ impl<S> Chain<S> for End {
         _: &mut Request<'r, S>,
         _: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        ready(Err(asked.unanswered()))
+        poll_fn(move |_| Poll::Ready(Err(asked.unanswered())))
     }
 }
 

@@ -44,6 +44,22 @@ pub(crate) enum Order {
     Overdue,
 }
 
+/// Why a connection is to end behind what is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Shutdown,
+    Closed,
+}
+
+impl From<Ending> for EndReason {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Shutdown => EndReason::Shutdown,
+            Ending::Closed => EndReason::Closed,
+        }
+    }
+}
+
 /// Where the peer's address comes from: some ports ask for it only when it is wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum Peer {
@@ -195,7 +211,7 @@ pub(crate) struct Line {
     /// Why the connection ends, when it does.
     pub(crate) reason: Cell<EndReason>,
     /// The connection ends after what is at work: the response says so.
-    pub(crate) ending: Cell<Option<EndReason>>,
+    pub(crate) ending: Cell<Option<Ending>>,
     pub(crate) peer: Cell<Peer>,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
