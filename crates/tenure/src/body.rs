@@ -123,9 +123,10 @@ impl<'r> Reader<'r> {
                 return Poll::Ready(Err(broken(reason)));
             }
             let room = if way == Way::Whole { body.buffer.len() - filled } else { usize::MAX };
-            let bound = body.limit.saturating_sub(body.taken);
-            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > bound.min(room as u64) {
-                return Poll::Ready(Err(TOO_LARGE));
+            let Some(bound) = body.limit.checked_sub(body.taken).filter(|_| !body.exceeded) else { break };
+            let bound = usize::try_from(bound).unwrap_or(usize::MAX).min(room);
+            if rest != u64::MAX && rest > bound as u64 {
+                break;
             }
             if filled > 0 && way == Way::Piece {
                 // Put together for the whole, which was given up: they come first, what is told of them behind the others.
@@ -139,9 +140,9 @@ impl<'r> Reader<'r> {
             let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
-                if body.missing() > bound.min(room.saturating_sub(1) as u64) {
+                if body.missing() > bound.min(room.saturating_sub(1)) as u64 {
                     body.exceeded = true;
-                    return Poll::Ready(Err(TOO_LARGE));
+                    break;
                 }
                 (body.spilled, body.at, body.end) = (true, filled, filled);
                 return self.wait();
@@ -172,11 +173,11 @@ impl<'r> Reader<'r> {
             body.taken += length as u64;
             if body.chunked.is_none() {
                 line.rest.set(rest - length as u64);
-            } else if body.taken > body.limit || length >= room {
+            } else if length > bound || length >= room {
                 // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
                 // depend on how it came. The decoder has gone past these octets: without them nothing more is handed out.
                 body.exceeded = true;
-                return Poll::Ready(Err(TOO_LARGE));
+                break;
             }
             if way == Way::Drain {
                 continue;
@@ -196,6 +197,7 @@ impl<'r> Reader<'r> {
             self.piece = Piece { spilled: body.spilled, from, to };
             return Poll::Ready(Ok(()));
         }
+        Poll::Ready(Err(TOO_LARGE))
     }
 
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
