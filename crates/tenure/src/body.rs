@@ -25,11 +25,11 @@ pub(crate) struct Reader<'r> {
     pub(crate) octets: &'r [u8],
     /// Given back to the port while the handler waits for more.
     lease: Option<RefMut<'r, BodyInput>>,
-    /// What was read last.
-    piece: Piece,
+    /// What was read last; none at the body's end.
+    piece: Option<Piece>,
 }
 
-/// Where a piece of a body lies. An empty one is the body's end.
+/// Where a piece of a body lies.
 #[derive(Clone, Copy)]
 struct Piece {
     /// In the body's own buffer; otherwise with the head.
@@ -51,7 +51,7 @@ enum Way {
 
 impl<'r> Reader<'r> {
     pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
-        Reader { line, octets, lease: None, piece: Piece { spilled: false, from: 0, to: 0 } }
+        Reader { line, octets, lease: None, piece: None }
     }
 
     /// From now on nothing is wanted of the body but its end.
@@ -66,10 +66,10 @@ impl<'r> Reader<'r> {
     }
 
     /// What was read last.
-    fn piece(&self) -> &[u8] {
-        let Piece { spilled, from, to } = self.piece;
-        let octets = if spilled { self.lease.as_ref().map_or(&[][..], |body| &body.buffer) } else { self.octets };
-        octets.get(from..to).unwrap_or_default()
+    fn piece(&self) -> Option<&[u8]> {
+        let Piece { spilled, from, to } = self.piece?;
+        let octets = if spilled { &self.lease.as_ref()?.buffer } else { self.octets };
+        octets.get(from..to)
     }
 
     /// Gives the lease back and waits for the port to receive more.
@@ -115,7 +115,7 @@ impl<'r> Reader<'r> {
             let filled = body.filled;
             if rest == 0 {
                 // Put together in the buffer, or nothing.
-                self.piece = Piece { spilled: true, from: 0, to: if way == Way::Whole { filled } else { 0 } };
+                self.piece = (way == Way::Whole).then_some(Piece { spilled: true, from: 0, to: filled });
                 body.filled = 0;
                 return Poll::Ready(Ok(()));
             }
@@ -133,7 +133,7 @@ impl<'r> Reader<'r> {
                 let octets = filled.min(octets_max);
                 body.buffer[..filled].rotate_left(octets);
                 body.filled -= octets;
-                self.piece = Piece { spilled: true, from: filled - octets, to: filled };
+                self.piece = Some(Piece { spilled: true, from: filled - octets, to: filled });
                 return Poll::Ready(Ok(()));
             }
             let from = body.at;
@@ -194,7 +194,7 @@ impl<'r> Reader<'r> {
                 body.filled += length;
                 continue;
             }
-            self.piece = Piece { spilled: body.spilled, from, to };
+            self.piece = Some(Piece { spilled: body.spilled, from, to });
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(Err(TOO_LARGE))
@@ -202,31 +202,29 @@ impl<'r> Reader<'r> {
 
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
     #[inline]
-    fn is_here(&mut self) -> bool {
+    fn here(&mut self) -> Option<&'r [u8]> {
         let line = self.line;
         if self.lease.is_some() {
-            return false;
+            return None;
         }
-        let Ok(mut body) = line.body.try_borrow_mut() else { return false };
+        let mut body = line.body.try_borrow_mut().ok()?;
         let rest = line.rest.get();
-        let Some(here) = self.octets.len().checked_sub(body.at) else { return false };
+        let here = self.octets.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
         if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
-            return false;
+            return None;
         }
         if rest > here as u64 || rest > body.limit {
-            return false;
+            return None;
         }
         // What fits must not depend on how it came.
         if rest > body.buffer.len() as u64 {
-            return false;
+            return None;
         }
         let from = body.at;
-        let to = from + rest as usize;
-        body.at = to;
+        body.at = from + rest as usize;
         line.rest.set(0);
-        self.piece = Piece { spilled: false, from, to };
-        true
+        self.octets.get(from..body.at)
     }
 
     /// Reads and drops what is left of the body, up to the bound of [`drain`](Reader::drain), and gives the lease back. Where
@@ -265,7 +263,7 @@ impl<'r> Reader<'r> {
     /// The next piece, `None` at the body's end.
     async fn read(&mut self, octets_max: usize) -> Result<Option<&[u8]>, Error> {
         poll_fn(|_| self.poll(Way::Piece, octets_max)).await?;
-        Ok(Some(self.piece()).filter(|piece| !piece.is_empty()))
+        Ok(self.piece())
     }
 }
 
@@ -393,21 +391,21 @@ pub struct Whole<'a, 'r> {
 impl<'a> Future for Whole<'a, '_> {
     type Output = Result<&'a [u8], Error>;
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(reader) = self.reader.take() else { return Poll::Pending };
-        // Where code counts for more than time, one way is enough.
-        if !reader.is_here() {
-            match reader.poll(Way::Whole, usize::MAX) {
-                Poll::Ready(Ok(())) => {}
+        let octets = match reader.here() {
+            Some(octets) => octets,
+            None => match reader.poll(Way::Whole, usize::MAX) {
+                Poll::Ready(Ok(())) => reader.piece().unwrap_or_default(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.reader = Some(reader);
                     return Poll::Pending;
                 }
-            }
-        }
-        Poll::Ready(Ok(reader.piece()))
+            },
+        };
+        Poll::Ready(Ok(octets))
     }
 }
 

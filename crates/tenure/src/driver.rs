@@ -310,8 +310,11 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        self.attach(index, number);
-        if matches!(self.table.slot(index).stage, Stage::Head | Stage::Waiting) {
+        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, .. } = self;
+        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        attach((index, number), lane, slot, free_lane, attached);
+        introduce(port, settings, lane, slot, *attached, *now_ms);
+        if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
         Some(number)
@@ -341,11 +344,12 @@ impl<P: Port> Driver<P> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn go_on(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
-        if receives && self.table.slot(index).lane == NONE {
-            self.attach(index, number);
-        }
-        let Driver { port, table, lanes, now_ms, date, dated, .. } = self;
+        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        if receives && slot.lane == NONE {
+            attach((index, number), lane, slot, free_lane, attached);
+            introduce(port, settings, lane, slot, *attached, *now_ms);
+        }
         if receives
             && slot.interest.receives()
             && let Some(socket) = &mut slot.socket
@@ -410,13 +414,13 @@ impl<P: Port> Driver<P> {
                     slot.pinned = pinned;
                 }
                 slot.since_ms = *now_ms;
+                free(number, lane, slot, free_lane, attached);
                 let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
                 // Where nobody else has been idle since, it is there already.
                 if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
                     table.move_to(index, stage);
                     self.report(index, Interest::RECEIVE);
                 }
-                self.free(index, number);
                 return self.due(self.now_ms, self.settings.deadlines.idle_ms);
             }
             match state {
@@ -487,39 +491,10 @@ impl<P: Port> Driver<P> {
         self.close(index, number);
     }
 
-    /// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves,
-    /// and since when.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn attach(&mut self, index: u32, number: u32) {
-        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        self.free_lane = lane.slot;
-        (lane.slot, slot.lane) = (index, number);
-        self.attached += 1;
-        *lane.wire.session.borrow_mut() = slot.session.take();
-        let line = &lane.wire.line;
-        let id = ConnectionId::new(self.settings.worker, index, slot.generation);
-        // A lane mostly serves the connection that it served before.
-        if line.id.get() != id
-            && let Some(socket) = &slot.socket
-        {
-            line.id.set(id);
-            line.peer.set(self.port.peer(socket));
-        }
-        line.may_wait_long.set(self.attached < self.settings.lanes_max);
-        line.arrived_ms.set(self.now_ms);
-    }
-
     /// Takes the session back from a lane and puts the lane on top of the free ones.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn free(&mut self, index: u32, number: u32) {
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        slot.session = lane.wire.session.borrow_mut().take();
-        slot.lane = NONE;
-        lane.slot = self.free_lane;
-        self.free_lane = number;
-        self.attached -= 1;
+        free(number, lane, slot, &mut self.free_lane, &mut self.attached);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
@@ -585,6 +560,63 @@ impl<P: Port> Driver<P> {
             pinned: slot.pinned,
         })
     }
+}
+
+/// Takes a lane from the top of the free ones for a connection, whose session it gets.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn attach<P: Port>(
+    (index, number): (u32, u32),
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    free_lane: &mut u32,
+    attached: &mut u32,
+) {
+    *free_lane = lane.slot;
+    (lane.slot, slot.lane) = (index, number);
+    *attached += 1;
+    *lane.wire.session.borrow_mut() = slot.session.take();
+}
+
+/// Tells a lane which connection it serves, and since when.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn introduce<P: Port>(
+    port: &P,
+    settings: &DriverSettings,
+    lane: &Lane<P>,
+    slot: &Slot<P::Session, P::Socket>,
+    attached: u32,
+    now_ms: u32,
+) {
+    let line = &lane.wire.line;
+    let id = ConnectionId::new(settings.worker, lane.slot, slot.generation);
+    // A lane mostly serves the connection that it served before.
+    if line.id.get() != id
+        && let Some(socket) = &slot.socket
+    {
+        line.id.set(id);
+        line.peer.set(port.peer(socket));
+    }
+    line.may_wait_long.set(attached < settings.lanes_max);
+    line.arrived_ms.set(now_ms);
+}
+
+/// [`Driver::free`] of what is at hand.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn free<P: Port>(
+    number: u32,
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    free_lane: &mut u32,
+    attached: &mut u32,
+) {
+    slot.session = lane.wire.session.borrow_mut().take();
+    slot.lane = NONE;
+    lane.slot = *free_lane;
+    *free_lane = number;
+    *attached -= 1;
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {

@@ -62,57 +62,58 @@ where
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
     let mut input = line.input.borrow_mut();
-    loop {
+    'serving: loop {
         let opened;
-        let (octets, path, result) = if let Some(order) = line.order.take() {
-            (input.unread(), &b""[..], Err(line.take_up(observer, order)))
-        } else {
-            let read = if input.start == input.end {
-                (input.start, input.end) = (0, 0);
-                line.state.set(State::Between);
-                Ok(None)
+        let is_reset = 'done: {
+            let (octets, path, result) = if let Some(order) = line.order.take() {
+                (input.unread(), &b""[..], Err(line.take_up(observer, order)))
             } else {
-                // Most heads are the one before: what says so comes first, by itself.
-                match input.recall(&line.head_limits) {
-                    Some(known) => Ok(Some(known)),
-                    None => input.parse(&line.head_limits),
+                let read = if input.start == input.end {
+                    (input.start, input.end) = (0, 0);
+                    line.state.set(State::Between);
+                    Ok(None)
+                } else {
+                    // Most heads are the one before: what says so comes first, by itself.
+                    match input.recall(&line.head_limits) {
+                        Some(known) => Ok(Some(known)),
+                        None => input.parse(&line.head_limits),
+                    }
+                };
+                match read {
+                    Ok(Some((octets, head))) => {
+                        let asterisk = head.form == TargetForm::Asterisk;
+                        opened = Opened { line, octets };
+                        let mut request = Request::new(wire, octets, head);
+                        line.open(head, octets.len());
+                        observer.head_received(line.id.get(), request.inner.line_of_request());
+                        let responder = Responder { opened: &opened };
+                        let result = if asterisk {
+                            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                            nothing_to_say()
+                        } else {
+                            app.handle(&mut request, responder).await
+                        };
+                        if result.is_ok() && line.rest.get() == 0 {
+                            break 'done false;
+                        }
+                        (octets, if result.is_err() { request.inner.whole_path() } else { b"" }, result)
+                    }
+                    Ok(None) => {
+                        if input.start != input.end {
+                            line.state.set(State::Head);
+                            input.compact();
+                        }
+                        drop(input);
+                        Pause(false).await;
+                        input = line.input.borrow_mut();
+                        continue 'serving;
+                    }
+                    Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
                 }
             };
-            match read {
-                Ok(Some((octets, head))) => {
-                    let asterisk = head.form == TargetForm::Asterisk;
-                    opened = Opened { line, octets };
-                    let mut request = Request::new(wire, octets, head);
-                    line.open(head, octets.len());
-                    observer.head_received(line.id.get(), request.inner.line_of_request());
-                    let responder = Responder { opened: &opened };
-                    let result = if asterisk {
-                        // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                        nothing_to_say()
-                    } else {
-                        app.handle(&mut request, responder).await
-                    };
-                    let path = if result.is_err() { request.inner.whole_path() } else { b"" };
-                    (octets, path, result)
-                }
-                Ok(None) => {
-                    if line.state.get() != State::Between || input.start != input.end {
-                        line.state.set(State::Head);
-                        input.compact();
-                    }
-                    drop(input);
-                    Pause(false).await;
-                    input = line.input.borrow_mut();
-                    continue;
-                }
-                Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
-            }
-        };
-        let mut is_reset = false;
-        if result.is_err() || line.rest.get() != 0 {
             let mut conclusion = Conclusion::new(line, app, octets, path, result);
-            is_reset = poll_fn(|_| conclusion.poll(line, observer)).await;
-        }
+            poll_fn(|_| conclusion.poll(line, observer)).await
+        };
         if is_reset || !line.close(observer, &mut input) {
             drop(input);
             line.state.set(if is_reset { State::Abort } else { State::Close });
@@ -277,7 +278,7 @@ impl Line {
     }
 
     /// Begins an exchange of a head and what has come with it, `received` octets together.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;

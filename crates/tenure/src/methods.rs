@@ -48,7 +48,7 @@ pub struct Methods<C> {
 #[derive(Debug)]
 pub struct On<H, C> {
     verb: Verb,
-    /// What is asked of it where it is for one known method: one octet tells of nearly all.
+    /// What is asked of it: one octet, whatever it is for.
     asked: Asked,
     handler: H,
     next: C,
@@ -62,10 +62,9 @@ pub struct End;
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Chain<S>: Declared {
-    /// Lets the handler of that number answer; `asked`: what to say that there is none for.
+    /// Lets the handler for what is asked answer.
     async fn handle<'r>(
         &self,
-        number: u32,
         asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
@@ -78,15 +77,15 @@ pub trait Append {
     /// The same with one more.
     type With<H>;
 
-    /// Adds one.
-    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H>;
+    /// Adds one, as that number.
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H>;
 }
 
 impl Append for End {
     type With<H> = On<H, End>;
 
-    fn with<H>(self, verb: Verb, handler: H) -> On<H, End> {
-        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::ELSE };
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> On<H, End> {
+        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::number(number) };
         On { verb, asked, handler, next: End }
     }
 }
@@ -94,30 +93,25 @@ impl Append for End {
 impl<G, C: Append> Append for On<G, C> {
     type With<H> = On<G, C::With<H>>;
 
-    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H> {
-        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(verb, handler) }
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H> {
+        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(number, verb, handler) }
     }
 }
 
 /// Which methods a chain has, its handlers numbered from 0.
 #[doc(hidden)]
 pub trait Declared {
-    /// How many handlers there are.
-    const COUNT: u32;
-
-    /// The number of the handler for a known method; [`COUNT`](Declared::COUNT) where there is none.
-    fn find(&self, asked: Asked) -> u32;
+    /// Whether it has a handler for exactly that.
+    fn answers(&self, asked: Asked) -> bool;
 
     /// What the handler of that number is for; `None` behind the last.
     fn verb(&self, number: u32) -> Option<&Verb>;
 }
 
 impl Declared for End {
-    const COUNT: u32 = 0;
-
     #[inline]
-    fn find(&self, _: Asked) -> u32 {
-        0
+    fn answers(&self, _: Asked) -> bool {
+        false
     }
 
     #[inline]
@@ -127,11 +121,9 @@ impl Declared for End {
 }
 
 impl<H, C: Declared> Declared for On<H, C> {
-    const COUNT: u32 = C::COUNT + 1;
-
     #[inline]
-    fn find(&self, asked: Asked) -> u32 {
-        if self.asked == asked { 0 } else { self.next.find(asked) + 1 }
+    fn answers(&self, asked: Asked) -> bool {
+        self.asked == asked || self.next.answers(asked)
     }
 
     #[inline]
@@ -151,26 +143,28 @@ fn has(verbs: Verbs<'_>, wanted: Verb) -> bool {
     (0..).map_while(verbs).any(|verb| *verb == wanted)
 }
 
-/// The number of the handler for what is asked, where that is no known method or it is one for all. What was added for one
-/// method goes before what was added for all, in whatever order.
+/// The handler for what is asked, where that is no known method or it is one for all; what is asked, where there is none.
+/// What was added for one method goes before what was added for all, in whatever order.
+#[cold]
 #[inline(never)]
-fn find_else(verbs: Verbs<'_>, asked: Asked, token: &[u8]) -> Option<u32> {
-    let mut any = None;
+fn find_else(verbs: Verbs<'_>, asked: Asked, token: &[u8]) -> Asked {
+    let mut found = asked;
     for (number, verb) in (0..).map_while(|number| Some((number, verbs(number)?))) {
         match verb {
-            Verb::Extension(extension) if asked == Asked::OTHER && extension.as_bytes() == token => return Some(number),
-            Verb::Any if asked != Asked::LATER => any = Some(number),
+            Verb::Extension(extension) if asked == Asked::OTHER && extension.as_bytes() == token => {
+                return Asked::number(number);
+            }
+            Verb::Any if asked != Asked::LATER => found = Asked::number(number),
             _ => {}
         }
     }
-    any
+    found
 }
 
 impl<S> Chain<S> for End {
     #[inline]
     fn handle<'r>(
         &self,
-        _: u32,
         asked: Asked,
         _: &mut Request<'r, S>,
         _: Responder<'r>,
@@ -187,13 +181,16 @@ pub struct Asked(u8);
 impl Asked {
     /// Any method, but it cannot be begun now.
     const LATER: Asked = Asked(u8::MAX);
-    /// What nobody asks for.
-    const ELSE: Asked = Asked(u8::MAX - 1);
     const OTHER: Asked = Asked::of(Method::Other);
 
     /// That method.
     const fn of(method: Method) -> Self {
         Asked(method as u8)
+    }
+
+    /// The handler of that number, which is for no known method.
+    const fn number(number: u32) -> Self {
+        Asked(0x40 + number as u8)
     }
 
     /// What to say where no handler has answered.
@@ -220,14 +217,14 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
     #[inline]
     fn handle<'r>(
         &self,
-        number: u32,
         asked: Asked,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        match number.checked_sub(1) {
-            None => Either::First { future: self.handler.handle(request, responder) },
-            Some(number) => Either::Second { future: self.next.handle(number, asked, request, responder) },
+        if self.asked == asked {
+            Either::First { future: self.handler.handle(request, responder) }
+        } else {
+            Either::Second { future: self.next.handle(asked, request, responder) }
         }
     }
 }
@@ -239,8 +236,9 @@ impl<C> Methods<C> {
     {
         let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
+        let count = (0..).take_while(|&number| self.chain.verb(number).is_some()).count();
         Methods {
-            chain: self.chain.with(verb, handler),
+            chain: self.chain.with(count as u32, verb, handler),
             switch: self.switch,
             plain: self.plain,
             handler_ms: self.handler_ms,
@@ -346,17 +344,16 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         let mut asked = Asked::of(request.method());
-        if asked == Asked::of(Method::Head) && self.chain.find(asked) == C::COUNT {
+        if asked == Asked::of(Method::Head) && !self.chain.answers(asked) {
             asked = Asked::of(Method::Get);
         }
         if !self.plain && !self.prepare(request.inner.line()) {
             asked = Asked::LATER;
         }
-        let mut number = self.chain.find(asked);
-        if number == C::COUNT {
-            number = find_else(&|number| self.chain.verb(number), asked, request.inner.token()).unwrap_or(C::COUNT);
+        if !self.chain.answers(asked) {
+            asked = find_else(&|number| self.chain.verb(number), asked, request.inner.token());
         }
-        self.chain.handle(number, asked, request, responder)
+        self.chain.handle(asked, request, responder)
     }
 
     fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {
