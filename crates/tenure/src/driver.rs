@@ -83,13 +83,19 @@ pub struct Listed {
     pub pinned: bool,
 }
 
+/// The lanes that serve nobody: a list.
+struct FreeLanes {
+    first: u32,
+    /// How many lanes serve somebody.
+    attached: u32,
+}
+
 /// Drives the connections of one worker.
 // In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
 #[repr(C)]
 pub struct Driver<P: Port> {
     now_ms: u32,
-    free_lane: u32,
-    attached: u32,
+    free: FreeLanes,
     dated: u32,
     /// Nothing is due before.
     due_ms: Option<u32>,
@@ -114,8 +120,7 @@ impl<P: Port> Driver<P> {
             port,
             table: Table::new(slots, connections_max),
             lanes,
-            free_lane: NONE,
-            attached: 0,
+            free: FreeLanes { first: NONE, attached: 0 },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -281,7 +286,7 @@ impl<P: Port> Driver<P> {
     /// The lane that a connection gets next.
     #[inline]
     fn next_lane(&mut self) -> Option<u32> {
-        if self.free_lane == NONE { self.new_lane() } else { Some(self.free_lane) }
+        if self.free.first == NONE { self.new_lane() } else { Some(self.free.first) }
     }
 
     /// What attaching means for a connection whose request has begun before.
@@ -310,10 +315,9 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, .. } = self;
+        let Driver { port, table, lanes, free, settings, now_ms, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        attach((index, number), lane, slot, free_lane, attached);
-        introduce(port, settings, lane, slot, *attached, *now_ms);
+        attach((index, number), lane, slot, free, port, settings, *now_ms);
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
@@ -344,11 +348,10 @@ impl<P: Port> Driver<P> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn go_on(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
-        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, date, dated, .. } = self;
+        let Driver { port, table, lanes, free, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
         if receives && slot.lane == NONE {
-            attach((index, number), lane, slot, free_lane, attached);
-            introduce(port, settings, lane, slot, *attached, *now_ms);
+            attach((index, number), lane, slot, free, port, settings, *now_ms);
         }
         if receives
             && slot.interest.receives()
@@ -414,7 +417,7 @@ impl<P: Port> Driver<P> {
                     slot.pinned = pinned;
                 }
                 slot.since_ms = *now_ms;
-                free(number, lane, slot, free_lane, attached);
+                detach(number, lane, slot, free);
                 let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
                 // Where nobody else has been idle since, it is there already.
                 if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
@@ -494,7 +497,7 @@ impl<P: Port> Driver<P> {
     /// Takes the session back from a lane and puts the lane on top of the free ones.
     fn free(&mut self, index: u32, number: u32) {
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        free(number, lane, slot, &mut self.free_lane, &mut self.attached);
+        detach(number, lane, slot, &mut self.free);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
@@ -562,35 +565,25 @@ impl<P: Port> Driver<P> {
     }
 }
 
-/// Takes a lane from the top of the free ones for a connection, whose session it gets.
+/// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves, and
+/// since when.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
 fn attach<P: Port>(
     (index, number): (u32, u32),
     lane: &mut Lane<P>,
     slot: &mut Slot<P::Session, P::Socket>,
-    free_lane: &mut u32,
-    attached: &mut u32,
-) {
-    *free_lane = lane.slot;
-    (lane.slot, slot.lane) = (index, number);
-    *attached += 1;
-    *lane.wire.session.borrow_mut() = slot.session.take();
-}
-
-/// Tells a lane which connection it serves, and since when.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
-fn introduce<P: Port>(
+    free: &mut FreeLanes,
     port: &P,
     settings: &DriverSettings,
-    lane: &Lane<P>,
-    slot: &Slot<P::Session, P::Socket>,
-    attached: u32,
     now_ms: u32,
 ) {
+    free.first = lane.slot;
+    (lane.slot, slot.lane) = (index, number);
+    free.attached += 1;
+    *lane.wire.session.borrow_mut() = slot.session.take();
     let line = &lane.wire.line;
-    let id = ConnectionId::new(settings.worker, lane.slot, slot.generation);
+    let id = ConnectionId::new(settings.worker, index, slot.generation);
     // A lane mostly serves the connection that it served before.
     if line.id.get() != id
         && let Some(socket) = &slot.socket
@@ -598,30 +591,29 @@ fn introduce<P: Port>(
         line.id.set(id);
         line.peer.set(port.peer(socket));
     }
-    line.may_wait_long.set(attached < settings.lanes_max);
+    line.may_wait_long.set(free.attached < settings.lanes_max);
     line.arrived_ms.set(now_ms);
 }
 
 /// [`Driver::free`] of what is at hand.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-fn free<P: Port>(
+fn detach<P: Port>(
     number: u32,
     lane: &mut Lane<P>,
     slot: &mut Slot<P::Session, P::Socket>,
-    free_lane: &mut u32,
-    attached: &mut u32,
+    free: &mut FreeLanes,
 ) {
     slot.session = lane.wire.session.borrow_mut().take();
     slot.lane = NONE;
-    lane.slot = *free_lane;
-    *free_lane = number;
-    *attached -= 1;
+    lane.slot = free.first;
+    free.first = number;
+    free.attached -= 1;
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.attached)
+        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.free.attached)
     }
 }
 
