@@ -367,7 +367,7 @@ impl<P: Port> Driver<P> {
             line.now_ms.set(*now_ms);
             if lane.dated != *dated {
                 lane.dated = *dated;
-                line.output.borrow_mut().stamp(date);
+                line.output.borrow_mut().stamp(date.as_ref());
             }
             if line.state.get() == State::Exchange {
                 let waited = now_ms.wrapping_sub(lane.polled_ms);
@@ -598,12 +598,7 @@ fn attach<P: Port>(
 /// [`Driver::free`] of what is at hand.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-fn detach<P: Port>(
-    number: u32,
-    lane: &mut Lane<P>,
-    slot: &mut Slot<P::Session, P::Socket>,
-    free: &mut FreeLanes,
-) {
+fn detach<P: Port>(number: u32, lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, free: &mut FreeLanes) {
     slot.session = lane.wire.session.borrow_mut().take();
     slot.lane = NONE;
     lane.slot = free.first;
@@ -621,7 +616,10 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 mod tests {
     use core::mem::size_of;
 
-    use super::{time::{is_bound, is_due}, *};
+    use super::{
+        time::{is_bound, is_due},
+        *,
+    };
     use crate::{
         Session,
         wire::{Peer, Wire},

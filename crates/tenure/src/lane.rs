@@ -65,8 +65,8 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let (octets, path, result) = if let Some(order) = line.order.take() {
-                (input.unread(), &b""[..], Err(line.take_up(observer, order)))
+            let (octets, path, error) = if let Some(order) = line.order.take() {
+                (input.unread(), &b""[..], Some(line.take_up(observer, order)))
             } else {
                 let read = if input.start == input.end {
                     (input.start, input.end) = (0, 0);
@@ -93,10 +93,11 @@ where
                         } else {
                             app.handle(&mut request, responder).await
                         };
-                        if result.is_ok() && line.rest.get() == 0 {
-                            break 'done false;
+                        match result {
+                            Ok(_) if line.rest.get() == 0 => break 'done false,
+                            Ok(_) => (octets, &b""[..], None),
+                            Err(error) => (octets, request.inner.whole_path(), Some(error)),
                         }
-                        (octets, if result.is_err() { request.inner.whole_path() } else { b"" }, result)
                     }
                     Ok(None) => {
                         if input.start != input.end {
@@ -108,10 +109,10 @@ where
                         input = line.input.borrow_mut();
                         continue 'serving;
                     }
-                    Err(refusal) => (&b""[..], &b""[..], Err(line.refuse(observer, refusal))),
+                    Err(refusal) => (&b""[..], &b""[..], Some(line.refuse(observer, refusal))),
                 }
             };
-            let mut conclusion = Conclusion::new(line, app, octets, path, result);
+            let mut conclusion = Conclusion::new(line, app, octets, path, error);
             poll_fn(|_| conclusion.poll(line, observer)).await
         };
         if is_reset || !line.close(observer, &mut input) {
@@ -140,9 +141,9 @@ struct Conclusion<'a, S, A> {
 }
 
 impl<'a, S, A: Handler<S>> Conclusion<'a, S, A> {
-    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], result: Result<Sent, Error>) -> Self {
+    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], error: Option<Error>) -> Self {
         let mut conclusion = Conclusion { answer: Answer::new(line, octets), failure: None, is_reset: false };
-        if let Err(error) = result {
+        if let Some(error) = error {
             if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
                 log::error!("connection {}: {error}", line.id.get());
             }

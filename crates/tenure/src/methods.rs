@@ -101,6 +101,9 @@ impl<G, C: Append> Append for On<G, C> {
 /// Which methods a chain has, its handlers numbered from 0.
 #[doc(hidden)]
 pub trait Declared {
+    /// How many handlers there are.
+    const COUNT: u32;
+
     /// Whether it has a handler for exactly that.
     fn answers(&self, asked: Asked) -> bool;
 
@@ -109,6 +112,8 @@ pub trait Declared {
 }
 
 impl Declared for End {
+    const COUNT: u32 = 0;
+
     #[inline]
     fn answers(&self, _: Asked) -> bool {
         false
@@ -121,6 +126,8 @@ impl Declared for End {
 }
 
 impl<H, C: Declared> Declared for On<H, C> {
+    const COUNT: u32 = C::COUNT + 1;
+
     #[inline]
     fn answers(&self, asked: Asked) -> bool {
         self.asked == asked || self.next.answers(asked)
@@ -236,9 +243,8 @@ impl<C> Methods<C> {
     {
         let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
-        let count = (0..).take_while(|&number| self.chain.verb(number).is_some()).count();
         Methods {
-            chain: self.chain.with(count as u32, verb, handler),
+            chain: self.chain.with(C::COUNT, verb, handler),
             switch: self.switch,
             plain: self.plain,
             handler_ms: self.handler_ms,

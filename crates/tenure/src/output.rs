@@ -101,8 +101,8 @@ impl Output {
     }
 
     /// Sets the date that responses tell from now on.
-    pub(crate) fn stamp(&mut self, date: &Option<[u8; DATE_OCTETS]>) {
-        self.date = *date;
+    pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
+        self.date = date.copied();
         let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
         if let Some(date) = date {
             head.date(date);
