@@ -65,7 +65,8 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let (octets, path, error) = if let Some(order) = line.order.take() {
+            let (octets, path, error) = if let Some(order) = line.order.get() {
+                line.order.set(None);
                 (input.unread(), &b""[..], Some(line.take_up(observer, order)))
             } else {
                 let read = if input.start == input.end {
