@@ -60,7 +60,7 @@ impl<'r> Reader<'r> {
     pub(crate) fn drain(&mut self) {
         let octets_max = u64::from(self.line.limits.drain_octets_max);
         self.with_body(|body| {
-            body.exceeded = false;
+            (body.exceeded, body.filled) = (false, 0);
             body.limit = body.taken.saturating_add(octets_max);
         });
     }
