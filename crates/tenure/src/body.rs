@@ -8,12 +8,12 @@ use core::{
     task::{Context, Poll},
 };
 
-use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
+use tenure_proto::{chunked::Chunk, response::CONTINUE};
 
 use crate::{
     Deadline, EndReason, Error,
     text::FromText,
-    wire::{BROKEN_OFF, BodyInput, Line},
+    wire::{BodyInput, Line},
 };
 
 const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
@@ -25,52 +25,59 @@ pub(crate) struct Reader<'r> {
     pub(crate) octets: &'r [u8],
     /// Given back to the port while the handler waits for more.
     lease: Option<RefMut<'r, BodyInput>>,
+    /// What was read last; none at the body's end.
+    piece: Option<Piece>,
 }
 
 /// Where a piece of a body lies.
-enum Piece {
-    /// With the head, from there to there.
-    Input(usize, usize),
-    /// In the body's own buffer.
-    Spilled(usize, usize),
+#[derive(Clone, Copy)]
+struct Piece {
+    /// In the body's own buffer; otherwise with the head.
+    spilled: bool,
+    from: usize,
+    to: usize,
+}
+
+/// How a body is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The next octets that are here.
+    Piece,
+    /// Until all of it is here in one piece.
+    Whole,
+    /// To its end, for the sake of the connection alone.
+    Drain,
 }
 
 impl<'r> Reader<'r> {
     pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
-        Reader { line, octets, lease: None }
+        Reader { line, octets, lease: None, piece: None }
     }
 
-    /// Of what no handler reads any more.
+    /// From now on nothing is wanted of the body but its end.
+    #[cold]
     #[inline(never)]
-    pub(crate) fn draining(line: &'r Line, octets: &'r [u8]) -> Self {
-        let mut reader = Reader::new(line, octets);
-        reader.with_body(|body| {
-            body.exceeded = false;
-            body.limit = body.taken.saturating_add(u64::from(line.limits.drain_octets_max));
+    pub(crate) fn drain(&mut self) {
+        let octets_max = u64::from(self.line.limits.drain_octets_max);
+        self.with_body(|body| {
+            (body.exceeded, body.filled) = (false, 0);
+            body.limit = body.taken.saturating_add(octets_max);
         });
-        reader
     }
 
-    fn piece<'a>(&'a self, piece: &Piece) -> &'a [u8] {
-        match *piece {
-            Piece::Input(from, to) => self.octets.get(from..to),
-            Piece::Spilled(from, to) => self.lease.as_ref().and_then(|body| body.buffer.get(from..to)),
-        }
-        .unwrap_or_default()
+    /// What was read last.
+    fn piece(&self) -> Option<&[u8]> {
+        let Piece { spilled, from, to } = self.piece?;
+        let octets = if spilled { &self.lease.as_ref()?.buffer } else { self.octets };
+        octets.get(from..to)
     }
 
     /// Gives the lease back and waits for the port to receive more.
-    fn wait(&mut self) -> Poll<Result<Option<Piece>, Error>> {
+    fn wait(&mut self) -> Poll<Result<(), Error>> {
         let line = self.line;
         let overdue = line.rest_overdue.take();
         if overdue || line.ended.get() {
-            let reason = if overdue { EndReason::Deadline(Deadline::Body) } else { EndReason::PeerClosed };
-            if let Some(body) = &mut self.lease {
-                body.lost = Some(reason);
-            }
-            line.reason.set(reason);
-            line.output.borrow_mut().exchange.persistent = false;
-            return Poll::Ready(Err(BROKEN_OFF));
+            return self.lost(if overdue { EndReason::Deadline(Deadline::Body) } else { EndReason::PeerClosed });
         }
         if line.expects_continue.get() {
             let mut output = line.output.borrow_mut();
@@ -86,54 +93,56 @@ impl<'r> Reader<'r> {
         Poll::Pending
     }
 
-    fn lost(&mut self, refusal: Refusal) -> Poll<Result<Option<Piece>, Error>> {
-        let reason = EndReason::Protocol(refusal);
+    /// Nothing more can be had, and the next request cannot be found.
+    #[cold]
+    fn lost(&mut self, reason: EndReason) -> Poll<Result<(), Error>> {
+        self.line.cannot_go_on(reason);
         if let Some(body) = &mut self.lease {
             body.lost = Some(reason);
         }
-        self.line.reason.set(reason);
-        self.line.output.borrow_mut().exchange.persistent = false;
-        Poll::Ready(Err(refusal.into()))
+        Poll::Ready(Err(broken(reason)))
     }
 
-    /// The next piece that is here, of `octets_max` octets at the most; `None` at the end. `whole`: for a body that is put
-    /// together in its buffer, behind what it has there already.
-    // Where code counts for more than time, one way is enough.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn poll_next(&mut self, octets_max: usize, whole: bool) -> Poll<Result<Option<Piece>, Error>> {
+    /// Reads on, a [`piece`](Reader::piece) of `octets_max` octets at the most.
+    #[inline(never)]
+    fn poll(&mut self, way: Way, octets_max: usize) -> Poll<Result<(), Error>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
         body.fresh = false;
         loop {
             let rest = line.rest.get();
-            if rest == 0 {
-                return Poll::Ready(Ok(None));
-            }
-            if let Some(error) = body.broken() {
-                return Poll::Ready(Err(error));
-            }
             let filled = body.filled;
-            let room = if whole { body.buffer.len() - filled } else { usize::MAX };
-            let bound = body.limit.saturating_sub(body.taken);
-            if body.exceeded || body.taken > body.limit || rest != u64::MAX && rest > bound.min(room as u64) {
-                return Poll::Ready(Err(TOO_LARGE));
+            if rest == 0 {
+                // Put together in the buffer, or nothing.
+                self.piece = (way == Way::Whole).then_some(Piece { spilled: true, from: 0, to: filled });
+                body.filled = 0;
+                return Poll::Ready(Ok(()));
             }
-            if filled > 0 && !whole {
-                // Put together for `whole`, which was given up: they come first, what is told of them behind the others.
+            if let Some(reason) = body.lost {
+                return Poll::Ready(Err(broken(reason)));
+            }
+            let room = if way == Way::Whole { body.buffer.len() - filled } else { usize::MAX };
+            let Some(bound) = body.limit.checked_sub(body.taken).filter(|_| !body.exceeded) else { break };
+            let bound = usize::try_from(bound).unwrap_or(usize::MAX).min(room);
+            if rest != u64::MAX && rest > bound as u64 {
+                break;
+            }
+            if filled > 0 && way == Way::Piece {
+                // Put together for the whole, which was given up: they come first, what is told of them behind the others.
                 let octets = filled.min(octets_max);
                 body.buffer[..filled].rotate_left(octets);
                 body.filled -= octets;
-                return Poll::Ready(Ok(Some(Piece::Spilled(filled - octets, filled))));
+                self.piece = Some(Piece { spilled: true, from: filled - octets, to: filled });
+                return Poll::Ready(Ok(()));
             }
             let from = body.at;
             let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
-                if body.missing() > bound.min(room.saturating_sub(1) as u64) {
+                if body.missing() > bound.min(room.saturating_sub(1)) as u64 {
                     body.exceeded = true;
-                    return Poll::Ready(Err(TOO_LARGE));
+                    break;
                 }
                 (body.spilled, body.at, body.end) = (true, filled, filled);
                 return self.wait();
@@ -153,7 +162,7 @@ impl<'r> Reader<'r> {
                     line.rest.set(0);
                     (skip, 0)
                 }
-                Err(refusal) => return self.lost(refusal),
+                Err(refusal) => return self.lost(EndReason::Protocol(refusal)),
             };
             let from = from + skip;
             let to = from + length;
@@ -164,24 +173,36 @@ impl<'r> Reader<'r> {
             body.taken += length as u64;
             if body.chunked.is_none() {
                 line.rest.set(rest - length as u64);
-            } else if body.taken > body.limit || length >= room {
+            } else if length > bound || length >= room {
                 // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
                 // depend on how it came. The decoder has gone past these octets: without them nothing more is handed out.
                 body.exceeded = true;
-                return Poll::Ready(Err(TOO_LARGE));
+                break;
             }
-            return Poll::Ready(Ok(Some(if body.spilled { Piece::Spilled(from, to) } else { Piece::Input(from, to) })));
+            if way == Way::Drain {
+                continue;
+            }
+            if way == Way::Whole && (filled > 0 || line.rest.get() != 0) {
+                if body.spilled {
+                    // Without framing in between they are where they belong.
+                    body.buffer.copy_within(from..to, filled);
+                } else if let (Some(room), Some(octets)) =
+                    (body.buffer.get_mut(filled..filled + length), self.octets.get(from..to))
+                {
+                    room.copy_from_slice(octets);
+                }
+                body.filled += length;
+                continue;
+            }
+            self.piece = Some(Piece { spilled: body.spilled, from, to });
+            return Poll::Ready(Ok(()));
         }
-    }
-
-    /// The next piece that is here.
-    fn poll_piece(&mut self, octets_max: usize) -> Poll<Result<Option<Piece>, Error>> {
-        self.poll_next(octets_max, false)
+        Poll::Ready(Err(TOO_LARGE))
     }
 
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
     #[inline]
-    fn here(&mut self) -> Option<Piece> {
+    fn here(&mut self) -> Option<&'r [u8]> {
         let line = self.line;
         if self.lease.is_some() {
             return None;
@@ -201,63 +222,20 @@ impl<'r> Reader<'r> {
             return None;
         }
         let from = body.at;
-        let to = from + rest as usize;
-        body.at = to;
+        body.at = from + rest as usize;
         line.rest.set(0);
-        Some(Piece::Input(from, to))
+        self.octets.get(from..body.at)
     }
 
-    /// The whole body in one piece, put together in the body's buffer.
-    #[inline(never)]
-    fn poll_whole(&mut self) -> Poll<Result<Piece, Error>> {
-        loop {
-            let next = match self.poll_next(usize::MAX, true) {
-                Poll::Ready(Ok(next)) => next,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            };
-            // Whatever is not pending has the lease.
-            let Some(body) = &mut self.lease else { return Poll::Pending };
-            let filled = body.filled;
-            let octets = match next {
-                None => {
-                    body.filled = 0;
-                    return Poll::Ready(Ok(Piece::Spilled(0, filled)));
-                }
-                Some(Piece::Spilled(from, to)) => {
-                    // Without framing in between they are where they belong.
-                    if from != filled {
-                        body.buffer.copy_within(from..to, filled);
-                    }
-                    to - from
-                }
-                Some(Piece::Input(from, to)) => {
-                    if let (Some(room), Some(octets)) =
-                        (body.buffer.get_mut(filled..filled + to - from), self.octets.get(from..to))
-                    {
-                        room.copy_from_slice(octets);
-                    }
-                    to - from
-                }
-            };
-            body.filled = filled + octets;
+    /// Reads and drops what is left of the body, up to the bound of [`drain`](Reader::drain), and gives the lease back. Where
+    /// the next request cannot be found, the connection does not go on.
+    pub(crate) fn poll_drained(&mut self) -> Poll<()> {
+        let Poll::Ready(drained) = self.poll(Way::Drain, usize::MAX) else { return Poll::Pending };
+        let lost = self.lease.take().and_then(|body| body.lost);
+        if drained.is_err() {
+            self.line.cannot_go_on(lost.unwrap_or(EndReason::Unread));
         }
-    }
-
-    /// Reads and drops what is left of the body, up to the bound of a [`draining`](Reader::draining) reader. `Err`: the next
-    /// request cannot be found.
-    pub(crate) fn poll_drained(&mut self) -> Poll<Result<(), EndReason>> {
-        loop {
-            match self.poll_piece(usize::MAX) {
-                Poll::Ready(Ok(Some(_))) => {}
-                Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(_)) => {
-                    let lost = self.lease.as_ref().and_then(|body| body.lost);
-                    return Poll::Ready(Err(lost.unwrap_or(EndReason::Unread)));
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        Poll::Ready(())
     }
 
     /// Gives the lease back: what was read is not needed any more.
@@ -267,18 +245,33 @@ impl<'r> Reader<'r> {
     }
 
     fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
-        let change = |body: &mut BodyInput| {
-            body.fresh = false;
-            change(body);
-        };
-        match &mut self.lease {
-            Some(body) => change(body),
-            None => {
-                if let Ok(mut body) = self.line.body.try_borrow_mut() {
-                    change(&mut body);
+        let mut lease;
+        let body = match &mut self.lease {
+            Some(body) => body,
+            None => match self.line.body.try_borrow_mut() {
+                Ok(body) => {
+                    lease = body;
+                    &mut lease
                 }
-            }
-        }
+                Err(_) => return,
+            },
+        };
+        body.fresh = false;
+        change(body);
+    }
+
+    /// The next piece, `None` at the body's end.
+    async fn read(&mut self, octets_max: usize) -> Result<Option<&[u8]>, Error> {
+        poll_fn(|_| self.poll(Way::Piece, octets_max)).await?;
+        Ok(self.piece())
+    }
+}
+
+/// What is to be said where nothing more can be had of a body.
+fn broken(reason: EndReason) -> Error {
+    match reason {
+        EndReason::Protocol(refusal) => refusal.into(),
+        _ => Error::bad_request("the peer closed before the whole body had come"),
     }
 }
 
@@ -324,8 +317,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_piece(usize::MAX)).await?;
-        Ok(piece.map(|piece| reader.piece(&piece)))
+        reader.read(usize::MAX).await
     }
 
     /// As [`read`](Body::read), but `octets_max` octets at the most, at least one: the others stay unread.
@@ -337,8 +329,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Safe: octets are either returned or still unread.
     pub async fn read_up_to(self, octets_max: usize) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        let piece = poll_fn(|_| reader.poll_piece(octets_max.max(1))).await?;
-        Ok(piece.map(|piece| reader.piece(&piece)))
+        reader.read(octets_max.max(1)).await
     }
 
     /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer; of
@@ -376,8 +367,7 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let mut filled = 0;
-        while let Some(piece) = poll_fn(|_| reader.poll_piece(usize::MAX)).await? {
-            let octets = reader.piece(&piece);
+        while let Some(octets) = reader.read(usize::MAX).await? {
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
             room.ok_or(TOO_LARGE)?.copy_from_slice(octets);
             filled += octets.len();
@@ -401,13 +391,13 @@ pub struct Whole<'a, 'r> {
 impl<'a> Future for Whole<'a, '_> {
     type Output = Result<&'a [u8], Error>;
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(reader) = self.reader.take() else { return Poll::Pending };
-        let piece = match reader.here() {
-            Some(piece) => piece,
-            None => match reader.poll_whole() {
-                Poll::Ready(Ok(piece)) => piece,
+        let octets = match reader.here() {
+            Some(octets) => octets,
+            None => match reader.poll(Way::Whole, usize::MAX) {
+                Poll::Ready(Ok(())) => reader.piece().unwrap_or_default(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.reader = Some(reader);
@@ -415,7 +405,7 @@ impl<'a> Future for Whole<'a, '_> {
                 }
             },
         };
-        Poll::Ready(Ok(reader.piece(&piece)))
+        Poll::Ready(Ok(octets))
     }
 }
 

@@ -8,7 +8,6 @@ mod port;
 mod time;
 
 use core::{
-    mem::swap,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Waker},
@@ -19,10 +18,9 @@ use tenure_proto::date::DATE_OCTETS;
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     table::{NONE, Slot, Stage, Store, Table},
-    wire::{Order, Received, State},
+    wire::{Ending, Order, Received, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
-use time::is_bound;
 
 /// One lane and what the driver knows of it.
 pub struct Lane<P: Port> {
@@ -36,6 +34,7 @@ pub struct Lane<P: Port> {
     /// Since when octets wait for the peer to take some.
     progress_ms: u32,
     blocked: bool,
+    /// Which of the driver's dates its output has; none at first.
     dated: u32,
 }
 
@@ -43,7 +42,7 @@ impl<P: Port> Lane<P> {
     /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
-        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: 0 }
+        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
     }
 
     /// The slot that the lane serves.
@@ -84,21 +83,29 @@ pub struct Listed {
     pub pinned: bool,
 }
 
-/// Drives the connections of one worker.
-pub struct Driver<P: Port> {
-    /// The port, for its own use between calls.
-    pub port: P,
-    table: Table<P::Session, P::Socket, P::Slots>,
-    lanes: P::Lanes,
-    free_lane: u32,
+/// The lanes that serve nobody: a list.
+struct FreeLanes {
+    first: u32,
+    /// How many lanes serve somebody.
     attached: u32,
-    settings: DriverSettings,
+}
+
+/// Drives the connections of one worker.
+// In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
+#[repr(C)]
+pub struct Driver<P: Port> {
     now_ms: u32,
+    free: FreeLanes,
+    dated: u32,
     /// Nothing is due before.
     due_ms: Option<u32>,
-    date: Option<[u8; DATE_OCTETS]>,
-    dated: u32,
     stopping: Option<u32>,
+    settings: DriverSettings,
+    date: Option<[u8; DATE_OCTETS]>,
+    table: Table<P::Session, P::Socket, P::Slots>,
+    lanes: P::Lanes,
+    /// The port, for its own use between calls.
+    pub port: P,
 }
 
 /// Candidates for eviction that are looked at for one newcomer.
@@ -113,8 +120,7 @@ impl<P: Port> Driver<P> {
             port,
             table: Table::new(slots, connections_max),
             lanes,
-            free_lane: NONE,
-            attached: 0,
+            free: FreeLanes { first: NONE, attached: 0 },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -183,7 +189,7 @@ impl<P: Port> Driver<P> {
         }
         let index = self.table.take(socket, self.now_ms)?;
         self.table.slot_mut(index).interest = Interest::RECEIVE;
-        self.due_in(self.settings.deadlines.first_octet_ms);
+        self.due(self.now_ms, self.settings.deadlines.first_octet_ms);
         Ok(key)
     }
 
@@ -264,7 +270,7 @@ impl<P: Port> Driver<P> {
         slot.waiting_ms = now_ms;
         self.table.move_to(index, Stage::Waiting);
         self.report(index, Interest::NONE);
-        self.due_in(self.settings.deadlines.handler_ms);
+        self.due(self.now_ms, self.settings.deadlines.handler_ms);
     }
 
     /// Gives free lanes to those that wait, first come, first served.
@@ -280,7 +286,7 @@ impl<P: Port> Driver<P> {
     /// The lane that a connection gets next.
     #[inline]
     fn next_lane(&mut self) -> Option<u32> {
-        if self.free_lane == NONE { self.new_lane() } else { Some(self.free_lane) }
+        if self.free.first == NONE { self.new_lane() } else { Some(self.free.first) }
     }
 
     /// What attaching means for a connection whose request has begun before.
@@ -298,7 +304,7 @@ impl<P: Port> Driver<P> {
             // A request's time runs while it waits for a lane.
             line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
             // Only those that wait are given a lane while the server stops.
-            line.ending.set(self.stopping.map(|_| EndReason::Shutdown));
+            line.ending.set(self.stopping.map(|_| Ending::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -309,10 +315,9 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, .. } = self;
+        let Driver { port, table, lanes, free, settings, now_ms, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        attach((index, number), lane, slot, free_lane, attached);
-        introduce(port, settings, lane, slot, *attached, *now_ms);
+        attach((index, number), lane, slot, free, port, settings, *now_ms);
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
@@ -343,11 +348,10 @@ impl<P: Port> Driver<P> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn go_on(&mut self, index: u32, number: u32, receives: bool) {
         let mut rounds = 0;
-        let Driver { port, table, lanes, free_lane, attached, settings, now_ms, date, dated, .. } = self;
+        let Driver { port, table, lanes, free, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
         if receives && slot.lane == NONE {
-            attach((index, number), lane, slot, free_lane, attached);
-            introduce(port, settings, lane, slot, *attached, *now_ms);
+            attach((index, number), lane, slot, free, port, settings, *now_ms);
         }
         if receives
             && slot.interest.receives()
@@ -363,7 +367,7 @@ impl<P: Port> Driver<P> {
             line.now_ms.set(*now_ms);
             if lane.dated != *dated {
                 lane.dated = *dated;
-                line.output.borrow_mut().stamp(*date);
+                line.output.borrow_mut().stamp(date.as_ref());
             }
             if line.state.get() == State::Exchange {
                 let waited = now_ms.wrapping_sub(lane.polled_ms);
@@ -413,14 +417,14 @@ impl<P: Port> Driver<P> {
                     slot.pinned = pinned;
                 }
                 slot.since_ms = *now_ms;
-                free(number, lane, slot, free_lane, attached);
+                detach(number, lane, slot, free);
                 let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
                 // Where nobody else has been idle since, it is there already.
                 if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
                     table.move_to(index, stage);
                     self.report(index, Interest::RECEIVE);
                 }
-                return self.due_in(self.settings.deadlines.idle_ms);
+                return self.due(self.now_ms, self.settings.deadlines.idle_ms);
             }
             match state {
                 State::Head if !blocked => {
@@ -458,8 +462,8 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
-        if let Some(due_ms) = self.exchange_due(number) {
-            self.due_at(due_ms);
+        if let Some((_, due_ms)) = self.exchange_due(number) {
+            self.due(due_ms, 0);
         }
         self.table.move_to(index, Stage::Busy);
         self.report(index, interest);
@@ -484,8 +488,8 @@ impl<P: Port> Driver<P> {
         if line.ended.get() {
             return self.end(index, EndReason::PeerClosed, false);
         }
-        if let Some(reason) = line.ending.get() {
-            line.reason.set(reason);
+        if let Some(ending) = line.ending.get() {
+            line.reason.set(ending.into());
         }
         self.close(index, number);
     }
@@ -493,7 +497,7 @@ impl<P: Port> Driver<P> {
     /// Takes the session back from a lane and puts the lane on top of the free ones.
     fn free(&mut self, index: u32, number: u32) {
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        free(number, lane, slot, &mut self.free_lane, &mut self.attached);
+        detach(number, lane, slot, &mut self.free);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
@@ -520,10 +524,7 @@ impl<P: Port> Driver<P> {
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
             self.table.insert(index, Stage::Head);
-            let head_ms = self.settings.deadlines.head_ms;
-            if is_bound(head_ms) {
-                self.due_at(arrived_ms.wrapping_add(head_ms));
-            }
+            self.due(arrived_ms, self.settings.deadlines.head_ms);
         }
         self.report(index, Interest::RECEIVE);
         self.free(index, number);
@@ -564,33 +565,25 @@ impl<P: Port> Driver<P> {
     }
 }
 
-/// Takes a lane from the top of the free ones for a connection, whose session it gets.
-#[inline(always)]
+/// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves, and
+/// since when.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
 fn attach<P: Port>(
     (index, number): (u32, u32),
     lane: &mut Lane<P>,
     slot: &mut Slot<P::Session, P::Socket>,
-    free_lane: &mut u32,
-    attached: &mut u32,
-) {
-    *free_lane = lane.slot;
-    (lane.slot, slot.lane) = (index, number);
-    *attached += 1;
-    swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
-}
-
-/// Tells a lane which connection it serves, and since when.
-#[inline(always)]
-fn introduce<P: Port>(
+    free: &mut FreeLanes,
     port: &P,
     settings: &DriverSettings,
-    lane: &Lane<P>,
-    slot: &Slot<P::Session, P::Socket>,
-    attached: u32,
     now_ms: u32,
 ) {
+    free.first = lane.slot;
+    (lane.slot, slot.lane) = (index, number);
+    free.attached += 1;
+    *lane.wire.session.borrow_mut() = slot.session.take();
     let line = &lane.wire.line;
-    let id = ConnectionId::new(settings.worker, lane.slot, slot.generation);
+    let id = ConnectionId::new(settings.worker, index, slot.generation);
     // A lane mostly serves the connection that it served before.
     if line.id.get() != id
         && let Some(socket) = &slot.socket
@@ -598,29 +591,24 @@ fn introduce<P: Port>(
         line.id.set(id);
         line.peer.set(port.peer(socket));
     }
-    line.may_wait_long.set(attached < settings.lanes_max);
+    line.may_wait_long.set(free.attached < settings.lanes_max);
     line.arrived_ms.set(now_ms);
 }
 
 /// [`Driver::free`] of what is at hand.
-#[inline(always)]
-fn free<P: Port>(
-    number: u32,
-    lane: &mut Lane<P>,
-    slot: &mut Slot<P::Session, P::Socket>,
-    free_lane: &mut u32,
-    attached: &mut u32,
-) {
-    swap(&mut *lane.wire.session.borrow_mut(), &mut slot.session);
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn detach<P: Port>(number: u32, lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, free: &mut FreeLanes) {
+    slot.session = lane.wire.session.borrow_mut().take();
     slot.lane = NONE;
-    lane.slot = *free_lane;
-    *free_lane = number;
-    *attached -= 1;
+    lane.slot = free.first;
+    free.first = number;
+    free.attached -= 1;
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.attached)
+        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.free.attached)
     }
 }
 
@@ -628,7 +616,10 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 mod tests {
     use core::mem::size_of;
 
-    use super::{time::is_due, *};
+    use super::{
+        time::{is_bound, is_due},
+        *,
+    };
     use crate::{
         Session,
         wire::{Peer, Wire},

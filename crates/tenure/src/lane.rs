@@ -21,7 +21,6 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
-    body::Reader,
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
     responder::{Answer, Opened},
@@ -63,68 +62,65 @@ where
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let line = &wire.line;
     let mut input = line.input.borrow_mut();
-    if let Some(order) = line.order.take() {
-        let error = line.take_up(observer, order);
-        conclude(line, app, observer, input.unread(), b"", Err(error)).await;
-        if !line.close(observer, &mut input) {
-            drop(input);
-            return line.rest_in(State::Close).await;
-        }
-    }
-    loop {
-        // Most heads are the one before: what says so comes first, by itself.
-        let (octets, head) = match input.recall(&line.head_limits) {
-            Some(known) => known,
-            None => match input.parse(&line.head_limits) {
-                Ok(Some(read)) => read,
-                Ok(None) => {
-                    line.state.set(if input.unread().is_empty() { State::Between } else { State::Head });
-                    input.compact();
-                    drop(input);
-                    Pause(false).await;
-                    input = line.input.borrow_mut();
-                    continue;
+    'serving: loop {
+        let opened;
+        let is_reset = 'done: {
+            let (octets, path, error) = if let Some(order) = line.order.get() {
+                line.order.set(None);
+                (input.unread(), &b""[..], Some(line.take_up(observer, order)))
+            } else {
+                let read = if input.start == input.end {
+                    (input.start, input.end) = (0, 0);
+                    line.state.set(State::Between);
+                    Ok(None)
+                } else {
+                    // Most heads are the one before: what says so comes first, by itself.
+                    match input.recall(&line.head_limits) {
+                        Some(known) => Ok(Some(known)),
+                        None => input.parse(&line.head_limits),
+                    }
+                };
+                match read {
+                    Ok(Some((octets, head))) => {
+                        let asterisk = head.form == TargetForm::Asterisk;
+                        opened = Opened { line, octets };
+                        let mut request = Request::new(wire, octets, head);
+                        line.open(head, octets.len());
+                        observer.head_received(line.id.get(), request.inner.line_of_request());
+                        let responder = Responder { opened: &opened };
+                        let result = if asterisk {
+                            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                            nothing_to_say()
+                        } else {
+                            app.handle(&mut request, responder).await
+                        };
+                        match result {
+                            Ok(_) if line.rest.get() == 0 => break 'done false,
+                            Ok(_) => (octets, &b""[..], None),
+                            Err(error) => (octets, request.inner.whole_path(), Some(error)),
+                        }
+                    }
+                    Ok(None) => {
+                        if input.start != input.end {
+                            line.state.set(State::Head);
+                            input.compact();
+                        }
+                        drop(input);
+                        Pause(false).await;
+                        input = line.input.borrow_mut();
+                        continue 'serving;
+                    }
+                    Err(refusal) => (&b""[..], &b""[..], Some(line.refuse(observer, refusal))),
                 }
-                Err(refusal) => {
-                    drop(input);
-                    let error = line.refuse(observer, refusal);
-                    conclude(line, app, observer, b"", b"", Err(error)).await;
-                    line.close_response(observer);
-                    return line.rest_in(State::Close).await;
-                }
-            },
+            };
+            let mut conclusion = Conclusion::new(line, app, octets, path, error);
+            poll_fn(|_| conclusion.poll(line, observer)).await
         };
-        let asterisk = head.form == TargetForm::Asterisk;
-        let opened = Opened { line, octets };
-        let mut request = Request::new(wire, octets, head);
-        line.open(head, octets.len());
-        observer.head_received(line.id.get(), request.inner.line_of_request());
-        let responder = Responder { opened: &opened };
-        let result = if asterisk {
-            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-            nothing_to_say()
-        } else {
-            app.handle(&mut request, responder).await
-        };
-        match result {
-            Ok(_) if line.rest.get() == 0 => drop(request),
-            // It is kept only here, where it is still needed.
-            result => {
-                let path = if result.is_err() { request.inner.whole_path() } else { b"" };
-                drop(request);
-                conclude(line, app, observer, opened.octets, path, result).await;
-            }
-        }
-        if !line.close(observer, &mut input) {
+        if is_reset || !line.close(observer, &mut input) {
             drop(input);
-            return line.rest_in(State::Close).await;
-        }
-        if input.start == input.end {
-            (input.start, input.end) = (0, 0);
-            line.state.set(State::Between);
-            drop(input);
-            Pause(false).await;
-            input = line.input.borrow_mut();
+            line.state.set(if is_reset { State::Abort } else { State::Close });
+            // This future ends its work here: it is set anew before the wire serves on.
+            return pending().await;
         }
     }
 }
@@ -137,43 +133,51 @@ fn nothing_to_say() -> Result<Sent, Error> {
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
-#[inline(never)]
-async fn conclude<S, A: Handler<S>, O: Observer>(
-    line: &Line,
-    app: &A,
-    observer: &O,
-    octets: &[u8],
-    path: &[u8],
-    result: Result<Sent, Error>,
-) {
-    if let Err(error) = result {
-        if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            log::error!("connection {}: {error}", line.id.get());
-        }
-        let Exchange { begun, done, .. } = line.output.borrow().exchange;
-        if begun && !done {
-            if !matches!(line.reason.get(), EndReason::Deadline(_)) {
+struct Conclusion<'a, S, A> {
+    answer: Answer<'a>,
+    /// What is answered instead of what the handler has not.
+    failure: Option<Failure<'a, S, A>>,
+    /// A response has been begun that cannot be finished.
+    is_reset: bool,
+}
+
+impl<'a, S, A: Handler<S>> Conclusion<'a, S, A> {
+    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], error: Option<Error>) -> Self {
+        let mut conclusion = Conclusion { answer: Answer::new(line, octets), failure: None, is_reset: false };
+        if let Some(error) = error {
+            if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                log::error!("connection {}: {error}", line.id.get());
+            }
+            let Exchange { begun, done, .. } = line.output.borrow().exchange;
+            conclusion.is_reset = begun && !done;
+            if conclusion.is_reset && !matches!(line.reason.get(), EndReason::Deadline(_)) {
                 line.reason.set(EndReason::Aborted);
             }
-            line.tell_refused(observer);
-            line.rest_in(State::Abort).await;
-        }
-        if !done {
-            let failure = &mut Failure { error, app, path, own_failed: false, session: PhantomData };
-            let mut answer = Answer::new(line, octets);
-            if poll_fn(|_| answer.poll(failure)).await.is_err() {
-                line.reason.set(EndReason::Aborted);
-                line.rest_in(State::Abort).await;
+            if !begun && !done {
+                conclusion.failure = Some(Failure { error, app, path, own_failed: false, session: PhantomData });
             }
         }
+        conclusion
     }
-    if line.rest.get() != 0 && line.output.borrow().exchange.persistent {
-        let mut reader = Reader::draining(line, octets);
-        if let Err(reason) = poll_fn(|_| reader.poll_drained()).await {
-            line.cannot_go_on(reason);
+
+    /// Ready when it is finished. Returns whether the connection is to be reset.
+    fn poll(&mut self, line: &Line, observer: &impl Observer) -> Poll<bool> {
+        if let Some(failure) = &mut self.failure {
+            match self.answer.poll(failure) {
+                Poll::Ready(Ok(_)) => self.failure = None,
+                Poll::Ready(Err(_)) => {
+                    line.reason.set(EndReason::Aborted);
+                    return Poll::Ready(true);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
         }
+        if !self.is_reset && self.answer.poll_rest().is_pending() {
+            return Poll::Pending;
+        }
+        line.tell_refused(observer);
+        Poll::Ready(self.is_reset)
     }
-    line.tell_refused(observer);
 }
 
 /// An error as a response: the application's own for its status, or a line of text.
@@ -206,14 +210,14 @@ impl ErrorLine {
 impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.error.status();
-        let begin = |reply: &mut Reply<'_>| {
+        loop {
             reply.restart(status);
             if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.path != b"*" {
                 reply.allow(&mut |tell| self.app.methods(self.path, tell));
             }
-        };
-        if !self.own_failed {
-            begin(reply);
+            if self.own_failed {
+                break;
+            }
             match self.app.error(&self.error, reply) {
                 Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
                 Some(outcome) => return outcome,
@@ -221,25 +225,21 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             }
             self.own_failed = true;
         }
-        begin(reply);
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut text = ErrorLine(heapless::Vec::new());
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            // What failed on this side is logged; the client learns that it did.
-            text.put(status.phrase().as_bytes());
-        } else {
-            // As its `Display`, without a formatter.
-            text.put(self.error.text().as_bytes());
-            if let Some(octet) = self.error.octet() {
-                text.put(b" (octet ");
-                text.put(decimal(u64::from(octet), &mut [0; 20]));
-                text.put(b")");
-            }
+        let mut line = ErrorLine(heapless::Vec::new());
+        // What failed on this side is logged; the client learns that it did.
+        let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        // As its `Display`, without a formatter.
+        line.put(if is_internal { status.phrase() } else { self.error.text() }.as_bytes());
+        if let Some(octet) = self.error.octet().filter(|_| !is_internal) {
+            line.put(b" (octet ");
+            line.put(decimal(u64::from(octet), &mut [0; 20]));
+            line.put(b")");
         }
-        let _ = text.0.push(b'\n');
-        reply.content_type("text/plain").body(&text.0)
+        let _ = line.0.push(b'\n');
+        reply.content_type("text/plain").body(&line.0)
     }
 }
 
@@ -279,12 +279,6 @@ impl Line {
         refusal.into()
     }
 
-    /// Tells the port a state in which this future ends its work: it is set anew before the wire serves on.
-    async fn rest_in(&self, state: State) -> Infallible {
-        self.state.set(state);
-        pending().await
-    }
-
     /// Begins an exchange of a head and what has come with it, `received` octets together.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
@@ -292,9 +286,9 @@ impl Line {
         let mut persistent = head.persistent;
         // What else ends the connection says so; a response that only a close can end is the version's, the peer's.
         self.reason.set(EndReason::PeerAsked);
-        if let Some(reason) = self.ending.get() {
+        if let Some(ending) = self.ending.get() {
             persistent = false;
-            self.reason.set(reason);
+            self.reason.set(ending.into());
         }
         self.output.borrow_mut().exchange =
             Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);

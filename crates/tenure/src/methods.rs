@@ -1,7 +1,8 @@
 //! Which handler a target has for which method.
 
 use core::{
-    future::{Future, ready},
+    future::{Future, poll_fn},
+    task::Poll,
     time::Duration,
 };
 
@@ -47,7 +48,7 @@ pub struct Methods<C> {
 #[derive(Debug)]
 pub struct On<H, C> {
     verb: Verb,
-    /// What is asked of it where it is for one known method: one octet tells of nearly all.
+    /// What is asked of it: one octet, whatever it is for.
     asked: Asked,
     handler: H,
     next: C,
@@ -76,15 +77,15 @@ pub trait Append {
     /// The same with one more.
     type With<H>;
 
-    /// Adds one.
-    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H>;
+    /// Adds one, as that number.
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H>;
 }
 
 impl Append for End {
     type With<H> = On<H, End>;
 
-    fn with<H>(self, verb: Verb, handler: H) -> On<H, End> {
-        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::ELSE };
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> On<H, End> {
+        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::number(number) };
         On { verb, asked, handler, next: End }
     }
 }
@@ -92,39 +93,79 @@ impl Append for End {
 impl<G, C: Append> Append for On<G, C> {
     type With<H> = On<G, C::With<H>>;
 
-    fn with<H>(self, verb: Verb, handler: H) -> Self::With<H> {
-        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(verb, handler) }
+    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H> {
+        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(number, verb, handler) }
     }
 }
 
-/// Which methods a chain has.
+/// Which methods a chain has, its handlers numbered from 0.
 #[doc(hidden)]
 pub trait Declared {
-    /// Whether it has a handler for what is asked, be it one for all, extension methods left out;
-    /// [`Asked::OTHER`]: whether it has one for all.
+    /// How many handlers there are.
+    const COUNT: u32;
+
+    /// Whether it has a handler for exactly that.
     fn answers(&self, asked: Asked) -> bool;
-    /// Whether it has a handler for that method alone.
-    fn has_own(&self, method: Method) -> bool;
-    fn has_extension(&self, token: &[u8]) -> bool;
-    fn tell(&self, tell: &mut dyn FnMut(&str));
+
+    /// What the handler of that number is for; `None` behind the last.
+    fn verb(&self, number: u32) -> Option<&Verb>;
 }
 
 impl Declared for End {
+    const COUNT: u32 = 0;
+
     #[inline]
     fn answers(&self, _: Asked) -> bool {
         false
     }
 
     #[inline]
-    fn has_own(&self, _: Method) -> bool {
-        false
+    fn verb(&self, _: u32) -> Option<&Verb> {
+        None
+    }
+}
+
+impl<H, C: Declared> Declared for On<H, C> {
+    const COUNT: u32 = C::COUNT + 1;
+
+    #[inline]
+    fn answers(&self, asked: Asked) -> bool {
+        self.asked == asked || self.next.answers(asked)
     }
 
-    fn has_extension(&self, _: &[u8]) -> bool {
-        false
+    #[inline]
+    fn verb(&self, number: u32) -> Option<&Verb> {
+        match number.checked_sub(1) {
+            None => Some(&self.verb),
+            Some(number) => self.next.verb(number),
+        }
     }
+}
 
-    fn tell(&self, _: &mut dyn FnMut(&str)) {}
+/// What a chain's handlers are for, by their numbers: one copy of the code for all chains.
+type Verbs<'c> = &'c dyn Fn(u32) -> Option<&'c Verb>;
+
+/// Whether there is a handler for exactly that.
+fn has(verbs: Verbs<'_>, wanted: Verb) -> bool {
+    (0..).map_while(verbs).any(|verb| *verb == wanted)
+}
+
+/// The handler for what is asked, where that is no known method or it is one for all; what is asked, where there is none.
+/// What was added for one method goes before what was added for all, in whatever order.
+#[cold]
+#[inline(never)]
+fn find_else(verbs: Verbs<'_>, asked: Asked, token: &[u8]) -> Asked {
+    let mut found = asked;
+    for (number, verb) in (0..).map_while(|number| Some((number, verbs(number)?))) {
+        match verb {
+            Verb::Extension(extension) if asked == Asked::OTHER && extension.as_bytes() == token => {
+                return Asked::number(number);
+            }
+            Verb::Any if asked != Asked::LATER => found = Asked::number(number),
+            _ => {}
+        }
+    }
+    found
 }
 
 impl<S> Chain<S> for End {
@@ -135,7 +176,7 @@ impl<S> Chain<S> for End {
         _: &mut Request<'r, S>,
         _: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        ready(Err(asked.unanswered()))
+        poll_fn(move |_| Poll::Ready(Err(asked.unanswered())))
     }
 }
 
@@ -147,13 +188,16 @@ pub struct Asked(u8);
 impl Asked {
     /// Any method, but it cannot be begun now.
     const LATER: Asked = Asked(u8::MAX);
-    /// What nobody asks for.
-    const ELSE: Asked = Asked(u8::MAX - 1);
     const OTHER: Asked = Asked::of(Method::Other);
 
     /// That method.
     const fn of(method: Method) -> Self {
         Asked(method as u8)
+    }
+
+    /// The handler of that number, which is for no known method.
+    const fn number(number: u32) -> Self {
+        Asked(0x40 + number as u8)
     }
 
     /// What to say where no handler has answered.
@@ -172,31 +216,6 @@ impl Asked {
     }
 }
 
-impl<H, C: Declared> Declared for On<H, C> {
-    #[inline]
-    fn answers(&self, asked: Asked) -> bool {
-        self.asked == asked || self.verb == Verb::Any || self.next.answers(asked)
-    }
-
-    #[inline]
-    fn has_own(&self, method: Method) -> bool {
-        self.verb == Verb::Known(method) || self.next.has_own(method)
-    }
-
-    fn has_extension(&self, token: &[u8]) -> bool {
-        matches!(self.verb, Verb::Extension(found) if found.as_bytes() == token) || self.next.has_extension(token)
-    }
-
-    fn tell(&self, tell: &mut dyn FnMut(&str)) {
-        match self.verb {
-            Verb::Known(method) => tell(method.token().unwrap_or_default()),
-            Verb::Extension(token) => tell(token),
-            Verb::Any => {}
-        }
-        self.next.tell(tell);
-    }
-}
-
 /// The methods that are told of where one handler is for all.
 const ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
@@ -209,23 +228,10 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        if self.asked == asked || self.asked == Asked::ELSE && self.is_else(asked, request.inner.token()) {
+        if self.asked == asked {
             Either::First { future: self.handler.handle(request, responder) }
         } else {
             Either::Second { future: self.next.handle(asked, request, responder) }
-        }
-    }
-}
-
-impl<H, C: Declared> On<H, C> {
-    /// Whether it is for what is asked, where that is no known method or it is for all.
-    #[inline(never)]
-    fn is_else(&self, asked: Asked, token: &[u8]) -> bool {
-        match self.verb {
-            Verb::Known(_) => false,
-            Verb::Extension(extension) => asked == Asked::OTHER && token == extension.as_bytes(),
-            // What was added for one method goes before what was added for all, in whatever order.
-            Verb::Any => asked != Asked::LATER && !self.next.answers(asked) && !self.next.has_extension(token),
         }
     }
 }
@@ -235,14 +241,10 @@ impl<C> Methods<C> {
     where
         C: Declared + Append,
     {
-        let twice = match verb {
-            Verb::Known(method) => self.chain.has_own(method),
-            Verb::Extension(token) => self.chain.has_extension(token.as_bytes()),
-            Verb::Any => self.chain.answers(Asked::OTHER),
-        };
+        let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
         Methods {
-            chain: self.chain.with(verb, handler),
+            chain: self.chain.with(C::COUNT, verb, handler),
             switch: self.switch,
             plain: self.plain,
             handler_ms: self.handler_ms,
@@ -348,17 +350,20 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         let mut asked = Asked::of(request.method());
-        if asked == Asked::of(Method::Head) && !self.chain.has_own(Method::Head) {
+        if asked == Asked::of(Method::Head) && !self.chain.answers(asked) {
             asked = Asked::of(Method::Get);
         }
         if !self.plain && !self.prepare(request.inner.line()) {
             asked = Asked::LATER;
         }
+        if !self.chain.answers(asked) {
+            asked = find_else(&|number| self.chain.verb(number), asked, request.inner.token());
+        }
         self.chain.handle(asked, request, responder)
     }
 
     fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {
-        tell_all(&self.chain, tell);
+        tell_all(&|number| self.chain.verb(number), tell);
     }
 
     fn is_on(&self) -> bool {
@@ -376,12 +381,24 @@ impl<C> Methods<C> {
     }
 }
 
-fn tell_all(chain: &dyn Declared, tell: &mut dyn FnMut(&str)) {
-    chain.tell(tell);
-    let all = chain.answers(Asked::OTHER);
+#[inline(never)]
+fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
+    let bit = |method| 1u32 << method as u32;
+    let (mut told, mut all) = (0, false);
+    for verb in (0..).map_while(verbs) {
+        match *verb {
+            Verb::Known(method) => {
+                told |= bit(method);
+                tell(method.token().unwrap_or_default());
+            }
+            Verb::Extension(token) => tell(token),
+            Verb::Any => all = true,
+        }
+    }
+    let with_get = if told & bit(Method::Get) == 0 { 0 } else { bit(Method::Head) };
+    let implied = if all { u32::MAX } else { bit(Method::Options) | with_get };
     for method in ALL {
-        let with_get = method == Method::Head && chain.has_own(Method::Get);
-        if (all || with_get || method == Method::Options) && !chain.has_own(method) {
+        if implied & !told & bit(method) != 0 {
             tell(method.token().unwrap_or_default());
         }
     }

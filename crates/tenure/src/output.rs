@@ -20,18 +20,19 @@ const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
 struct Stamp([u8; STAMP_OCTETS]);
 
 /// Responses on their way out.
+#[repr(C)]
 pub(crate) struct Output {
+    pub(crate) exchange: Exchange,
     pub(crate) buffer: Buffer,
     /// Octets at the front that the port has sent.
     pub(crate) sent: usize,
     /// Behind the last octet written.
     pub(crate) end: usize,
-    pub(crate) exchange: Exchange,
-    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
-    stamp: Stamp,
+    pub(crate) content_type: &'static str,
     stamp_octets: u8,
     date: Option<[u8; DATE_OCTETS]>,
-    pub(crate) content_type: &'static str,
+    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
+    stamp: Stamp,
 }
 
 /// The response at hand.
@@ -87,7 +88,7 @@ impl Exchange {
 
 impl Output {
     pub(crate) fn new(buffer: Buffer, content_type: &'static str) -> Self {
-        let mut output = Output {
+        Output {
             buffer,
             sent: 0,
             end: 0,
@@ -96,16 +97,14 @@ impl Output {
             stamp_octets: 0,
             date: None,
             content_type,
-        };
-        output.stamp(None);
-        output
+        }
     }
 
     /// Sets the date that responses tell from now on.
-    pub(crate) fn stamp(&mut self, date: Option<[u8; DATE_OCTETS]>) {
-        self.date = date;
+    pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
+        self.date = date.copied();
         let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
-        if let Some(date) = &date {
+        if let Some(date) = date {
             head.date(date);
         }
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
@@ -138,6 +137,11 @@ impl Output {
     #[inline]
     pub(crate) fn room(&self) -> usize {
         self.buffer.len() - self.end
+    }
+
+    /// What is not written yet.
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Moves what is not yet sent to the front.

@@ -281,24 +281,43 @@ impl Pattern {
         let text = self.text.as_bytes();
         // A prefix's last `/` stands for nothing.
         let text = if prefix { text.strip_suffix(b"/").unwrap_or(text) } else { text };
-        let mut at = 0;
-        for segment in text.split(is_slash).skip(1) {
+        let (mut from, mut at) = (0, 0);
+        while from < text.len() {
+            let wanted = until(b'/', text.get(from + 1..)?);
             let rest = path.get(at..)?.strip_prefix(b"/")?;
-            let value = rest.split(is_slash).next().unwrap_or_default();
-            match parameter(segment) {
-                Some([b'*', name @ ..]) => {
-                    found.add(name, rest);
-                    return (!rest.split(is_slash).any(is_dot_segment)).then_some(path.len());
-                }
-                Some(_) if value.is_empty() || is_dot_segment(value) => return None,
-                Some(name) => found.add(name, value),
-                None if Encoded::of_target(value, true).is(segment) => {}
+            let mut value = until(b'/', rest);
+            match parameter(wanted) {
+                None if Encoded::of_target(value, true).is(wanted) => {}
                 None => return None,
+                Some(mut name) => {
+                    if let [b'*', behind @ ..] = name {
+                        (name, value) = (behind, rest);
+                    } else if value.is_empty() {
+                        return None;
+                    }
+                    if value.split(is_slash).any(is_dot_segment) {
+                        return None;
+                    }
+                    found.add(name, value);
+                }
             }
+            from += 1 + wanted.len();
             at += 1 + value.len();
         }
         (prefix || at == path.len()).then_some(at)
     }
+}
+
+/// The octets up to the first of that kind.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+fn until(stop: u8, octets: &[u8]) -> &[u8] {
+    octets.split(|&octet| octet == stop).next().unwrap_or_default()
+}
+
+/// Whether one of some octets stands in a text.
+#[inline(never)]
+fn has(text: &[u8], octets: &[u8]) -> bool {
+    text.iter().any(|octet| octets.contains(octet))
 }
 
 /// Why a text is no pattern.
@@ -306,14 +325,13 @@ fn fault(text: &[u8]) -> Option<&'static str> {
     let [b'/', path @ ..] = text else { return Some("must start with /") };
     let (mut count, mut ended) = (0, false);
     for segment in path.split(is_slash) {
-        let has = |octets: &[u8]| segment.iter().any(|octet| octets.contains(octet));
         if ended {
             return Some("has something behind its {*name}");
         }
-        if has(b"%") {
+        if has(segment, b"%") {
             return Some("must be written decoded: it is compared with decoded targets");
         }
-        if has(b"?#") {
+        if has(segment, b"?#") {
             return Some("has a query or fragment, which is no part of a path");
         }
         if is_dot_segment(segment) {
@@ -325,10 +343,10 @@ fn fault(text: &[u8]) -> Option<&'static str> {
                 name
             }
             Some(name) => name,
-            None if has(b"{}") => return Some("has a parameter that is no whole segment, such as /{name}"),
+            None if has(segment, b"{}") => return Some("has a parameter that is no whole segment, such as /{name}"),
             None => continue,
         };
-        if name.is_empty() || name.iter().any(|octet| b"{}*".contains(octet)) {
+        if name.is_empty() || has(name, b"{}*") {
             return Some("has a parameter without a plain name");
         }
         count += 1;
@@ -433,7 +451,7 @@ fn is_slash(octet: &u8) -> bool {
 
 /// The path of a target that starts with one.
 fn path_of(target: &[u8]) -> &[u8] {
-    target.split(|&octet| octet == b'?').next().unwrap_or_default()
+    until(b'?', target)
 }
 
 /// The path of what is routed: an absolute target may have none, and a nested router's prefix may be all of it.

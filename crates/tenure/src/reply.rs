@@ -1,5 +1,7 @@
 //! What a handler's result looks like as a response.
 
+use core::mem::replace;
+
 use tenure_proto::{
     response::{Delimiter, FieldError, HeadWriter, decimal},
     status::StatusCode,
@@ -81,19 +83,28 @@ pub trait IntoResponse {
 pub struct Reply<'o> {
     output: &'o mut Output,
     status: StatusCode,
-    head: Option<HeadState>,
+    head: HeadState,
 }
 
 /// More than any status line has.
 const STATUS_LINE_OCTETS_MAX: usize = 64;
 
-/// A head whose fields are being set: octets of it in the output so far.
+/// A head whose fields are being set.
 #[derive(Debug, Clone, Copy)]
 struct HeadState {
+    /// Octets of it in the output so far.
     length: usize,
     typed: bool,
     full: bool,
     error: Option<FieldError>,
+}
+
+impl HeadState {
+    const NONE: HeadState = HeadState { length: 0, typed: false, full: false, error: None };
+
+    fn is_begun(&self) -> bool {
+        self.length != 0 || self.full
+    }
 }
 
 impl core::fmt::Debug for Output {
@@ -105,12 +116,12 @@ impl core::fmt::Debug for Output {
 impl<'o> Reply<'o> {
     #[inline]
     pub(crate) fn new(output: &'o mut Output) -> Self {
-        Reply { output, status: StatusCode::OK, head: None }
+        Reply { output, status: StatusCode::OK, head: HeadState::NONE }
     }
 
     /// Starts anew with that status, where nothing is in the output for good.
     pub(crate) fn restart(&mut self, status: StatusCode) {
-        self.head = None;
+        self.head = HeadState::NONE;
         self.status = status;
     }
 
@@ -120,7 +131,7 @@ impl<'o> Reply<'o> {
 
     /// Sets the status; 200 where it is not called. The last call counts.
     pub fn status(&mut self, status: StatusCode) -> &mut Self {
-        if self.head.is_some() && self.status != status {
+        if self.head.is_begun() && self.status != status {
             self.change_status(status);
         }
         self.status = status;
@@ -130,103 +141,116 @@ impl<'o> Reply<'o> {
     /// Puts another status line in front of the fields that stand there already.
     #[cold]
     fn change_status(&mut self, status: StatusCode) {
-        let Some(state) = self.head.as_mut().filter(|state| !state.full) else { return };
-        let mut line = [0; STATUS_LINE_OCTETS_MAX];
-        let octets = HeadWriter::new(&mut line, status).pause().0.unwrap_or(0);
-        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
-        let before = room.iter().position(|&octet| octet == b'\n').map_or(0, |at| at + 1);
-        let length = state.length - before + octets;
-        if length > room.len() {
-            state.full = true;
+        if self.head.full {
             return;
         }
-        room.copy_within(before..state.length, octets);
+        let mut line = [0; STATUS_LINE_OCTETS_MAX];
+        let octets = HeadWriter::new(&mut line, status).pause().0.unwrap_or(0);
+        let room = self.output.free();
+        let before = room.iter().position(|&octet| octet == b'\n').map_or(0, |at| at + 1);
+        let length = self.head.length - before + octets;
+        if length > room.len() {
+            self.head.full = true;
+            return;
+        }
+        room.copy_within(before..self.head.length, octets);
         room[..octets].copy_from_slice(&line[..octets]);
-        state.length = length;
+        self.head.length = length;
     }
 
     /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control octets, with
     /// [`Outcome::Failed`] when the body is written.
+    #[inline]
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
-        self.add(|head| head.field(name, value.as_ref()));
-        if name.eq_ignore_ascii_case("content-type")
-            && let Some(head) = &mut self.head
-        {
-            head.typed = true;
-        }
+        self.octets_field(name, value.as_ref());
         self
+    }
+
+    fn octets_field(&mut self, name: &str, value: &[u8]) {
+        self.head.typed |= name.eq_ignore_ascii_case("content-type");
+        if let Some(mut head) = self.resume() {
+            head.field(name, value);
+            let paused = head.pause();
+            self.keep(paused);
+        }
     }
 
     /// Adds a Content-Type field.
     pub(crate) fn content_type(&mut self, value: &str) -> &mut Self {
-        self.add(|head| head.content_type(value));
-        if let Some(head) = &mut self.head {
-            head.typed = true;
+        self.head.typed = true;
+        if let Some(mut head) = self.resume() {
+            head.content_type(value);
+            let paused = head.pause();
+            self.keep(paused);
         }
         self
     }
 
     /// Adds an Allow field of the methods that `methods` tells.
-    pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) -> &mut Self {
-        self.add(|head| head.allow(methods));
-        self
+    pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) {
+        if let Some(mut head) = self.resume() {
+            head.allow(methods);
+            let paused = head.pause();
+            self.keep(paused);
+        }
     }
 
-    fn add(&mut self, add: impl FnOnce(&mut HeadWriter<'_>)) {
+    /// The head, to add to it; `None` where nothing can be added any more.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn resume(&mut self) -> Option<HeadWriter<'_>> {
         if self.exchange().begun {
-            return;
+            return None;
         }
-        let state = self.head.unwrap_or_else(|| self.begin());
-        if state.full || state.error.is_some() {
-            self.head = Some(state);
-            return;
+        self.begin();
+        if self.head.full || self.head.error.is_some() {
+            return None;
         }
-        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
-        let mut head = HeadWriter::resume(room, state.length);
-        add(&mut head);
-        let (length, error) = head.pause();
-        self.head = Some(HeadState {
-            length: length.unwrap_or(state.length),
-            full: length.is_none(),
-            error,
-            typed: state.typed,
-        });
+        Some(HeadWriter::resume(self.output.free(), self.head.length))
     }
 
-    /// Status line and date.
-    fn begin(&mut self) -> HeadState {
+    /// Keeps how far the head has got.
+    fn keep(&mut self, (length, error): (Option<usize>, Option<FieldError>)) {
+        match length {
+            Some(length) => self.head.length = length,
+            None => self.head.full = true,
+        }
+        self.head.error = error;
+    }
+
+    /// Begins the head where it is not: status line and date.
+    fn begin(&mut self) {
+        if self.head.is_begun() {
+            return;
+        }
         let date = self.output.date();
-        let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
-        let mut head = HeadWriter::new(room, self.status);
+        let mut head = HeadWriter::new(self.output.free(), self.status);
         if let Some(date) = &date {
             head.date(date);
         }
-        let (length, error) = head.pause();
-        HeadState { length: length.unwrap_or(0), full: length.is_none(), error, typed: false }
+        let paused = head.pause();
+        self.keep(paused);
     }
 
-    /// Ends the head, `None` where it has not fitted.
-    pub(crate) fn end_head(&mut self, delimiter: Delimiter) -> Result<Option<()>, Error> {
-        let state = self.head.unwrap_or_else(|| self.begin());
-        self.head = None;
-        let persistence = self.exchange().persistence();
-        let delimiter = if self.status.has_no_body() { Delimiter::None } else { delimiter };
-        if let Some(error) = state.error {
+    /// Ends the head. `false`: it has not fitted.
+    pub(crate) fn end_head(&mut self, delimiter: Delimiter) -> Result<bool, Error> {
+        self.begin();
+        let head = replace(&mut self.head, HeadState::NONE);
+        if let Some(error) = head.error {
             return Err(error.into());
         }
-        let content_type = if state.typed { "" } else { self.output.content_type };
-        let octets = if state.full {
-            None
-        } else {
-            let room = self.output.buffer.get_mut(self.output.end..).unwrap_or_default();
-            HeadWriter::resume(room, state.length).end(delimiter, persistence, content_type)?
-        };
+        let delimiter = if self.status.has_no_body() { Delimiter::None } else { delimiter };
+        let content_type = if head.typed { "" } else { self.output.content_type };
+        let mut octets = None;
+        if !head.full {
+            let persistence = self.exchange().persistence();
+            octets = HeadWriter::resume(self.output.free(), head.length).end(delimiter, persistence, content_type)?;
+        }
         let Some(octets) = octets else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
                 Err(Error::internal("the response head is larger than the output buffer"))
             } else {
-                Ok(None)
+                Ok(false)
             };
         };
         self.output.end += octets;
@@ -237,7 +261,7 @@ impl<'o> Reply<'o> {
         if delimiter == Delimiter::Close {
             exchange.persistent = false;
         }
-        Ok(Some(()))
+        Ok(true)
     }
 
     /// Answers with that body, of a length that the head tells.
@@ -261,7 +285,7 @@ impl<'o> Reply<'o> {
     /// Whether nothing but a body distinguishes the response from all others.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.head.is_none() && self.status == StatusCode::OK && self.output.exchange.is_plain()
+        !self.head.is_begun() && self.status == StatusCode::OK && self.output.exchange.is_plain()
     }
 
     /// Answers without a body.
@@ -279,8 +303,8 @@ impl<'o> Reply<'o> {
         }
         if !self.exchange().begun {
             match self.end_head(Delimiter::Length(body.len() as u64)) {
-                Ok(Some(())) => {}
-                Ok(None) => return Outcome::Full,
+                Ok(true) => {}
+                Ok(false) => return Outcome::Full,
                 Err(error) => return Outcome::Failed(error),
             }
         }
@@ -299,30 +323,47 @@ impl<'o> Reply<'o> {
     }
 
     /// Answers with a number in decimal digits; `number`: as two's complement where it is negative.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
-        if self.is_plain() {
-            // What is negative is not below it. Where code counts for more than time, longer numbers have one way.
+        if cfg!(target_pointer_width = "64") && self.is_plain() {
+            // What is negative is not below it.
             let put = if number < SHORT_END {
                 self.output.put_short_number(number as u32)
             } else {
-                cfg!(target_pointer_width = "64") && self.output.put_number(negative, magnitude)
+                self.output.put_number(negative, magnitude)
             };
             if put {
                 return Outcome::Sent(Sent { status: StatusCode::OK });
             }
+        }
+        // What a register of 32 bits holds is not divided by a function.
+        if cfg!(target_pointer_width = "32")
+            && let Ok(mut rest) = u32::try_from(magnitude)
+        {
+            let mut text = [b'-'; 12];
+            let mut at = text.len() - usize::from(negative);
+            for octet in text.iter_mut().rev() {
+                *octet = b'0' + (rest % 10) as u8;
+                rest /= 10;
+                at -= 1;
+                if rest == 0 {
+                    break;
+                }
+            }
+            return self.octets(text.get(at..).unwrap_or_default());
         }
         self.integer_as_text(negative, magnitude)
     }
 
     #[inline(never)]
     fn integer_as_text(&mut self, negative: bool, magnitude: u64) -> Outcome {
-        let (mut text, mut digits) = ([b'-'; INTEGER_OCTETS_MAX], [0; 20]);
-        let digits = decimal(magnitude, &mut digits);
-        let octets = usize::from(negative) + digits.len();
-        text[usize::from(negative)..octets].copy_from_slice(digits);
-        self.octets(&text[..octets])
+        // What stands before the digits is the sign.
+        let mut text = [b'-'; INTEGER_OCTETS_MAX];
+        let [_, digits @ ..] = &mut text;
+        let octets = decimal(magnitude, digits).len() + usize::from(negative);
+        self.octets(text.get(text.len() - octets..).unwrap_or_default())
     }
 }
 

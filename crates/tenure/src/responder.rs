@@ -81,7 +81,8 @@ impl<'r> Opened<'r> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let line = self.line;
-        if line.rest.get() != 0 {
+        // Where code counts for more than time, an [`Answer`] is the one way for all responses.
+        if cfg!(target_pointer_width = "32") || line.rest.get() != 0 {
             return Err(response);
         }
         match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
@@ -183,7 +184,7 @@ impl<'r> Responder<'r> {
                 for (name, value) in fields {
                     reply.field(name, value);
                 }
-                if reply.end_head(delimiter)?.is_some() {
+                if reply.end_head(delimiter)? {
                     let exchange = &output.exchange;
                     let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
@@ -197,17 +198,17 @@ impl<'r> Responder<'r> {
 
 /// A response that is asked until all of it is written.
 pub(crate) struct Answer<'r> {
-    line: &'r Line,
-    octets: &'r [u8],
-    step: Step<'r>,
+    reader: Reader<'r>,
+    step: Step,
 }
 
 /// What is next for an [`Answer`].
-enum Step<'r> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
     /// What is left of the request's body is to be looked at.
     Settle,
-    /// That is read, because its length is not known.
-    Drain(Reader<'r>),
+    /// That is read.
+    Drain,
     Write,
     /// The output was full.
     Room,
@@ -217,58 +218,65 @@ impl<'r> Answer<'r> {
     /// `octets` as a request has them.
     #[inline]
     pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
-        Answer { line, octets, step: Step::Settle }
+        Answer { reader: Reader::new(line, octets), step: Step::Settle }
     }
 
     /// Settles what is left of the request's body, and asks the response until all of it is written: the same one each time.
     /// One copy of the code for all responses.
     #[inline(never)]
     pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
-        let line = self.line;
-        if let Step::Settle = self.step {
-            self.step = self.settle();
+        let line = self.reader.line;
+        if self.step == Step::Settle {
+            self.step = if line.rest.get() == 0 { Step::Write } else { self.settle() };
         }
-        if let Step::Drain(reader) = &mut self.step {
-            let Poll::Ready(drained) = reader.poll_drained() else { return Poll::Pending };
-            line.settling.set(false);
-            // Gives the lease back.
-            self.step = Step::Write;
-            if let Err(reason) = drained {
-                line.cannot_go_on(reason);
+        if self.step == Step::Drain {
+            if self.reader.poll_drained().is_pending() {
+                return Poll::Pending;
             }
-        }
-        if let Step::Room = self.step
-            && !line.has_room(usize::MAX)
-        {
-            return Poll::Pending;
+            line.settling.set(false);
+            self.step = Step::Write;
         }
         loop {
+            if self.step == Step::Room && !line.has_room(usize::MAX) {
+                return Poll::Pending;
+            }
             match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
                 Outcome::Sent(sent) => return Poll::Ready(Ok(sent)),
                 Outcome::Failed(error) => return Poll::Ready(Err(error)),
                 Outcome::Full => self.step = Step::Room,
-            }
-            if !line.has_room(usize::MAX) {
-                return Poll::Pending;
             }
         }
     }
 
     /// Decides by what is left of the request's body whether the connection can go on after the response, before that
     /// says so. A chunked rest is read, up to the bound, because its length is not known.
-    fn settle(&self) -> Step<'r> {
-        let line = self.line;
-        if line.rest.get() == u64::MAX && !line.expects_continue.get() {
-            // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
-            if line.body.try_borrow_mut().is_ok() {
-                line.settling.set(true);
-                return Step::Drain(Reader::draining(line, self.octets));
-            }
-            line.cannot_go_on(EndReason::Unread);
-        } else if line.rest.get() != 0 {
+    #[cold]
+    fn settle(&mut self) -> Step {
+        let line = self.reader.line;
+        if line.rest.get() != u64::MAX || line.expects_continue.get() {
             line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
+        } else if line.body.try_borrow_mut().is_ok() {
+            line.settling.set(true);
+            self.reader.drain();
+            return Step::Drain;
+        } else {
+            // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
+            line.cannot_go_on(EndReason::Unread);
         }
         Step::Write
+    }
+
+    /// Reads what is left of the request's body behind the response, where the connection goes on.
+    pub(crate) fn poll_rest(&mut self) -> Poll<()> {
+        let line = self.reader.line;
+        if self.step != Step::Drain {
+            if line.rest.get() == 0 || !line.output.borrow().exchange.persistent {
+                return Poll::Ready(());
+            }
+            self.step = Step::Drain;
+            self.reader.drain();
+        }
+        self.reader.poll_drained()
     }
 }
 
@@ -385,6 +393,7 @@ impl Line {
     }
 
     /// Whether the output has room for that many octets, or is empty. Where not, the port sees that it is waited for.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn has_room(&self, octets: usize) -> bool {
         let mut output = self.output.borrow_mut();
         if output.end != 0 && output.room() < octets {

@@ -2,8 +2,9 @@
 
 use core::{
     fmt,
-    future::{Future, ready},
+    future::{Future, poll_fn},
     marker::PhantomData,
+    task::Poll,
 };
 
 use tenure_proto::status::StatusCode;
@@ -194,7 +195,7 @@ impl<S> Routes<S> for NotFound {
         _: &mut Request<'r, S>,
         _: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        ready(Err(not_found()))
+        poll_fn(|_| Poll::Ready(Err(not_found())))
     }
 
     fn methods(&self, _: u32, _: &[u8], _: &mut dyn FnMut(&str)) {}

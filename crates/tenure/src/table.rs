@@ -112,12 +112,13 @@ struct Ends {
 }
 
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Table<S, K, V> {
-    slots: V,
-    max: u32,
-    count: u32,
     free: u32,
+    count: u32,
+    max: u32,
     lists: [Ends; STAGE_COUNT],
+    slots: V,
     items: PhantomData<fn() -> Slot<S, K>>,
 }
 

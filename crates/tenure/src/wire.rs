@@ -16,7 +16,7 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::{ConnectionId, EndReason, Error, Limits, NEVER, buffer::Buffer, output::Output};
+use crate::{ConnectionId, EndReason, Limits, NEVER, buffer::Buffer, output::Output};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,22 @@ pub(crate) enum Order {
     Overdue,
 }
 
+/// Why a connection is to end behind what is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Shutdown,
+    Closed,
+}
+
+impl From<Ending> for EndReason {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Shutdown => EndReason::Shutdown,
+            Ending::Closed => EndReason::Closed,
+        }
+    }
+}
+
 /// Where the peer's address comes from: some ports ask for it only when it is wanted.
 #[derive(Clone, Copy, Debug)]
 pub enum Peer {
@@ -67,6 +83,7 @@ impl Peer {
 }
 
 /// Octets of requests: heads, and what came with them.
+#[repr(C)]
 pub(crate) struct Input {
     pub(crate) buffer: Buffer,
     /// First octet of the request at hand.
@@ -148,52 +165,18 @@ impl BodyInput {
         (self.limit, self.lost, self.chunked) = (octets_max, None, None);
     }
 
-    /// Why nothing more can be had of it, if that is so.
-    pub(crate) fn broken(&self) -> Option<Error> {
-        match self.lost? {
-            EndReason::Protocol(refusal) => Some(refusal.into()),
-            _ => Some(BROKEN_OFF),
-        }
-    }
-
     /// Octets that a chunk has announced and that are still to come.
     pub(crate) fn missing(&self) -> u64 {
         self.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
     }
 }
 
-/// A body that did not come whole.
-pub(crate) const BROKEN_OFF: Error = Error::bad_request("the peer closed before the whole body had come");
-
 /// The part of a wire that does not depend on the session's type: one copy of the code.
+// In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
+#[repr(C)]
 pub(crate) struct Line {
-    pub(crate) input: RefCell<Input>,
-    pub(crate) body: RefCell<BodyInput>,
-    pub(crate) output: RefCell<Output>,
-    pub(crate) state: Cell<State>,
-    /// The lane waits for octets of a body.
-    pub(crate) wants_body: Cell<bool>,
-    /// The lane waits for room in the output.
-    pub(crate) wants_room: Cell<bool>,
     /// Octets of the body not yet handed out; `u64::MAX` while chunks may follow.
     pub(crate) rest: Cell<u64>,
-    /// A client waits for `100 (Continue)`.
-    pub(crate) expects_continue: Cell<bool>,
-    /// The peer has closed its side: no more octets will come.
-    pub(crate) ended: Cell<bool>,
-    /// The connection ends after what is at work: the response says so.
-    pub(crate) ending: Cell<Option<EndReason>>,
-    pub(crate) order: Cell<Option<Order>>,
-    /// This exchange has had its panic: another one ends the connection.
-    pub(crate) failed: Cell<bool>,
-    /// The rest of a body is being read for the sake of the connection alone: a response waits behind it.
-    pub(crate) settling: Cell<bool>,
-    /// That rest has not come in time: the response goes without it.
-    pub(crate) rest_overdue: Cell<bool>,
-    /// Why the connection ends, when it does.
-    pub(crate) reason: Cell<EndReason>,
-    pub(crate) id: Cell<ConnectionId>,
-    pub(crate) peer: Cell<Peer>,
     pub(crate) now_ms: Cell<u32>,
     pub(crate) arrived_ms: Cell<u32>,
     /// What this request has waited for its body, and for all else.
@@ -202,9 +185,34 @@ pub(crate) struct Line {
     /// What this request's route says of deadlines.
     pub(crate) route_handler_ms: Cell<Option<u32>>,
     pub(crate) route_body_ms: Cell<Option<u32>>,
+    pub(crate) id: Cell<ConnectionId>,
+    pub(crate) state: Cell<State>,
+    /// The lane waits for octets of a body.
+    pub(crate) wants_body: Cell<bool>,
+    /// The lane waits for room in the output.
+    pub(crate) wants_room: Cell<bool>,
+    /// A client waits for `100 (Continue)`.
+    pub(crate) expects_continue: Cell<bool>,
+    /// The peer has closed its side: no more octets will come.
+    pub(crate) ended: Cell<bool>,
+    /// This exchange has had its panic: another one ends the connection.
+    pub(crate) failed: Cell<bool>,
+    /// The rest of a body is being read for the sake of the connection alone: a response waits behind it.
+    pub(crate) settling: Cell<bool>,
+    /// That rest has not come in time: the response goes without it.
+    pub(crate) rest_overdue: Cell<bool>,
     /// Another lane is free, so that a handler that takes long may start.
     pub(crate) may_wait_long: Cell<bool>,
     pub(crate) pin: Cell<Option<bool>>,
+    pub(crate) order: Cell<Option<Order>>,
+    pub(crate) body: RefCell<BodyInput>,
+    pub(crate) output: RefCell<Output>,
+    pub(crate) input: RefCell<Input>,
+    /// Why the connection ends, when it does.
+    pub(crate) reason: Cell<EndReason>,
+    /// The connection ends after what is at work: the response says so.
+    pub(crate) ending: Cell<Option<Ending>>,
+    pub(crate) peer: Cell<Peer>,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
     /// Octets of the whole input buffer.
@@ -212,6 +220,7 @@ pub(crate) struct Line {
 }
 
 /// The connection between one lane and its port.
+#[repr(C)]
 pub struct Wire<S> {
     pub(crate) line: Line,
     pub(crate) session: RefCell<Option<S>>,
@@ -327,44 +336,35 @@ impl Line {
     /// Lets the port receive where the lane wants octets now. `None`: nowhere.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
-        if self.state.get() == State::Exchange {
-            return if self.wants_body.get() { self.receive_body(receive) } else { None };
-        }
-        let mut input = self.input.try_borrow_mut().ok()?;
-        let input = &mut *input;
-        let space = input.buffer.get_mut(input.end..).unwrap_or_default();
-        if space.is_empty() {
-            return None;
-        }
-        let received = receive(space);
-        match received {
-            Received::Octets(octets) => input.end += octets,
-            Received::Closed => self.ended.set(true),
-            Received::Blocked | Received::Reset => {}
-        }
-        Some(received)
-    }
-
-    fn receive_body(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
-        let mut body = self.body.try_borrow_mut().ok()?;
-        let body = &mut *body;
-        let mut space = body.buffer.get_mut(body.end..).unwrap_or_default();
-        if body.chunked.is_some() {
-            // What stands behind the last chunk is the next request: it must fit the input.
-            let octets = self.input_octets.min(space.len());
-            space = &mut space[..octets];
+        let (mut input, mut body);
+        let (space, end) = if self.state.get() == State::Exchange {
+            if !self.wants_body.get() {
+                return None;
+            }
+            body = self.body.try_borrow_mut().ok()?;
+            let body = &mut *body;
+            let octets_max = if body.chunked.is_some() {
+                // What stands behind the last chunk is the next request: it must fit the input.
+                self.input_octets
+            } else {
+                // Nothing behind a body of known length is received with it: the next request begins in the input.
+                let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
+                usize::try_from(missing).unwrap_or(usize::MAX)
+            };
+            let space = body.buffer.get_mut(body.end..).unwrap_or_default();
+            let octets = octets_max.min(space.len());
+            (&mut space[..octets], &mut body.end)
         } else {
-            // Nothing behind a body of known length is received with it: the next request begins in the input.
-            let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
-            let octets = usize::try_from(missing).unwrap_or(usize::MAX).min(space.len());
-            space = &mut space[..octets];
-        }
+            input = self.input.try_borrow_mut().ok()?;
+            let input = &mut *input;
+            (input.buffer.get_mut(input.end..).unwrap_or_default(), &mut input.end)
+        };
         if space.is_empty() {
             return None;
         }
         let received = receive(space);
         match received {
-            Received::Octets(octets) => body.end += octets,
+            Received::Octets(octets) => *end += octets,
             Received::Closed => self.ended.set(true),
             Received::Blocked | Received::Reset => {}
         }
@@ -383,7 +383,7 @@ impl Line {
             return NEVER;
         }
         let received = self.body.try_borrow().map_or(0, |body| body.taken + (body.end.saturating_sub(body.at)) as u64);
-        let granted = received.saturating_mul(1000) / u64::from(octets_per_s);
+        let granted = received.min(u64::MAX / 1000) * 1000 / u64::from(octets_per_s);
         u32::try_from(granted).unwrap_or(NEVER).saturating_add(base_ms)
     }
 }

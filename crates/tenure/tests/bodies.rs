@@ -380,6 +380,31 @@ async fn gives_up_for_threes(request: &mut Request<'_, ()>) -> Answer {
     read_up_to(request).await
 }
 
+/// Begins to read whole, gives up after having waited that often, and reads no more.
+async fn gives_up_for_good(request: &mut Request<'_, ()>) -> &'static str {
+    let mut body = pin!(request.body().whole());
+    let mut waits = 10;
+    poll_fn(|context| {
+        waits -= 1;
+        if waits == 0 { Poll::Ready(()) } else { body.as_mut().poll(context).map(drop) }
+    })
+    .await;
+    "given up"
+}
+
+/// What was put together of a body that nobody wants any more leaves its room to what is left of it.
+#[test]
+fn a_body_that_was_given_up_is_drained() {
+    let app = || Router::new().route("/gives-up", any(gives_up_for_good)).route("/hello", any(hello));
+    for octets in [9, 11, 12, 15] {
+        for octets in framed("/gives-up", &text(octets)) {
+            let answers = every_way(app, small(16), octets.clone() + &get("/hello"));
+            assert_eq!(answers.responses()[0].text(), "given up", "{octets}");
+            assert_eq!(answers.statuses(), [200, 200], "{octets}");
+        }
+    }
+}
+
 #[test]
 fn ways_of_reading_can_be_mixed() {
     let app = || {

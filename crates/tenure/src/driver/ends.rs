@@ -4,7 +4,7 @@ use super::{Driver, Interest, Key, Port};
 use crate::{
     ConnectionId, EndReason, Observer,
     table::{NONE, Stage},
-    wire::{Received, State},
+    wire::{Ending, Received, State},
 };
 
 impl<P: Port> Driver<P> {
@@ -71,7 +71,7 @@ impl<P: Port> Driver<P> {
         }
         self.table.move_to(index, Stage::Closing);
         self.report(index, Interest::RECEIVE);
-        self.due_in(self.settings.deadlines.linger_ms);
+        self.due(self.now_ms, self.settings.deadlines.linger_ms);
         self.discard(index, false);
     }
 
@@ -99,7 +99,7 @@ impl<P: Port> Driver<P> {
         match slot.stage {
             Stage::Closing => {}
             Stage::Busy => {
-                self.close_after(id.index(), EndReason::Closed);
+                self.close_after(id.index(), Ending::Closed);
                 // It may have held a lane for half a head.
                 self.serve_waiting();
             }
@@ -123,7 +123,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Lets the exchange at work be the last of its connection.
-    pub(super) fn close_after(&mut self, index: u32, reason: EndReason) {
+    pub(super) fn close_after(&mut self, index: u32, ending: Ending) {
         let number = self.table.slot(index).lane;
         let Some(lane) = self.lanes.get(number as usize) else { return };
         let line = &lane.wire.line;
@@ -132,16 +132,16 @@ impl<P: Port> Driver<P> {
                 if let Ok(mut output) = line.output.try_borrow_mut() {
                     output.exchange.persistent = false;
                 }
-                line.reason.set(reason);
-                line.ending.set(Some(reason));
+                line.reason.set(ending.into());
+                line.ending.set(Some(ending));
                 // A handler may wait for just that.
                 self.advance(index, number, false);
             }
             // The last response is still on its way: the connection ends behind it.
-            State::Between => line.ending.set(Some(reason)),
-            State::Head if lane.blocked => line.ending.set(Some(reason)),
+            State::Between => line.ending.set(Some(ending)),
+            State::Head if lane.blocked => line.ending.set(Some(ending)),
             State::Head => {
-                line.reason.set(reason);
+                line.reason.set(ending.into());
                 self.close(index, number);
             }
             // It ends already, for a reason of its own.
@@ -173,10 +173,10 @@ impl<P: Port> Driver<P> {
         let last = self.table.newest(Stage::Busy);
         while index != NONE {
             let newer = if index == last { NONE } else { self.table.newer(index) };
-            self.close_after(index, EndReason::Shutdown);
+            self.close_after(index, Ending::Shutdown);
             index = newer;
         }
-        self.due_in(self.settings.deadlines.flush_ms);
+        self.due(self.now_ms, self.settings.deadlines.flush_ms);
         // Requests that wait for a lane have arrived: they are answered too.
         self.serve_waiting();
     }

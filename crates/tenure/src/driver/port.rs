@@ -121,6 +121,8 @@ pub trait Port: Sized {
     ///
     /// # Errors
     /// It panicked; only ports that can catch that say so.
+    // The driver and the lane have no registers to spare for each other.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn poll(&mut self, future: Pin<&mut Self::Future>, context: &mut Context<'_>) -> Result<(), Panicked> {
         let _ = future.poll(context);
         Ok(())

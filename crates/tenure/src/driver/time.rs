@@ -29,14 +29,11 @@ fn awaits_peer(line: &Line) -> bool {
 }
 
 impl<P: Port> Driver<P> {
-    pub(super) fn due_in(&mut self, ms: u32) {
-        if is_bound(ms) {
-            self.due_at(self.now_ms.wrapping_add(ms));
-        }
-    }
-
-    pub(super) fn due_at(&mut self, due_ms: u32) {
-        if self.due_ms.is_none_or(|before| is_due(due_ms, before)) {
+    /// Something is due that long after then, unless that is for ever.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(super) fn due(&mut self, from_ms: u32, ms: u32) {
+        let due_ms = from_ms.wrapping_add(ms);
+        if is_bound(ms) && self.due_ms.is_none_or(|before| is_due(due_ms, before)) {
             self.due_ms = Some(due_ms);
         }
     }
@@ -61,12 +58,10 @@ impl<P: Port> Driver<P> {
         self.due_ms = None;
         if let Some(stopped_ms) = self.stopping {
             let flush_ms = self.settings.deadlines.flush_ms;
-            if is_bound(flush_ms) {
-                if is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
-                    return self.end_all();
-                }
-                self.due_at(stopped_ms.wrapping_add(flush_ms));
+            if is_bound(flush_ms) && is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
+                return self.end_all();
             }
+            self.due(stopped_ms, flush_ms);
         }
         let deadlines = self.settings.deadlines;
         for (stage, ms) in [
@@ -87,9 +82,8 @@ impl<P: Port> Driver<P> {
                 }
                 let slot = self.table.slot(index);
                 let since_ms = if stage == Stage::Waiting { slot.waiting_ms } else { slot.since_ms };
-                let due_ms = since_ms.wrapping_add(ms);
-                if !is_due(due_ms, self.now_ms) {
-                    self.due_at(due_ms);
+                if !is_due(since_ms.wrapping_add(ms), self.now_ms) {
+                    self.due(since_ms, ms);
                     break;
                 }
                 match stage {
@@ -129,58 +123,57 @@ impl<P: Port> Driver<P> {
         while index != NONE {
             let newer = if index == last { NONE } else { self.table.newer(index) };
             let number = self.table.slot(index).lane;
-            if let Some(due_ms) = self.exchange_due(number) {
+            if let Some((deadline, due_ms)) = self.exchange_due(number) {
                 if is_due(due_ms, self.now_ms) {
-                    self.exchange_overdue(index, number);
+                    self.exchange_overdue(index, number, deadline);
                 } else {
                     // Not more often than every tick, however many there are.
                     let tick_ms = self.now_ms.wrapping_add(TICK_MS);
-                    self.due_at(if is_due(due_ms, tick_ms) { tick_ms } else { due_ms });
+                    self.due(if is_due(due_ms, tick_ms) { tick_ms } else { due_ms }, 0);
                 }
             }
             index = newer;
         }
     }
 
-    /// When a lane's exchange is overdue.
-    pub(super) fn exchange_due(&self, number: u32) -> Option<u32> {
+    /// Which deadline a lane's exchange has now, and when it is due.
+    pub(super) fn exchange_due(&self, number: u32) -> Option<(Deadline, u32)> {
         let lane = self.lanes.get(number as usize)?;
         let line = &lane.wire.line;
         let deadlines = &self.settings.deadlines;
-        let (from_ms, ms) = match (line.state.get(), awaits_peer(line)) {
-            (_, true) => (lane.progress_ms, deadlines.response_ms),
-            (State::Head, _) => (line.arrived_ms.get(), deadlines.head_ms),
-            (State::Exchange, _) if line.wants_body.get() => {
+        let (deadline, from_ms, ms) = match line.state.get() {
+            _ if awaits_peer(line) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
+            State::Head => (Deadline::Head, line.arrived_ms.get(), deadlines.head_ms),
+            State::Exchange if line.wants_body.get() => {
                 let ms = line.body_ms(deadlines.body_ms, deadlines.body_octets_per_s);
-                (lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
+                (Deadline::Body, lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
             }
-            (State::Exchange, _) if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
+            State::Exchange if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
                 let ms = line.handler_ms(deadlines.handler_ms);
-                (lane.polled_ms.wrapping_sub(line.handler_waited_ms.get()), ms)
+                (Deadline::Handler, lane.polled_ms.wrapping_sub(line.handler_waited_ms.get()), ms)
             }
             _ => return None,
         };
-        is_bound(ms).then(|| from_ms.wrapping_add(ms))
+        is_bound(ms).then(|| (deadline, from_ms.wrapping_add(ms)))
     }
 
-    fn exchange_overdue(&mut self, index: u32, number: u32) {
+    fn exchange_overdue(&mut self, index: u32, number: u32, deadline: Deadline) {
         let line = &self.lanes[number as usize].wire.line;
-        if awaits_peer(line) {
-            return self.end(index, EndReason::Deadline(Deadline::Response), true);
-        }
-        if line.state.get() == State::Head {
-            return self.order(index, number, Order::Refuse(Refusal::HeadTimeout));
-        }
-        if line.wants_body.get() && line.settling.get() {
-            // There is an answer already: only the connection cannot go on.
-            line.rest_overdue.set(true);
-            return self.advance(index, number, false);
-        }
-        if line.wants_body.get() {
-            line.reason.set(EndReason::Deadline(Deadline::Body));
-            return self.order(index, number, Order::Refuse(Refusal::BodyTimeout));
-        }
-        // Not the connection's end: if it ends behind the answer, that has a reason of its own.
-        self.order(index, number, Order::Overdue);
+        let order = match deadline {
+            Deadline::Head => Order::Refuse(Refusal::HeadTimeout),
+            Deadline::Body if line.settling.get() => {
+                // There is an answer already: only the connection cannot go on.
+                line.rest_overdue.set(true);
+                return self.advance(index, number, false);
+            }
+            Deadline::Body => {
+                line.reason.set(EndReason::Deadline(deadline));
+                Order::Refuse(Refusal::BodyTimeout)
+            }
+            // Not the connection's end: if it ends behind the answer, that has a reason of its own.
+            Deadline::Handler => Order::Overdue,
+            _ => return self.end(index, EndReason::Deadline(deadline), true),
+        };
+        self.order(index, number, order);
     }
 }
