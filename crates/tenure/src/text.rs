@@ -28,6 +28,18 @@ fn trimmed(octets: &[u8]) -> (&[u8], usize) {
     (behind.trim_ascii_end(), octets.len() - behind.len())
 }
 
+/// A number of digits alone, so few that it is below 10^9: registers of 32 bits hold it.
+#[inline]
+fn few_digits(octets: &[u8]) -> Option<u32> {
+    if octets.is_empty() || octets.len() > 9 {
+        return None;
+    }
+    octets.iter().try_fold(0, |number: u32, octet| {
+        let digit = octet.wrapping_sub(b'0');
+        (digit <= 9).then(|| number * 10 + u32::from(digit))
+    })
+}
+
 macro_rules! integers {
     ($($type:ty)*) => {
         $(#[allow(clippy::cast_possible_wrap, clippy::cast_lossless, reason = "a digit is in the range of every integer")]
@@ -59,12 +71,14 @@ macro_rules! integers {
                     number.ok_or(OUT_OF_RANGE.at_octet(skipped as u32))
                 }
 
-                // One digit or more and nothing else is what nearly every number is. Where code counts for more than time,
-                // one way is enough.
-                let mut number: $type = 0;
+                // One digit or more and nothing else is what nearly every number is.
                 if cfg!(target_pointer_width = "32") {
-                    return signed(octets);
+                    return match few_digits(octets) {
+                        Some(number) if size_of::<$type>() >= size_of::<u32>() => Ok(number as $type),
+                        _ => signed(octets),
+                    };
                 }
+                let mut number: $type = 0;
                 for &octet in octets {
                     let digit = octet.wrapping_sub(b'0');
                     if digit > 9 {
@@ -103,7 +117,25 @@ from_str! {
 
 #[cfg(test)]
 mod tests {
-    use super::FromText;
+    use super::{FromText, few_digits};
+
+    #[test]
+    fn few_digits_are_nine_at_the_most() {
+        for (text, number) in [
+            ("", None),
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("999999999", Some(999_999_999)),
+            ("1000000000", None),
+            ("+1", None),
+            ("-1", None),
+            (" 1", None),
+            ("1/", None),
+            ("1:", None),
+        ] {
+            assert_eq!(few_digits(text.as_bytes()), number, "{text:?}");
+        }
+    }
 
     #[test]
     fn numbers_and_what_is_not_one() {
