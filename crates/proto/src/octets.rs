@@ -257,8 +257,9 @@ pub fn digits(octets: &[u8], from: usize) -> usize {
     scan(octets, from, DIGIT, digit_stops)
 }
 
-/// Whether words of eight octets pay: they don't where a register holds four and loads must be aligned.
-pub(crate) const WORDS: bool = cfg!(target_pointer_width = "64");
+/// Whether words of eight octets pay: they don't where a register holds four and loads must be aligned, and where code counts
+/// for more than time. `--cfg tenure_narrow` says so on any host, to test what boards run.
+pub const WORDS: bool = cfg!(all(target_pointer_width = "64", not(tenure_narrow)));
 
 /// `stops` marks, by their highest bits, the octets of a word that need a closer look: all that are not of the class, and
 /// whichever else.

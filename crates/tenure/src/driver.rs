@@ -686,7 +686,9 @@ mod tests {
             size_of::<Wire<Adder>>(),
             size_of::<Lane<Host>>(),
         ];
-        assert_eq!(sizes, [56, 40, 1320, 56], "slot, slot without a session, wire, lane");
+        // Boards remember shorter heads.
+        let wire = if tenure_proto::octets::WORDS { 1320 } else { 1000 };
+        assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
     }
 
     #[test]

@@ -185,6 +185,9 @@ impl<S> Chain<S> for End {
 #[doc(hidden)]
 pub struct Asked(u8);
 
+/// Handlers of a target at the most: more than there are known methods, and so few that an octet tells them from these.
+const HANDLERS_MAX: u32 = 0x40;
+
 impl Asked {
     /// Any method, but it cannot be begun now.
     const LATER: Asked = Asked(u8::MAX);
@@ -197,7 +200,7 @@ impl Asked {
 
     /// The handler of that number, which is for no known method.
     const fn number(number: u32) -> Self {
-        Asked(0x40 + number as u8)
+        Asked(HANDLERS_MAX as u8 + number as u8)
     }
 
     /// What to say where no handler has answered.
@@ -241,6 +244,7 @@ impl<C> Methods<C> {
     where
         C: Declared + Append,
     {
+        const { assert!(C::COUNT < HANDLERS_MAX, "a target can have 64 handlers at the most") };
         let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
         Methods {

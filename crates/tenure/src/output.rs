@@ -2,6 +2,7 @@
 
 use tenure_proto::{
     date::DATE_OCTETS,
+    octets::WORDS,
     response::{Delimiter, HeadWriter, Persistence},
     status::StatusCode,
 };
@@ -177,7 +178,7 @@ impl Output {
         }
         // The stamp is copied whole where registers are wide, at a size that the compiler knows; what is behind its end is
         // written over.
-        let copied = if cfg!(target_pointer_width = "64") { STAMP_OCTETS } else { stamp };
+        let copied = if WORDS { STAMP_OCTETS } else { stamp };
         room[..copied].copy_from_slice(&self.stamp.0[..copied]);
         let (mut at, mut digit) = (stamp, length as u8);
         if length >= 10 {

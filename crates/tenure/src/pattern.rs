@@ -1,6 +1,9 @@
 //! Which targets a route is for.
 
-use tenure_proto::target::{Encoded, is_dot_segment};
+use tenure_proto::{
+    octets::WORDS,
+    target::{Encoded, is_dot_segment},
+};
 
 /// Parameters of a pattern at the most, and of a request with those of the routers that its route is nested in: beyond,
 /// the outermost are forgotten.
@@ -373,9 +376,6 @@ fn parts(text: &str) -> Option<([Part; PARTS_MAX], u8)> {
     }
     Some((parts, count as u8))
 }
-
-/// Whether words of eight octets pay: they don't where a register holds four.
-const WORDS: bool = cfg!(target_pointer_width = "64");
 
 /// The first eight octets, the first one lowest; what there is not, zero.
 #[inline(always)]

@@ -3,6 +3,7 @@
 use core::mem::replace;
 
 use tenure_proto::{
+    octets::WORDS,
     response::{Delimiter, FieldError, HeadWriter, decimal},
     status::StatusCode,
 };
@@ -327,7 +328,7 @@ impl<'o> Reply<'o> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
-        if cfg!(target_pointer_width = "64") && self.is_plain() {
+        if WORDS && self.is_plain() {
             // What is negative is not below it.
             let put = if number < SHORT_END {
                 self.output.put_short_number(number as u32)
@@ -339,9 +340,7 @@ impl<'o> Reply<'o> {
             }
         }
         // What a register of 32 bits holds is not divided by a function.
-        if cfg!(target_pointer_width = "32")
-            && let Ok(mut rest) = u32::try_from(magnitude)
-        {
+        if !WORDS && let Ok(mut rest) = u32::try_from(magnitude) {
             let mut text = [b'-'; 12];
             let mut at = text.len() - usize::from(negative);
             for octet in text.iter_mut().rev() {

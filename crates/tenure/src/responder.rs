@@ -4,6 +4,7 @@ use core::future::poll_fn;
 use core::task::Poll;
 
 use tenure_proto::{
+    octets::WORDS,
     response::{CHUNK_SIZE_OCTETS_MAX, Delimiter, LAST_CHUNK, chunk_size},
     status::StatusCode,
 };
@@ -82,7 +83,7 @@ impl<'r> Opened<'r> {
     fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let line = self.line;
         // Where code counts for more than time, an [`Answer`] is the one way for all responses.
-        if cfg!(target_pointer_width = "32") || line.rest.get() != 0 {
+        if !WORDS || line.rest.get() != 0 {
             return Err(response);
         }
         match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {

@@ -1,5 +1,7 @@
 //! What a body or a parameter may say: values read from text.
 
+use tenure_proto::octets::WORDS;
+
 use crate::Error;
 
 /// A value that is read from the octets of a body, white space around it taken away.
@@ -72,7 +74,7 @@ macro_rules! integers {
                 }
 
                 // One digit or more and nothing else is what nearly every number is.
-                if cfg!(target_pointer_width = "32") {
+                if !WORDS {
                     return match few_digits(octets) {
                         Some(number) if size_of::<$type>() >= size_of::<u32>() => Ok(number as $type),
                         _ => signed(octets),
