@@ -50,6 +50,12 @@ impl Options {
         if options.quick {
             options.typed += " --quick";
         }
+        if options.rates_only {
+            options.typed += " --rates-only";
+        }
+        if options.costs_only {
+            options.typed += " --costs-only";
+        }
         if let Some(pairs) = options.pairs {
             options.typed.push_str(" --pairs ");
             options.typed.push_str(&pairs.to_string());
@@ -74,6 +80,8 @@ mod tests {
         assert_eq!(of("").unwrap().pairs, None);
         let only = |line| of(line).map(|options| (options.rates_only, options.costs_only));
         assert_eq!((only("--rates-only"), only("--costs-only")), (Ok((true, false)), Ok((false, true))));
+        assert_eq!(of("--pairs 3 --rates-only").unwrap().typed, "cargo xtask bench --rates-only --pairs 3");
+        assert_eq!(of("--costs-only").unwrap().typed, "cargo xtask bench --costs-only");
         for (line, wanted) in [
             ("--pairs 0", "from 1 to 99"),
             ("--pairs 100", "from 1 to 99"),

@@ -149,8 +149,7 @@ impl Default for ChunkedDecoder {
 /// the last one   SizeLf -> TrailerStart -> EndLf -> Ended
 /// a trailer      TrailerStart -> TrailerName -> TrailerValue -> TrailerLf -> TrailerStart
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Before the first digit of a size.
     SizeStart,

@@ -135,7 +135,7 @@ pub struct HeadParser {
 }
 
 /// What is read next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The method, or the empty line before it.
     Start,

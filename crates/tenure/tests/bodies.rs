@@ -392,7 +392,7 @@ async fn gives_up_for_good(request: &mut Request<'_, ()>) -> &'static str {
     "given up"
 }
 
-/// What was put together of a body that nobody wants any more leaves its room to what is left of it.
+/// A body that was put together in part and is given up is still read to its end: the next request is found.
 #[test]
 fn a_body_that_was_given_up_is_drained() {
     let app = || Router::new().route("/gives-up", any(gives_up_for_good)).route("/hello", any(hello));

@@ -19,7 +19,7 @@ pub(super) fn may_matter(octets: usize, first: u8) -> bool {
     matches!((octets, first | 0x20), (4, b'h') | (6, b'e') | (10 | 14, b'c') | (17, b't'))
 }
 
-/// The fields that decide something.
+/// The fields that decide something: no two are of one length, which tells which it is.
 const KNOWN: [&str; 5] = ["host", "expect", "connection", "content-length", "transfer-encoding"];
 
 impl HeadParser {
