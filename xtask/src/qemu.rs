@@ -144,28 +144,18 @@ fn torn(address: SocketAddr) -> Result<(), Failure> {
 }
 
 fn sessions(address: SocketAddr) -> Result<(), Failure> {
-    let mut clients = (0..SESSIONS).map(|_| Client::connect(address)).collect::<Result<Vec<_>, _>>()?;
-    for sum in 1..=100 {
-        for client in &mut clients {
-            client.send(&[HEAD, BODY].concat())?;
-        }
-        for client in &mut clients {
-            expect_sum(client, sum)?;
-        }
-    }
+    let mut members = join(address, SESSIONS)?;
+    (0..100).try_for_each(|_| all_add(&mut members))?;
     let mut eighth = Client::connect(address)?;
     eighth.send(&[HEAD, BODY].concat())?;
     eighth.stream.set_read_timeout(Some(Duration::from_millis(300)))?;
     if eighth.answer().is_ok() {
         return Err("an eighth client was served".into());
     }
-    drop(clients.pop());
+    drop(members.pop());
     eighth.stream.set_read_timeout(Some(BOOT))?;
     expect_sum(&mut eighth, 1)?;
-    clients.iter_mut().try_for_each(|client| {
-        client.send(&[HEAD, BODY].concat())?;
-        expect_sum(client, 101)
-    })
+    all_add(&mut members)
 }
 
 fn refusals(address: SocketAddr) -> Result<(), Failure> {
@@ -201,13 +191,9 @@ fn refusals(address: SocketAddr) -> Result<(), Failure> {
 
 /// The same test with every session but one taken by others, who lose nothing by it.
 fn beside_others(address: SocketAddr, test: &dyn Fn(SocketAddr) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut others = (1..SESSIONS).map(|_| Client::connect(address)).collect::<Result<Vec<_>, _>>()?;
-    others.iter_mut().try_for_each(Client::add)?;
+    let mut others = join(address, SESSIONS - 1)?;
     test(address)?;
-    others.iter_mut().try_for_each(|other| {
-        other.send(&[HEAD, BODY].concat())?;
-        expect_sum(other, 2)
-    })
+    all_add(&mut others)
 }
 
 fn reconnects(address: SocketAddr) -> Result<(), Failure> {
@@ -273,10 +259,8 @@ fn resets(guest: &Guest) -> Result<(), Failure> {
 fn roaming(guest: &Guest) -> Result<(), Failure> {
     const ENDED: &str = "ended with a session: LinkDown";
     guest.wait_for("IPv4 address: 10.0.2.15", BOOT)?;
-    let mut client = Client::connect(guest.address)?;
-    let mut other = Client::connect(guest.address)?;
-    client.add()?;
-    other.add()?;
+    // The second one has a session to lose, too.
+    let mut members = join(guest.address, 2)?;
     let away = |time| -> Result<(), Failure> {
         let _ = guest.command("set_link nic off")?;
         thread::sleep(time);
@@ -284,9 +268,8 @@ fn roaming(guest: &Guest) -> Result<(), Failure> {
         Ok(())
     };
     away(LINK_DOWN)?;
-    client.stream.set_read_timeout(Some(BOOT))?;
-    client.send(&[HEAD, BODY].concat())?;
-    expect_sum(&mut client, 2)?;
+    members[0].client.stream.set_read_timeout(Some(BOOT))?;
+    members[0].add()?;
     if guest.log().contains("the link is down") || guest.log().contains("LinkDown") {
         return Err("a short loss of the link was seen".into());
     }
@@ -363,6 +346,12 @@ impl Member {
     }
 }
 
+/// So many clients, each of which is answered before the next one connects: the guest has a socket for every connection, but
+/// no more than two to spare for those that connect at the same time.
+fn join(address: SocketAddr, members: usize) -> Result<Vec<Member>, Failure> {
+    (0..members).map(|_| Member::join(address)).collect()
+}
+
 /// All of them ask, and only then the answers are read.
 fn all_add(members: &mut [Member]) -> Result<(), Failure> {
     members.iter_mut().try_for_each(Member::ask)?;
@@ -377,7 +366,7 @@ fn crowd(guest: &Guest) -> Result<(), Failure> {
     println!("server, lanes and sockets of {CROWD} sessions on {CROWD_LANES} lanes: {octets}");
     let mut members = Vec::new();
     timed("32 sessions at once, each with its sum", || {
-        members = (0..CROWD).map(|_| Member::join(guest.address)).collect::<Result<_, _>>()?;
+        members = join(guest.address, CROWD)?;
         (0..20).try_for_each(|_| all_add(&mut members))
     })?;
     timed("the same, and four of them wait for 200 ms each time", || {
