@@ -1,7 +1,7 @@
 //! What reaches a running server from elsewhere: marks of sockets and lanes that something has happened to, and the wish
 //! that it stop.
 
-use core::task::Waker;
+use core::{sync::atomic as native, task::Waker};
 
 use embassy_sync::{
     blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, signal::Signal,
@@ -36,6 +36,16 @@ pub(crate) enum Command {
 
 /// Commands that wait for the server at the most.
 const COMMANDS_MAX: usize = 8;
+
+/// Whether a server of this program has ever given a [`Handle`]. Where none does, the compiler sees that this is never set,
+/// and leaves all out that answers one: who asks for nothing has no flash taken for it.
+static HANDED_OUT: native::AtomicBool = native::AtomicBool::new(false);
+
+/// Whether anybody can ask for anything.
+pub(crate) fn is_handed_out() -> bool {
+    // Who asks wakes the worker afterwards.
+    HANDED_OUT.load(native::Ordering::Relaxed)
+}
 
 /// Who is to be looked at, and the task that looks.
 pub(crate) struct Bell {
@@ -125,10 +135,13 @@ impl Bell {
         self.listed.signal(listed);
     }
 
-    /// A run begins: as it was before anything happened.
+    /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
+    /// vain.
     pub(crate) fn open(&self) {
-        self.runs.store(true, Ordering::Release);
-        self.reset();
+        if is_handed_out() {
+            self.runs.store(true, Ordering::Release);
+            self.stop.store(0, Ordering::Release);
+        }
     }
 
     /// No command is served any more; those who wait for an answer get the last one.
@@ -136,15 +149,6 @@ impl Bell {
         self.runs.store(false, Ordering::Release);
         self.commands.clear();
         self.tell(None);
-    }
-
-    fn reset(&self) {
-        self.stop.store(0, Ordering::Release);
-        self.rung.store(false, Ordering::Release);
-        self.lanes.store(0, Ordering::Release);
-        for word in &self.sockets {
-            word.store(0, Ordering::Release);
-        }
     }
 }
 
@@ -192,7 +196,7 @@ impl Mark {
 
 /// Reaches a server while it runs, from anywhere.
 #[derive(Clone, Copy)]
-pub struct Handle(pub(crate) &'static Bell);
+pub struct Handle(&'static Bell);
 
 impl core::fmt::Debug for Handle {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -201,6 +205,11 @@ impl core::fmt::Debug for Handle {
 }
 
 impl Handle {
+    pub(crate) fn of(bell: &'static Bell) -> Self {
+        HANDED_OUT.store(true, native::Ordering::Relaxed);
+        Handle(bell)
+    }
+
     /// Closes a connection: at once where it is idle, after the response that is at work. Nothing happens where it is gone.
     /// `false`: the server does not run, or has eight commands before it.
     pub fn close(&self, id: ConnectionId) -> bool {

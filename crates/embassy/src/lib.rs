@@ -12,7 +12,7 @@
 //! }
 //!
 //! // Seven connections on two lanes, and nine sockets of the stack.
-//! static MEMORY: ConstStaticCell<Memory<7, 2, 9>> = ConstStaticCell::new(Memory::new());
+//! static MEMORY: ConstStaticCell<Memory<(), 7, 2, 9>> = ConstStaticCell::new(Memory::new());
 //!
 //! async fn serve(stack: Stack<'static>) {
 //!     let mut server = Server::new(MEMORY.take(), Settings::at(80));

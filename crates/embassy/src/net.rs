@@ -15,7 +15,11 @@ use tenure::{
     port::{HeadParser, Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
-use crate::{accept::Places, handle::Mark, sys};
+use crate::{
+    accept::Places,
+    handle::{Mark, is_handed_out},
+    sys,
+};
 
 /// What the driver asks of embassy-net. `M` makes lanes' futures `F`; a socket is known by its number.
 pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> {
@@ -156,6 +160,10 @@ where
         self.places.serve(number, key);
         self.report(key, socket, Interest::RECEIVE);
         true
+    }
+
+    fn takes_orders(&self) -> bool {
+        is_handed_out()
     }
 
     fn report(&mut self, _: Key, socket: &mut u8, interest: Interest) {

@@ -24,9 +24,9 @@ use crate::{
     worker::Worker,
 };
 
-/// Octets of a server, all of them: `CONNECTIONS` at once, `LANES` requests being answered at once with three buffers of
-/// `BUFFER` octets each (a request's head, its body, responses), and `SOCKETS` of the stack with two rings of `RING` octets
-/// each.
+/// Octets of a server, all of them: `CONNECTIONS` with a session `S` each at once, `LANES` requests being answered at once
+/// with three buffers of `BUFFER` octets each (a request's head, its body, responses), and `SOCKETS` of the stack with two
+/// rings of `RING` octets each.
 ///
 /// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
 /// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
@@ -39,8 +39,8 @@ use crate::{
 ///     Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"))
 /// }
 ///
-/// type Board = Memory<7, 2, 9>;
-/// const OCTETS: usize = Board::octets::<(), (), _>(&app);
+/// type Board = Memory<(), 7, 2, 9>;
+/// const OCTETS: usize = Board::octets::<(), _>(&app);
 /// const _: () = assert!(OCTETS <= 48 * 1024);
 /// # assert!(OCTETS > Board::OCTETS);
 /// ```
@@ -51,16 +51,17 @@ use crate::{
 /// # fn app() -> impl Handler<()> {
 /// #     Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"))
 /// # }
-/// # type Board = Memory<7, 2, 9>;
-/// const OCTETS: usize = Board::octets::<(), (), _>(&app);
+/// # type Board = Memory<(), 7, 2, 9>;
+/// const OCTETS: usize = Board::octets::<(), _>(&app);
 /// const _: () = assert!(OCTETS <= 32 * 1024);
 /// ```
 /// Nor does a server none of whose sockets would listen:
 /// ```compile_fail,E0080
 /// # use tenure_embassy::Memory;
-/// const _: Memory<7, 2, 7> = Memory::new();
+/// const _: Memory<(), 7, 2, 7> = Memory::new();
 /// ```
 pub struct Memory<
+    S,
     const CONNECTIONS: usize = 7,
     const LANES: usize = 2,
     const SOCKETS: usize = 9,
@@ -71,23 +72,30 @@ pub struct Memory<
     buffers: [[[u8; BUFFER]; 3]; LANES],
     socket_marks: [Mark; SOCKETS],
     lane_marks: [Mark; LANES],
-    /// Written by [`Server::new`]: it is not all zero.
+    // Written by [`Server::new`]: these are not all zero.
+    wires: [MaybeUninit<Wire<S>>; LANES],
     bell: MaybeUninit<Bell>,
 }
 
-impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
-    Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<
+    S: Session + 'static,
+    const CONNECTIONS: usize,
+    const LANES: usize,
+    const SOCKETS: usize,
+    const RING: usize,
+    const BUFFER: usize,
+> Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
-    /// Octets of the memory itself: rings, buffers, marks.
+    /// Octets of the memory itself: rings, buffers, marks, and what lanes share with the server.
     pub const OCTETS: usize = size_of::<Self>();
 
     /// Octets of everything that a server takes: this memory, the [`Server`], the future of its run with those of its lanes
     /// over the application that `app` makes, and what the stack keeps for so many sockets (`StackResources`).
     ///
-    /// `S` is the session, `O` the observer. `app` is a function of no or one argument; it is not called.
-    pub const fn octets<S: Session, O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize {
+    /// `O` is the observer. `app` is a function of no or one argument; it is not called.
+    pub const fn octets<O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize {
         const fn of_run<
-            S: Session,
+            S: Session + 'static,
             O: Observer,
             Arguments,
             F: Makes<S, Arguments>,
@@ -122,21 +130,34 @@ impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const R
             buffers: [[[0; BUFFER]; 3]; LANES],
             socket_marks: [const { Mark::new() }; SOCKETS],
             lane_marks: [const { Mark::new() }; LANES],
+            wires: [const { MaybeUninit::uninit() }; LANES],
             bell: MaybeUninit::uninit(),
         }
     }
 }
 
-impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize> Default
-    for Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<
+    S: Session + 'static,
+    const CONNECTIONS: usize,
+    const LANES: usize,
+    const SOCKETS: usize,
+    const RING: usize,
+    const BUFFER: usize,
+> Default for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     fn default() -> Self {
         Memory::new()
     }
 }
 
-impl<const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
-    core::fmt::Debug for Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<
+    S: Session + 'static,
+    const CONNECTIONS: usize,
+    const LANES: usize,
+    const SOCKETS: usize,
+    const RING: usize,
+    const BUFFER: usize,
+> core::fmt::Debug for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} octets)", Self::OCTETS)
@@ -163,10 +184,10 @@ const fn octets_returned<'a, T: 'a, A: 'a, O: 'a, R>(_: &impl Fn(&'a mut T, Stac
 }
 
 /// A server, which can run, stop and run again.
-pub struct Server<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize> {
+pub struct Server<S: 'static, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize> {
     settings: Settings,
     rings: &'static mut [[[u8; RING]; 2]; SOCKETS],
-    wires: [Wire<S>; LANES],
+    wires: &'static [Wire<S>; LANES],
     socket_marks: &'static [Mark; SOCKETS],
     lane_marks: &'static [Mark; LANES],
     bell: &'static Bell,
@@ -182,15 +203,15 @@ impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, cons
     }
 }
 
-impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize>
+impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize>
     Server<S, CONNECTIONS, LANES, SOCKETS, RING>
 {
     /// A server that does not run yet, in that memory.
     pub fn new<const BUFFER: usize>(
-        memory: &'static mut Memory<CONNECTIONS, LANES, SOCKETS, RING, BUFFER>,
+        memory: &'static mut Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>,
         settings: Settings,
     ) -> Self {
-        let Memory { rings, buffers, socket_marks, lane_marks, bell } = memory;
+        let Memory { rings, buffers, socket_marks, lane_marks, wires, bell } = memory;
         let bell: &'static Bell = bell.write(Bell::new());
         for (number, mark) in (0..).zip(socket_marks.iter_mut()) {
             mark.belong(bell, Of::Socket(number));
@@ -198,16 +219,15 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         for (number, mark) in (0..).zip(lane_marks.iter_mut()) {
             mark.belong(bell, Of::Lane(number));
         }
-        let wires = buffers.each_mut().map(|[input, body, output]| {
-            let buffer = |octets: &'static mut [u8; BUFFER]| Buffer::from(&mut octets[..]);
-            Wire::new(buffer(input), buffer(body), buffer(output), settings.limits)
-        });
+        let mut buffers = buffers.iter_mut().flatten().map(|octets| Buffer::from(&mut octets[..]));
+        let mut buffer = || buffers.next().expect("three buffers for each lane");
+        let wires = sys::fill(wires, || Wire::new(buffer(), buffer(), buffer(), settings.limits));
         Server { settings, rings, wires, socket_marks, lane_marks, bell, runs: 0 }
     }
 
     /// Reaches the server while it runs.
     pub fn handle(&self) -> Handle {
-        Handle(self.bell)
+        Handle::of(self.bell)
     }
 
     /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the
@@ -228,7 +248,6 @@ impl<S: Session, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));
         let Server { settings, rings, wires, socket_marks, lane_marks, bell, runs } = self;
         let number = core::mem::replace(runs, runs.wrapping_add(1));
-        let wires: &[Wire<S>; LANES] = wires;
         let lanes = Lanes {
             // The future's type is known here and nowhere else: it has no name.
             futures: pin!(core::array::from_fn(|number| lane(&wires[number], app, observer))),

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "all of this crate's unsafe code is here")]
 
 use core::{
+    mem::MaybeUninit,
     pin::Pin,
     task::{RawWaker, RawWakerVTable, Waker},
 };
@@ -39,4 +40,16 @@ pub(crate) fn parts<T, const COUNT: usize>(array: Pin<&mut [T; COUNT]>) -> Vec<P
     let array = unsafe { array.get_unchecked_mut() };
     // SAFETY: the same.
     array.iter_mut().rev().map(|part| unsafe { Pin::new_unchecked(part) }).collect()
+}
+
+/// Makes the parts of an array where they stay.
+pub(crate) fn fill<T, const COUNT: usize>(
+    array: &mut [MaybeUninit<T>; COUNT],
+    mut make: impl FnMut() -> T,
+) -> &mut [T; COUNT] {
+    for part in array.iter_mut() {
+        part.write(make());
+    }
+    // SAFETY: an array of `MaybeUninit<T>` is laid out as one of `T`, and every part has just been written.
+    unsafe { &mut *core::ptr::from_mut(array).cast() }
 }

@@ -20,7 +20,7 @@ use crate::{
     Settings,
     accept::Role,
     clock,
-    handle::{Bell, Command, Stop},
+    handle::{Bell, Command, Stop, is_handed_out},
     net::EmbassyPort,
 };
 
@@ -119,7 +119,7 @@ where
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
         self.driver.port.places.now_ms = self.now_ms;
-        if self.bell.is_asked() {
+        if is_handed_out() && self.bell.is_asked() {
             self.obey();
         }
         for _ in 0..ROUNDS_MAX {
@@ -136,7 +136,11 @@ where
         // Deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
-        if self.stopped != Stop::Not && self.driver.count() == 0 && self.driver.port.places.is_quiet() {
+        if is_handed_out()
+            && self.stopped != Stop::Not
+            && self.driver.count() == 0
+            && self.driver.port.places.is_quiet()
+        {
             return Poll::Ready(());
         }
         if self.bell.is_rung() {

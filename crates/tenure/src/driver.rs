@@ -18,7 +18,7 @@ use tenure_proto::date::DATE_OCTETS;
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     table::{NONE, Slot, Stage, Store, Table},
-    wire::{Ending, Order, Received, State},
+    wire::{Ending, Line, Order, Received, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
@@ -163,7 +163,7 @@ impl<P: Port> Driver<P> {
     /// # Errors
     /// The socket.
     pub fn connected(&mut self, mut socket: P::Socket) -> Result<Key, P::Socket> {
-        if self.stopping.is_some() {
+        if self.stopping().is_some() {
             return Err(socket);
         }
         let victim = if self.table.has_place() { None } else { self.victim() };
@@ -212,6 +212,11 @@ impl<P: Port> Driver<P> {
             index = newer;
         }
         None
+    }
+
+    /// Since when the server has been stopping.
+    fn stopping(&self) -> Option<u32> {
+        self.stopping.filter(|_| self.port.takes_orders())
     }
 
     fn id(&self, index: u32, generation: u32) -> ConnectionId {
@@ -292,6 +297,7 @@ impl<P: Port> Driver<P> {
     /// What attaching means for a connection whose request has begun before.
     #[cold]
     fn attach_late(&mut self, index: u32, number: u32) {
+        let stopping = self.stopping();
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
         let line = &lane.wire.line;
         line.arrived_ms.set(slot.since_ms);
@@ -304,7 +310,7 @@ impl<P: Port> Driver<P> {
             // A request's time runs while it waits for a lane.
             line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
             // Only those that wait are given a lane while the server stops.
-            line.ending.set(self.stopping.map(|_| Ending::Shutdown));
+            line.ending.set(stopping.map(|_| Ending::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -410,7 +416,7 @@ impl<P: Port> Driver<P> {
             let state = line.state.get();
             // What most come to, so it is asked for first.
             if state == State::Between && !blocked {
-                if line.ended.get() || line.ending.get().is_some() {
+                if line.ended.get() || ending(port, line).is_some() {
                     return self.close_idle(index, number);
                 }
                 if let Some(pinned) = line.pin.take() {
@@ -485,13 +491,13 @@ impl<P: Port> Driver<P> {
     #[cold]
     fn close_idle(&mut self, index: u32, number: u32) {
         let line = &self.lanes[number as usize].wire.line;
-        if line.ended.get() {
-            return self.end(index, EndReason::PeerClosed, false);
+        match ending(&self.port, line) {
+            Some(ending) if !line.ended.get() => {
+                line.reason.set(ending.into());
+                self.close(index, number);
+            }
+            _ => self.end(index, EndReason::PeerClosed, false),
         }
-        if let Some(ending) = line.ending.get() {
-            line.reason.set(ending.into());
-        }
-        self.close(index, number);
     }
 
     /// Takes the session back from a lane and puts the lane on top of the free ones.
@@ -503,7 +509,7 @@ impl<P: Port> Driver<P> {
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
         let line = &self.lanes[number as usize].wire.line;
-        if line.ended.get() || line.ending.get().is_some() {
+        if line.ended.get() || ending(&self.port, line).is_some() {
             self.close_idle(index, number);
             return true;
         }
@@ -563,6 +569,12 @@ impl<P: Port> Driver<P> {
             pinned: slot.pinned,
         })
     }
+}
+
+/// Why a connection is to end behind what is at work.
+#[inline]
+fn ending(port: &impl Port, line: &Line) -> Option<Ending> {
+    line.ending.get().filter(|_| port.takes_orders())
 }
 
 /// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves, and

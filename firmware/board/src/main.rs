@@ -37,10 +37,10 @@ const RING: usize = 1_460;
 /// One for DHCP.
 const STACK_SOCKETS: usize = SOCKETS + 1;
 
-type Board = Memory<SESSIONS, LANES, SOCKETS, RING>;
+type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
 
 /// Server, lanes and sockets together.
-const SERVER_OCTETS: usize = Board::octets::<Adder, (), _>(&tenure_adder::app);
+const SERVER_OCTETS: usize = Board::octets::<(), _>(&tenure_adder::app);
 /// For how long the link may be away unseen. A stack that sees it forgets what DHCP has given.
 const LINK_PATIENCE: Duration = Duration::from_secs(esp_config_int!(u64, "TENURE_BOARD_CONFIG_LINK_PATIENCE_S"));
 

@@ -402,7 +402,7 @@ pub(crate) fn with_board<
     let (server_stack, mut server_runner) = embassy_net::new(device, runs.config, resources(), 1);
     let device = plug(&two, &one, 2, cut, Link::new(), Box::leak(Box::default()));
     let (client_stack, mut client_runner) = embassy_net::new(device, config(CLIENT), resources(), 2);
-    let memory = Box::leak(Box::new(Memory::<SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
+    let memory = Box::leak(Box::new(Memory::<Sum, SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
     let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings);
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();

@@ -106,6 +106,12 @@ pub trait Port: Sized {
         let _ = (key, socket);
         true
     }
+    /// Whether the driver may ever be told to [`stop`](super::Driver::stop) or to
+    /// [`close`](super::Driver::close_connection) a connection. Where the compiler can see that it never is, it leaves out
+    /// what would be done then.
+    fn takes_orders(&self) -> bool {
+        true
+    }
     /// Changes what is reported of a socket.
     fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
     /// Makes one more lane, `None` where there are as many as there may be.

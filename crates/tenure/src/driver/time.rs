@@ -56,7 +56,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     fn expire_lists(&mut self) {
         self.due_ms = None;
-        if let Some(stopped_ms) = self.stopping {
+        if let Some(stopped_ms) = self.stopping() {
             let flush_ms = self.settings.deadlines.flush_ms;
             if is_bound(flush_ms) && is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
                 return self.end_all();

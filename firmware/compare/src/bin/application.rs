@@ -10,7 +10,7 @@ use tenure_embassy::{Memory, Server, Settings};
 
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
-    static MEMORY: ConstStaticCell<Memory<SESSIONS, LANES, SOCKETS, RING, BUFFER>> =
+    static MEMORY: ConstStaticCell<Memory<Adder, SESSIONS, LANES, SOCKETS, RING, BUFFER>> =
         ConstStaticCell::new(Memory::new());
     static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
     static VISITORS: Visitors = Visitors::new();

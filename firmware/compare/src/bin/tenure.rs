@@ -34,7 +34,7 @@ fn app() -> impl Handler<Sum> {
 
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
-    static MEMORY: ConstStaticCell<Memory<SESSIONS, LANES, SOCKETS, RING, BUFFER>> =
+    static MEMORY: ConstStaticCell<Memory<Sum, SESSIONS, LANES, SOCKETS, RING, BUFFER>> =
         ConstStaticCell::new(Memory::new());
     static SERVER: StaticCell<Server<Sum, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), Settings::at(PORT)));

@@ -22,10 +22,10 @@ const SOCKETS: usize = SESSIONS + 2;
 const RING: usize = 512;
 const BUFFER: usize = 512;
 
-type Board = Memory<SESSIONS, LANES, SOCKETS, RING, BUFFER>;
+type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING, BUFFER>;
 
 /// All that server, lanes and sockets take.
-const OCTETS: usize = Board::octets::<Adder, Ends, _>(&app);
+const OCTETS: usize = Board::octets::<Ends, _>(&app);
 const _: () = assert!(OCTETS <= 64 * 1024, "32 sessions on 4 lanes take more than 64 KiB");
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());

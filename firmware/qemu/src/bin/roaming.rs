@@ -22,7 +22,7 @@ const RING: usize = 1_460;
 /// Longer losses of the link are seen.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-static MEMORY: ConstStaticCell<Memory<SESSIONS, LANES, SOCKETS, RING>> = ConstStaticCell::new(Memory::new());
+static MEMORY: ConstStaticCell<Memory<Adder, SESSIONS, LANES, SOCKETS, RING>> = ConstStaticCell::new(Memory::new());
 static VISITORS: Visitors = Visitors::new();
 
 #[embassy_executor::task]
