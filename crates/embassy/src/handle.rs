@@ -1,7 +1,7 @@
 //! What reaches a running server from elsewhere: marks of sockets and lanes that something has happened to, and the wish
 //! that it stop.
 
-use core::{sync::atomic as native, task::Waker};
+use core::task::Waker;
 
 use embassy_sync::{
     blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, signal::Signal,
@@ -9,6 +9,8 @@ use embassy_sync::{
 };
 use portable_atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use tenure::{ConnectionId, port::Listed};
+
+use crate::used;
 
 /// Sockets that can be told apart at the most.
 pub(crate) const SOCKETS_MAX: usize = 32 * WORDS;
@@ -36,16 +38,6 @@ pub(crate) enum Command {
 
 /// Commands that wait for the server at the most.
 const COMMANDS_MAX: usize = 8;
-
-/// Whether a server of this program has ever given a [`Handle`]. Where none does, the compiler sees that this is never set,
-/// and leaves all out that answers one: who asks for nothing has no flash taken for it.
-static HANDED_OUT: native::AtomicBool = native::AtomicBool::new(false);
-
-/// Whether anybody can ask for anything.
-pub(crate) fn is_handed_out() -> bool {
-    // Who asks wakes the worker afterwards.
-    HANDED_OUT.load(native::Ordering::Relaxed)
-}
 
 /// Who is to be looked at, and the task that looks.
 pub(crate) struct Bell {
@@ -138,7 +130,7 @@ impl Bell {
     /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
     /// vain.
     pub(crate) fn open(&self) {
-        if is_handed_out() {
+        if used::HANDLE.is_set() {
             self.runs.store(true, Ordering::Release);
             self.stop.store(0, Ordering::Release);
         }
@@ -206,7 +198,7 @@ impl core::fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn of(bell: &'static Bell) -> Self {
-        HANDED_OUT.store(true, native::Ordering::Relaxed);
+        used::HANDLE.set();
         Handle(bell)
     }
 

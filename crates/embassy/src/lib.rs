@@ -52,6 +52,7 @@ mod pace;
 mod server;
 mod settings;
 mod sys;
+mod used;
 mod worker;
 
 pub use handle::Handle;

@@ -15,11 +15,7 @@ use tenure::{
     port::{HeadParser, Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
-use crate::{
-    accept::Places,
-    handle::{Mark, is_handed_out},
-    sys,
-};
+use crate::{accept::Places, handle::Mark, sys, used};
 
 /// What the driver asks of embassy-net. `M` makes lanes' futures `F`; a socket is known by its number.
 pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> {
@@ -163,7 +159,11 @@ where
     }
 
     fn takes_orders(&self) -> bool {
-        is_handed_out()
+        used::HANDLE.is_set()
+    }
+
+    fn evicts(&self) -> bool {
+        used::EVICTION.is_set()
     }
 
     fn report(&mut self, _: Key, socket: &mut u8, interest: Interest) {

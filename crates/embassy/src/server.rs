@@ -20,7 +20,7 @@ use crate::{
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
-    sys,
+    sys, used,
     worker::Worker,
 };
 
@@ -211,6 +211,9 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         memory: &'static mut Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>,
         settings: Settings,
     ) -> Self {
+        if settings.lru_purge_enable {
+            used::EVICTION.set();
+        }
         let Memory { rings, buffers, socket_marks, lane_marks, wires, bell } = memory;
         let bell: &'static Bell = bell.write(Bell::new());
         for (number, mark) in (0..).zip(socket_marks.iter_mut()) {

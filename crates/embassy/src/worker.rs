@@ -20,8 +20,9 @@ use crate::{
     Settings,
     accept::Role,
     clock,
-    handle::{Bell, Command, Stop, is_handed_out},
+    handle::{Bell, Command, Stop},
     net::EmbassyPort,
+    used,
 };
 
 /// Times that marked sockets and lanes are looked at in one turn before other tasks have theirs.
@@ -119,7 +120,7 @@ where
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
         self.driver.port.places.now_ms = self.now_ms;
-        if is_handed_out() && self.bell.is_asked() {
+        if used::HANDLE.is_set() && self.bell.is_asked() {
             self.obey();
         }
         for _ in 0..ROUNDS_MAX {
@@ -136,7 +137,7 @@ where
         // Deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
-        if is_handed_out()
+        if used::HANDLE.is_set()
             && self.stopped != Stop::Not
             && self.driver.count() == 0
             && self.driver.port.places.is_quiet()

@@ -17,6 +17,7 @@ use tenure_proto::date::DATE_OCTETS;
 
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
+    output::Output,
     table::{NONE, Slot, Stage, Store, Table},
     wire::{Ending, Line, Order, Received, State},
 };
@@ -138,6 +139,7 @@ impl<P: Port> Driver<P> {
 
     /// Sets the date that responses tell from now on.
     pub fn set_date(&mut self, date: Option<[u8; DATE_OCTETS]>) {
+        Output::tell_dates();
         self.date = date;
         self.dated = self.dated.wrapping_add(1);
     }
@@ -195,7 +197,7 @@ impl<P: Port> Driver<P> {
 
     /// The connection that would give way to a newcomer now.
     fn victim(&mut self) -> Option<u32> {
-        if !self.settings.evict {
+        if !self.port.evicts() || !self.settings.evict {
             return None;
         }
         let mut index = self.table.oldest(Stage::Idle);

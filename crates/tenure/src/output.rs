@@ -1,5 +1,7 @@
 //! What is to be sent, and how the response at hand is framed.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use tenure_proto::{
     date::DATE_OCTETS,
     octets::WORDS,
@@ -15,6 +17,10 @@ const STAMP_OCTETS: usize = 128;
 pub(crate) const PLAIN_OCTETS_MAX: usize = 99;
 /// Octets that a plain response may take, or be written over by it.
 const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
+
+/// Whether responses of this program ever tell a date. Where there is no clock nothing sets it, which the compiler sees: all
+/// about dates is left out.
+static DATED: AtomicBool = AtomicBool::new(false);
 
 /// As words are, like the output's front.
 #[repr(align(8))]
@@ -103,6 +109,7 @@ impl Output {
 
     /// Sets the date that responses tell from now on.
     pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
+        let date = date.filter(|_| DATED.load(Ordering::Relaxed));
         self.date = date.copied();
         let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
         if let Some(date) = date {
@@ -116,7 +123,12 @@ impl Output {
     }
 
     pub(crate) fn date(&self) -> Option<[u8; DATE_OCTETS]> {
-        self.date
+        self.date.filter(|_| DATED.load(Ordering::Relaxed))
+    }
+
+    /// Responses may tell a date from now on.
+    pub(crate) fn tell_dates() {
+        DATED.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn clear(&mut self) {

@@ -112,6 +112,10 @@ pub trait Port: Sized {
     fn takes_orders(&self) -> bool {
         true
     }
+    /// Whether [`evict`](super::DriverSettings::evict) may ever be set, as with [`takes_orders`](Port::takes_orders).
+    fn evicts(&self) -> bool {
+        true
+    }
     /// Changes what is reported of a socket.
     fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
     /// Makes one more lane, `None` where there are as many as there may be.
