@@ -2,12 +2,14 @@
 //! where a socket listens, so all that are free do, and one that is still closing gives way when none is left.
 
 use core::{
-    net::IpAddr,
     pin::pin,
     task::{Context, Poll, Waker},
 };
 
-use embassy_net::tcp::{State, TcpSocket};
+use embassy_net::{
+    IpAddress,
+    tcp::{State, TcpSocket},
+};
 use tenure::port::{Interest, Key};
 
 use crate::{handle::Mark, sys};
@@ -38,7 +40,7 @@ pub(crate) struct Place<'a> {
     /// Since when it has its role.
     since_ms: u32,
     /// This side's address of a connection that is served.
-    pub(crate) local: Option<IpAddr>,
+    pub(crate) local: Option<IpAddress>,
     /// Octets of an incomplete head in its ring: nothing is done before there are more.
     left: usize,
 }
@@ -212,7 +214,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn serve(&mut self, number: usize, key: Key) {
         self.assign(number, Role::Served(key));
         let place = &mut self.all[number];
-        place.local = place.socket.local_endpoint().map(|endpoint| endpoint.addr.into());
+        place.local = place.socket.local_endpoint().map(|endpoint| endpoint.addr);
     }
 
     /// Leaves so many octets of an incomplete head in a socket's ring.

@@ -8,7 +8,7 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
-use embassy_net::tcp::TcpSocket;
+use embassy_net::tcp::{State, TcpSocket};
 use heapless::Vec;
 use tenure::{
     Observer, Session,
@@ -106,12 +106,9 @@ where
                 Received::Octets(octets)
             }
             Poll::Pending => Received::Blocked,
-            // Nothing more comes: whether it was the peer's close, reading tells.
-            Poll::Ready(Err(_)) => match pin!(socket.read(&mut [0])).poll(context) {
-                Poll::Ready(Ok(_)) => Received::Closed,
-                Poll::Ready(Err(_)) => Received::Reset,
-                Poll::Pending => Received::Blocked,
-            },
+            // Nothing more comes: behind the peer's close there is still a connection.
+            Poll::Ready(Err(_)) if socket.state() == State::Closed => Received::Reset,
+            Poll::Ready(Err(_)) => Received::Closed,
         }
     }
 

@@ -1,7 +1,5 @@
 //! The worker: the one task that serves, one turn a wake-up.
 
-#[cfg(any(feature = "ipv4", feature = "ipv6"))]
-use core::net::IpAddr;
 use core::{
     convert::Infallible,
     future::Future,
@@ -9,6 +7,8 @@ use core::{
     task::{Context, Poll, Waker},
 };
 
+#[cfg(any(feature = "ipv4", feature = "ipv6"))]
+use embassy_net::IpAddress;
 use embassy_net::{Stack, tcp::State};
 use embassy_time::{Duration, Timer};
 use tenure::{
@@ -259,10 +259,12 @@ where
     fn is_lost(&self, number: usize) -> bool {
         match self.driver.port.places.all[number].local {
             #[cfg(feature = "ipv4")]
-            Some(IpAddr::V4(local)) => self.stack.config_v4().is_none_or(|config| config.address.address() != local),
+            Some(IpAddress::Ipv4(local)) => {
+                self.stack.config_v4().is_none_or(|config| config.address.address() != local)
+            }
             // A link-local address is made of the hardware's: it stays.
             #[cfg(feature = "ipv6")]
-            Some(IpAddr::V6(local)) if !local.is_unicast_link_local() => {
+            Some(IpAddress::Ipv6(local)) if !local.is_unicast_link_local() => {
                 self.stack.config_v6().is_none_or(|config| config.address.address() != local)
             }
             _ => false,
