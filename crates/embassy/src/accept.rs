@@ -8,7 +8,7 @@ use core::{
 
 use embassy_net::{
     IpAddress,
-    tcp::{State, TcpSocket},
+    tcp::{Error, State, TcpSocket},
 };
 use tenure::port::{Interest, Key};
 
@@ -253,6 +253,21 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         Some(self.look_due_ms.wrapping_sub(self.now_ms))
     }
 
+    /// Copies octets that are there, as many as lie in one piece and fit, and takes up to `taken` of them out of the ring.
+    /// Returns how many it was, copied or taken. Pending: the socket's mark is set when there are some. An error: none will
+    /// come.
+    #[inline(never)]
+    pub(crate) fn read(&mut self, number: usize, into: &mut [u8], taken: usize) -> Poll<Result<usize, Error>> {
+        let waker = self.waker(number);
+        let read = self.all[number].socket.read_with(|octets| {
+            let copied = octets.len().min(into.len());
+            into[..copied].copy_from_slice(&octets[..copied]);
+            let taken = octets.len().min(taken);
+            (taken, copied.max(taken))
+        });
+        pin!(read).poll(&mut Context::from_waker(&waker))
+    }
+
     /// Lets a closed socket listen.
     fn listen(&mut self, number: usize) {
         if self.stopping {
@@ -324,7 +339,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 if state == State::Closed || !may_receive(state) && place.socket.recv_queue() == 0 {
                     return self.give_up(number, false);
                 }
-                self.watch(number, Interest::NONE, state);
+                self.watch(number, Interest::NONE);
             }
             Role::Closing => {
                 let waker = self.waker(number);
@@ -419,20 +434,14 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     }
 
     /// Lets the socket's mark be set when that happens; a failure sets it in any case. `false`: it is so already.
-    /// `state`: the socket's.
-    pub(crate) fn watch(&mut self, number: usize, interest: Interest, state: State) -> bool {
+    pub(crate) fn watch(&mut self, number: usize, interest: Interest) -> bool {
+        if interest.receives() && self.all[number].left == 0 {
+            return self.read(number, &mut [], 0).is_pending();
+        }
         let waker = self.waker(number);
-        let context = &mut Context::from_waker(&waker);
         let place = &mut self.all[number];
-        let reads = interest.receives() && place.left == 0;
-        if reads && pin!(place.socket.wait_read_ready()).poll(context).is_ready() {
-            return false;
-        }
-        if reads && !interest.sends() {
-            return may_receive(state);
-        }
         // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
-        let _ = pin!(place.socket.write(&[])).poll(context);
+        let _ = pin!(place.socket.write(&[])).poll(&mut Context::from_waker(&waker));
         !place.is_ready(place.socket.state())
     }
 

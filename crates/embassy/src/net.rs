@@ -5,10 +5,10 @@ use core::{
     future::Future,
     marker::PhantomData,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use embassy_net::tcp::{State, TcpSocket};
+use embassy_net::tcp::{Error, State};
 use heapless::Vec;
 use tenure::{
     Observer, Session,
@@ -26,6 +26,8 @@ pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, cons
     pub(crate) futures: Vec<Pin<&'a mut F>, LANES>,
     pub(crate) lane_marks: &'static [Mark; LANES],
     pub(crate) places: Places<'a, SOCKETS>,
+    /// Octets of a socket's ring.
+    pub(crate) ring_octets: usize,
     /// The socket that was received from last, and the octets of it that are still in its ring.
     pub(crate) received: Option<(usize, usize)>,
     pub(crate) types: PhantomData<fn(S) -> F>,
@@ -38,24 +40,19 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some((number, octets)) = self.received.take() {
-            drop_octets(&mut self.places.all[number].socket, octets);
+            let _ = self.places.read(number, &mut [], octets);
         }
     }
-}
 
-/// Takes octets out of a socket's ring that are there, as many as lie in one piece. Returns how many.
-#[inline(never)]
-fn drop_octets(socket: &mut TcpSocket<'_>, octets: usize) -> usize {
-    if octets == 0 {
-        return 0;
-    }
-    let dropped = socket.read_with(|there| {
-        let count = octets.min(there.len());
-        (count, count)
-    });
-    match pin!(dropped).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(count)) => count,
-        _ => 0,
+    /// What a socket had to read.
+    fn received(&self, number: usize, read: Poll<Result<usize, Error>>) -> Received {
+        match read {
+            Poll::Ready(Ok(octets)) => Received::Octets(octets),
+            Poll::Pending => Received::Blocked,
+            // Nothing more comes: behind the peer's close there is still a connection.
+            Poll::Ready(Err(_)) if self.places.all[number].socket.state() == State::Closed => Received::Reset,
+            Poll::Ready(Err(_)) => Received::Closed,
+        }
     }
 }
 
@@ -91,35 +88,18 @@ where
         self.settle();
         let number = usize::from(*socket);
         self.places.taken_up(number);
-        let waker = self.places.waker(number);
-        let context = &mut Context::from_waker(&waker);
-        let socket = &mut self.places.all[number].socket;
-        let copy = |octets: &mut [u8]| {
-            let count = octets.len().min(into.len());
-            into[..count].copy_from_slice(&octets[..count]);
-            (0, count)
-        };
-        let received = pin!(socket.read_with(copy)).poll(context);
-        match received {
-            Poll::Ready(Ok(octets)) => {
-                self.received = Some((number, octets));
-                Received::Octets(octets)
-            }
-            Poll::Pending => Received::Blocked,
-            // Nothing more comes: behind the peer's close there is still a connection.
-            Poll::Ready(Err(_)) if socket.state() == State::Closed => Received::Reset,
-            Poll::Ready(Err(_)) => Received::Closed,
+        let read = self.places.read(number, into, 0);
+        if let Poll::Ready(Ok(octets)) = read {
+            self.received = Some((number, octets));
         }
+        self.received(number, read)
     }
 
     fn discard(&mut self, socket: &mut u8) -> Received {
         self.settle();
-        let place = &mut self.places.all[usize::from(*socket)];
-        match drop_octets(&mut place.socket, usize::MAX) {
-            // Why there is nothing, and who is woken by more.
-            0 => self.receive(socket, &mut [0; 1]),
-            octets => Received::Octets(octets),
-        }
+        let number = usize::from(*socket);
+        let read = self.places.read(number, &mut [], usize::MAX);
+        self.received(number, read)
     }
 
     fn has_unread(&mut self, socket: &mut u8) -> bool {
@@ -184,14 +164,14 @@ where
         let Some((number, received)) = self.received.take() else { return false };
         let place = &mut self.places.all[number];
         let more = place.may_receive();
-        let socket = &mut place.socket;
+        let socket = &place.socket;
         // All of it must be here, from its first octet on and in one piece, and more must be able to come.
         let whole = octets.len() <= received && socket.recv_queue() == received;
-        if octets.is_empty() || !whole || !more || octets.len() >= socket.recv_capacity() {
+        if octets.is_empty() || !whole || !more || octets.len() >= self.ring_octets {
             self.received = Some((number, received));
             return false;
         }
-        drop_octets(socket, received - octets.len());
+        let _ = self.places.read(number, &mut [], received - octets.len());
         self.places.leave(number, octets.len());
         true
     }

@@ -267,6 +267,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
             places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
+            ring_octets: RING,
             futures: sys::parts(lanes.futures),
             make: lanes.make,
             observer,

@@ -208,7 +208,7 @@ where
         // Readiness is a level: what is left of it is reported again.
         let places = &mut self.driver.port.places;
         if let Role::Served(_) = places.all[number].role
-            && !places.watch(number, places.all[number].interest, state)
+            && !places.watch(number, places.all[number].interest)
         {
             places.mark(number);
         }
