@@ -236,7 +236,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     /// Moves a slot to the recent end of a stage's list.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn move_to(&mut self, index: u32, stage: Stage) {
         if self.slots[index as usize].is_newest(stage) {
             return;
