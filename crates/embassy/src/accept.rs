@@ -7,7 +7,7 @@ use core::{
 };
 
 use embassy_net::{
-    IpAddress,
+    IpAddress, IpEndpoint,
     tcp::{Error, State, TcpSocket},
 };
 use tenure::port::{Interest, Key};
@@ -56,6 +56,12 @@ impl Place<'_> {
         self.interest.receives() && (!may_receive(state) || self.socket.recv_queue() > self.left)
             || self.interest.sends()
                 && (!matches!(state, State::Established | State::CloseWait) || self.socket.can_send())
+    }
+
+    /// The peer's address, while the stack knows it.
+    #[inline(never)]
+    pub(crate) fn remote(&self) -> Option<IpEndpoint> {
+        self.socket.remote_endpoint()
     }
 
     /// Whether nothing but the peer's close is missing.
@@ -341,18 +347,12 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 }
                 self.watch(number, Interest::NONE);
             }
-            Role::Closing => {
-                let waker = self.waker(number);
-                let place = &mut self.all[number];
-                let flushed = pin!(place.socket.flush()).poll(&mut Context::from_waker(&waker)).is_ready();
-                match state {
-                    State::Closed if flushed => self.listen(number),
-                    State::TimeWait if flushed => self.assign(number, Role::Closed),
-                    // The peer has all that was sent; nothing but its own close is missing.
-                    _ if flushed => self.watch_state(number),
-                    _ => {}
-                }
-            }
+            Role::Closing => match state {
+                // A reset has been sent, or there was none to send.
+                State::Closed if self.all[number].remote().is_none() => self.listen(number),
+                State::TimeWait => self.assign(number, Role::Closed),
+                _ => self.watch_state(number),
+            },
         }
     }
 

@@ -78,7 +78,7 @@ where
     }
 
     fn peer(&self, socket: &u8) -> Peer {
-        let endpoint = self.places.all[usize::from(*socket)].socket.remote_endpoint();
+        let endpoint = self.places.all[usize::from(*socket)].remote();
         endpoint.map_or(Peer::Unknown, |endpoint| Peer::Known(endpoint.into()))
     }
 
