@@ -4,8 +4,7 @@
 use core::task::Waker;
 
 use embassy_sync::{
-    blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, signal::Signal,
-    waitqueue::AtomicWaker,
+    blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, waitqueue::AtomicWaker,
 };
 use portable_atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use tenure::{ConnectionId, port::Listed};
@@ -45,7 +44,7 @@ pub(crate) struct Bell {
     runs: AtomicBool,
     commands: Channel<CriticalSectionRawMutex, Command, COMMANDS_MAX>,
     /// The answer to the command to list, and who waits for it: one at a time.
-    listed: Signal<CriticalSectionRawMutex, Option<Listed>>,
+    listed: Channel<CriticalSectionRawMutex, Option<Listed>, 1>,
     lister: Mutex<CriticalSectionRawMutex, ()>,
     /// Whether any bit of the words below may be set.
     rung: AtomicBool,
@@ -62,7 +61,7 @@ impl Bell {
             task: AtomicWaker::new(),
             runs: AtomicBool::new(false),
             commands: Channel::new(),
-            listed: Signal::new(),
+            listed: Channel::new(),
             lister: Mutex::new(()),
             rung: AtomicBool::new(false),
             sockets: [const { AtomicU32::new(0) }; WORDS],
@@ -124,7 +123,9 @@ impl Bell {
 
     /// Answers the command to list.
     pub(crate) fn tell(&self, listed: Option<Listed>) {
-        self.listed.signal(listed);
+        self.listed.clear();
+        // There is room now.
+        let _ = self.listed.try_send(listed);
     }
 
     /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
@@ -224,13 +225,13 @@ impl Handle {
         let _one_at_a_time = bell.lister.lock().await;
         let mut from = 0;
         loop {
-            bell.listed.reset();
+            bell.listed.clear();
             if !bell.runs.load(Ordering::Acquire) {
                 return;
             }
             bell.commands.send(Command::List(from)).await;
             bell.ask();
-            let Some(listed) = bell.listed.wait().await else { return };
+            let Some(listed) = bell.listed.receive().await else { return };
             from = listed.id.index() + 1;
             each(listed);
         }

@@ -72,9 +72,9 @@ pub struct Memory<
     buffers: [[[u8; BUFFER]; 3]; LANES],
     socket_marks: [Mark; SOCKETS],
     lane_marks: [Mark; LANES],
-    // Written by [`Server::new`]: these are not all zero.
+    bell: Bell,
+    /// Written by [`Server::new`]: they are not all zero.
     wires: [MaybeUninit<Wire<S>>; LANES],
-    bell: MaybeUninit<Bell>,
 }
 
 impl<
@@ -131,7 +131,7 @@ impl<
             socket_marks: [const { Mark::new() }; SOCKETS],
             lane_marks: [const { Mark::new() }; LANES],
             wires: [const { MaybeUninit::uninit() }; LANES],
-            bell: MaybeUninit::uninit(),
+            bell: Bell::new(),
         }
     }
 }
@@ -215,15 +215,15 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
             used::EVICTION.set();
         }
         let Memory { rings, buffers, socket_marks, lane_marks, wires, bell } = memory;
-        let bell: &'static Bell = bell.write(Bell::new());
+        let bell: &'static Bell = bell;
         for (number, mark) in (0..).zip(socket_marks.iter_mut()) {
             mark.belong(bell, Of::Socket(number));
         }
         for (number, mark) in (0..).zip(lane_marks.iter_mut()) {
             mark.belong(bell, Of::Lane(number));
         }
-        let mut buffers = buffers.iter_mut().flatten().map(|octets| Buffer::from(&mut octets[..]));
-        let mut buffer = || buffers.next().expect("three buffers for each lane");
+        let mut buffers = buffers.as_flattened_mut().iter_mut();
+        let mut buffer = || Buffer::from(&mut buffers.next().expect("three buffers for each lane")[..]);
         let wires = sys::fill(wires, || Wire::new(buffer(), buffer(), buffer(), settings.limits));
         Server { settings, rings, wires, socket_marks, lane_marks, bell, runs: 0 }
     }
