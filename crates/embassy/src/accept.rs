@@ -267,7 +267,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         let waker = self.waker(number);
         let read = self.all[number].socket.read_with(|octets| {
             let copied = octets.len().min(into.len());
-            into[..copied].copy_from_slice(&octets[..copied]);
+            if copied > 0 {
+                into[..copied].copy_from_slice(&octets[..copied]);
+            }
             let taken = octets.len().min(taken);
             (taken, copied.max(taken))
         });
