@@ -79,10 +79,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// Before there is one.
+    /// Before there is one: all zero.
     const NONE: Head = Head {
-        method: Method::Other,
-        version: Version::Http11,
+        method: Method::Get,
+        version: Version::Http10,
         form: TargetForm::Origin,
         framing: Framing::Empty,
         persistent: false,
