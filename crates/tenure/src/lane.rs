@@ -239,7 +239,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             line.put(b")");
         }
         let _ = line.0.push(b'\n');
-        reply.content_type("text/plain").body(&line.0)
+        reply.text(&line.0)
     }
 }
 

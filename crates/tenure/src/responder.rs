@@ -180,12 +180,13 @@ impl<'r> Responder<'r> {
             {
                 let mut output = line.output.borrow_mut();
                 line.judge_rest(&mut output.exchange, octets_max);
+                let content_type = output.content_type;
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
                 for (name, value) in fields {
                     reply.field(name, value);
                 }
-                if reply.end_head(delimiter)? {
+                if reply.end_head(delimiter, content_type)? {
                     let exchange = &output.exchange;
                     let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
