@@ -156,6 +156,33 @@ pub fn trim(mut octets: &[u8]) -> &[u8] {
     octets
 }
 
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident = $type:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline(never)]
+            pub fn $name(digits: &[u8]) -> Option<$type> {
+                let mut number: $type = 0;
+                for octet in digits {
+                    let digit = octet.wrapping_sub(b'0');
+                    if digit > 9 || number > <$type>::MAX / 10 {
+                        return None;
+                    }
+                    number = (number * 10).checked_add(digit.into())?;
+                }
+                (!digits.is_empty()).then_some(number)
+            }
+        )*
+    };
+}
+
+numbers! {
+    /// The value of `1*DIGIT`; `None`: there is another octet, or it is beyond 64 bits.
+    number = u64;
+    /// The same of up to 128 bits.
+    long_number = u128;
+}
+
 /// The offset of the first octet from `at` on that is one of the two, or the end.
 #[inline(never)]
 pub(crate) fn find(octets: &[u8], mut at: usize, [one, other]: [u8; 2]) -> usize {

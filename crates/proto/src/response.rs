@@ -58,9 +58,9 @@ impl FieldError {
 
 /// The reasons, in the order of the enumeration.
 static FIELD_ERRORS: Texts = texts!(
-    "a response field's name is not a token",
-    "a response field's value has a control octet",
-    "a response field is the server's own to set"
+    "a field's name is not a token",
+    "a field's value has a control octet",
+    "a field is the server's own to set"
 );
 
 /// Fields that the server sets itself, in lower case.

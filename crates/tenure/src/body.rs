@@ -16,7 +16,7 @@ use crate::{
     wire::{BodyInput, Line},
 };
 
-const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
+const TOO_LARGE: Error = Error::too_large("the body is too large");
 
 /// The octets of a request's body, and the lease on what has been received of them.
 pub(crate) struct Reader<'r> {
@@ -271,7 +271,7 @@ impl<'r> Reader<'r> {
 fn broken(reason: EndReason) -> Error {
     match reason {
         EndReason::Protocol(refusal) => refusal.into(),
-        _ => Error::bad_request("the peer closed before the whole body had come"),
+        _ => Error::bad_request("the peer closed within the body"),
     }
 }
 

@@ -208,12 +208,12 @@ impl Asked {
     fn unanswered(self) -> Error {
         const OPTIONS: Asked = Asked::of(Method::Options);
         match self {
-            Asked::LATER => Error::unavailable("too many long responses are at work: try again later"),
+            Asked::LATER => Error::unavailable("too many long responses: try again later"),
             // Not an error at all, but it is answered where errors are: with an Allow field.
             OPTIONS => Error::new(StatusCode::NO_CONTENT, ""),
             Asked::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
             _ => {
-                Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
+                Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target has no such method: see Allow")
             }
         }
     }

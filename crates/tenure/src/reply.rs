@@ -181,7 +181,7 @@ impl<'o> Reply<'o> {
         let Some(octets) = ended? else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
-                Err(Error::internal("the response head is larger than the output buffer"))
+                Err(Error::internal("the response head is too large"))
             } else {
                 Ok(false)
             };
