@@ -21,6 +21,7 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
+    body::Fault,
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
     responder::{Answer, Opened},
@@ -256,7 +257,7 @@ impl Line {
                 self.output.borrow_mut().exchange.persistent = false;
                 // The rest is not waited for any more.
                 let mut body = self.body.borrow_mut();
-                (body.fresh, body.lost) = (false, Some(self.reason.get()));
+                (body.fresh, body.lost) = (false, Some(Fault::Late));
                 refusal.into()
             }
             Order::Failed => Error::internal("a handler panicked"),
@@ -315,7 +316,7 @@ impl Line {
     /// Tells the observer of a body whose framing was broken.
     fn tell_refused(&self, observer: &impl Observer) {
         if let Ok(body) = self.body.try_borrow()
-            && let Some(EndReason::Protocol(refusal)) = body.lost
+            && let Some(Fault::Refused(refusal)) = body.lost
         {
             observer.refused(self.id.get(), refusal);
         }

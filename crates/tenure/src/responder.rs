@@ -257,9 +257,8 @@ impl<'r> Answer<'r> {
         let line = self.reader.line;
         if line.rest.get() != u64::MAX || line.expects_continue.get() {
             line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
-        } else if line.body.try_borrow_mut().is_ok() {
+        } else if self.reader.drain() {
             line.settling.set(true);
-            self.reader.drain();
             return Step::Drain;
         } else {
             // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
