@@ -214,15 +214,11 @@ pub(crate) fn start_with(octets: &[u8], known: &[u8]) -> bool {
         return octets.starts_with(known);
     }
     let Some(octets) = octets.get(..known.len()) else { return false };
-    match (bytemuck::pod_align_to(octets), bytemuck::pod_align_to(known)) {
-        ((&[], words, rest), (&[], known_words, known_rest)) => {
-            let ((fours, words), (known_fours, known_words)) = (words.as_chunks(), known_words.as_chunks());
-            let is_four = |(four, known): (&[u32; 4], &[u32; 4])| {
-                (four[0] ^ known[0]) | (four[1] ^ known[1]) | (four[2] ^ known[2]) | (four[3] ^ known[3]) == 0
-            };
-            fours.iter().zip(known_fours).all(is_four)
-                && words.iter().zip(known_words).all(|(word, known): (&u32, &u32)| word == known)
-                && rest.iter().zip(known_rest).all(|(octet, known)| octet == known)
+    let ((eights, rest), (known_eights, known_rest)) = (octets.as_chunks::<8>(), known.as_chunks::<8>());
+    match (bytemuck::try_cast_slice(eights), bytemuck::try_cast_slice(known_eights)) {
+        (Ok(pairs), Ok(known_pairs)) => {
+            let is_pair = |(pair, known): (&[u32; 2], &[u32; 2])| pair == known;
+            pairs.iter().zip(known_pairs).all(is_pair) && rest == known_rest
         }
         _ => octets == known,
     }

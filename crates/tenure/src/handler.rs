@@ -1,16 +1,13 @@
 //! What answers requests: one trait for functions, routers and what is wrapped around them.
 
-use core::{
-    future::{Future, poll_fn},
-    marker::PhantomData,
-};
+use core::{future::Future, marker::PhantomData};
 
 use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
     reply::{IntoResponse, Outcome, Reply, Sent},
-    responder::Answer,
+    responder::Answering,
     router::OnError,
 };
 
@@ -108,12 +105,11 @@ where
         async move {
             // What nearly every response does, without a future of its own. Nothing here has a name, and so a place, that
             // would have to be kept while another future is at work.
-            let mut response = match responder.opened.answer((self.function)(request).await, request) {
+            let response = match responder.opened.answer((self.function)(request).await, request) {
                 Ok(result) => return result,
                 Err(response) => response,
             };
-            let mut answer = Answer::new(responder.opened.line, responder.opened.octets);
-            poll_fn(|_| answer.poll(&mut response)).await
+            Answering::new(&mut request.inner.reader, response).await
         }
     }
 }

@@ -21,7 +21,7 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
-    body::Fault,
+    body::{Fault, Reader},
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
     responder::{Answer, Opened},
@@ -114,7 +114,8 @@ where
                     Err(refusal) => (&b""[..], &b""[..], Some(line.refuse(observer, refusal))),
                 }
             };
-            let mut conclusion = Conclusion::new(line, app, octets, path, error);
+            let mut reader = Reader::new(line, octets);
+            let mut conclusion = Conclusion::new(line, app, &mut reader, path, error);
             poll_fn(|_| conclusion.poll(line, observer)).await
         };
         if is_reset || !line.close(observer, &mut input) {
@@ -134,17 +135,17 @@ fn nothing_to_say() -> Result<Sent, Error> {
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
-struct Conclusion<'a, S, A> {
-    answer: Answer<'a>,
+struct Conclusion<'a, 'r, S, A> {
+    answer: Answer<'a, 'r>,
     /// What is answered instead of what the handler has not.
     failure: Option<Failure<'a, S, A>>,
     /// A response has been begun that cannot be finished.
     is_reset: bool,
 }
 
-impl<'a, S, A: Handler<S>> Conclusion<'a, S, A> {
-    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], error: Option<Error>) -> Self {
-        let mut conclusion = Conclusion { answer: Answer::new(line, octets), failure: None, is_reset: false };
+impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
+    fn new(line: &Line, app: &'a A, reader: &'a mut Reader<'r>, path: &'a [u8], error: Option<Error>) -> Self {
+        let mut conclusion = Conclusion { answer: Answer::new(reader), failure: None, is_reset: false };
         if let Some(error) = error {
             if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
                 log::error!("connection {}: {error}", line.id.get());
