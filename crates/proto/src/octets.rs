@@ -38,8 +38,11 @@ const fn tchar(octet: u8) -> bool {
     ) || octet.is_ascii_alphanumeric()
 }
 
-static CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+/// Octets that the table tells the classes of: all of them, or where code counts for more than time, those of ASCII.
+const TABLE_OCTETS: usize = if WORDS { 256 } else { 128 };
+
+static CLASSES: [u8; TABLE_OCTETS] = {
+    let mut classes = [0; TABLE_OCTETS];
     let mut octet = 0_u8;
     loop {
         let mut class = 0;
@@ -68,7 +71,7 @@ static CLASSES: [u8; 256] = {
             class |= BLANK;
         }
         classes[octet as usize] = class;
-        if octet == 255 {
+        if octet as usize == TABLE_OCTETS - 1 {
             break classes;
         }
         octet += 1;
@@ -78,7 +81,9 @@ static CLASSES: [u8; 256] = {
 /// Whether an octet is of a class.
 #[inline(always)]
 pub(crate) const fn is(octet: u8, class: u8) -> bool {
-    CLASSES[octet as usize] & class != 0
+    // What is not of ASCII may stand in fields alone.
+    let classes = if (octet as usize) < TABLE_OCTETS { CLASSES[octet as usize] } else { FIELD };
+    classes & class != 0
 }
 
 /// Whether an octet may stand in a token: `tchar` of RFC 9110 section 5.6.2.

@@ -30,12 +30,12 @@ pub(crate) struct Output {
     /// Behind the last octet written.
     pub(crate) end: usize,
     pub(crate) content_type: &'static str,
+    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
+    stamp: Stamp,
     stamp_octets: u8,
     dated: bool,
     /// What responses tell, where they do.
     date: [u8; DATE_OCTETS],
-    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
-    stamp: Stamp,
 }
 
 /// The response at hand.
