@@ -243,21 +243,21 @@ impl<'r> Reader<'r> {
             return None;
         }
         let mut body = line.body.try_borrow_mut().ok()?;
-        let rest = line.rest.get();
+        let rest = usize::try_from(line.rest.get()).ok()?;
         let here = self.octets.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
         if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
             return None;
         }
-        if rest > here as u64 || rest > body.left {
+        if rest > here || rest as u64 > body.left {
             return None;
         }
         // What fits must not depend on how it came.
-        if rest > body.buffer.len() as u64 {
+        if rest > body.buffer.len() {
             return None;
         }
         let from = body.at;
-        body.at = from + rest as usize;
+        body.at = from + rest;
         line.rest.set(0);
         self.octets.get(from..body.at)
     }
@@ -416,24 +416,30 @@ pub struct Whole<'a, 'r> {
     reader: Option<&'a mut Reader<'r>>,
 }
 
+impl<'a> Whole<'a, '_> {
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn octets(&mut self) -> Poll<Result<&'a [u8], Fault>> {
+        let Some(reader) = self.reader.take() else { return Poll::Pending };
+        if let Some(octets) = reader.here() {
+            return Poll::Ready(Ok(octets));
+        }
+        match reader.poll(Way::Whole, usize::MAX) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(reader.piece().unwrap_or_default())),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
+            Poll::Pending => {
+                self.reader = Some(reader);
+                Poll::Pending
+            }
+        }
+    }
+}
+
 impl<'a> Future for Whole<'a, '_> {
     type Output = Result<&'a [u8], Error>;
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(reader) = self.reader.take() else { return Poll::Pending };
-        let octets = match reader.here() {
-            Some(octets) => octets,
-            None => match reader.poll(Way::Whole, usize::MAX) {
-                Poll::Ready(Ok(())) => reader.piece().unwrap_or_default(),
-                Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault.into())),
-                Poll::Pending => {
-                    self.reader = Some(reader);
-                    return Poll::Pending;
-                }
-            },
-        };
-        Poll::Ready(Ok(octets))
+        self.octets().map_err(Error::from)
     }
 }
 
@@ -449,11 +455,11 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
 
     // Where a handler has it within itself, the value stays in a register.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         // No combinators: each would copy the result once more.
-        match Pin::new(&mut self.whole).poll(context) {
+        match self.whole.octets() {
             Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
             Poll::Pending => Poll::Pending,
         }
     }
