@@ -66,53 +66,51 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let (octets, path, error) = if let Some(order) = line.order.get() {
+            let read = if let Some(order) = line.order.get() {
                 line.order.set(None);
-                (input.unread(), &b""[..], Some(line.take_up(observer, order)))
+                Err(order)
+            } else if input.start == input.end {
+                (input.start, input.end) = (0, 0);
+                line.state.set(State::Between);
+                Ok(None)
             } else {
-                let read = if input.start == input.end {
-                    (input.start, input.end) = (0, 0);
-                    line.state.set(State::Between);
-                    Ok(None)
-                } else {
-                    // Most heads are the one before: what says so comes first, by itself.
-                    match input.recall(&line.head_limits) {
-                        Some(known) => Ok(Some(known)),
-                        None => input.parse(&line.head_limits),
-                    }
-                };
-                match read {
-                    Ok(Some((octets, head))) => {
-                        let asterisk = head.form == TargetForm::Asterisk;
-                        opened = Opened { line, octets };
-                        let mut request = Request::new(wire, octets, head);
-                        line.open(head, octets.len());
-                        observer.head_received(line.id.get(), request.inner.line_of_request());
-                        let responder = Responder { opened: &opened };
-                        let result = if asterisk {
-                            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                            nothing_to_say()
-                        } else {
-                            app.handle(&mut request, responder).await
-                        };
-                        match result {
-                            Ok(_) if line.rest.get() == 0 => break 'done false,
-                            Ok(_) => (octets, &b""[..], None),
-                            Err(error) => (octets, request.inner.whole_path(), Some(error)),
-                        }
-                    }
-                    Ok(None) => {
-                        if input.start != input.end {
-                            line.state.set(State::Head);
-                            input.compact();
-                        }
-                        drop(input);
-                        Pause(false).await;
-                        input = line.input.borrow_mut();
-                        continue 'serving;
-                    }
-                    Err(refusal) => (&b""[..], &b""[..], Some(line.refuse(observer, refusal))),
+                // Most heads are the one before: what says so comes first, by itself.
+                match input.recall(&line.head_limits) {
+                    Some(known) => Ok(Some(known)),
+                    None => input.parse(&line.head_limits).map_err(Order::Refuse),
                 }
+            };
+            let (octets, path, error) = match read {
+                Ok(Some((octets, head))) => {
+                    let asterisk = head.form == TargetForm::Asterisk;
+                    opened = Opened { line, octets };
+                    let mut request = Request::new(wire, octets, head);
+                    line.open(head, octets.len());
+                    observer.head_received(line.id.get(), request.inner.line_of_request());
+                    let responder = Responder { opened: &opened };
+                    let result = if asterisk {
+                        // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                        nothing_to_say()
+                    } else {
+                        app.handle(&mut request, responder).await
+                    };
+                    match result {
+                        Ok(_) if line.rest.get() == 0 => break 'done false,
+                        Ok(_) => (octets, &b""[..], None),
+                        Err(error) => (octets, request.inner.whole_path(), Some(error)),
+                    }
+                }
+                Ok(None) => {
+                    if input.start != input.end {
+                        line.state.set(State::Head);
+                        input.compact();
+                    }
+                    drop(input);
+                    Pause(false).await;
+                    input = line.input.borrow_mut();
+                    continue 'serving;
+                }
+                Err(order) => (input.unread(), &b""[..], Some(line.take_up(observer, order))),
             };
             let mut reader = Reader::new(line, octets);
             let mut conclusion = Conclusion::new(line, app, &mut reader, path, error);
@@ -246,38 +244,34 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
 }
 
 impl Line {
-    /// Prepares what a lane that was set anew has been ordered to answer.
+    /// Prepares what is to be answered instead of what a handler would: a refusal, or what a lane that was set anew has been
+    /// ordered.
     #[cold]
     #[inline(never)]
     fn take_up(&self, observer: &impl Observer, order: Order) -> Error {
         self.settling.set(false);
-        match order {
-            Order::Refuse(refusal) if self.state.get() != State::Exchange => self.refuse(observer, refusal),
-            Order::Refuse(refusal) => {
-                observer.refused(self.id.get(), refusal);
-                self.output.borrow_mut().exchange.persistent = false;
-                // The rest is not waited for any more.
-                let mut body = self.body.borrow_mut();
-                (body.fresh, body.lost) = (false, Some(Fault::Late));
-                refusal.into()
-            }
-            Order::Failed => Error::internal("a handler panicked"),
-            Order::Overdue => Error::unavailable("the answer took too long: try again later"),
-        }
-    }
-
-    /// Begins the last exchange of a connection with what the protocol refuses, before there is a request.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, observer: &impl Observer, refusal: Refusal) -> Error {
+        let refusal = match order {
+            Order::Failed => return Error::internal("a handler panicked"),
+            Order::Overdue => return Error::unavailable("the answer took too long: try again later"),
+            Order::Refuse(refusal) => refusal,
+        };
         observer.refused(self.id.get(), refusal);
-        self.output.borrow_mut().exchange = Exchange::new(false, false, false);
-        self.state.set(State::Exchange);
-        self.rest.set(0);
-        self.reason.set(match refusal {
-            Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
-            refusal => EndReason::Protocol(refusal),
-        });
+        let mut output = self.output.borrow_mut();
+        if self.state.get() == State::Exchange {
+            output.exchange.persistent = false;
+            // The rest is not waited for any more.
+            let mut body = self.body.borrow_mut();
+            (body.fresh, body.lost) = (false, Some(Fault::Late));
+        } else {
+            // The last exchange of the connection begins here, before there is a request.
+            output.exchange = Exchange::new(false, false, false);
+            self.state.set(State::Exchange);
+            self.rest.set(0);
+            self.reason.set(match refusal {
+                Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
+                refusal => EndReason::Protocol(refusal),
+            });
+        }
         refusal.into()
     }
 
