@@ -141,14 +141,10 @@ pub(crate) const fn hex_value(digit: u8) -> u8 {
 /// The octet that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-pub(crate) const fn escape(octets: &[u8]) -> Option<u8> {
-    if let [b'%', high, low, ..] = octets
-        && let Some(high) = hex(*high)
-        && let Some(low) = hex(*low)
-    {
-        Some(high << 4 | low)
-    } else {
-        None
+pub(crate) fn escape(octets: &[u8]) -> Option<u8> {
+    match *octets {
+        [b'%', high, low, ..] if by_table(octets, 1, HEX) > 2 => Some(hex_value(high) << 4 | hex_value(low)),
+        _ => None,
     }
 }
 

@@ -33,6 +33,7 @@ impl StatusCode {
     }
 
     /// The reason phrase of the code's registration, empty for a code that has none here.
+    #[inline(never)]
     pub fn phrase(self) -> &'static str {
         PHRASES.nth(CODES.iter().position(|&code| code == self.0).unwrap_or(CODES.len()))
     }

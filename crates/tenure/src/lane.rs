@@ -77,7 +77,11 @@ where
                 // Most heads are the one before: what says so comes first, by itself.
                 match input.recall(&line.head_limits) {
                     Some(known) => Ok(Some(known)),
-                    None => input.parse(&line.head_limits).map_err(Order::Refuse),
+                    None => input.parse(&line.head_limits).map_err(|refusal| {
+                        // The exchange before is over.
+                        line.state.set(State::Head);
+                        Order::Refuse(refusal)
+                    }),
                 }
             };
             let (octets, path, error) = match read {
@@ -228,11 +232,15 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut line = ErrorLine(heapless::Vec::new());
         // What failed on this side is logged; the client learns that it did.
         let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        let mut text = if is_internal { "" } else { self.error.reason() };
+        if text.is_empty() {
+            text = status.phrase();
+        }
         // As its `Display`, without a formatter.
-        line.put(if is_internal { status.phrase() } else { self.error.text() }.as_bytes());
+        let mut line = ErrorLine(heapless::Vec::new());
+        line.put(text.as_bytes());
         if let Some(octet) = self.error.octet().filter(|_| !is_internal) {
             line.put(b" (octet ");
             line.put(decimal(u64::from(octet), &mut [0; 20]));
