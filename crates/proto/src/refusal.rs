@@ -18,7 +18,7 @@ macro_rules! refusals {
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                STATUSES[self as usize]
+                StatusCode::error(STATUSES[self as usize])
             }
 
             /// What was wrong and what to do, for a person.
@@ -28,8 +28,8 @@ macro_rules! refusals {
             }
         }
 
-        /// In the order of the enumeration.
-        static STATUSES: [StatusCode; Refusal::ALL.len()] = [$(StatusCode::$status,)*];
+        /// What their statuses are above 400, in the order of the enumeration.
+        static STATUSES: [u8; Refusal::ALL.len()] = [$((StatusCode::$status.code() - 400) as u8,)*];
         /// The reasons, in the same order.
         static REASONS: Texts = texts!($($reason),*);
     };

@@ -27,6 +27,11 @@ impl StatusCode {
         if code >= 200 && code <= 599 { Some(StatusCode(code)) } else { None }
     }
 
+    /// The one that is so far above 400.
+    pub(crate) const fn error(above: u8) -> StatusCode {
+        StatusCode(400 + above as u16)
+    }
+
     /// The number.
     pub const fn code(self) -> u16 {
         self.0

@@ -212,9 +212,7 @@ impl Asked {
             // Not an error at all, but it is answered where errors are: with an Allow field.
             OPTIONS => Error::new(StatusCode::NO_CONTENT, ""),
             Asked::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
-            _ => {
-                Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target has no such method: see Allow")
-            }
+            _ => Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target has no such method: see Allow"),
         }
     }
 }

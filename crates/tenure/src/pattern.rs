@@ -18,8 +18,8 @@ pub struct Sought<'t> {
     octets: &'t [u8],
     /// Octets of the target, path and query.
     end: usize,
-    /// The first word of `octets`.
-    first: u64,
+    /// The first word of `octets`, where words pay.
+    first: [u64; WORDS as usize],
     /// Something in it is percent-encoded.
     encoded: bool,
 }
@@ -28,7 +28,7 @@ impl<'t> Sought<'t> {
     /// The first `end` of these octets.
     #[inline(always)]
     pub(crate) fn new(octets: &'t [u8], end: usize, encoded: bool) -> Self {
-        Sought { octets, end, first: if WORDS { first_word(octets) } else { 0 }, encoded }
+        Sought { octets, end, first: core::array::from_fn(|_| first_word(octets)), encoded }
     }
 
     /// A path, of which nothing is known.
@@ -152,8 +152,8 @@ impl Pattern {
     /// Whether what is sought may be this pattern, by its first word.
     #[inline(always)]
     fn begins(&self, sought: &Sought<'_>) -> bool {
-        match *self.first.as_slice() {
-            [first, bits] => (sought.first ^ first) & bits == 0 || sought.encoded,
+        match (self.first.as_slice(), sought.first.as_slice()) {
+            ([first, bits], [word]) => (word ^ first) & bits == 0 || sought.encoded,
             _ => true,
         }
     }
