@@ -274,7 +274,7 @@ impl<'r> Reader<'r> {
         Poll::Ready(())
     }
 
-    /// Gives the lease back: what was read is not needed any more.
+    /// Gives the lease back.
     #[inline]
     pub(crate) fn release(&mut self) {
         self.lease = None;

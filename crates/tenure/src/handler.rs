@@ -105,7 +105,7 @@ where
         async move {
             // What nearly every response does, without a future of its own. Nothing here has a name, and so a place, that
             // would have to be kept while another future is at work.
-            let response = match responder.opened.answer((self.function)(request).await, request) {
+            let response = match responder.opened.send_now((self.function)(request).await) {
                 Ok(result) => return result,
                 Err(response) => response,
             };

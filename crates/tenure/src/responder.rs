@@ -13,7 +13,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    EndReason, Error, Request,
+    EndReason, Error,
     body::Reader,
     reply::{IntoResponse, Outcome, Reply, Sent},
     wire::Line,
@@ -69,21 +69,10 @@ pub(crate) struct Opened<'r> {
 }
 
 impl<'r> Opened<'r> {
-    /// Answers with what a handler has returned, as [`send_now`](Opened::send_now): no more of the body is read.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn answer<S, R: IntoResponse>(
-        &self,
-        response: R,
-        request: &mut Request<'r, S>,
-    ) -> Result<Result<Sent, Error>, R> {
-        request.inner.reader.release();
-        self.send_now(response)
-    }
-
     /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
     /// more state. Gives the response back where not: it may have been begun.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
+    pub(crate) fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let line = self.line;
         // Where code counts for more than time, an [`Answer`] is the one way for all responses.
         if !WORDS || line.rest.get() != 0 {
@@ -257,6 +246,8 @@ impl<'a, 'r> Answer<'a, 'r> {
     pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
         let line = self.reader.line;
         if self.step == Step::Settle {
+            // What was read is not needed any more.
+            self.reader.release();
             self.step = if line.rest.get() == 0 { Step::Write } else { self.settle() };
         }
         if self.step == Step::Drain {
