@@ -1,13 +1,16 @@
 //! What answers requests: one trait for functions, routers and what is wrapped around them.
 
-use core::{future::Future, marker::PhantomData};
+use core::{
+    future::{Future, poll_fn},
+    marker::PhantomData,
+};
 
 use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
     reply::{IntoResponse, Outcome, Reply, Sent},
-    responder::Answering,
+    responder::Answer,
     router::OnError,
 };
 
@@ -105,11 +108,12 @@ where
         async move {
             // What nearly every response does, without a future of its own. Nothing here has a name, and so a place, that
             // would have to be kept while another future is at work.
-            let response = match responder.opened.send_now((self.function)(request).await) {
+            let mut response = match responder.opened.send_now((self.function)(request).await) {
                 Ok(result) => return result,
                 Err(response) => response,
             };
-            Answering::new(&mut request.inner.reader, response).await
+            let mut answer = Answer::new(&mut request.inner.reader);
+            poll_fn(|_| answer.poll(&mut response)).await
         }
     }
 }

@@ -1,10 +1,6 @@
 //! The right to answer a request, once.
 
-use core::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    task::{Context, Poll},
-};
+use core::{future::poll_fn, task::Poll};
 
 use tenure_proto::{
     octets::WORDS,
@@ -101,12 +97,13 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
     pub async fn send(self, response: impl IntoResponse) -> Result<Sent, Error> {
-        let response = match self.opened.send_now(response) {
+        let mut response = match self.opened.send_now(response) {
             Ok(result) => return result,
             Err(response) => response,
         };
         let mut reader = Reader::new(self.opened.line, self.opened.octets);
-        Answering::new(&mut reader, response).await
+        let mut answer = Answer::new(&mut reader);
+        poll_fn(|_| answer.poll(&mut response)).await
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
@@ -190,36 +187,10 @@ impl<'r> Responder<'r> {
     }
 }
 
-/// What asks a response until all of it is written, and reads what is left of the request's body.
+/// A response that is asked until all of it is written.
 pub(crate) struct Answer<'a, 'r> {
     reader: &'a mut Reader<'r>,
     step: Step,
-}
-
-/// A response that is asked until all of it is written.
-pub(crate) struct Answering<'a, 'r, R> {
-    answer: Answer<'a, 'r>,
-    response: R,
-}
-
-impl<'a, 'r, R> Answering<'a, 'r, R> {
-    #[inline]
-    pub(crate) fn new(reader: &'a mut Reader<'r>, response: R) -> Self {
-        Answering { answer: Answer::new(reader), response }
-    }
-}
-
-// Nothing in it is pinned.
-impl<R> Unpin for Answering<'_, '_, R> {}
-
-impl<R: IntoResponse> Future for Answering<'_, '_, R> {
-    type Output = Result<Sent, Error>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let Answering { answer, response } = &mut *self;
-        answer.poll(response)
-    }
 }
 
 /// What is next for an [`Answer`].
