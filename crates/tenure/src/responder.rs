@@ -64,7 +64,7 @@ pub(crate) struct Opened<'r> {
     pub(crate) octets: &'r [u8],
 }
 
-impl<'r> Opened<'r> {
+impl Opened<'_> {
     /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
     /// more state. Gives the response back where not: it may have been begun.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
