@@ -149,7 +149,7 @@ impl Default for ChunkedDecoder {
 /// the last one   SizeLf -> TrailerStart -> EndLf -> Ended
 /// a trailer      TrailerStart -> TrailerName -> TrailerValue -> TrailerLf -> TrailerStart
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum State {
     /// Before the first digit of a size.
     SizeStart,
@@ -288,19 +288,18 @@ impl State {
 
     /// The part of the framing that is bounded as a whole and has this state: how many octets it may have, and why more of
     /// them or others are refused.
-    const fn part(self) -> (u16, Refusal) {
-        use State::{
-            Data, DataCr, DataLf, EndLf, Ended, Name, NameBlank, NameStart, Quoted, QuotedPair, Size, SizeBlank,
-            SizeLf, SizeStart, TrailerLf, TrailerName, TrailerStart, TrailerValue, Value, ValueBlank, ValueEnd,
-            ValueStart,
-        };
-        match self {
-            SizeStart | Size => (CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize),
-            SizeBlank | NameStart | Name | NameBlank | ValueStart | Value | Quoted | QuotedPair | ValueEnd
-            | ValueBlank => (CHUNK_EXTENSION_OCTETS_MAX, Refusal::BadChunkExtension),
-            TrailerStart | TrailerName | TrailerValue | TrailerLf => (TRAILER_OCTETS_MAX, Refusal::BadTrailer),
-            EndLf | Ended => (u16::MAX, Refusal::BadTrailer),
-            SizeLf | Data | DataCr | DataLf => (u16::MAX, Refusal::BadChunkEnd),
+    fn part(self) -> (u16, Refusal) {
+        // The states of each part follow one another.
+        if self <= State::Size {
+            (CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize)
+        } else if self <= State::ValueBlank {
+            (CHUNK_EXTENSION_OCTETS_MAX, Refusal::BadChunkExtension)
+        } else if self <= State::DataLf {
+            (u16::MAX, Refusal::BadChunkEnd)
+        } else if self <= State::TrailerLf {
+            (TRAILER_OCTETS_MAX, Refusal::BadTrailer)
+        } else {
+            (u16::MAX, Refusal::BadTrailer)
         }
     }
 

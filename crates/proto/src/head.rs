@@ -79,10 +79,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// Before there is one.
+    /// Before there is one: all zero.
     const NONE: Head = Head {
-        method: Method::Other,
-        version: Version::Http11,
+        method: Method::Get,
+        version: Version::Http10,
         form: TargetForm::Origin,
         framing: Framing::Empty,
         persistent: false,
@@ -217,6 +217,7 @@ impl HeadParser {
     }
 
     /// The same in place; `false`: incomplete.
+    #[cfg_attr(target_pointer_width = "32", inline(always))]
     fn parse_into(&mut self, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         let complete = self.read(bounded(octets, limits), limits)?;
         self.outcome(complete, head, octets, limits)

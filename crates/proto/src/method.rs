@@ -45,7 +45,12 @@ known!(
 impl Method {
     /// The method's token, `None` for [`Other`](Method::Other).
     pub fn token(self) -> Option<&'static str> {
-        (self != Method::Other).then(|| TOKENS.nth(self as usize))
+        (self != Method::Other).then(|| self.as_str())
+    }
+
+    /// The same, empty for [`Other`](Method::Other).
+    pub fn as_str(self) -> &'static str {
+        TOKENS.nth(self as usize)
     }
 
     /// The method that a token names. Methods are case-sensitive (RFC 9110 section 9.1).

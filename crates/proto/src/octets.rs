@@ -38,8 +38,11 @@ const fn tchar(octet: u8) -> bool {
     ) || octet.is_ascii_alphanumeric()
 }
 
-static CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
+/// Octets that the table tells the classes of: all of them, or where code counts for more than time, those of ASCII.
+const TABLE_OCTETS: usize = if WORDS { 256 } else { 128 };
+
+static CLASSES: [u8; TABLE_OCTETS] = {
+    let mut classes = [0; TABLE_OCTETS];
     let mut octet = 0_u8;
     loop {
         let mut class = 0;
@@ -68,7 +71,7 @@ static CLASSES: [u8; 256] = {
             class |= BLANK;
         }
         classes[octet as usize] = class;
-        if octet == 255 {
+        if octet as usize == TABLE_OCTETS - 1 {
             break classes;
         }
         octet += 1;
@@ -78,7 +81,9 @@ static CLASSES: [u8; 256] = {
 /// Whether an octet is of a class.
 #[inline(always)]
 pub(crate) const fn is(octet: u8, class: u8) -> bool {
-    CLASSES[octet as usize] & class != 0
+    // What is not of ASCII may stand in fields alone.
+    let classes = if (octet as usize) < TABLE_OCTETS { CLASSES[octet as usize] } else { FIELD };
+    classes & class != 0
 }
 
 /// Whether an octet may stand in a token: `tchar` of RFC 9110 section 5.6.2.
@@ -136,14 +141,10 @@ pub(crate) const fn hex_value(digit: u8) -> u8 {
 /// The octet that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-pub(crate) const fn escape(octets: &[u8]) -> Option<u8> {
-    if let [b'%', high, low, ..] = octets
-        && let Some(high) = hex(*high)
-        && let Some(low) = hex(*low)
-    {
-        Some(high << 4 | low)
-    } else {
-        None
+pub(crate) fn escape(octets: &[u8]) -> Option<u8> {
+    match *octets {
+        [b'%', high, low, ..] if by_table(octets, 1, HEX) > 2 => Some(hex_value(high) << 4 | hex_value(low)),
+        _ => None,
     }
 }
 
@@ -154,6 +155,33 @@ pub fn trim(mut octets: &[u8]) -> &[u8] {
         octets = rest;
     }
     octets
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident = $type:ty;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline(never)]
+            pub fn $name(digits: &[u8]) -> Option<$type> {
+                let mut number: $type = 0;
+                for octet in digits {
+                    let digit = octet.wrapping_sub(b'0');
+                    if digit > 9 || number > <$type>::MAX / 10 {
+                        return None;
+                    }
+                    number = (number * 10).checked_add(digit.into())?;
+                }
+                (!digits.is_empty()).then_some(number)
+            }
+        )*
+    };
+}
+
+numbers! {
+    /// The value of `1*DIGIT`; `None`: there is another octet, or it is beyond 64 bits.
+    number = u64;
+    /// The same of up to 128 bits.
+    long_number = u128;
 }
 
 /// The offset of the first octet from `at` on that is one of the two, or the end.
@@ -187,15 +215,11 @@ pub(crate) fn start_with(octets: &[u8], known: &[u8]) -> bool {
         return octets.starts_with(known);
     }
     let Some(octets) = octets.get(..known.len()) else { return false };
-    match (bytemuck::pod_align_to(octets), bytemuck::pod_align_to(known)) {
-        ((&[], words, rest), (&[], known_words, known_rest)) => {
-            let ((fours, words), (known_fours, known_words)) = (words.as_chunks(), known_words.as_chunks());
-            let is_four = |(four, known): (&[u32; 4], &[u32; 4])| {
-                (four[0] ^ known[0]) | (four[1] ^ known[1]) | (four[2] ^ known[2]) | (four[3] ^ known[3]) == 0
-            };
-            fours.iter().zip(known_fours).all(is_four)
-                && words.iter().zip(known_words).all(|(word, known): (&u32, &u32)| word == known)
-                && rest.iter().zip(known_rest).all(|(octet, known)| octet == known)
+    let ((eights, rest), (known_eights, known_rest)) = (octets.as_chunks::<8>(), known.as_chunks::<8>());
+    match (bytemuck::try_cast_slice(eights), bytemuck::try_cast_slice(known_eights)) {
+        (Ok(pairs), Ok(known_pairs)) => {
+            let is_pair = |(pair, known): (&[u32; 2], &[u32; 2])| pair == known;
+            pairs.iter().zip(known_pairs).all(is_pair) && rest == known_rest
         }
         _ => octets == known,
     }

@@ -18,7 +18,7 @@ macro_rules! refusals {
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                STATUSES[self as usize]
+                StatusCode::error(STATUSES[self as usize])
             }
 
             /// What was wrong and what to do, for a person.
@@ -28,8 +28,8 @@ macro_rules! refusals {
             }
         }
 
-        /// In the order of the enumeration.
-        static STATUSES: [StatusCode; Refusal::ALL.len()] = [$(StatusCode::$status,)*];
+        /// What their statuses are above 400, in the order of the enumeration.
+        static STATUSES: [u8; Refusal::ALL.len()] = [$((StatusCode::$status.code() - 400) as u8,)*];
         /// The reasons, in the same order.
         static REASONS: Texts = texts!($($reason),*);
     };
@@ -37,37 +37,37 @@ macro_rules! refusals {
 
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
-    BadMethod = BAD_REQUEST, "a request must start with a method and one space";
+    BadMethod = BAD_REQUEST, "a method and one space must come first";
     /// The target is empty or has an octet that a target cannot have (RFC 9112 section 3.2).
-    BadTarget = BAD_REQUEST, "bad target: percent-encode what RFC 3986 does not allow";
+    BadTarget = BAD_REQUEST, "bad target: percent-encode its octets";
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
-    SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here, use http";
+    SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here";
     /// The request line does not end with a version (RFC 9112 section 2.3).
-    BadVersion = BAD_REQUEST, "the request line must end with one space and HTTP/1.1";
+    BadVersion = BAD_REQUEST, "a request line must end with HTTP/1.1";
     /// The major version is not 1 (RFC 9110 section 15.6.6).
-    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are served";
+    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.x is served";
     /// A CR without its LF, or a lone LF that is not tolerated (RFC 9112 section 2.2).
-    BadLineEnd = BAD_REQUEST, "lines of the head must end with CR LF";
+    BadLineEnd = BAD_REQUEST, "lines must end with CR LF";
     /// A field name is empty or has an octet that is not of a token (RFC 9112 section 5).
-    BadFieldName = BAD_REQUEST, "a field must start with a token and a colon";
+    BadFieldName = BAD_REQUEST, "a field must have a name and a colon";
     /// White space between a field name and its colon (RFC 9112 section 5.1).
-    SpaceBeforeColon = BAD_REQUEST, "no space may stand before a field's colon";
+    SpaceBeforeColon = BAD_REQUEST, "no space may stand before a colon";
     /// A field value has a control octet (RFC 9110 section 5.5).
-    BadFieldValue = BAD_REQUEST, "no control octet may stand in a field";
+    BadFieldValue = BAD_REQUEST, "a field has a control octet";
     /// A field line that starts with white space (RFC 9112 section 5.2).
     ObsoleteFolding = BAD_REQUEST, "a field must stand on one line";
     /// An HTTP/1.1 request without Host (RFC 9112 section 3.2).
-    HostMissing = BAD_REQUEST, "a Host field is missing";
+    HostMissing = BAD_REQUEST, "Host is missing";
     /// More than one Host field (RFC 9112 section 3.2).
-    HostRepeated = BAD_REQUEST, "only one Host field may be sent";
+    HostRepeated = BAD_REQUEST, "only one Host may be sent";
     /// A Host field that is not an authority (RFC 9112 section 3.2).
-    BadHost = BAD_REQUEST, "Host must be a name or address with an optional port";
+    BadHost = BAD_REQUEST, "Host is no name or address";
     /// A Content-Length that is not digits, or beyond 64 bits (RFC 9112 section 6.3).
-    BadContentLength = BAD_REQUEST, "Content-Length must be a decimal number";
+    BadContentLength = BAD_REQUEST, "Content-Length is no number";
     /// Content-Length values that differ (RFC 9112 section 6.3).
     ContentLengthsDiffer = BAD_REQUEST, "Content-Length values differ";
     /// Content-Length and Transfer-Encoding together (RFC 9112 section 6.3).
-    LengthAndEncoding = BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both";
+    LengthAndEncoding = BAD_REQUEST, "both Content-Length and Transfer-Encoding";
     /// Transfer-Encoding in an HTTP/1.0 request (RFC 9112 section 6.1).
     EncodingInHttp10 = BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding";
     /// A Transfer-Encoding of which chunked is not the last, or is named twice (RFC 9112 section 6.3).
@@ -75,21 +75,21 @@ refusals! {
     /// A transfer coding other than chunked (RFC 9112 section 6.1).
     UnsupportedCoding = NOT_IMPLEMENTED, "the only coding here is chunked";
     /// CONNECT (RFC 9110 section 9.3.6).
-    Connect = NOT_IMPLEMENTED, "CONNECT is for proxies, which this is not";
+    Connect = NOT_IMPLEMENTED, "CONNECT is for proxies";
     /// An expectation other than `100-continue` (RFC 9110 section 10.1.1).
-    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected here";
+    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected";
     /// A head above its bound (RFC 6585 section 5).
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large";
     /// A target above its bound (RFC 9110 section 15.5.15).
     TargetTooLong = URI_TOO_LONG, "the target is too long";
     /// A chunk size that is not hexadecimal digits, or beyond 64 bits (RFC 9112 section 7.1).
-    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hex";
+    BadChunkSize = BAD_REQUEST, "a chunk has no size in hex";
     /// A chunk extension with an octet that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
     BadChunkExtension = BAD_REQUEST, "a chunk extension is bad or too large";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).
-    BadChunkEnd = BAD_REQUEST, "a chunk's size and data must end with CR LF";
+    BadChunkEnd = BAD_REQUEST, "a chunk must end with CR LF";
     /// A trailer section that is not of field lines, or above its bound (RFC 9112 section 7.1.2).
-    BadTrailer = BAD_REQUEST, "the trailer section is bad or too large";
+    BadTrailer = BAD_REQUEST, "a trailer is bad or too large";
     /// The head did not come in time (RFC 9110 section 15.5.9).
     HeadTimeout = REQUEST_TIMEOUT, "the head did not come in time";
     /// The body did not come in time (RFC 9110 section 15.5.9).

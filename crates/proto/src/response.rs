@@ -1,6 +1,11 @@
 //! How a response head is written: RFC 9112 sections 4 and 6, RFC 9110 sections 5.5, 6.6.1 and 7.6.1.
 
-use crate::{date::DATE_OCTETS, octets, status::StatusCode};
+use crate::{
+    date::DATE_OCTETS,
+    octets,
+    status::StatusCode,
+    texts::{Texts, texts},
+};
 
 /// The interim response that lets a client send its body: RFC 9110 section 15.2.1.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -46,63 +51,91 @@ pub enum FieldError {
 
 impl FieldError {
     /// What was wrong, for a person.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            FieldError::Name => "a response field's name is not a token",
-            FieldError::Value => "a response field's value has a control octet",
-            FieldError::Reserved => "a response field is the server's own to set",
-        }
+    pub fn reason(self) -> &'static str {
+        FIELD_ERRORS.nth(self as usize)
     }
 }
+
+/// The reasons, in the order of the enumeration.
+static FIELD_ERRORS: Texts = texts!(
+    "a field's name is not a token",
+    "a field's value has a control octet",
+    "a field is the server's own to set"
+);
 
 /// Fields that the server sets itself, in lower case.
 const RESERVED: [&str; 7] =
     ["connection", "content-length", "date", "keep-alive", "trailer", "transfer-encoding", "upgrade"];
 
-/// Writes one response head into a slice.
+/// How far a response head has been written.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadState {
+    /// Octets so far; [`usize::MAX`]: they have not fitted.
+    length: usize,
+    typed: bool,
+    error: Option<FieldError>,
+}
+
+impl HeadState {
+    /// Before its status line.
+    pub const NEW: HeadState = HeadState { length: 0, typed: false, error: None };
+
+    /// Whether anything has been written, or has not fitted.
+    #[inline]
+    pub const fn is_begun(&self) -> bool {
+        self.length != 0
+    }
+
+    /// Octets so far; `None`: they have not fitted.
+    #[inline]
+    pub fn length(&self) -> Option<usize> {
+        (self.length != usize::MAX).then_some(self.length)
+    }
+
+    /// Goes on as if `length` octets had been written.
+    pub fn set_length(&mut self, length: Option<usize>) {
+        self.length = length.unwrap_or(usize::MAX);
+    }
+}
+
+/// Writes one response head into a slice, which has what was written of it before.
 ///
 /// What does not fit is remembered, not written: [`end`](HeadWriter::end) then answers `Ok(None)` and nothing of the
 /// slice counts.
 #[derive(Debug)]
 pub struct HeadWriter<'b> {
     octets: &'b mut [u8],
-    /// Octets so far; more than there are: they have not fitted.
-    length: usize,
-    typed: bool,
-    error: Option<FieldError>,
+    state: &'b mut HeadState,
 }
 
 impl<'b> HeadWriter<'b> {
-    /// Starts a head with its status line.
-    pub fn new(octets: &'b mut [u8], status: StatusCode) -> Self {
-        let mut writer = HeadWriter { octets, length: 0, typed: false, error: None };
-        writer.put(b"HTTP/1.1 ");
-        writer.put(decimal(status.code().into(), &mut [0; 20]));
+    /// Goes on where `state` says.
+    #[inline]
+    pub fn new(octets: &'b mut [u8], state: &'b mut HeadState) -> Self {
+        HeadWriter { octets, state }
+    }
+
+    /// Starts the head with its status line and, where there is one, a Date field (RFC 9110 section 6.6.1).
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub fn begin(&mut self, status: StatusCode, date: Option<&[u8; DATE_OCTETS]>) {
+        self.put(b"HTTP/1.1 ");
+        self.put(decimal(status.code().into(), &mut [0; 20]));
         // It belongs to the grammar even where no phrase follows (RFC 9112 section 4).
-        writer.put(b" ");
-        writer.put(status.phrase().as_bytes());
-        writer.put(b"\r\n");
-        writer
-    }
-
-    /// Goes on behind a head's beginning that stands in the slice already, `length` octets of it.
-    pub fn resume(octets: &'b mut [u8], length: usize) -> Self {
-        HeadWriter { octets, length, typed: false, error: None }
-    }
-
-    /// Stops in the midst of a head: the octets so far, `None` where they have not fitted, and the error so far. A
-    /// [`resume`](HeadWriter::resume) goes on.
-    pub fn pause(self) -> (Option<usize>, Option<FieldError>) {
-        (self.fitted(), self.error)
+        self.put(b" ");
+        self.put(status.phrase().as_bytes());
+        self.put(b"\r\n");
+        if let Some(date) = date {
+            self.own_field("Date", date);
+        }
     }
 
     /// Adds a field of the application's. An error is kept and told by [`end`](HeadWriter::end).
     pub fn field(&mut self, name: &str, value: &[u8]) {
         if let Err(error) = check_field(name, value) {
-            self.error.get_or_insert(error);
+            self.state.error.get_or_insert(error);
             return;
         }
-        self.typed |= octets::is_folded(name.as_bytes(), "content-type");
+        self.state.typed |= octets::is_folded(name.as_bytes(), "content-type");
         self.own_field(name, value);
     }
 
@@ -110,16 +143,11 @@ impl<'b> HeadWriter<'b> {
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn content_type(&mut self, value: &str) {
         if octets::field_value(value.as_bytes(), 0) < value.len() {
-            self.error.get_or_insert(FieldError::Value);
+            self.state.error.get_or_insert(FieldError::Value);
             return;
         }
-        self.typed = true;
+        self.state.typed = true;
         self.own_field("Content-Type", value.as_bytes());
-    }
-
-    /// Adds a Date field (RFC 9110 section 6.6.1).
-    pub fn date(&mut self, date: &[u8; DATE_OCTETS]) {
-        self.own_field("Date", date);
     }
 
     /// Adds an Allow field (RFC 9110 section 10.2.1) with what `methods` gives to its argument, token by token.
@@ -149,10 +177,10 @@ impl<'b> HeadWriter<'b> {
         content_type: &str,
     ) -> Result<Option<usize>, FieldError> {
         let empty = matches!(delimiter, Delimiter::None | Delimiter::Length(0));
-        if !self.typed && !empty && !content_type.is_empty() {
+        if !self.state.typed && !empty && !content_type.is_empty() {
             self.content_type(content_type);
         }
-        if let Some(error) = self.error {
+        if let Some(error) = self.state.error {
             return Err(error);
         }
         match delimiter {
@@ -167,7 +195,7 @@ impl<'b> HeadWriter<'b> {
             Persistence::Closes => self.put(b"Connection: close\r\n"),
         }
         self.put(b"\r\n");
-        Ok(self.fitted())
+        Ok(self.state.length())
     }
 
     fn own_field(&mut self, name: &str, value: &[u8]) {
@@ -177,19 +205,14 @@ impl<'b> HeadWriter<'b> {
         self.put(b"\r\n");
     }
 
-    /// Octets so far, if they have fitted.
-    fn fitted(&self) -> Option<usize> {
-        (self.length <= self.octets.len()).then_some(self.length)
-    }
-
     #[inline(never)]
     fn put(&mut self, octets: &[u8]) {
-        match self.octets.get_mut(self.length..).and_then(|free| free.get_mut(..octets.len())) {
+        match self.octets.get_mut(self.state.length..).and_then(|free| free.get_mut(..octets.len())) {
             Some(free) => {
                 free.copy_from_slice(octets);
-                self.length += octets.len();
+                self.state.length += octets.len();
             }
-            None => self.length = usize::MAX,
+            None => self.state.length = usize::MAX,
         }
     }
 }
@@ -262,7 +285,9 @@ mod tests {
         room: usize,
     ) -> Result<Option<String>, FieldError> {
         let mut octets = vec![0; room];
-        let mut head = HeadWriter::new(&mut octets, StatusCode::OK);
+        let mut state = HeadState::NEW;
+        let mut head = HeadWriter::new(&mut octets, &mut state);
+        head.begin(StatusCode::OK, None);
         for (name, value) in fields {
             head.field(name, value);
         }
@@ -335,7 +360,9 @@ mod tests {
     #[test]
     fn allow_lists_methods() {
         let mut octets = [0; 100];
-        let mut head = HeadWriter::new(&mut octets, StatusCode::METHOD_NOT_ALLOWED);
+        let mut state = HeadState::NEW;
+        let mut head = HeadWriter::new(&mut octets, &mut state);
+        head.begin(StatusCode::METHOD_NOT_ALLOWED, None);
         head.allow(&mut |tell| {
             tell("GET");
             tell("HEAD");
@@ -348,7 +375,9 @@ mod tests {
     #[test]
     fn a_status_without_a_phrase() {
         let mut octets = [0; 100];
-        let head = HeadWriter::new(&mut octets, StatusCode::new(299).unwrap());
+        let mut state = HeadState::NEW;
+        let mut head = HeadWriter::new(&mut octets, &mut state);
+        head.begin(StatusCode::new(299).unwrap(), None);
         let length = head.end(Delimiter::None, Persistence::Persists, "").unwrap().unwrap();
         assert_eq!(&octets[..length], b"HTTP/1.1 299 \r\n\r\n");
     }

@@ -27,12 +27,18 @@ impl StatusCode {
         if code >= 200 && code <= 599 { Some(StatusCode(code)) } else { None }
     }
 
+    /// The one that is so far above 400.
+    pub(crate) const fn error(above: u8) -> StatusCode {
+        StatusCode(400 + above as u16)
+    }
+
     /// The number.
     pub const fn code(self) -> u16 {
         self.0
     }
 
     /// The reason phrase of the code's registration, empty for a code that has none here.
+    #[inline(never)]
     pub fn phrase(self) -> &'static str {
         PHRASES.nth(CODES.iter().position(|&code| code == self.0).unwrap_or(CODES.len()))
     }

@@ -243,19 +243,31 @@ pub fn is_dot_segment(segment: impl AsRef<[u8]>) -> bool {
     has_dots(segment.as_ref())
 }
 
-fn has_dots(segment: &[u8]) -> bool {
+fn has_dots(mut segment: &[u8]) -> bool {
     // The dots of a part, more than two if it has something else.
     let mut dots = 0;
-    for octet in Encoded::of_target(segment, true).octets() {
+    while let (octet, taken @ 1..) = first_decoded(segment) {
+        segment = segment.get(taken..).unwrap_or_default();
         dots = match octet {
-            Ok(b'.') => dots + 1,
+            b'.' => dots + 1,
             // An encoded slash is one to a file system, and a backslash may be.
-            Ok(b'/' | b'\\') if matches!(dots, 1 | 2) => return true,
-            Ok(b'/' | b'\\') => 0,
-            Ok(_) | Err(_) => 3,
+            b'/' | b'\\' if matches!(dots, 1 | 2) => return true,
+            b'/' | b'\\' => 0,
+            _ => 3,
         };
     }
     matches!(dots, 1 | 2)
+}
+
+/// The octet that percent-encoded text of a path begins with, decoded, and how many octets stand for it: none at its end. A
+/// broken escape is not decoded.
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub fn first_decoded(text: &[u8]) -> (u8, usize) {
+    match (octets::escape(text), text) {
+        (Some(octet), _) => (octet, 3),
+        (None, &[octet, ..]) => (octet, 1),
+        (None, []) => (0, 0),
+    }
 }
 
 /// The pairs of a query: names and values, split at `&` and the first `=`; a name without `=` has an empty value. What is

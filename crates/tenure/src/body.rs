@@ -8,7 +8,7 @@ use core::{
     task::{Context, Poll},
 };
 
-use tenure_proto::{chunked::Chunk, response::CONTINUE};
+use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
 
 use crate::{
     Deadline, EndReason, Error,
@@ -16,7 +16,31 @@ use crate::{
     wire::{BodyInput, Line},
 };
 
-const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
+const TOO_LARGE: Error = Error::too_large("the body is too large");
+
+/// Why nothing more can be had of a body. An octet, which a result holds in a register; what it says as an error comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is above its bound.
+    TooLarge,
+    /// The peer closed before its end.
+    Closed,
+    /// It has not come in time.
+    Late,
+    /// Its framing is broken.
+    Refused(Refusal),
+}
+
+impl From<Fault> for Error {
+    #[cold]
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLarge => TOO_LARGE,
+            Fault::Closed | Fault::Late => Error::bad_request("the peer closed within the body"),
+            Fault::Refused(refusal) => refusal.into(),
+        }
+    }
+}
 
 /// The octets of a request's body, and the lease on what has been received of them.
 pub(crate) struct Reader<'r> {
@@ -54,15 +78,18 @@ impl<'r> Reader<'r> {
         Reader { line, octets, lease: None, piece: None }
     }
 
-    /// From now on nothing is wanted of the body but its end.
+    /// From now on nothing is wanted of the body but its end. `false`: somebody else has the lease.
     #[cold]
     #[inline(never)]
-    pub(crate) fn drain(&mut self) {
-        let octets_max = u64::from(self.line.limits.drain_octets_max);
-        self.with_body(|body| {
-            (body.exceeded, body.filled) = (false, 0);
-            body.limit = body.taken.saturating_add(octets_max);
-        });
+    pub(crate) fn drain(&mut self) -> bool {
+        let line = self.line;
+        if self.lease.is_none() {
+            self.lease = line.body.try_borrow_mut().ok();
+        }
+        let Some(body) = &mut self.lease else { return false };
+        (body.fresh, body.exceeded, body.filled) = (false, false, 0);
+        body.left = line.limits.drain_octets_max.into();
+        true
     }
 
     /// What was read last.
@@ -73,11 +100,11 @@ impl<'r> Reader<'r> {
     }
 
     /// Gives the lease back and waits for the port to receive more.
-    fn wait(&mut self) -> Poll<Result<(), Error>> {
+    fn wait(&mut self) -> Poll<Result<(), Fault>> {
         let line = self.line;
         let overdue = line.rest_overdue.take();
         if overdue || line.ended.get() {
-            return self.lost(if overdue { EndReason::Deadline(Deadline::Body) } else { EndReason::PeerClosed });
+            return self.lost(if overdue { Fault::Late } else { Fault::Closed });
         }
         if line.expects_continue.get() {
             let mut output = line.output.borrow_mut();
@@ -95,17 +122,22 @@ impl<'r> Reader<'r> {
 
     /// Nothing more can be had, and the next request cannot be found.
     #[cold]
-    fn lost(&mut self, reason: EndReason) -> Poll<Result<(), Error>> {
-        self.line.cannot_go_on(reason);
+    fn lost(&mut self, fault: Fault) -> Poll<Result<(), Fault>> {
+        self.line.cannot_go_on(match fault {
+            Fault::TooLarge => EndReason::Unread,
+            Fault::Closed => EndReason::PeerClosed,
+            Fault::Late => EndReason::Deadline(Deadline::Body),
+            Fault::Refused(refusal) => EndReason::Protocol(refusal),
+        });
         if let Some(body) = &mut self.lease {
-            body.lost = Some(reason);
+            body.lost = Some(fault);
         }
-        Poll::Ready(Err(broken(reason)))
+        Poll::Ready(Err(fault))
     }
 
     /// Reads on, a [`piece`](Reader::piece) of `octets_max` octets at the most.
     #[inline(never)]
-    fn poll(&mut self, way: Way, octets_max: usize) -> Poll<Result<(), Error>> {
+    fn poll(&mut self, way: Way, octets_max: usize) -> Poll<Result<(), Fault>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
@@ -119,12 +151,14 @@ impl<'r> Reader<'r> {
                 body.filled = 0;
                 return Poll::Ready(Ok(()));
             }
-            if let Some(reason) = body.lost {
-                return Poll::Ready(Err(broken(reason)));
+            if let Some(fault) = body.lost {
+                return Poll::Ready(Err(fault));
+            }
+            if body.exceeded {
+                break;
             }
             let room = if way == Way::Whole { body.buffer.len() - filled } else { usize::MAX };
-            let Some(bound) = body.limit.checked_sub(body.taken).filter(|_| !body.exceeded) else { break };
-            let bound = usize::try_from(bound).unwrap_or(usize::MAX).min(room);
+            let bound = usize::try_from(body.left).unwrap_or(usize::MAX).min(room);
             if rest != u64::MAX && rest > bound as u64 {
                 break;
             }
@@ -162,7 +196,7 @@ impl<'r> Reader<'r> {
                     line.rest.set(0);
                     (skip, 0)
                 }
-                Err(refusal) => return self.lost(EndReason::Protocol(refusal)),
+                Err(refusal) => return self.lost(Fault::Refused(refusal)),
             };
             let from = from + skip;
             let to = from + length;
@@ -179,6 +213,7 @@ impl<'r> Reader<'r> {
                 body.exceeded = true;
                 break;
             }
+            body.left -= length as u64;
             if way == Way::Drain {
                 continue;
             }
@@ -197,7 +232,7 @@ impl<'r> Reader<'r> {
             self.piece = Some(Piece { spilled: body.spilled, from, to });
             return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Err(TOO_LARGE))
+        Poll::Ready(Err(Fault::TooLarge))
     }
 
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
@@ -208,21 +243,21 @@ impl<'r> Reader<'r> {
             return None;
         }
         let mut body = line.body.try_borrow_mut().ok()?;
-        let rest = line.rest.get();
+        let rest = usize::try_from(line.rest.get()).ok()?;
         let here = self.octets.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
         if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
             return None;
         }
-        if rest > here as u64 || rest > body.limit {
+        if rest > here || rest as u64 > body.left {
             return None;
         }
         // What fits must not depend on how it came.
-        if rest > body.buffer.len() as u64 {
+        if rest > body.buffer.len() {
             return None;
         }
         let from = body.at;
-        body.at = from + rest as usize;
+        body.at = from + rest;
         line.rest.set(0);
         self.octets.get(from..body.at)
     }
@@ -231,14 +266,15 @@ impl<'r> Reader<'r> {
     /// the next request cannot be found, the connection does not go on.
     pub(crate) fn poll_drained(&mut self) -> Poll<()> {
         let Poll::Ready(drained) = self.poll(Way::Drain, usize::MAX) else { return Poll::Pending };
-        let lost = self.lease.take().and_then(|body| body.lost);
-        if drained.is_err() {
-            self.line.cannot_go_on(lost.unwrap_or(EndReason::Unread));
+        self.lease = None;
+        // Where it was lost this has been said.
+        if drained == Err(Fault::TooLarge) {
+            self.line.cannot_go_on(EndReason::Unread);
         }
         Poll::Ready(())
     }
 
-    /// Gives the lease back: what was read is not needed any more.
+    /// Gives the lease back.
     #[inline]
     pub(crate) fn release(&mut self) {
         self.lease = None;
@@ -267,14 +303,6 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// What is to be said where nothing more can be had of a body.
-fn broken(reason: EndReason) -> Error {
-    match reason {
-        EndReason::Protocol(refusal) => refusal.into(),
-        _ => Error::bad_request("the peer closed before the whole body had come"),
-    }
-}
-
 /// The body of a request, lent by [`Request::body`](crate::Request::body).
 ///
 /// What of it a handler does not read is read and dropped after the response, up to
@@ -296,7 +324,7 @@ impl<'a, 'r> Body<'a, 'r> {
         self.reader.with_body(|body| {
             // Above its bound octets have been passed over: what follows them must not be taken for the whole.
             if !body.exceeded {
-                body.limit = octets_max;
+                body.left = octets_max.saturating_sub(body.taken);
             }
         });
         self
@@ -388,24 +416,30 @@ pub struct Whole<'a, 'r> {
     reader: Option<&'a mut Reader<'r>>,
 }
 
+impl<'a> Whole<'a, '_> {
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn octets(&mut self) -> Poll<Result<&'a [u8], Fault>> {
+        let Some(reader) = self.reader.take() else { return Poll::Pending };
+        if let Some(octets) = reader.here() {
+            return Poll::Ready(Ok(octets));
+        }
+        match reader.poll(Way::Whole, usize::MAX) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(reader.piece().unwrap_or_default())),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
+            Poll::Pending => {
+                self.reader = Some(reader);
+                Poll::Pending
+            }
+        }
+    }
+}
+
 impl<'a> Future for Whole<'a, '_> {
     type Output = Result<&'a [u8], Error>;
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(reader) = self.reader.take() else { return Poll::Pending };
-        let octets = match reader.here() {
-            Some(octets) => octets,
-            None => match reader.poll(Way::Whole, usize::MAX) {
-                Poll::Ready(Ok(())) => reader.piece().unwrap_or_default(),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.reader = Some(reader);
-                    return Poll::Pending;
-                }
-            },
-        };
-        Poll::Ready(Ok(octets))
+        self.octets().map_err(Error::from)
     }
 }
 
@@ -421,11 +455,11 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
 
     // Where a handler has it within itself, the value stays in a register.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         // No combinators: each would copy the result once more.
-        match Pin::new(&mut self.whole).poll(context) {
+        match self.whole.octets() {
             Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
             Poll::Pending => Poll::Pending,
         }
     }

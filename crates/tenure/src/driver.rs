@@ -701,7 +701,7 @@ mod tests {
             size_of::<Lane<Host>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::octets::WORDS { 1320 } else { 1000 };
+        let wire = if tenure_proto::octets::WORDS { 1304 } else { 984 };
         assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
     }
 

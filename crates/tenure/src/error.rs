@@ -100,6 +100,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 impl From<Refusal> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(refusal: Refusal) -> Self {
         Error::new(refusal.status(), refusal.reason())
     }

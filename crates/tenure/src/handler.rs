@@ -108,11 +108,11 @@ where
         async move {
             // What nearly every response does, without a future of its own. Nothing here has a name, and so a place, that
             // would have to be kept while another future is at work.
-            let mut response = match responder.opened.answer((self.function)(request).await, request) {
+            let mut response = match responder.opened.send_now((self.function)(request).await) {
                 Ok(result) => return result,
                 Err(response) => response,
             };
-            let mut answer = Answer::new(responder.opened.line, responder.opened.octets);
+            let mut answer = Answer::new(&mut request.inner.reader);
             poll_fn(|_| answer.poll(&mut response)).await
         }
     }

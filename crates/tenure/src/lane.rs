@@ -21,6 +21,7 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
+    body::{Fault, Reader},
     output::Exchange,
     reply::{IntoResponse, Outcome, Reply, Sent},
     responder::{Answer, Opened},
@@ -65,55 +66,58 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let (octets, path, error) = if let Some(order) = line.order.get() {
+            let read = if let Some(order) = line.order.get() {
                 line.order.set(None);
-                (input.unread(), &b""[..], Some(line.take_up(observer, order)))
+                Err(order)
+            } else if input.start == input.end {
+                (input.start, input.end) = (0, 0);
+                line.state.set(State::Between);
+                Ok(None)
             } else {
-                let read = if input.start == input.end {
-                    (input.start, input.end) = (0, 0);
-                    line.state.set(State::Between);
-                    Ok(None)
-                } else {
-                    // Most heads are the one before: what says so comes first, by itself.
-                    match input.recall(&line.head_limits) {
-                        Some(known) => Ok(Some(known)),
-                        None => input.parse(&line.head_limits),
-                    }
-                };
-                match read {
-                    Ok(Some((octets, head))) => {
-                        let asterisk = head.form == TargetForm::Asterisk;
-                        opened = Opened { line, octets };
-                        let mut request = Request::new(wire, octets, head);
-                        line.open(head, octets.len());
-                        observer.head_received(line.id.get(), request.inner.line_of_request());
-                        let responder = Responder { opened: &opened };
-                        let result = if asterisk {
-                            // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                            nothing_to_say()
-                        } else {
-                            app.handle(&mut request, responder).await
-                        };
-                        match result {
-                            Ok(_) if line.rest.get() == 0 => break 'done false,
-                            Ok(_) => (octets, &b""[..], None),
-                            Err(error) => (octets, request.inner.whole_path(), Some(error)),
-                        }
-                    }
-                    Ok(None) => {
-                        if input.start != input.end {
-                            line.state.set(State::Head);
-                            input.compact();
-                        }
-                        drop(input);
-                        Pause(false).await;
-                        input = line.input.borrow_mut();
-                        continue 'serving;
-                    }
-                    Err(refusal) => (&b""[..], &b""[..], Some(line.refuse(observer, refusal))),
+                // Most heads are the one before: what says so comes first, by itself.
+                match input.recall(&line.head_limits) {
+                    Some(known) => Ok(Some(known)),
+                    None => input.parse(&line.head_limits).map_err(|refusal| {
+                        // The exchange before is over.
+                        line.state.set(State::Head);
+                        Order::Refuse(refusal)
+                    }),
                 }
             };
-            let mut conclusion = Conclusion::new(line, app, octets, path, error);
+            let (octets, path, error) = match read {
+                Ok(Some((octets, head))) => {
+                    let asterisk = head.form == TargetForm::Asterisk;
+                    opened = Opened { line, octets };
+                    let mut request = Request::new(wire, octets, head);
+                    line.open(head, octets.len());
+                    observer.head_received(line.id.get(), request.inner.line_of_request());
+                    let responder = Responder { opened: &opened };
+                    let result = if asterisk {
+                        // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
+                        nothing_to_say()
+                    } else {
+                        app.handle(&mut request, responder).await
+                    };
+                    match result {
+                        Ok(_) if line.rest.get() == 0 => break 'done false,
+                        Ok(_) => (octets, &b""[..], None),
+                        Err(error) => (octets, request.inner.whole_path(), Some(error)),
+                    }
+                }
+                Ok(None) => {
+                    if input.start != input.end {
+                        line.state.set(State::Head);
+                        input.compact();
+                    }
+                    drop(input);
+                    Pause(false).await;
+                    input = line.input.borrow_mut();
+                    continue 'serving;
+                }
+                Err(order) => (input.unread(), &b""[..], Some(line.take_up(observer, order))),
+            };
+            let mut reader = Reader::new(line, octets);
+            let mut conclusion = Conclusion::new(line, app, &mut reader, path, error);
             poll_fn(|_| conclusion.poll(line, observer)).await
         };
         if is_reset || !line.close(observer, &mut input) {
@@ -133,17 +137,17 @@ fn nothing_to_say() -> Result<Sent, Error> {
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
-struct Conclusion<'a, S, A> {
-    answer: Answer<'a>,
+struct Conclusion<'a, 'r, S, A> {
+    answer: Answer<'a, 'r>,
     /// What is answered instead of what the handler has not.
     failure: Option<Failure<'a, S, A>>,
     /// A response has been begun that cannot be finished.
     is_reset: bool,
 }
 
-impl<'a, S, A: Handler<S>> Conclusion<'a, S, A> {
-    fn new(line: &'a Line, app: &'a A, octets: &'a [u8], path: &'a [u8], error: Option<Error>) -> Self {
-        let mut conclusion = Conclusion { answer: Answer::new(line, octets), failure: None, is_reset: false };
+impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
+    fn new(line: &Line, app: &'a A, reader: &'a mut Reader<'r>, path: &'a [u8], error: Option<Error>) -> Self {
+        let mut conclusion = Conclusion { answer: Answer::new(reader), failure: None, is_reset: false };
         if let Some(error) = error {
             if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
                 log::error!("connection {}: {error}", line.id.get());
@@ -228,54 +232,54 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if status.has_no_body() {
             return reply.empty();
         }
-        let mut line = ErrorLine(heapless::Vec::new());
         // What failed on this side is logged; the client learns that it did.
         let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        let mut text = if is_internal { "" } else { self.error.reason() };
+        if text.is_empty() {
+            text = status.phrase();
+        }
         // As its `Display`, without a formatter.
-        line.put(if is_internal { status.phrase() } else { self.error.text() }.as_bytes());
+        let mut line = ErrorLine(heapless::Vec::new());
+        line.put(text.as_bytes());
         if let Some(octet) = self.error.octet().filter(|_| !is_internal) {
             line.put(b" (octet ");
             line.put(decimal(u64::from(octet), &mut [0; 20]));
             line.put(b")");
         }
         let _ = line.0.push(b'\n');
-        reply.content_type("text/plain").body(&line.0)
+        reply.text(&line.0)
     }
 }
 
 impl Line {
-    /// Prepares what a lane that was set anew has been ordered to answer.
+    /// Prepares what is to be answered instead of what a handler would: a refusal, or what a lane that was set anew has been
+    /// ordered.
     #[cold]
     #[inline(never)]
     fn take_up(&self, observer: &impl Observer, order: Order) -> Error {
         self.settling.set(false);
-        match order {
-            Order::Refuse(refusal) if self.state.get() != State::Exchange => self.refuse(observer, refusal),
-            Order::Refuse(refusal) => {
-                observer.refused(self.id.get(), refusal);
-                self.output.borrow_mut().exchange.persistent = false;
-                // The rest is not waited for any more.
-                let mut body = self.body.borrow_mut();
-                (body.fresh, body.lost) = (false, Some(self.reason.get()));
-                refusal.into()
-            }
-            Order::Failed => Error::internal("a handler panicked"),
-            Order::Overdue => Error::unavailable("the answer took too long: try again later"),
-        }
-    }
-
-    /// Begins the last exchange of a connection with what the protocol refuses, before there is a request.
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, observer: &impl Observer, refusal: Refusal) -> Error {
+        let refusal = match order {
+            Order::Failed => return Error::internal("a handler panicked"),
+            Order::Overdue => return Error::unavailable("the answer took too long: try again later"),
+            Order::Refuse(refusal) => refusal,
+        };
         observer.refused(self.id.get(), refusal);
-        self.output.borrow_mut().exchange = Exchange::new(false, false, false);
-        self.state.set(State::Exchange);
-        self.rest.set(0);
-        self.reason.set(match refusal {
-            Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
-            refusal => EndReason::Protocol(refusal),
-        });
+        let mut output = self.output.borrow_mut();
+        if self.state.get() == State::Exchange {
+            output.exchange.persistent = false;
+            // The rest is not waited for any more.
+            let mut body = self.body.borrow_mut();
+            (body.fresh, body.lost) = (false, Some(Fault::Late));
+        } else {
+            // The last exchange of the connection begins here, before there is a request.
+            output.exchange = Exchange::new(false, false, false);
+            self.state.set(State::Exchange);
+            self.rest.set(0);
+            self.reason.set(match refusal {
+                Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
+                refusal => EndReason::Protocol(refusal),
+            });
+        }
         refusal.into()
     }
 
@@ -315,7 +319,7 @@ impl Line {
     /// Tells the observer of a body whose framing was broken.
     fn tell_refused(&self, observer: &impl Observer) {
         if let Ok(body) = self.body.try_borrow()
-            && let Some(EndReason::Protocol(refusal)) = body.lost
+            && let Some(Fault::Refused(refusal)) = body.lost
         {
             observer.refused(self.id.get(), refusal);
         }

@@ -208,19 +208,17 @@ impl Asked {
     fn unanswered(self) -> Error {
         const OPTIONS: Asked = Asked::of(Method::Options);
         match self {
-            Asked::LATER => Error::unavailable("too many long responses are at work: try again later"),
+            Asked::LATER => Error::unavailable("too many long responses: try again later"),
             // Not an error at all, but it is answered where errors are: with an Allow field.
             OPTIONS => Error::new(StatusCode::NO_CONTENT, ""),
             Asked::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
-            _ => {
-                Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target does not have that method: see the Allow field")
-            }
+            _ => Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target has no such method: see Allow"),
         }
     }
 }
 
 /// The methods that are told of where one handler is for all.
-const ALL: [Method; 7] =
+static ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
@@ -393,7 +391,7 @@ fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
         match *verb {
             Verb::Known(method) => {
                 told |= bit(method);
-                tell(method.token().unwrap_or_default());
+                tell(method.as_str());
             }
             Verb::Extension(token) => tell(token),
             Verb::Any => all = true,
@@ -401,9 +399,9 @@ fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
     }
     let with_get = if told & bit(Method::Get) == 0 { 0 } else { bit(Method::Head) };
     let implied = if all { u32::MAX } else { bit(Method::Options) | with_get };
-    for method in ALL {
+    for &method in &ALL {
         if implied & !told & bit(method) != 0 {
-            tell(method.token().unwrap_or_default());
+            tell(method.as_str());
         }
     }
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use tenure_proto::{
     date::DATE_OCTETS,
     octets::WORDS,
-    response::{Delimiter, HeadWriter, Persistence},
+    response::{Delimiter, HeadState, HeadWriter, Persistence},
     status::StatusCode,
 };
 
@@ -36,10 +36,12 @@ pub(crate) struct Output {
     /// Behind the last octet written.
     pub(crate) end: usize,
     pub(crate) content_type: &'static str,
-    stamp_octets: u8,
-    date: Option<[u8; DATE_OCTETS]>,
     /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
     stamp: Stamp,
+    stamp_octets: u8,
+    dated: bool,
+    /// What responses tell, where they do.
+    date: [u8; DATE_OCTETS],
 }
 
 /// The response at hand.
@@ -102,7 +104,8 @@ impl Output {
             exchange: Exchange::new(false, false, true),
             stamp: Stamp([0; STAMP_OCTETS]),
             stamp_octets: 0,
-            date: None,
+            dated: false,
+            date: [0; DATE_OCTETS],
             content_type,
         }
     }
@@ -110,20 +113,16 @@ impl Output {
     /// Sets the date that responses tell from now on.
     pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
         let date = date.filter(|_| DATED.load(Ordering::Relaxed));
-        self.date = date.copied();
-        let mut head = HeadWriter::new(&mut self.stamp.0, StatusCode::OK);
-        if let Some(date) = date {
-            head.date(date);
-        }
+        self.dated = date.is_some();
+        self.date = *date.unwrap_or(&[0; DATE_OCTETS]);
+        let mut state = HeadState::NEW;
+        let mut head = HeadWriter::new(&mut self.stamp.0, &mut state);
+        head.begin(StatusCode::OK, date);
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
         let octets = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
         // One that leaves no room for its own length is none.
         let octets = octets.ok().flatten().filter(|&octets| octets - 5 < STAMP_OCTETS);
         self.stamp_octets = octets.map_or(0, |octets| (octets - 5) as u8);
-    }
-
-    pub(crate) fn date(&self) -> Option<[u8; DATE_OCTETS]> {
-        self.date.filter(|_| DATED.load(Ordering::Relaxed))
     }
 
     /// Responses may tell a date from now on.
@@ -155,6 +154,18 @@ impl Output {
     /// What is not written yet.
     pub(crate) fn free(&mut self) -> &mut [u8] {
         self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// A response head in what is not written yet; begun where it is not, with status line and date.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    pub(crate) fn head<'o>(&'o mut self, state: &'o mut HeadState, status: StatusCode) -> HeadWriter<'o> {
+        let is_begun = state.is_begun();
+        let mut head = HeadWriter::new(self.buffer.get_mut(self.end..).unwrap_or_default(), state);
+        if !is_begun {
+            let dated = self.dated && DATED.load(Ordering::Relaxed);
+            head.begin(status, dated.then_some(&self.date));
+        }
+        head
     }
 
     /// Moves what is not yet sent to the front.

@@ -2,7 +2,7 @@
 
 use tenure_proto::{
     octets::WORDS,
-    target::{Encoded, is_dot_segment},
+    target::{first_decoded, is_dot_segment},
 };
 
 /// Parameters of a pattern at the most, and of a request with those of the routers that its route is nested in: beyond,
@@ -18,8 +18,8 @@ pub struct Sought<'t> {
     octets: &'t [u8],
     /// Octets of the target, path and query.
     end: usize,
-    /// The first word of `octets`.
-    first: u64,
+    /// The first word of `octets`, where words pay.
+    first: [u64; WORDS as usize],
     /// Something in it is percent-encoded.
     encoded: bool,
 }
@@ -28,7 +28,7 @@ impl<'t> Sought<'t> {
     /// The first `end` of these octets.
     #[inline(always)]
     pub(crate) fn new(octets: &'t [u8], end: usize, encoded: bool) -> Self {
-        Sought { octets, end, first: if WORDS { first_word(octets) } else { 0 }, encoded }
+        Sought { octets, end, first: core::array::from_fn(|_| first_word(octets)), encoded }
     }
 
     /// A path, of which nothing is known.
@@ -72,8 +72,10 @@ impl<'t> Parameters<'t> {
     #[cold]
     #[inline(never)]
     fn add_to_full(&mut self, parameter: Parameter<'t>) {
-        self.values.remove(0);
-        let _ = self.values.push(parameter);
+        self.values.copy_within(1.., 0);
+        if let Some(last) = self.values.last_mut() {
+            *last = parameter;
+        }
     }
 }
 
@@ -150,8 +152,8 @@ impl Pattern {
     /// Whether what is sought may be this pattern, by its first word.
     #[inline(always)]
     fn begins(&self, sought: &Sought<'_>) -> bool {
-        match *self.first.as_slice() {
-            [first, bits] => (sought.first ^ first) & bits == 0 || sought.encoded,
+        match (self.first.as_slice(), sought.first.as_slice()) {
+            ([first, bits], [word]) => (word ^ first) & bits == 0 || sought.encoded,
             _ => true,
         }
     }
@@ -279,35 +281,46 @@ impl Pattern {
         consumed
     }
 
+    /// Octet by octet: a slash that is encoded is no slash of a pattern, and a pattern has no `%`.
     fn segments<'t>(&self, sought: &Sought<'t>, prefix: bool, found: &mut Parameters<'t>) -> Option<usize> {
         let path = path_of(sought.target());
-        let text = self.text.as_bytes();
-        // A prefix's last `/` stands for nothing.
-        let text = if prefix { text.strip_suffix(b"/").unwrap_or(text) } else { text };
-        let (mut from, mut at) = (0, 0);
-        while from < text.len() {
-            let wanted = until(b'/', text.get(from + 1..)?);
-            let rest = path.get(at..)?.strip_prefix(b"/")?;
-            let mut value = until(b'/', rest);
-            match parameter(wanted) {
-                None if Encoded::of_target(value, true).is(wanted) => {}
-                None => return None,
-                Some(mut name) => {
-                    if let [b'*', behind @ ..] = name {
-                        (name, value) = (behind, rest);
-                    } else if value.is_empty() {
-                        return None;
-                    }
-                    if value.split(is_slash).any(is_dot_segment) {
-                        return None;
-                    }
-                    found.add(name, value);
-                }
-            }
-            from += 1 + wanted.len();
-            at += 1 + value.len();
+        let mut wanted = self.text.as_bytes();
+        if prefix {
+            // A prefix's last `/` stands for nothing.
+            wanted = wanted.strip_suffix(b"/").unwrap_or(wanted);
         }
-        (prefix || at == path.len()).then_some(at)
+        let mut rest = path;
+        while let [octet, behind @ ..] = wanted {
+            let taken;
+            if *octet == b'{' {
+                let mut name = until(b'}', behind);
+                wanted = behind.get(name.len() + 1..)?;
+                let mut value = rest;
+                if let [b'*', behind @ ..] = name {
+                    name = behind;
+                } else {
+                    value = until(b'/', rest);
+                    if value.is_empty() {
+                        return None;
+                    }
+                }
+                if is_dot_segment(value) {
+                    return None;
+                }
+                found.add(name, value);
+                taken = value.len();
+            } else {
+                let decoded;
+                (decoded, taken) = first_decoded(rest);
+                if decoded != *octet || taken != 1 && (taken == 0 || decoded == b'/') {
+                    return None;
+                }
+                wanted = behind;
+            }
+            rest = rest.get(taken..)?;
+        }
+        let ends = rest.is_empty() || prefix && rest.starts_with(b"/");
+        ends.then_some(path.len() - rest.len())
     }
 }
 

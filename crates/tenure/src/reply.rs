@@ -1,10 +1,8 @@
 //! What a handler's result looks like as a response.
 
-use core::mem::replace;
-
 use tenure_proto::{
     octets::WORDS,
-    response::{Delimiter, FieldError, HeadWriter, decimal},
+    response::{Delimiter, HeadState, HeadWriter, decimal},
     status::StatusCode,
 };
 
@@ -90,24 +88,6 @@ pub struct Reply<'o> {
 /// More than any status line has.
 const STATUS_LINE_OCTETS_MAX: usize = 64;
 
-/// A head whose fields are being set.
-#[derive(Debug, Clone, Copy)]
-struct HeadState {
-    /// Octets of it in the output so far.
-    length: usize,
-    typed: bool,
-    full: bool,
-    error: Option<FieldError>,
-}
-
-impl HeadState {
-    const NONE: HeadState = HeadState { length: 0, typed: false, full: false, error: None };
-
-    fn is_begun(&self) -> bool {
-        self.length != 0 || self.full
-    }
-}
-
 impl core::fmt::Debug for Output {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Output({} octets pending)", self.pending().map_or(0, <[u8]>::len))
@@ -117,12 +97,12 @@ impl core::fmt::Debug for Output {
 impl<'o> Reply<'o> {
     #[inline]
     pub(crate) fn new(output: &'o mut Output) -> Self {
-        Reply { output, status: StatusCode::OK, head: HeadState::NONE }
+        Reply { output, status: StatusCode::OK, head: HeadState::NEW }
     }
 
     /// Starts anew with that status, where nothing is in the output for good.
     pub(crate) fn restart(&mut self, status: StatusCode) {
-        self.head = HeadState::NONE;
+        self.head = HeadState::NEW;
         self.status = status;
     }
 
@@ -142,21 +122,20 @@ impl<'o> Reply<'o> {
     /// Puts another status line in front of the fields that stand there already.
     #[cold]
     fn change_status(&mut self, status: StatusCode) {
-        if self.head.full {
-            return;
-        }
-        let mut line = [0; STATUS_LINE_OCTETS_MAX];
-        let octets = HeadWriter::new(&mut line, status).pause().0.unwrap_or(0);
+        let Some(length) = self.head.length() else { return };
+        let (mut line, mut state) = ([0; STATUS_LINE_OCTETS_MAX], HeadState::NEW);
+        HeadWriter::new(&mut line, &mut state).begin(status, None);
+        let octets = state.length().unwrap_or(0);
         let room = self.output.free();
         let before = room.iter().position(|&octet| octet == b'\n').map_or(0, |at| at + 1);
-        let length = self.head.length - before + octets;
-        if length > room.len() {
-            self.head.full = true;
+        let changed = length - before + octets;
+        if changed > room.len() {
+            self.head.set_length(None);
             return;
         }
-        room.copy_within(before..self.head.length, octets);
+        room.copy_within(before..length, octets);
         room[..octets].copy_from_slice(&line[..octets]);
-        self.head.length = length;
+        self.head.set_length(Some(changed));
     }
 
     /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control octets, with
@@ -168,85 +147,41 @@ impl<'o> Reply<'o> {
     }
 
     fn octets_field(&mut self, name: &str, value: &[u8]) {
-        self.head.typed |= name.eq_ignore_ascii_case("content-type");
-        self.add(|head| head.field(name, value));
-    }
-
-    /// Adds a Content-Type field.
-    pub(crate) fn content_type(&mut self, value: &str) -> &mut Self {
-        self.head.typed = true;
-        self.add(|head| head.content_type(value));
-        self
+        if let Some(mut head) = self.fields() {
+            head.field(name, value);
+        }
     }
 
     /// Adds an Allow field of the methods that `methods` tells.
     pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) {
-        self.add(|head| head.allow(methods));
-    }
-
-    /// Adds to the head, where anything can be added still.
-    fn add(&mut self, write: impl FnOnce(&mut HeadWriter<'_>)) {
-        if let Some(mut head) = self.resume() {
-            write(&mut head);
-            let paused = head.pause();
-            self.keep(paused);
+        if let Some(mut head) = self.fields() {
+            head.allow(methods);
         }
     }
 
-    /// The head, to add to it; `None` where nothing can be added any more.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn resume(&mut self) -> Option<HeadWriter<'_>> {
+    /// The head, to add fields to it; `None` where it is in the output.
+    fn fields(&mut self) -> Option<HeadWriter<'_>> {
         if self.exchange().begun {
             return None;
         }
-        self.begin();
-        if self.head.full || self.head.error.is_some() {
-            return None;
-        }
-        Some(HeadWriter::resume(self.output.free(), self.head.length))
+        Some(self.head())
     }
 
-    /// Keeps how far the head has got.
-    fn keep(&mut self, (length, error): (Option<usize>, Option<FieldError>)) {
-        match length {
-            Some(length) => self.head.length = length,
-            None => self.head.full = true,
-        }
-        self.head.error = error;
-    }
-
-    /// Begins the head where it is not: status line and date.
-    fn begin(&mut self) {
-        if self.head.is_begun() {
-            return;
-        }
-        let date = self.output.date();
-        let mut head = HeadWriter::new(self.output.free(), self.status);
-        if let Some(date) = &date {
-            head.date(date);
-        }
-        let paused = head.pause();
-        self.keep(paused);
+    /// The head, begun where it is not.
+    fn head(&mut self) -> HeadWriter<'_> {
+        self.output.head(&mut self.head, self.status)
     }
 
     /// Ends the head. `false`: it has not fitted.
-    pub(crate) fn end_head(&mut self, delimiter: Delimiter) -> Result<bool, Error> {
-        self.begin();
-        let head = replace(&mut self.head, HeadState::NONE);
-        if let Some(error) = head.error {
-            return Err(error.into());
-        }
+    pub(crate) fn end_head(&mut self, delimiter: Delimiter, content_type: &str) -> Result<bool, Error> {
         let delimiter = if self.status.has_no_body() { Delimiter::None } else { delimiter };
-        let content_type = if head.typed { "" } else { self.output.content_type };
-        let mut octets = None;
-        if !head.full {
-            let persistence = self.exchange().persistence();
-            octets = HeadWriter::resume(self.output.free(), head.length).end(delimiter, persistence, content_type)?;
-        }
-        let Some(octets) = octets else {
+        let persistence = self.exchange().persistence();
+        let ended = self.head().end(delimiter, persistence, content_type);
+        self.head = HeadState::NEW;
+        let Some(octets) = ended? else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
-                Err(Error::internal("the response head is larger than the output buffer"))
+                Err(Error::internal("the response head is too large"))
             } else {
                 Ok(false)
             };
@@ -277,7 +212,12 @@ impl<'o> Reply<'o> {
         {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        self.body_in_parts(body)
+        self.body_in_parts(body, self.output.content_type)
+    }
+
+    /// Answers with a line of text, unless the head has another type.
+    pub(crate) fn text(&mut self, line: &[u8]) -> Outcome {
+        self.body_in_parts(line, "text/plain")
     }
 
     /// Whether nothing but a body distinguishes the response from all others.
@@ -288,11 +228,11 @@ impl<'o> Reply<'o> {
 
     /// Answers without a body.
     pub fn empty(&mut self) -> Outcome {
-        self.body_in_parts(b"")
+        self.body_in_parts(b"", "")
     }
 
     #[inline(never)]
-    fn body_in_parts(&mut self, body: &[u8]) -> Outcome {
+    fn body_in_parts(&mut self, body: &[u8], content_type: &str) -> Outcome {
         // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
         let body = if self.status == StatusCode::RESET_CONTENT { b"" } else { body };
         if self.exchange().done {
@@ -300,7 +240,7 @@ impl<'o> Reply<'o> {
             return Outcome::Sent(Sent { status: self.exchange().status });
         }
         if !self.exchange().begun {
-            match self.end_head(Delimiter::Length(body.len() as u64)) {
+            match self.end_head(Delimiter::Length(body.len() as u64), content_type) {
                 Ok(true) => {}
                 Ok(false) => return Outcome::Full,
                 Err(error) => return Outcome::Failed(error),

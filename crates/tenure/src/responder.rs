@@ -1,7 +1,6 @@
 //! The right to answer a request, once.
 
-use core::future::poll_fn;
-use core::task::Poll;
+use core::{future::poll_fn, task::Poll};
 
 use tenure_proto::{
     octets::WORDS,
@@ -10,7 +9,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    EndReason, Error, Request,
+    EndReason, Error,
     body::Reader,
     reply::{IntoResponse, Outcome, Reply, Sent},
     wire::Line,
@@ -65,22 +64,11 @@ pub(crate) struct Opened<'r> {
     pub(crate) octets: &'r [u8],
 }
 
-impl<'r> Opened<'r> {
-    /// Answers with what a handler has returned, as [`send_now`](Opened::send_now): no more of the body is read.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn answer<S, R: IntoResponse>(
-        &self,
-        response: R,
-        request: &mut Request<'r, S>,
-    ) -> Result<Result<Sent, Error>, R> {
-        request.inner.reader.release();
-        self.send_now(response)
-    }
-
+impl Opened<'_> {
     /// Answers at once where all of the body has been read and the response fits: what nearly every response does, without
     /// more state. Gives the response back where not: it may have been begun.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
+    pub(crate) fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let line = self.line;
         // Where code counts for more than time, an [`Answer`] is the one way for all responses.
         if !WORDS || line.rest.get() != 0 {
@@ -113,7 +101,8 @@ impl<'r> Responder<'r> {
             Ok(result) => return result,
             Err(response) => response,
         };
-        let mut answer = Answer::new(self.opened.line, self.opened.octets);
+        let mut reader = Reader::new(self.opened.line, self.opened.octets);
+        let mut answer = Answer::new(&mut reader);
         poll_fn(|_| answer.poll(&mut response)).await
     }
 
@@ -180,12 +169,13 @@ impl<'r> Responder<'r> {
             {
                 let mut output = line.output.borrow_mut();
                 line.judge_rest(&mut output.exchange, octets_max);
+                let content_type = output.content_type;
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
                 for (name, value) in fields {
                     reply.field(name, value);
                 }
-                if reply.end_head(delimiter)? {
+                if reply.end_head(delimiter, content_type)? {
                     let exchange = &output.exchange;
                     let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
@@ -198,8 +188,8 @@ impl<'r> Responder<'r> {
 }
 
 /// A response that is asked until all of it is written.
-pub(crate) struct Answer<'r> {
-    reader: Reader<'r>,
+pub(crate) struct Answer<'a, 'r> {
+    reader: &'a mut Reader<'r>,
     step: Step,
 }
 
@@ -215,11 +205,10 @@ enum Step {
     Room,
 }
 
-impl<'r> Answer<'r> {
-    /// `octets` as a request has them.
+impl<'a, 'r> Answer<'a, 'r> {
     #[inline]
-    pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
-        Answer { reader: Reader::new(line, octets), step: Step::Settle }
+    pub(crate) fn new(reader: &'a mut Reader<'r>) -> Self {
+        Answer { reader, step: Step::Settle }
     }
 
     /// Settles what is left of the request's body, and asks the response until all of it is written: the same one each time.
@@ -228,6 +217,8 @@ impl<'r> Answer<'r> {
     pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
         let line = self.reader.line;
         if self.step == Step::Settle {
+            // What was read is not needed any more.
+            self.reader.release();
             self.step = if line.rest.get() == 0 { Step::Write } else { self.settle() };
         }
         if self.step == Step::Drain {
@@ -256,9 +247,8 @@ impl<'r> Answer<'r> {
         let line = self.reader.line;
         if line.rest.get() != u64::MAX || line.expects_continue.get() {
             line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
-        } else if line.body.try_borrow_mut().is_ok() {
+        } else if self.reader.drain() {
             line.settling.set(true);
-            self.reader.drain();
             return Step::Drain;
         } else {
             // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.

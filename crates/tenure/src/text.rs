@@ -1,6 +1,6 @@
 //! What a body or a parameter may say: values read from text.
 
-use tenure_proto::octets::WORDS;
+use tenure_proto::octets::{WORDS, long_number, number};
 
 use crate::Error;
 
@@ -17,17 +17,21 @@ pub trait FromText: Sized {
     fn from_text(octets: &[u8]) -> Result<Self, Error>;
 }
 
-const EMPTY: Error = Error::bad_request("a number is wanted and nothing came: send decimal digits, such as 42");
-const NO_DIGITS: Error =
-    Error::bad_request("a sign without digits is not a number: send digits behind it, such as -42");
-const NOT_A_DIGIT: Error =
-    Error::bad_request("this is not a whole number: send an optional sign and decimal digits only, such as 42");
-const OUT_OF_RANGE: Error = Error::bad_request("the number is out of range");
+const EMPTY: Error = Error::bad_request("nothing came: send a number such as 42");
 
 /// The octets without white space around them, and how many stood in front.
-fn trimmed(octets: &[u8]) -> (&[u8], usize) {
-    let behind = octets.trim_ascii_start();
-    (behind.trim_ascii_end(), octets.len() - behind.len())
+fn trimmed(mut octets: &[u8]) -> (&[u8], usize) {
+    let mut skipped = 0;
+    loop {
+        octets = match octets {
+            [first, rest @ ..] if first.is_ascii_whitespace() => {
+                skipped += 1;
+                rest
+            }
+            [rest @ .., last] if last.is_ascii_whitespace() => rest,
+            _ => return (octets, skipped),
+        };
+    }
 }
 
 /// A number of digits alone, so few that it is below 10^9: registers of 32 bits hold it.
@@ -42,9 +46,27 @@ fn few_digits(octets: &[u8]) -> Option<u32> {
     })
 }
 
+/// Why a text of which `digits` are what stands behind its sign is no number; `skipped` octets stand before it.
+#[cold]
+fn fault(skipped: usize, text: &[u8], digits: &[u8]) -> Error {
+    let (reason, at) = match digits.iter().position(|octet| !octet.is_ascii_digit()) {
+        Some(at) => ("this is not a whole number: send one such as 42", text.len() - digits.len() + at),
+        None if text.is_empty() => return EMPTY,
+        None if digits.is_empty() => ("a sign without digits is no number", 0),
+        None => ("the number is out of range", 0),
+    };
+    Error::bad_request(reason).at_octet((skipped + at) as u32)
+}
+
 macro_rules! integers {
-    ($($type:ty)*) => {
-        $(#[allow(clippy::cast_possible_wrap, clippy::cast_lossless, reason = "a digit is in the range of every integer")]
+    ($number:ident $wide:ty: $($type:ty)*) => {
+        $(#[allow(
+            unused_comparisons,
+            clippy::cast_possible_wrap,
+            clippy::cast_lossless,
+            clippy::cast_sign_loss,
+            reason = "one way for all integers: what does not come back as it was is out of range"
+        )]
         impl FromText for $type {
             #[inline]
             fn from_text(octets: &[u8]) -> Result<Self, Error> {
@@ -56,21 +78,13 @@ macro_rules! integers {
                         [b'+', digits @ ..] => (false, digits),
                         digits => (false, digits),
                     };
-                    if digits.is_empty() {
-                        return Err(if text.is_empty() { EMPTY } else { NO_DIGITS.at_octet(skipped as u32) });
-                    }
-                    let mut number: Option<$type> = Some(0);
-                    for (at, octet) in digits.iter().enumerate() {
-                        let digit = octet.wrapping_sub(b'0');
-                        if digit > 9 {
-                            return Err(NOT_A_DIGIT.at_octet((skipped + text.len() - digits.len() + at) as u32));
-                        }
-                        let digit = digit as $type;
-                        number = number
-                            .and_then(|number| number.checked_mul(10))
-                            .and_then(|number| if negative { number.checked_sub(digit) } else { number.checked_add(digit) });
-                    }
-                    number.ok_or(OUT_OF_RANGE.at_octet(skipped as u32))
+                    let value = $number(digits).and_then(|magnitude| {
+                        let wrapped = if negative { magnitude.wrapping_neg() } else { magnitude };
+                        let value = wrapped as $type;
+                        let fits = value as $wide == wrapped && (value < 0) == (negative && magnitude != 0);
+                        fits.then_some(value)
+                    });
+                    value.ok_or_else(|| fault(skipped, text, digits))
                 }
 
                 // One digit or more and nothing else is what nearly every number is.
@@ -97,7 +111,8 @@ macro_rules! integers {
     };
 }
 
-integers! { i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
+integers! { number u64: i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
+integers! { long_number u128: i128 u128 }
 
 macro_rules! from_str {
     ($($type:ty = $reason:literal;)*) => {

@@ -16,7 +16,7 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::{ConnectionId, EndReason, Limits, NEVER, buffer::Buffer, output::Output};
+use crate::{ConnectionId, EndReason, Limits, NEVER, body::Fault, buffer::Buffer, output::Output};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,12 +147,12 @@ pub(crate) struct BodyInput {
     pub(crate) chunked: Option<ChunkedDecoder>,
     /// Octets handed out.
     pub(crate) taken: u64,
-    /// Octets that may be handed out.
-    pub(crate) limit: u64,
+    /// Octets that may still be handed out.
+    pub(crate) left: u64,
     /// More than that has come, or was announced: nothing more is handed out.
     pub(crate) exceeded: bool,
     /// Why nothing more of it can be had.
-    pub(crate) lost: Option<EndReason>,
+    pub(crate) lost: Option<Fault>,
 }
 
 impl BodyInput {
@@ -162,7 +162,7 @@ impl BodyInput {
         self.fresh = true;
         (self.spilled, self.exceeded) = (false, false);
         (self.end, self.filled, self.taken) = (0, 0, 0);
-        (self.limit, self.lost, self.chunked) = (octets_max, None, None);
+        (self.left, self.lost, self.chunked) = (octets_max, None, None);
     }
 
     /// Octets that a chunk has announced and that are still to come.
@@ -260,7 +260,7 @@ impl<S> Wire<S> {
                     filled: 0,
                     chunked: None,
                     taken: 0,
-                    limit: limits.body_octets_max,
+                    left: limits.body_octets_max,
                     exceeded: false,
                     lost: None,
                 }),

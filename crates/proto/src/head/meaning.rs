@@ -76,7 +76,7 @@ impl HeadParser {
     /// otherwise, so an empty member is refused.
     #[inline(never)]
     fn content_length(&mut self, member: &[u8]) -> Result<(), Refusal> {
-        let length = decimal(member).ok_or(Refusal::BadContentLength)?;
+        let length = octets::number(member).ok_or(Refusal::BadContentLength)?;
         match self.body {
             Body::Nothing => (self.body, self.length) = (Body::Length, length),
             Body::Length if self.length == length => {}
@@ -93,17 +93,4 @@ impl HeadParser {
 fn first_member(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     let comma = octets::find(list, 0, [b','; 2]);
     (octets::trim(list.get(..comma).unwrap_or_default()), list.get(comma + 1..))
-}
-
-/// The value of `1*DIGIT`.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for octet in digits {
-        let digit = octet.wrapping_sub(b'0');
-        if digit > 9 || value > u64::MAX / 10 {
-            return None;
-        }
-        value = (value * 10).checked_add(u64::from(digit))?;
-    }
-    (!digits.is_empty()).then_some(value)
 }

@@ -57,8 +57,8 @@ impl HeadMemo {
     fn remember(&mut self, octets: &[u8], length: u32) -> bool {
         if let Some(whole) = octets.get(..length as usize)
             && let Some(room) = self.octets.0.get_mut(..whole.len())
-            // With a lone LF at its end it would not say the same everywhere.
-            && whole.ends_with(b"\r\n\r\n")
+            // With a lone LF at its end its fields would not say the same below every line.
+            && (!octets::WORDS || whole.ends_with(b"\r\n\r\n"))
         {
             room.copy_from_slice(whole);
             self.length = whole.len();

@@ -178,17 +178,18 @@ impl HeadParser {
                 _ => return Err(Refusal::BadTarget),
             },
             Phase::Scheme => {
-                // RFC 9110 section 4.2.
+                // RFC 9110 section 4.2: the one without `s` goes on an octet earlier.
+                const SECURE: &[u8] = b"https://";
                 let fifth = part.get(4).copied().unwrap_or(octet);
-                let secure = part.len() >= 4 && fifth.eq_ignore_ascii_case(&b's');
-                let scheme = if secure { "https://" } else { "http://" };
-                if scheme.as_bytes().get(part.len()) != Some(&octet.to_ascii_lowercase()) {
+                let secure = part.len() < 4 || fifth.eq_ignore_ascii_case(&b's');
+                let at = part.len() + usize::from(!secure);
+                if SECURE.get(at) != Some(&octet.to_ascii_lowercase()) {
                     return Err(Refusal::BadTarget);
                 }
-                match scheme.len() - part.len() {
+                match at {
                     // RFC 9110 section 7.4: it must be rejected where the connection has not been secured, and none is.
-                    1 if secure => return Err(Refusal::SchemeNotServed),
-                    1 => (Phase::Authority, 1),
+                    7 if secure => return Err(Refusal::SchemeNotServed),
+                    7 => (Phase::Authority, 1),
                     _ => (Phase::Scheme, 1),
                 }
             }
@@ -200,8 +201,8 @@ impl HeadParser {
                     _ if !may_end => return Err(Refusal::BadTarget),
                     b' ' => {
                         self.target.end = stop.at;
-                        let target = self.target.of(stop.octets);
-                        self.encoded = octets::find(target, 0, [b'%'; 2]) < target.len();
+                        let start = self.target.start as usize;
+                        self.encoded = octets::find(stop.octets, start, [b'%', b' ']) < stop.at as usize;
                         (Phase::Version, 1)
                     }
                     b'/' | b'?' if authority => (Phase::PathAndQuery, 0),
