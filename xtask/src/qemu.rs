@@ -197,12 +197,7 @@ fn beside_others(address: SocketAddr, test: &dyn Fn(SocketAddr) -> Result<(), Fa
 }
 
 fn reconnects(address: SocketAddr) -> Result<(), Failure> {
-    for _ in 0..RECONNECTS {
-        let mut client = Client::connect(address)?;
-        client.send(&[HEAD, BODY].concat())?;
-        expect_sum(&mut client, 1)?;
-    }
-    Ok(())
+    (0..RECONNECTS).try_for_each(|_| Member::join(address).map(drop))
 }
 
 fn closes(address: SocketAddr) -> Result<(), Failure> {
@@ -278,10 +273,7 @@ fn roaming(guest: &Guest) -> Result<(), Failure> {
     guest
         .wait(BOOT, || guest.log().matches(ENDED).count() == 2)
         .map_err(|state| format!("not two {ENDED:?}: {state}"))?;
-    let mut client = Client::connect(guest.moved)?;
-    client.add()?;
-    client.send(&[HEAD, BODY].concat())?;
-    expect_sum(&mut client, 2)?;
+    Member::join(guest.moved)?.add()?;
     if guest.log().matches("LinkDown").count() != 2 {
         return Err("more ended than came by the first address".into());
     }
