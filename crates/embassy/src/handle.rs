@@ -131,7 +131,7 @@ impl Bell {
     /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
     /// vain.
     pub(crate) fn open(&self) {
-        if used::HANDLE.is_set() {
+        if used::HANDLE.is_on() {
             self.runs.store(true, Ordering::Release);
             self.stop.store(0, Ordering::Release);
         }
@@ -199,7 +199,7 @@ impl core::fmt::Debug for Handle {
 
 impl Handle {
     pub(crate) fn of(bell: &'static Bell) -> Self {
-        used::HANDLE.set();
+        used::HANDLE.set(true);
         Handle(bell)
     }
 

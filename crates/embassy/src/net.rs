@@ -136,11 +136,11 @@ where
     }
 
     fn takes_orders(&self) -> bool {
-        used::HANDLE.is_set()
+        used::HANDLE.is_on()
     }
 
     fn evicts(&self) -> bool {
-        used::EVICTION.is_set()
+        used::EVICTION.is_on()
     }
 
     fn report(&mut self, _: Key, socket: &mut u8, interest: Interest) {

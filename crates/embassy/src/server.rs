@@ -212,7 +212,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         settings: Settings,
     ) -> Self {
         if settings.lru_purge_enable {
-            used::EVICTION.set();
+            used::EVICTION.set(true);
         }
         let Memory { rings, buffers, socket_marks, lane_marks, wires, bell } = memory;
         let bell: &'static Bell = bell;

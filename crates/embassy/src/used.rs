@@ -1,29 +1,10 @@
-//! What a program makes use of. A program that never does sets the flag nowhere, which the compiler sees: the flag is false
-//! for it, and all that stands behind it is left out.
+//! What a program makes use of. A program that never does switches it on nowhere, which the compiler sees: it is off for it,
+//! and all that stands behind it is left out.
 
-// Plain loads and stores are native everywhere.
-use core::sync::atomic::{AtomicBool, Ordering};
+use tenure::Switch;
 
 /// Somebody has a [`Handle`](crate::Handle): the server may be asked for something.
-pub(crate) static HANDLE: Used = Used::not_yet();
+pub(crate) static HANDLE: Switch = Switch::off();
 
 /// A newcomer may take the place of an idle connection.
-pub(crate) static EVICTION: Used = Used::not_yet();
-
-/// Whether something is made use of.
-pub(crate) struct Used(AtomicBool);
-
-impl Used {
-    const fn not_yet() -> Self {
-        Used(AtomicBool::new(false))
-    }
-
-    /// From now on it is, by whatever is done afterwards.
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+pub(crate) static EVICTION: Switch = Switch::off();

@@ -120,7 +120,7 @@ where
         self.now_ms = clock::now_ms();
         self.driver.set_now(self.now_ms);
         self.driver.port.places.now_ms = self.now_ms;
-        if used::HANDLE.is_set() && self.bell.is_asked() {
+        if used::HANDLE.is_on() && self.bell.is_asked() {
             self.obey();
         }
         for _ in 0..ROUNDS_MAX {
@@ -137,7 +137,7 @@ where
         // Deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
-        if used::HANDLE.is_set()
+        if used::HANDLE.is_on()
             && self.stopped != Stop::Not
             && self.driver.count() == 0
             && self.driver.port.places.is_quiet()

@@ -1,7 +1,5 @@
 //! What is to be sent, and how the response at hand is framed.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use tenure_proto::{
     date::DATE_OCTETS,
     octets::WORDS,
@@ -9,7 +7,7 @@ use tenure_proto::{
     status::StatusCode,
 };
 
-use crate::buffer::Buffer;
+use crate::{Switch, buffer::Buffer};
 
 /// Octets of the prebuilt beginning of a plain response.
 const STAMP_OCTETS: usize = 128;
@@ -20,7 +18,7 @@ const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
 
 /// Whether responses of this program ever tell a date. Where there is no clock nothing sets it, which the compiler sees: all
 /// about dates is left out.
-static DATED: AtomicBool = AtomicBool::new(false);
+static DATED: Switch = Switch::off();
 
 /// As words are, like the output's front.
 #[repr(align(8))]
@@ -112,7 +110,7 @@ impl Output {
 
     /// Sets the date that responses tell from now on.
     pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
-        let date = date.filter(|_| DATED.load(Ordering::Relaxed));
+        let date = date.filter(|_| DATED.is_on());
         self.dated = date.is_some();
         self.date = *date.unwrap_or(&[0; DATE_OCTETS]);
         let mut state = HeadState::NEW;
@@ -127,7 +125,7 @@ impl Output {
 
     /// Responses may tell a date from now on.
     pub(crate) fn tell_dates() {
-        DATED.store(true, Ordering::Relaxed);
+        DATED.set(true);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -162,7 +160,7 @@ impl Output {
         let is_begun = state.is_begun();
         let mut head = HeadWriter::new(self.buffer.get_mut(self.end..).unwrap_or_default(), state);
         if !is_begun {
-            let dated = self.dated && DATED.load(Ordering::Relaxed);
+            let dated = self.dated && DATED.is_on();
             head.begin(status, dated.then_some(&self.date));
         }
         head

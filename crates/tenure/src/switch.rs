@@ -1,6 +1,7 @@
 //! Routes that are switched off and on while the server runs.
 
-use portable_atomic::{AtomicBool, Ordering};
+// Plain loads and stores are native everywhere.
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether a route is there. Shared by reference, usually a `static`; see [`Methods::when`](crate::Methods::when).
 #[derive(Debug)]
