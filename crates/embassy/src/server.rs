@@ -77,14 +77,8 @@ pub struct Memory<
     wires: [MaybeUninit<Wire<S>>; LANES],
 }
 
-impl<
-    S: Session + 'static,
-    const CONNECTIONS: usize,
-    const LANES: usize,
-    const SOCKETS: usize,
-    const RING: usize,
-    const BUFFER: usize,
-> Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
+    Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     /// Octets of the memory itself: rings, buffers, marks, and what lanes share with the server.
     pub const OCTETS: usize = size_of::<Self>();
@@ -93,7 +87,10 @@ impl<
     /// over the application that `app` makes, and what the stack keeps for so many sockets (`StackResources`).
     ///
     /// `O` is the observer. `app` is a function of no or one argument; it is not called.
-    pub const fn octets<O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize {
+    pub const fn octets<O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize
+    where
+        S: Session + 'static,
+    {
         const fn of_run<
             S: Session + 'static,
             O: Observer,
@@ -136,28 +133,16 @@ impl<
     }
 }
 
-impl<
-    S: Session + 'static,
-    const CONNECTIONS: usize,
-    const LANES: usize,
-    const SOCKETS: usize,
-    const RING: usize,
-    const BUFFER: usize,
-> Default for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
+    Default for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     fn default() -> Self {
         Memory::new()
     }
 }
 
-impl<
-    S: Session + 'static,
-    const CONNECTIONS: usize,
-    const LANES: usize,
-    const SOCKETS: usize,
-    const RING: usize,
-    const BUFFER: usize,
-> core::fmt::Debug for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
+impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
+    core::fmt::Debug for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} octets)", Self::OCTETS)

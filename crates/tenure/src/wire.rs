@@ -33,7 +33,7 @@ pub(crate) enum State {
     Abort,
 }
 
-/// What a lane must do first when its future has been set anew in the midst of a request.
+/// What a lane must do instead of serving a request: its future has been set anew in the midst of one, or a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Answer the refusal and close.
