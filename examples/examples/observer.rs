@@ -40,8 +40,8 @@ impl Observer for Counter {
         println!("{id} {} {}", line.method(), line.target());
     }
 
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
-        println!("{id} {}: {octets} octets in {duration_ms} ms", status.code());
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
+        println!("{id} {}: {bytes} bytes in {duration_ms} ms", status.code());
     }
 
     fn disconnected(&self, id: ConnectionId, reason: EndReason, _session: bool) {

@@ -36,9 +36,9 @@ fn main() -> Result<(), tenure_linux::Error> {
         backlog_conn: 16,
         lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
         lanes_max: Some(2),     // requests at once: each takes the three buffers below
-        input_octets: 2_048,
-        body_octets: 4_096,
-        output_octets: 4_096,
+        input_bytes: 2_048,
+        body_bytes: 4_096,
+        output_bytes: 4_096,
         spin: Duration::from_micros(50), // asks so long for more before it sleeps
         keep_alive_enable: true,         // finds peers that vanished without a word
         keep_alive_idle: Duration::from_mins(1),
@@ -46,16 +46,16 @@ fn main() -> Result<(), tenure_linux::Error> {
         keep_alive_count: 3,
         so_linger: None,
         deadlines: Deadlines {
-            first_octet_ms: 2_000,
+            first_byte_ms: 2_000,
             head_ms: 3_000,
-            body_octets_per_s: 100,
+            body_bytes_per_s: 100,
             idle_ms: NEVER,
             ..Deadlines::HOST
         },
         limits: Limits {
-            head_octets_max: 1_024,
-            target_octets_max: 512,
-            body_octets_max: 4_096,
+            head_bytes_max: 1_024,
+            target_bytes_max: 512,
+            body_bytes_max: 4_096,
             content_type: "text/plain",
             ..Limits::HOST
         },

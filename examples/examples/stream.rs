@@ -21,7 +21,7 @@ fn count(request: &Request<'_, ()>) -> Result<u64, Error> {
     Ok(count.parse()?)
 }
 
-/// In chunks, as it is not known how many octets there will be.
+/// In chunks, as it is not known how many bytes there will be.
 async fn numbers<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
     let count = count(request)?;
     let mut stream = responder.stream(StatusCode::OK, &PLAIN).await?;
@@ -34,7 +34,7 @@ async fn numbers<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) ->
     stream.finish().await // without it nothing could be returned here
 }
 
-/// With a length: what is finished with fewer octets resets the connection, so that the peer sees it.
+/// With a length: what is finished with fewer bytes resets the connection, so that the peer sees it.
 async fn zeros<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut missing = count(request)?;
     let mut stream = responder.stream_of(StatusCode::OK, &PLAIN, missing).await?;

@@ -1,4 +1,4 @@
-//! An application's tests without a socket and without waiting: octets in, octets out, and time that a test lets pass.
+//! An application's tests without a socket and without waiting: bytes in, bytes out, and time that a test lets pass.
 //!
 //! `cargo run --example testing` runs the checks and says so; `cargo test --example testing` runs them as tests. The kit
 //! is a feature for tests alone: `tenure = { …, features = ["kit"] }` among the `dev-dependencies`.
@@ -48,13 +48,13 @@ fn the_fourth_knock_is_too_much() {
     assert!(!client.is_closed());
 }
 
-/// An hour passes at once; so does every octet by itself.
+/// An hour passes at once; so does every byte by itself.
 #[cfg_attr(test, test)]
 fn who_is_silent_is_sent_away() {
     let mut server = server();
     let client = server.connect();
-    for octet in KNOCK.bytes() {
-        client.send([octet]);
+    for byte in KNOCK.bytes() {
+        client.send([byte]);
         server.run();
     }
     assert!(client.received_text().starts_with("HTTP/1.1 200 OK\r\n"));

@@ -120,7 +120,7 @@ impl Build<'_> {
     }
 }
 
-/// Where octets of an image are.
+/// Where bytes of an image are.
 #[derive(Default)]
 struct Sizes {
     text: u64,
@@ -134,9 +134,9 @@ struct Sizes {
 
 /// Tells the sizes of what the linker has placed.
 fn sizes(image: &Path) -> Result<(), Failure> {
-    let octets = fs::read(image)?;
+    let bytes = fs::read(image)?;
     let mut sizes = Sizes::default();
-    for section in object::File::parse(&*octets)?.sections() {
+    for section in object::File::parse(&*bytes)?.sections() {
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
         let name = section.name()?;
         // A dummy only keeps addresses free that the same RAM or flash has elsewhere.
@@ -171,7 +171,7 @@ fn flash_image(image: &Path) -> Result<(), Failure> {
         .args([image, &file])
         .output();
     match made {
-        Ok(output) if output.status.success() => println!("  image to flash: {} octets", fs::metadata(&file)?.len()),
+        Ok(output) if output.status.success() => println!("  image to flash: {} bytes", fs::metadata(&file)?.len()),
         Ok(output) => return Err(format!("espflash fails: {}", String::from_utf8_lossy(&output.stderr)).into()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             println!("  image to flash: not made, espflash is not installed");

@@ -53,8 +53,8 @@ pub(crate) fn segments(mut capture: &[u8]) -> impl Iterator<Item = Segment> {
     core::iter::from_fn(move || {
         loop {
             let (head, rest) = capture.split_at_checked(FRAME_HEAD)?;
-            let octets = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
-            let (frame, rest) = rest.split_at_checked(octets as usize)?;
+            let bytes = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+            let (frame, rest) = rest.split_at_checked(bytes as usize)?;
             capture = rest;
             if let Some(segment) = segment(frame) {
                 return Some(segment);
@@ -117,8 +117,8 @@ mod tests {
             ]
         );
         // The last frame is not whole yet, or cannot be one.
-        for octets in [0, 23, 24, 39, 40, capture.len() - 1] {
-            assert!(segments(&capture[..octets]).count() <= 4, "{octets} octets");
+        for bytes in [0, 23, 24, 39, 40, capture.len() - 1] {
+            assert!(segments(&capture[..bytes]).count() <= 4, "{bytes} bytes");
         }
         assert_eq!(segments(&capture[..FILE_HEAD + 16 + 54]).count(), 1);
         assert_eq!(segments(&capture[..FILE_HEAD + 16 + 53]).count(), 0);

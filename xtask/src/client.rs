@@ -29,8 +29,8 @@ impl Client {
         Ok(Client { stream, received: Vec::new() })
     }
 
-    pub(crate) fn send(&mut self, octets: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(octets)
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends a small POST and reads its answer.
@@ -53,10 +53,10 @@ impl Client {
                 self.received.drain(..to);
                 return Ok((status, body));
             }
-            let mut octets = [0; 16_384];
-            match self.stream.read(&mut octets)? {
+            let mut bytes = [0; 16_384];
+            match self.stream.read(&mut bytes)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => self.received.extend_from_slice(&octets[..count]),
+                count => self.received.extend_from_slice(&bytes[..count]),
             }
         }
     }
@@ -65,18 +65,18 @@ impl Client {
     pub(crate) fn expect_end(&mut self) -> Result<(), Error> {
         match self.stream.read(&mut [0; 1])? {
             0 if self.received.is_empty() => Ok(()),
-            _ => Err(Error::other("octets behind the last response")),
+            _ => Err(Error::other("bytes behind the last response")),
         }
     }
 }
 
 /// The status of a response that is here whole, and where its body begins and ends.
-fn parse(octets: &[u8]) -> Option<(u16, usize, usize)> {
-    let head = octets.windows(4).position(|end| end == b"\r\n\r\n")?;
-    let text = str::from_utf8(&octets[..head]).ok()?;
+fn parse(bytes: &[u8]) -> Option<(u16, usize, usize)> {
+    let head = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let text = str::from_utf8(&bytes[..head]).ok()?;
     let status = text.split(' ').nth(1)?.parse().ok()?;
     let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "));
     let length: usize = length.map_or(Some(0), |length| length.parse().ok())?;
     let (from, to) = (head + 4, head + 4 + length);
-    (octets.len() >= to).then_some((status, from, to))
+    (bytes.len() >= to).then_some((status, from, to))
 }

@@ -3,12 +3,12 @@
 use crate::{Failure, client::Client, server::Server};
 
 const TIMES: u32 = 1_000;
-const OCTETS: usize = 1 << 20;
+const BYTES: usize = 1 << 20;
 
 pub(crate) fn run() -> Result<(), Failure> {
     let mut server = Server::tenure(&[])?;
-    let head = format!("POST /adder HTTP/1.1\r\nHost: test\r\nContent-Length: {OCTETS}\r\n\r\n");
-    let request = [head.as_bytes(), &vec![b'1'; OCTETS]].concat();
+    let head = format!("POST /adder HTTP/1.1\r\nHost: test\r\nContent-Length: {BYTES}\r\n\r\n");
+    let request = [head.as_bytes(), &vec![b'1'; BYTES]].concat();
     for time in 1..=TIMES {
         let once = || {
             let mut client = Client::connect(server.address)?;
@@ -19,6 +19,6 @@ pub(crate) fn run() -> Result<(), Failure> {
         once().map_err(|error| format!("time {time} of {TIMES}: {error}"))?;
     }
     server.stop()?;
-    println!("{TIMES} times {OCTETS} octets answered 413: the whole answer was read each time, then the end");
+    println!("{TIMES} times {BYTES} bytes answered 413: the whole answer was read each time, then the end");
     Ok(())
 }

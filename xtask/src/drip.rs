@@ -1,4 +1,4 @@
-//! Clients that drip, an octet a second, and an honest client beside them; then as many waiting handlers as lanes.
+//! Clients that drip, a byte a second, and an honest client beside them; then as many waiting handlers as lanes.
 
 use std::{
     io::{Error, ErrorKind, Read, Write},
@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     waiting()
 }
 
-/// Connections that drip an octet a second each, evenly over the second.
+/// Connections that drip a byte a second each, evenly over the second.
 struct Drips {
     /// Each with when it began to drip, until it is answered.
     streams: Vec<Option<(TcpStream, Instant)>>,
@@ -48,7 +48,7 @@ struct Drips {
 /// What has become of one of them.
 struct Answered {
     number: usize,
-    /// Seconds from its first octet.
+    /// Seconds from its first byte.
     after_s: f64,
     /// Whether it was told 408, and that the connection closes.
     told: bool,
@@ -92,12 +92,12 @@ impl Drips {
         let mut answered = Vec::new();
         for (number, stream) in self.streams.iter_mut().enumerate() {
             let Some((open, began)) = stream else { continue };
-            let mut octets = [0; 1024];
-            match open.read(&mut octets) {
+            let mut bytes = [0; 1024];
+            match open.read(&mut bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
                 Ok(count) => {
-                    let text = String::from_utf8_lossy(&octets[..count]);
+                    let text = String::from_utf8_lossy(&bytes[..count]);
                     let told = text.starts_with("HTTP/1.1 408 ") && text.contains("Connection: close");
                     answered.push(Answered { number, after_s: began.elapsed().as_secs_f64(), told });
                     *stream = None;

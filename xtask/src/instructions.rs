@@ -54,9 +54,9 @@ impl Case {
 fn cases() -> Vec<Case> {
     let small = [HEAD, BODY].concat();
     let case = |name, turns, requests, most| Case { name, turns, requests, most };
-    let once = |octets: &[u8]| vec![octets.to_vec()];
+    let once = |bytes: &[u8]| vec![bytes.to_vec()];
     // A head that is the one before is not read again: what it costs to read one is counted, too.
-    let other = |octets: &[u8], from: &str, to: &str| String::from_utf8_lossy(octets).replace(from, to).into_bytes();
+    let other = |bytes: &[u8], from: &str, to: &str| String::from_utf8_lossy(bytes).replace(from, to).into_bytes();
     vec![
         case("small-post", vec![once(&small)], 1, Some(1_100.0)),
         case("two-segments", vec![vec![HEAD.to_vec(), BODY.to_vec()]], 1, Some(1_900.0)),

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask NAME
 
-  memory                  octets that an idle session takes: from 1,000 to 10,000 connections
+  memory                  bytes that an idle session takes: from 1,000 to 10,000 connections
   instructions [--check]  instructions of a request, by callgrind (valgrind must be installed);
                           --check: fails where one is 3 % off the record in xtask/instructions.txt, or above its bound
   instructions --record   writes that record anew

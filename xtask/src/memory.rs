@@ -9,7 +9,7 @@ use crate::{
 const FEW: u32 = 1_000;
 const MANY: u32 = 10_000;
 /// What a session may take beside the application's value.
-const OCTETS_MAX: f64 = 64.0;
+const BYTES_MAX: f64 = 64.0;
 
 pub(crate) fn run() -> Result<(), Failure> {
     raise_descriptors(u64::from(MANY) + 200)?;
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<(), Failure> {
             clients.push(client);
         }
         let (resident, dirty) = (server.memory("Rss")?, server.memory("Private_Dirty")?);
-        println!("{count:>6} connections: {resident:>9} octets resident, {dirty:>9} of them private and dirty");
+        println!("{count:>6} connections: {resident:>9} bytes resident, {dirty:>9} of them private and dirty");
         measured.push((resident, dirty));
     }
     let [few, many] = measured[..] else { return Err("two measurements were made".into()) };
@@ -37,11 +37,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         Ok(f64::from(u32::try_from(many.saturating_sub(few))?) / f64::from(MANY - FEW))
     };
     let session = u32::try_from(size_of::<tenure_adder::Adder>())?;
-    let most = OCTETS_MAX + f64::from(session);
-    let octets = slope(few.0, many.0)?;
-    println!("octets an idle session: {octets:.1} resident, {:.1} private and dirty", slope(few.1, many.1)?);
-    println!("of these the application's: {session}; allowed: {most} = {OCTETS_MAX} + {session}");
-    if octets > most {
+    let most = BYTES_MAX + f64::from(session);
+    let bytes = slope(few.0, many.0)?;
+    println!("bytes an idle session: {bytes:.1} resident, {:.1} private and dirty", slope(few.1, many.1)?);
+    println!("of these the application's: {session}; allowed: {most} = {BYTES_MAX} + {session}");
+    if bytes > most {
         return Err("an idle session takes too much".into());
     }
     Ok(())

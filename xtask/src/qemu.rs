@@ -94,7 +94,7 @@ fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
             says_55(&Command::new("python3").arg(script).args(["127.0.0.1", &port, "10"]).output()?)
         }),
         ("16 requests at once, answered in their order", &|| pipelined(guest.address)),
-        ("a request in two segments, and octet by octet", &|| torn(guest.address)),
+        ("a request in two segments, and byte by byte", &|| torn(guest.address)),
         ("seven sessions at once, each with its sum; an eighth client waits for a place", &|| sessions(guest.address)),
         ("what is refused, and what stays", &|| refusals(guest.address)),
         ("1,000 reconnects one after another, the table full", &|| {
@@ -113,7 +113,7 @@ fn says_55(output: &Output) -> Result<(), Failure> {
     if output.status.success() && output.stdout.starts_with(b"Result = 55") {
         return Ok(());
     }
-    let text = |octets| String::from_utf8_lossy(octets).into_owned();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     Err(format!("{}: {}{}", output.status, text(&output.stdout), text(&output.stderr)).into())
 }
 
@@ -137,8 +137,8 @@ fn torn(address: SocketAddr) -> Result<(), Failure> {
     thread::sleep(Duration::from_millis(20));
     client.send(BODY)?;
     expect_sum(&mut client, 1)?;
-    for octet in [HEAD, BODY].concat() {
-        client.send(&[octet])?;
+    for byte in [HEAD, BODY].concat() {
+        client.send(&[byte])?;
     }
     expect_sum(&mut client, 2)
 }
@@ -237,7 +237,7 @@ fn resets(guest: &Guest) -> Result<(), Failure> {
         let mut client = Client::connect(guest.address)?;
         client.add()?;
         client.send(piece)?;
-        // The guest must have had it: a reset overtakes octets that wait.
+        // The guest must have had it: a reset overtakes bytes that wait.
         thread::sleep(Duration::from_millis(2));
         set_socket_linger(&client.stream, Some(Duration::ZERO))?;
     }
@@ -353,9 +353,9 @@ fn all_add(members: &mut [Member]) -> Result<(), Failure> {
 /// Thirty-two sessions on four lanes, and newcomers beyond them.
 fn crowd(guest: &Guest) -> Result<(), Failure> {
     let log = guest.log();
-    let octets = log.lines().find_map(|line| line.split_once("server, lanes and sockets: "));
-    let octets = octets.ok_or("the guest does not tell what its server takes")?.1;
-    println!("server, lanes and sockets of {CROWD} sessions on {CROWD_LANES} lanes: {octets}");
+    let bytes = log.lines().find_map(|line| line.split_once("server, lanes and sockets: "));
+    let bytes = bytes.ok_or("the guest does not tell what its server takes")?.1;
+    println!("server, lanes and sockets of {CROWD} sessions on {CROWD_LANES} lanes: {bytes}");
     let mut members = Vec::new();
     timed("32 sessions at once, each with its sum", || {
         members = join(guest.address, CROWD)?;

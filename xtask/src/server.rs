@@ -89,7 +89,7 @@ impl Server {
         Ok(stderr.and_then(Result::ok).unwrap_or_default())
     }
 
-    /// The process's memory by its kind, in octets (proc(5), `smaps_rollup`).
+    /// The process's memory by its kind, in bytes (proc(5), `smaps_rollup`).
     pub(crate) fn memory(&self, kind: &str) -> Result<u64, Failure> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let line = text.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));

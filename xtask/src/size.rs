@@ -23,8 +23,8 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 const BOOTS: usize = 5;
 /// The stack's words that were never used.
 const PAINT: u32 = 0xa5a5_a5a5;
-/// Octets that the stack may take on a board of 400 KiB, all statics left out.
-const STACK_OCTETS_MAX: u64 = 64 * 1024;
+/// Bytes that the stack may take on a board of 400 KiB, all statics left out.
+const STACK_BYTES_MAX: u64 = 64 * 1024;
 
 /// What is measured: a program of a workspace below `firmware`, and the features that it needs.
 const PROGRAMS: [(&str, &str, &str); 8] = [
@@ -46,7 +46,7 @@ const TENURE_LANES: usize = 7;
 const CONNECTIONS_MORE: u64 = 32 - 7;
 const LANES_MORE: u64 = 4 - 2;
 
-/// Octets of an image.
+/// Bytes of an image.
 struct Sizes {
     text: u64,
     rodata: u64,
@@ -171,18 +171,18 @@ pub(crate) fn run(only: &[&str]) -> Result<(), Failure> {
         beyond(TENURE_MANY, FIXED_MANY)
     );
     println!(
-        "RAM of a connection more: {} octets, {} of them of the fixed reply, too: its socket and rings",
+        "RAM of a connection more: {} bytes, {} of them of the fixed reply, too: its socket and rings",
         (ram(TENURE_MANY) - ram(TENURE)) / CONNECTIONS_MORE,
         (ram(FIXED_MANY) - ram(FIXED)) / CONNECTIONS_MORE
     );
-    println!("RAM of a lane more: {} octets", (ram(TENURE_LANES) - ram(TENURE)) / LANES_MORE);
+    println!("RAM of a lane more: {} bytes", (ram(TENURE_LANES) - ram(TENURE)) / LANES_MORE);
     println!();
     board::images()
 }
 
 fn measure(name: &str, path: &Path) -> Result<Counts, Failure> {
-    let octets = fs::read(path)?;
-    let image = object::File::parse(&*octets)?;
+    let bytes = fs::read(path)?;
+    let image = object::File::parse(&*bytes)?;
     let address = |symbol: &str| {
         let found = image.symbol_by_name(symbol).map(|symbol| symbol.address());
         found.ok_or_else(|| format!("{name}: the image has no {symbol}"))
@@ -298,13 +298,13 @@ fn words(guest: &Guest, address: u64, count: usize) -> Result<Vec<u32>, Failure>
     }
 }
 
-/// How far the stack has been used, in octets.
+/// How far the stack has been used, in bytes.
 fn stack_used(guest: &Guest, from: u64, to: u64) -> Result<u64, Failure> {
-    let from = from.max(to.saturating_sub(STACK_OCTETS_MAX));
+    let from = from.max(to.saturating_sub(STACK_BYTES_MAX));
     let file = std::env::temp_dir().join(format!("tenure-stack-{}", std::process::id()));
     let said = guest.command(&format!("pmemsave {from:#x} {:#x} \"{}\"", to - from, file.display()))?;
-    let octets = fs::read(&file).map_err(|error| format!("QEMU has not saved the stack: {error}: {said}"))?;
+    let bytes = fs::read(&file).map_err(|error| format!("QEMU has not saved the stack: {error}: {said}"))?;
     let _ = fs::remove_file(&file);
-    let painted = octets.chunks_exact(4).take_while(|word| *word == PAINT.to_le_bytes()).count() as u64 * 4;
+    let painted = bytes.chunks_exact(4).take_while(|word| *word == PAINT.to_le_bytes()).count() as u64 * 4;
     Ok(to - from - painted)
 }

@@ -53,13 +53,13 @@ fn request(method: &str, target: &str, body: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Sends octets and takes apart the one answer.
-fn exchange(server: &mut Server<Adder>, client: &Client, octets: &str) -> (u16, String) {
-    client.send(octets);
+/// Sends bytes and takes apart the one answer.
+fn exchange(server: &mut Server<Adder>, client: &Client, bytes: &str) -> (u16, String) {
+    client.send(bytes);
     server.run();
     let answer = client.received_text();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{octets:?}: {answer:?}"));
-    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{octets:?}: {answer:?}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{bytes:?}: {answer:?}"));
+    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{bytes:?}: {answer:?}");
     (head[9..12].parse().unwrap(), body.trim_end().to_owned())
 }
 
@@ -176,7 +176,7 @@ fn numbers_and_what_is_refused_beside_them() {
         assert_eq!(ask(&mut server, &client, "POST", "/adder", body), said(number), "{body:?}");
         assert_eq!(ask(&mut server, &client, "PUT", "/adder", body), said(number), "{body:?}");
     }
-    // What the answer must say of each: a part of the reason, and the octet where there is one.
+    // What the answer must say of each: a part of the reason, and the byte where there is one.
     let wrong: &[(&str, &str, Option<u32>)] = &[
         ("", "nothing came", None),
         (" ", "nothing came", None),
@@ -197,11 +197,11 @@ fn numbers_and_what_is_refused_beside_them() {
         ("-9223372036854775809", "out of range", Some(0)),
         ("99999999999999999999999999", "out of range", Some(0)),
     ];
-    for &(body, reason, octet) in wrong {
+    for &(body, reason, byte) in wrong {
         let (status, text) = refused(body);
         assert_eq!(status, 400, "{body:?}: {text}");
         assert!(text.contains(reason), "{body:?}: {text}");
-        let place = octet.map_or(String::new(), |octet| format!("(octet {octet})"));
+        let place = byte.map_or(String::new(), |byte| format!("(byte {byte})"));
         assert!(text.ends_with(&place), "{body:?}: {text}");
     }
 }
@@ -241,8 +241,8 @@ fn a_number_in_one_piece_in_ten_and_in_chunks() {
 
     client.send(head);
     server.run();
-    for octet in &body.as_bytes()[..9] {
-        client.send([*octet]);
+    for byte in &body.as_bytes()[..9] {
+        client.send([*byte]);
         server.run();
         assert_eq!(client.received_text(), "");
     }
@@ -307,7 +307,7 @@ fn the_page_and_the_id() {
     let mut server = server();
     let (one, two) = (server.connect(), server.connect());
     assert_eq!(ask(&mut server, &one, "GET", "/", ""), (200, PAGE.trim_end().to_owned()));
-    assert!(PAGE.len() < 4_096 + 1_024, "{} octets", PAGE.len());
+    assert!(PAGE.len() < 4_096 + 1_024, "{} bytes", PAGE.len());
     let elsewhere = ["http://", "https://", "src=", "@import", "url("];
     assert!(elsewhere.iter().all(|sign| !PAGE.contains(sign)), "the page needs something from elsewhere");
     for client in [&one, &two, &one] {

@@ -24,8 +24,8 @@ impl Client {
         Ok(Client { stream, received: Vec::new() })
     }
 
-    pub(crate) fn send(&mut self, octets: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(octets)
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends a request and reads its answer's body.
@@ -42,23 +42,23 @@ impl Client {
                 self.received.drain(..to);
                 return if status == 200 { Ok(body) } else { Err(Error::other(format!("answered {status}: {body}"))) };
             }
-            let mut octets = [0; 16_384];
-            match self.stream.read(&mut octets)? {
+            let mut bytes = [0; 16_384];
+            match self.stream.read(&mut bytes)? {
                 0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => self.received.extend_from_slice(&octets[..count]),
+                count => self.received.extend_from_slice(&bytes[..count]),
             }
         }
     }
 }
 
 /// The status of an answer that is here whole, and where its body begins and ends.
-fn parse(octets: &[u8]) -> Option<(u16, usize, usize)> {
-    let head = octets.windows(4).position(|end| end == b"\r\n\r\n")?;
-    let text = str::from_utf8(&octets[..head]).ok()?;
+fn parse(bytes: &[u8]) -> Option<(u16, usize, usize)> {
+    let head = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let text = str::from_utf8(&bytes[..head]).ok()?;
     let status = text.split(' ').nth(1)?.parse().ok()?;
     let length = text.lines().filter_map(|line| line.split_once(':'));
     let length = length.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length: usize = length.map_or(Some(0), |(_, length)| length.trim().parse().ok())?;
     let (from, to) = (head + 4, head + 4 + length);
-    (octets.len() >= to).then_some((status, from, to))
+    (bytes.len() >= to).then_some((status, from, to))
 }

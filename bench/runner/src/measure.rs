@@ -21,7 +21,7 @@ const WARM_UP: Duration = Duration::from_millis(150);
 const OTHERS_MAX: f64 = 0.08;
 /// How often a pair is measured at the most before one is kept that others have disturbed.
 const ATTEMPTS: u32 = 4;
-/// Connections that are made before they ask: a server need not wait long for a newcomer's first octet.
+/// Connections that are made before they ask: a server need not wait long for a newcomer's first byte.
 const GROUP: u32 = 500;
 
 /// How many connections, and how they ask.

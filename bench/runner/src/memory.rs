@@ -15,7 +15,7 @@ const MANY: usize = 10_000;
 /// Connections whose heads are on the way at once when requests are split.
 const GROUP: usize = 100;
 
-/// Octets of a connection that has asked once, in one segment or in two.
+/// Bytes of a connection that has asked once, in one segment or in two.
 pub(crate) fn of_connection(contender: Contender, programs: &Programs, in_two: bool) -> Result<f64, Failure> {
     raise_descriptors(MANY as u64)?;
     let server = Server::start(contender, programs, None, &[])?;

@@ -1,4 +1,4 @@
-//! The octets that are sent, as they stand in `bench/requests`.
+//! The bytes that are sent, as they stand in `bench/requests`.
 
 /// A small POST that adds 1.
 pub(crate) const POST: &[u8] = include_bytes!("../../requests/post.http");

@@ -195,17 +195,17 @@ fn directs(bench: &Bench, contenders: &[Contender], options: &Options, failures:
 fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
     for measured in all.iter_mut().filter(|measured| measured.contender != SPIN) {
         let contender = measured.contender;
-        for (in_two, octets) in [false, true].into_iter().zip(&mut measured.memory) {
+        for (in_two, bytes) in [false, true].into_iter().zip(&mut measured.memory) {
             // The limit takes the first segment for a whole request.
             if contender == LIMIT && in_two {
                 continue;
             }
             match memory::of_connection(contender, &bench.programs, in_two) {
-                Ok(slope) => *octets = Some(slope),
+                Ok(slope) => *bytes = Some(slope),
                 Err(error) => eprintln!("{}, memory: {error}", contender.name),
             }
         }
-        eprintln!("{}, octets an idle connection: {:?}", contender.name, measured.memory);
+        eprintln!("{}, bytes an idle connection: {:?}", contender.name, measured.memory);
     }
     if !instructions::is_there() {
         eprintln!("instructions are left out: `apt-get install valgrind`");

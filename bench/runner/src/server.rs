@@ -126,7 +126,7 @@ impl Server {
         machine::process_time(self.child.id())
     }
 
-    /// Its resident memory in octets (proc(5), `smaps_rollup`).
+    /// Its resident memory in bytes (proc(5), `smaps_rollup`).
     pub(crate) fn resident(&self) -> Result<u64, Failure> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let kib =

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Measured {
     pub(crate) contender: Contender,
     pub(crate) rates: Vec<(Shape, Compared)>,
-    /// Octets of an idle connection, after a request in one segment and in two.
+    /// Bytes of an idle connection, after a request in one segment and in two.
     pub(crate) memory: [Option<f64>; 2],
     pub(crate) instructions: Vec<(Case, Option<f64>)>,
 }
@@ -92,7 +92,7 @@ fn by_shape(text: &mut String, what: &str, all: &[Measured], shapes: &[Shape], c
 
 /// Memory and instructions.
 pub(crate) fn costs(text: &mut String, all: &[Measured], cases: &[Case]) {
-    let mut head = vec!["server".to_owned(), "octets an idle connection".to_owned(), "after a split POST".to_owned()];
+    let mut head = vec!["server".to_owned(), "bytes an idle connection".to_owned(), "after a split POST".to_owned()];
     head.extend(cases.iter().map(|case| format!("instructions, {}", case.name())));
     let number = |figure: Option<f64>| figure.map_or("–".to_owned(), thousands);
     let rows = all.iter().filter(|measured| measured.memory[0].is_some() || !measured.instructions.is_empty());

@@ -16,12 +16,12 @@ use crate::{
 
 const CONNECTIONS: u32 = 32;
 
-/// Sends the same octets as the load does.
+/// Sends the same bytes as the load does.
 const SCRIPT: &str = "\
 local file = io.open(os.getenv('REQUEST'), 'rb')
-local octets = file:read('*a')
+local bytes = file:read('*a')
 file:close()
-function request() return octets end
+function request() return bytes end
 ";
 
 /// Measures the limit with both in adjacent pairs; says the result in a sentence, `None` where wrk is not installed.

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Octets of a response head, and of a body, at the most.
-const OCTETS_MAX: usize = 16_384;
+/// Bytes of a response head, and of a body, at the most.
+const BYTES_MAX: usize = 16_384;
 
 /// Fields of a response head at the most.
 const FIELDS_MAX: usize = 64;
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
 /// Why there is no response.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The octets are not a response of this server.
+    /// The bytes are not a response of this server.
     Foreign(String),
     /// The connection is at its end.
     Closed,
@@ -67,13 +67,13 @@ impl Connection {
 
     fn answer(&mut self, due: Option<Instant>) -> Result<Answer, Trouble> {
         loop {
-            if let Some((head, octets)) = Head::parse(&self.received)? {
-                self.received.drain(..octets);
+            if let Some((head, bytes)) = Head::parse(&self.received)? {
+                self.received.drain(..bytes);
                 // An interim response (RFC 9110 section 15.2): the answer is still to come.
                 if !(100..200).contains(&head.status) {
                     return self.body(&head, due);
                 }
-            } else if self.received.len() > OCTETS_MAX {
+            } else if self.received.len() > BYTES_MAX {
                 return Err(foreign("the head of its answer has no end"));
             } else {
                 self.receive(due)?;
@@ -83,10 +83,10 @@ impl Connection {
 
     fn body(&mut self, head: &Head, due: Option<Instant>) -> Result<Answer, Trouble> {
         let length = match head.length {
-            Some(length) if length > OCTETS_MAX => return Err(foreign("its answer is far longer than a number")),
+            Some(length) if length > BYTES_MAX => return Err(foreign("its answer is far longer than a number")),
             Some(length) => length,
             // Whatever it has said so far is enough to see that it is another server.
-            None if head.status != 200 => self.received.len().min(OCTETS_MAX),
+            None if head.status != 200 => self.received.len().min(BYTES_MAX),
             None => return Err(foreign("its answer has no Content-Length")),
         };
         while self.received.len() < length {
@@ -101,11 +101,11 @@ impl Connection {
             return Err(Trouble::Late(self.timeout.unwrap_or_default()));
         }
         self.stream.set_read_timeout(left).map_err(Trouble::Failed)?;
-        let mut octets = [0; 2_048];
-        match self.stream.read(&mut octets) {
+        let mut bytes = [0; 2_048];
+        match self.stream.read(&mut bytes) {
             Ok(0) => Err(Trouble::Closed),
             Ok(count) => {
-                self.received.extend_from_slice(&octets[..count]);
+                self.received.extend_from_slice(&bytes[..count]);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -130,14 +130,14 @@ struct Head {
 }
 
 impl Head {
-    /// The head and its octets; `None`: more must come.
-    fn parse(octets: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
+    /// The head and its bytes; `None`: more must come.
+    fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
-        let octets = match response.parse(octets) {
-            Ok(httparse::Status::Complete(octets)) => octets,
+        let bytes = match response.parse(bytes) {
+            Ok(httparse::Status::Complete(bytes)) => bytes,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(error) => return Err(foreign(&format!("it does not speak HTTP ({error}): {}", Shown(octets)))),
+            Err(error) => return Err(foreign(&format!("it does not speak HTTP ({error}): {}", Shown(bytes)))),
         };
         let mut head = Head { status: response.code.unwrap_or(0), length: None, closes: response.version == Some(0) };
         for field in response.headers.iter() {
@@ -145,11 +145,11 @@ impl Head {
                 let length = str::from_utf8(field.value).ok().and_then(|text| text.trim().parse().ok());
                 head.length = Some(length.ok_or_else(|| foreign("its Content-Length is not a number"))?);
             } else if field.name.eq_ignore_ascii_case("connection") {
-                let options = field.value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+                let options = field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 head.closes |= options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
             }
         }
-        Ok(Some((head, octets)))
+        Ok(Some((head, bytes)))
     }
 }
 

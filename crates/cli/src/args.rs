@@ -87,10 +87,10 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Deadlines (such as 500ms, 30s, 2h, or never)")]
 pub(crate) struct Timeouts {
-    /// From a connection's start to its first octet
-    #[arg(long, value_name = "TIME", env = "TENURE_FIRST_OCTET_TIMEOUT", value_parser = timeout)]
-    #[arg(default_value_t = Timeout(Deadlines::HOST.first_octet_ms))]
-    first_octet_timeout: Timeout,
+    /// From a connection's start to its first byte
+    #[arg(long, value_name = "TIME", env = "TENURE_FIRST_BYTE_TIMEOUT", value_parser = timeout)]
+    #[arg(default_value_t = Timeout(Deadlines::HOST.first_byte_ms))]
+    first_byte_timeout: Timeout,
 
     /// From the end of a request to the next one
     #[arg(long, value_name = "TIME", env = "TENURE_IDLE_TIMEOUT", value_parser = timeout)]
@@ -107,9 +107,9 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Timeout(Deadlines::HOST.body_ms))]
     body_timeout: Timeout,
 
-    /// Octets of a body that must come each second once its timeout is used up; 0: any
-    #[arg(long, value_name = "OCTETS", env = "TENURE_BODY_RATE", value_parser = number(0, u32::MAX))]
-    #[arg(default_value_t = Deadlines::HOST.body_octets_per_s)]
+    /// Bytes of a body that must come each second once its timeout is used up; 0: any
+    #[arg(long, value_name = "BYTES", env = "TENURE_BODY_RATE", value_parser = number(0, u32::MAX))]
+    #[arg(default_value_t = Deadlines::HOST.body_bytes_per_s)]
     body_rate: u32,
 
     /// From a request to its response, without the wait for its body, else 503
@@ -245,11 +245,11 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 impl Timeouts {
     pub(crate) fn deadlines(&self) -> Deadlines {
         Deadlines {
-            first_octet_ms: self.first_octet_timeout.0,
+            first_byte_ms: self.first_byte_timeout.0,
             idle_ms: self.idle_timeout.0,
             head_ms: self.head_timeout.0,
             body_ms: self.body_timeout.0,
-            body_octets_per_s: self.body_rate,
+            body_bytes_per_s: self.body_rate,
             handler_ms: self.handler_timeout.0,
             response_ms: self.response_timeout.0,
             linger_ms: self.linger_timeout.0,
@@ -392,7 +392,7 @@ mod tests {
         let wanted = ["0.0.0.0:80", "[::1]:0", "127.0.0.2:81"].map(|address| address.parse().unwrap());
         assert_eq!(serve.bind, wanted);
         assert_eq!((serve.sessions, serve.threads), (7, Some(2)));
-        let wanted = Deadlines { idle_ms: NEVER, head_ms: 500, linger_ms: 0, body_octets_per_s: 0, ..Deadlines::HOST };
+        let wanted = Deadlines { idle_ms: NEVER, head_ms: 500, linger_ms: 0, body_bytes_per_s: 0, ..Deadlines::HOST };
         assert_eq!(serve.timeouts.deadlines(), wanted);
     }
 
@@ -448,7 +448,7 @@ mod tests {
             ("serve --spin -1", "'-1' for '--spin <MICROSECONDS>': give a whole number from 0 to 1000000"),
             ("serve --spin 50us", "'50us' for '--spin <MICROSECONDS>': give a whole number from 0 to 1000000"),
             ("serve --spin", "a value is required for '--spin <MICROSECONDS>'"),
-            ("serve --body-rate x", "'x' for '--body-rate <OCTETS>': give a whole number from 0 to 4294967295"),
+            ("serve --body-rate x", "'x' for '--body-rate <BYTES>': give a whole number from 0 to 4294967295"),
             ("--bind 127.0.0.1:80,127.0.0.1:80", "--bind gives 127.0.0.1:80 twice: leave one out"),
             ("--bind [::1]:80 --bind 127.0.0.1:80 --bind [::1]:80", "--bind gives [::1]:80 twice: leave one out"),
             (

@@ -14,8 +14,8 @@ use std::{
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Octets of lines that wait to be written at the most: some thousand lines, whom a reader could still want.
-const QUEUE_OCTETS_MAX: usize = 256 * 1024;
+/// Bytes of lines that wait to be written at the most: some thousand lines, whom a reader could still want.
+const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// How long the program waits at its end for lines to be written.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(10);
 pub(crate) fn install() -> io::Result<()> {
     let started = Instant::now();
     let split =
-        Split { application: Logger::new(started, QUEUE_OCTETS_MAX), server: Logger::new(started, QUEUE_OCTETS_MAX) };
+        Split { application: Logger::new(started, QUEUE_BYTES_MAX), server: Logger::new(started, QUEUE_BYTES_MAX) };
     split.application.start(io::stdout(), io::stderr())?;
     split.server.start(io::stderr(), io::sink())?;
     log::set_boxed_logger(Box::new(split)).map_err(io::Error::other)?;
@@ -72,7 +72,7 @@ struct Logger {
 /// What the threads that log and the one that writes share.
 struct Shared {
     queue: Mutex<Queue>,
-    octets_max: usize,
+    bytes_max: usize,
     /// Told when there is something to write.
     filled: Condvar,
     /// Told when everything is written, or never will be.
@@ -103,9 +103,9 @@ impl Queue {
 }
 
 impl Logger {
-    fn new(started: Instant, octets_max: usize) -> Self {
+    fn new(started: Instant, bytes_max: usize) -> Self {
         let (filled, settled) = (Condvar::new(), Condvar::new());
-        Logger { started, shared: Arc::new(Shared { queue: Mutex::default(), octets_max, filled, settled }) }
+        Logger { started, shared: Arc::new(Shared { queue: Mutex::default(), bytes_max, filled, settled }) }
     }
 
     /// Starts the thread that writes.
@@ -134,7 +134,7 @@ impl Logger {
             return;
         }
         // What follows a dropped line is dropped too, so that their number stands where they would.
-        if queue.dropped > 0 || queue.lines.len() + text.len() + PREFIX_OCTETS_MAX > self.shared.octets_max {
+        if queue.dropped > 0 || queue.lines.len() + text.len() + PREFIX_BYTES_MAX > self.shared.bytes_max {
             queue.dropped += 1;
             return;
         }
@@ -191,8 +191,8 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Octets at the most of what [`prefix`] writes, and of a line's end.
-const PREFIX_OCTETS_MAX: usize = 48;
+/// Bytes at the most of what [`prefix`] writes, and of a line's end.
+const PREFIX_BYTES_MAX: usize = 48;
 
 /// Level and milliseconds since the start, as ESP-IDF has them: `I (9570) `.
 fn prefix(line: &mut Vec<u8>, level: Level, started: Instant) {
@@ -238,11 +238,11 @@ fn write_lines(shared: &Shared, started: Instant, mut output: impl Write, mut co
 }
 
 /// Writes all of it, however long that takes.
-fn write_all(output: &mut impl Write, mut octets: &[u8]) -> io::Result<()> {
-    while !octets.is_empty() {
-        match output.write(octets) {
+fn write_all(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match output.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => octets = &octets[count..],
+            Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_AFTER),
             Err(error) => return Err(error),

@@ -40,8 +40,8 @@ fn script(args: &[&str]) -> Option<Output> {
     }
 }
 
-fn text(octets: &[u8]) -> &str {
-    str::from_utf8(octets).unwrap()
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap()
 }
 
 /// A running server, ended with the test.
@@ -319,8 +319,8 @@ fn the_script_says_where_it_was_broken_off_and_shows_one_line() {
                 while line != "\r\n" {
                     line.clear();
                     assert_ne!(requests.read_line(&mut line).unwrap(), 0);
-                    if let Some(octets) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-                        length = octets.trim().parse().unwrap();
+                    if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                        length = bytes.trim().parse().unwrap();
                     }
                 }
                 requests.read_exact(&mut vec![0; length]).unwrap();

@@ -41,12 +41,12 @@ pub(crate) struct Place<'a> {
     since_ms: u32,
     /// This side's address of a connection that is served.
     pub(crate) local: Option<IpAddress>,
-    /// Octets of an incomplete head in its ring: nothing is done before there are more.
+    /// Bytes of an incomplete head in its ring: nothing is done before there are more.
     left: usize,
 }
 
 impl Place<'_> {
-    /// Whether octets may still come, beyond those that are in the ring.
+    /// Whether bytes may still come, beyond those that are in the ring.
     pub(crate) fn may_receive(&self) -> bool {
         may_receive(self.socket.state())
     }
@@ -76,7 +76,7 @@ pub(crate) const PATIENCE_MS_MIN: u32 = 1_000;
 pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
 
 /// How long a socket that both sides have closed waits before it listens: the stack delays an acknowledgement by 10 ms, that
-/// of a close behind octets, too, and a socket that listens has forgotten it. The peer would be answered by a reset.
+/// of a close behind bytes, too, and a socket that listens has forgotten it. The peer would be answered by a reset.
 const CLOSED_MS: u32 = 20;
 
 /// How long a socket waits for its peer's close, all else being done, before it gives way where too few listen. Where none
@@ -84,7 +84,7 @@ const CLOSED_MS: u32 = 20;
 const STALE_MS: u32 = 500;
 
 /// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
-/// of octets only where none are left.
+/// of bytes only where none are left.
 const LOOK_MS: u32 = 1;
 const LOOK_MS_MAX: u32 = 64;
 
@@ -223,17 +223,17 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         place.local = place.socket.local_endpoint().map(|endpoint| endpoint.addr);
     }
 
-    /// Leaves so many octets of an incomplete head in a socket's ring.
-    pub(crate) fn leave(&mut self, number: usize, octets: usize) {
+    /// Leaves so many bytes of an incomplete head in a socket's ring.
+    pub(crate) fn leave(&mut self, number: usize, bytes: usize) {
         self.taken_up(number);
-        self.all[number].left = octets;
+        self.all[number].left = bytes;
         self.left += 1;
         // The rest of a head is mostly on its way already.
         self.look_ms = LOOK_MS;
         self.look_due_ms = self.now_ms.wrapping_add(LOOK_MS);
     }
 
-    /// No octets of a socket are left for later any more.
+    /// No bytes of a socket are left for later any more.
     pub(crate) fn taken_up(&mut self, number: usize) {
         if core::mem::take(&mut self.all[number].left) > 0 {
             self.left -= 1;
@@ -259,18 +259,18 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         Some(self.look_due_ms.wrapping_sub(self.now_ms))
     }
 
-    /// Copies octets that are there, as many as lie in one piece and fit, and takes up to `taken` of them out of the ring.
+    /// Copies bytes that are there, as many as lie in one piece and fit, and takes up to `taken` of them out of the ring.
     /// Returns how many it was, copied or taken. Pending: the socket's mark is set when there are some. An error: none will
     /// come.
     #[inline(never)]
     pub(crate) fn read(&mut self, number: usize, into: &mut [u8], taken: usize) -> Poll<Result<usize, Error>> {
         let waker = self.waker(number);
-        let read = self.all[number].socket.read_with(|octets| {
-            let copied = octets.len().min(into.len());
+        let read = self.all[number].socket.read_with(|bytes| {
+            let copied = bytes.len().min(into.len());
             if copied > 0 {
-                into[..copied].copy_from_slice(&octets[..copied]);
+                into[..copied].copy_from_slice(&bytes[..copied]);
             }
-            let taken = octets.len().min(taken);
+            let taken = bytes.len().min(taken);
             (taken, copied.max(taken))
         });
         pin!(read).poll(&mut Context::from_waker(&waker))
@@ -309,7 +309,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
     }
 
-    /// Closes a socket: octets and the close are flushed before it listens again.
+    /// Closes a socket: bytes and the close are flushed before it listens again.
     pub(crate) fn give_up(&mut self, number: usize, abort: bool) {
         self.taken_up(number);
         let place = &mut self.all[number];
@@ -442,7 +442,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
         let waker = self.waker(number);
         let place = &mut self.all[number];
-        // It is the write of no octets that is never ready: it tells of every change, and so of a failure too.
+        // It is the write of no bytes that is never ready: it tells of every change, and so of a failure too.
         let _ = pin!(place.socket.write(&[])).poll(&mut Context::from_waker(&waker));
         !place.is_ready(place.socket.state())
     }

@@ -1,4 +1,4 @@
-//! Sockets for the driver: octets in and out, readiness, release.
+//! Sockets for the driver: bytes in and out, readiness, release.
 
 use core::{
     convert::Infallible,
@@ -26,9 +26,9 @@ pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, cons
     pub(crate) futures: Vec<Pin<&'a mut F>, LANES>,
     pub(crate) lane_marks: &'static [Mark; LANES],
     pub(crate) places: Places<'a, SOCKETS>,
-    /// Octets of a socket's ring.
-    pub(crate) ring_octets: usize,
-    /// The socket that was received from last, and the octets of it that are still in its ring.
+    /// Bytes of a socket's ring.
+    pub(crate) ring_bytes: usize,
+    /// The socket that was received from last, and the bytes of it that are still in its ring.
     pub(crate) received: Option<(usize, usize)>,
     pub(crate) types: PhantomData<fn(S) -> F>,
 }
@@ -39,15 +39,15 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
     /// Takes what was received last out of its ring: it has been read.
     #[inline(never)]
     pub(crate) fn settle(&mut self) {
-        if let Some((number, octets)) = self.received.take() {
-            let _ = self.places.read(number, &mut [], octets);
+        if let Some((number, bytes)) = self.received.take() {
+            let _ = self.places.read(number, &mut [], bytes);
         }
     }
 
     /// What a socket had to read.
     fn received(&self, number: usize, read: Poll<Result<usize, Error>>) -> Received {
         match read {
-            Poll::Ready(Ok(octets)) => Received::Octets(octets),
+            Poll::Ready(Ok(bytes)) => Received::Bytes(bytes),
             Poll::Pending => Received::Blocked,
             // Nothing more comes: behind the peer's close there is still a connection.
             Poll::Ready(Err(_)) if self.places.all[number].socket.state() == State::Closed => Received::Reset,
@@ -89,8 +89,8 @@ where
         let number = usize::from(*socket);
         self.places.taken_up(number);
         let read = self.places.read(number, into, 0);
-        if let Poll::Ready(Ok(octets)) = read {
-            self.received = Some((number, octets));
+        if let Poll::Ready(Ok(bytes)) = read {
+            self.received = Some((number, bytes));
         }
         self.received(number, read)
     }
@@ -109,11 +109,11 @@ where
         place.socket.recv_queue() > 0 || !place.may_receive()
     }
 
-    fn send(&mut self, socket: &mut u8, octets: &[u8]) -> Transmitted {
+    fn send(&mut self, socket: &mut u8, bytes: &[u8]) -> Transmitted {
         let number = usize::from(*socket);
         let waker = self.places.waker(number);
-        match pin!(self.places.all[number].socket.write(octets)).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Ok(octets)) => Transmitted::Octets(octets),
+        match pin!(self.places.all[number].socket.write(bytes)).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Ok(bytes)) => Transmitted::Bytes(bytes),
             Poll::Ready(Err(_)) => Transmitted::Reset,
             Poll::Pending => Transmitted::Blocked,
         }
@@ -160,19 +160,19 @@ where
     }
 
     /// Leaves an incomplete head where it is, in the socket's ring: it is read anew when there is more of it.
-    fn put_away(&mut self, _: u32, octets: &[u8], _: HeadParser) -> bool {
+    fn put_away(&mut self, _: u32, bytes: &[u8], _: HeadParser) -> bool {
         let Some((number, received)) = self.received.take() else { return false };
         let place = &mut self.places.all[number];
         let more = place.may_receive();
         let socket = &place.socket;
-        // All of it must be here, from its first octet on and in one piece, and more must be able to come.
-        let whole = octets.len() <= received && socket.recv_queue() == received;
-        if octets.is_empty() || !whole || !more || octets.len() >= self.ring_octets {
+        // All of it must be here, from its first byte on and in one piece, and more must be able to come.
+        let whole = bytes.len() <= received && socket.recv_queue() == received;
+        if bytes.is_empty() || !whole || !more || bytes.len() >= self.ring_bytes {
             self.received = Some((number, received));
             return false;
         }
-        let _ = self.places.read(number, &mut [], received - octets.len());
-        self.places.leave(number, octets.len());
+        let _ = self.places.read(number, &mut [], received - bytes.len());
+        self.places.leave(number, bytes.len());
         true
     }
 }

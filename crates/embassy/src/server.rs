@@ -24,9 +24,9 @@ use crate::{
     worker::Worker,
 };
 
-/// Octets of a server, all of them: `CONNECTIONS` with a session `S` each at once, `LANES` requests being answered at once
-/// with three buffers of `BUFFER` octets each (a request's head, its body, responses), and `SOCKETS` of the stack with two
-/// rings of `RING` octets each.
+/// Bytes of a server, all of them: `CONNECTIONS` with a session `S` each at once, `LANES` requests being answered at once
+/// with three buffers of `BUFFER` bytes each (a request's head, its body, responses), and `SOCKETS` of the stack with two
+/// rings of `RING` bytes each.
 ///
 /// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
 /// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
@@ -40,9 +40,9 @@ use crate::{
 /// }
 ///
 /// type Board = Memory<(), 7, 2, 9>;
-/// const OCTETS: usize = Board::octets::<(), _>(&app);
-/// const _: () = assert!(OCTETS <= 48 * 1024);
-/// # assert!(OCTETS > Board::OCTETS);
+/// const BYTES: usize = Board::bytes::<(), _>(&app);
+/// const _: () = assert!(BYTES <= 48 * 1024);
+/// # assert!(BYTES > Board::BYTES);
 /// ```
 /// and one that is exceeded does not build:
 /// ```compile_fail,E0080
@@ -52,8 +52,8 @@ use crate::{
 /// #     Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"))
 /// # }
 /// # type Board = Memory<(), 7, 2, 9>;
-/// const OCTETS: usize = Board::octets::<(), _>(&app);
-/// const _: () = assert!(OCTETS <= 32 * 1024);
+/// const BYTES: usize = Board::bytes::<(), _>(&app);
+/// const _: () = assert!(BYTES <= 32 * 1024);
 /// ```
 /// Nor does a server none of whose sockets would listen:
 /// ```compile_fail,E0080
@@ -80,14 +80,14 @@ pub struct Memory<
 impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, const RING: usize, const BUFFER: usize>
     Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
-    /// Octets of the memory itself: rings, buffers, marks, and what lanes share with the server.
-    pub const OCTETS: usize = size_of::<Self>();
+    /// Bytes of the memory itself: rings, buffers, marks, and what lanes share with the server.
+    pub const BYTES: usize = size_of::<Self>();
 
-    /// Octets of everything that a server takes: this memory, the [`Server`], the future of its run with those of its lanes
+    /// Bytes of everything that a server takes: this memory, the [`Server`], the future of its run with those of its lanes
     /// over the application that `app` makes, and what the stack keeps for so many sockets (`StackResources`).
     ///
     /// `O` is the observer. `app` is a function of no or one argument; it is not called.
-    pub const fn octets<O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize
+    pub const fn bytes<O: Observer, Arguments>(app: &impl Makes<S, Arguments>) -> usize
     where
         S: Session + 'static,
     {
@@ -103,7 +103,7 @@ impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, cons
         >(
             _: &F,
         ) -> usize {
-            octets_returned(&Server::<S, C, L, K, R>::run::<F::App, O>)
+            bytes_returned(&Server::<S, C, L, K, R>::run::<F::App, O>)
         }
         size_of::<Self>()
             + size_of::<Server<S, CONNECTIONS, LANES, SOCKETS, RING>>()
@@ -119,8 +119,8 @@ impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, cons
             assert!(SOCKETS > CONNECTIONS, "a server needs more sockets than connections: one at least must listen");
             assert!(CONNECTIONS > 0 && LANES > 0, "a server needs a connection and a lane");
             assert!(SOCKETS <= SOCKETS_MAX && LANES <= LANES_MAX, "a server has 128 sockets and 32 lanes at the most");
-            assert!(BUFFER >= 256, "a buffer needs 256 octets: no response head would fit");
-            assert!(RING > 0, "a ring needs octets");
+            assert!(BUFFER >= 256, "a buffer needs 256 bytes: no response head would fit");
+            assert!(RING > 0, "a ring needs bytes");
         }
         Memory {
             rings: [[[0; RING]; 2]; SOCKETS],
@@ -145,7 +145,7 @@ impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, cons
     core::fmt::Debug for Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>
 {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} octets)", Self::OCTETS)
+        write!(f, "Memory({CONNECTIONS} connections, {LANES} lanes, {SOCKETS} sockets, {} bytes)", Self::BYTES)
     }
 }
 
@@ -163,8 +163,8 @@ impl<S, A: Handler<S>, X, F: Fn(X) -> A> Makes<S, (X,)> for F {
     type App = A;
 }
 
-/// Octets of what a server's run returns: its future.
-const fn octets_returned<'a, T: 'a, A: 'a, O: 'a, R>(_: &impl Fn(&'a mut T, Stack<'a>, &'a A, &'a O) -> R) -> usize {
+/// Bytes of what a server's run returns: its future.
+const fn bytes_returned<'a, T: 'a, A: 'a, O: 'a, R>(_: &impl Fn(&'a mut T, Stack<'a>, &'a A, &'a O) -> R) -> usize {
     size_of::<R>()
 }
 
@@ -252,7 +252,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
             places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
-            ring_octets: RING,
+            ring_bytes: RING,
             futures: sys::parts(lanes.futures),
             make: lanes.make,
             observer,

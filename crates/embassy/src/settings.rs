@@ -2,7 +2,7 @@
 
 use tenure::{Deadlines, Limits};
 
-/// What a server is set to. How many connections, lanes and octets there are is [`Memory`](crate::Memory)'s.
+/// What a server is set to. How many connections, lanes and bytes there are is [`Memory`](crate::Memory)'s.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The port at which it listens, on every address that the stack has.
@@ -16,7 +16,7 @@ pub struct Settings {
     /// Bounds in time. [`flush_ms`](Deadlines::flush_ms) is also what a socket may take to connect, and to close once its
     /// connection has ended, but 1 s at least; then it is aborted.
     pub deadlines: Deadlines,
-    /// Bounds in octets.
+    /// Bounds in bytes.
     pub limits: Limits,
 }
 

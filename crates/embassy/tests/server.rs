@@ -42,8 +42,8 @@ fn a_sum_for_each_connection() {
 fn torn_pipelined_long_and_waiting() {
     with_server(Runs::of(settings()), async |world| {
         let mut client = Client::connect(world).await;
-        for octet in b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7" {
-            client.send(&[*octet]).await;
+        for byte in b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7" {
+            client.send(&[*byte]).await;
             ms(1).await;
         }
         assert_eq!(client.answer().await, Some((200, "7".into())));
@@ -122,7 +122,7 @@ fn deadlines() {
         ms(3_000).await;
         let mut ends = world.ends.take();
         ends.sort_by_key(|end| *end == EndReason::Deadline(Deadline::Head));
-        assert_eq!(ends, [EndReason::Deadline(Deadline::FirstOctet), EndReason::Deadline(Deadline::Head)]);
+        assert_eq!(ends, [EndReason::Deadline(Deadline::FirstByte), EndReason::Deadline(Deadline::Head)]);
         let mut idle = Client::connect(world).await;
         assert_eq!(idle.add(1).await, 1);
         assert!(idle.is_ended().await);
@@ -133,11 +133,11 @@ fn deadlines() {
 #[test]
 fn resets_in_mid_request() {
     with_server(Runs::of(settings()), async |world| {
-        for octets in [&b"POST /ad"[..], b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"] {
+        for bytes in [&b"POST /ad"[..], b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"] {
             for _ in 0..10 {
                 let mut client = Client::connect(world).await;
                 assert_eq!(client.add(1).await, 1);
-                client.send(octets).await;
+                client.send(bytes).await;
                 ms(20).await;
                 client.socket.abort();
                 let _ = client.socket.flush().await;
@@ -222,7 +222,7 @@ fn a_waker_that_changes() {
         let mut silent = Client::connect(world).await;
         assert_eq!(client.answer().await, Some((200, "waited".into())));
         assert!(embassy_time::with_timeout(Duration::from_millis(6_000), silent.is_ended()).await.is_ok());
-        assert_eq!(world.ends.take(), [EndReason::Deadline(Deadline::FirstOctet)]);
+        assert_eq!(world.ends.take(), [EndReason::Deadline(Deadline::FirstByte)]);
     });
 }
 
@@ -324,7 +324,7 @@ fn incomplete_heads_hold_no_lane() {
     });
 }
 
-/// A head in two pieces, at every octet, with all lanes at work for others meanwhile; and behind a whole request.
+/// A head in two pieces, at every byte, with all lanes at work for others meanwhile; and behind a whole request.
 #[test]
 fn torn_heads() {
     with_board::<4, 2, 6, 600, 512, _>(Runs::of(settings()), async |world| {
@@ -359,13 +359,13 @@ fn torn_heads() {
 #[test]
 fn a_head_that_fills_the_ring() {
     with_board::<2, 1, 4, 128, 512, _>(Runs::of(settings()), async |world| {
-        for octets in [100, 127, 128, 129, 300] {
+        for bytes in [100, 127, 128, 129, 300] {
             let mut client = Client::connect(world).await;
             let fixed = "GET /add HTTP/1.1\r\nHost: a\r\nX: ".len();
-            client.send(format!("GET /add HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(octets - fixed)).as_bytes()).await;
+            client.send(format!("GET /add HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(bytes - fixed)).as_bytes()).await;
             ms(100).await;
             client.send(b"\r\n\r\n").await;
-            assert_eq!(client.answer().await.map(|(status, _)| status), Some(400), "no number, {octets} octets");
+            assert_eq!(client.answer().await.map(|(status, _)| status), Some(400), "no number, {bytes} bytes");
             client.socket.close();
             ms(50).await;
         }

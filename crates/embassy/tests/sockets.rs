@@ -46,9 +46,9 @@ fn the_stack_stays_the_applications() {
         world.handle.stop_now();
         ms(6_000).await;
         assert_eq!(own(world, SOCKETS).len(), SOCKETS);
-        let mut octet = [0];
-        let (sent, read) = embassy_futures::join::join(others[0].write(b"x"), elsewhere.read(&mut octet)).await;
-        assert_eq!((sent, read, octet), (Ok(1), Ok(1), *b"x"), "untouched");
+        let mut byte = [0];
+        let (sent, read) = embassy_futures::join::join(others[0].write(b"x"), elsewhere.read(&mut byte)).await;
+        assert_eq!((sent, read, byte), (Ok(1), Ok(1), *b"x"), "untouched");
     });
 }
 
@@ -58,17 +58,17 @@ fn a_response_is_one_segment_sent_at_once() {
     with_server(Runs::of(settings()), async |world| {
         let mut client = Client::connect(world).await;
         assert_eq!(client.add(1).await, 1);
-        let with_octets = |segments: Vec<Segment>| -> Vec<usize> {
-            segments.into_iter().map(|segment| segment.octets).filter(|&octets| octets > 0).collect()
+        let with_bytes = |segments: Vec<Segment>| -> Vec<usize> {
+            segments.into_iter().map(|segment| segment.bytes).filter(|&bytes| bytes > 0).collect()
         };
-        let first = with_octets(world.sent());
+        let first = with_bytes(world.sent());
         assert_eq!(first.len(), 1, "head and body together: {first:?}");
         // Nothing that the server sends arrives, so nothing is acknowledged.
         world.cut(true);
         for _ in 0..3 {
             client.send(b"POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1").await;
             ms(1).await;
-            assert_eq!(with_octets(world.sent()), first, "sent again only later");
+            assert_eq!(with_bytes(world.sent()), first, "sent again only later");
         }
         world.cut(false);
         for sum in 2..5 {
@@ -105,7 +105,7 @@ fn a_close_is_flushed() {
 /// One whose peer never acknowledges is given up when its time is over, and its socket serves others.
 #[test]
 fn a_close_that_is_never_acknowledged() {
-    let deadlines = Deadlines { idle_ms: 1_000, first_octet_ms: 1_000, ..Deadlines::BOARD };
+    let deadlines = Deadlines { idle_ms: 1_000, first_byte_ms: 1_000, ..Deadlines::BOARD };
     with_server(Runs::of(Settings { deadlines, ..settings() }), async |world| {
         let mut clients = Vec::new();
         // As many as there are sockets: those that are idle leave their places to those that wait.
@@ -116,7 +116,7 @@ fn a_close_that_is_never_acknowledged() {
         }
         world.cut(true);
         ms(2_500).await;
-        // Now all are closing, with octets of theirs not acknowledged; the clients are gone.
+        // Now all are closing, with bytes of theirs not acknowledged; the clients are gone.
         for client in &mut clients {
             client.socket.abort();
         }
@@ -210,7 +210,7 @@ fn stopped_while_nobody_answers() {
     });
 }
 
-/// A close right behind octets: the stack delays its acknowledgement, and the socket waits for that.
+/// A close right behind bytes: the stack delays its acknowledgement, and the socket waits for that.
 #[test]
 fn the_last_acknowledgement_is_sent() {
     with_server(Runs::of(settings()), async |world| {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tenure::port::{DATE_OCTETS, imf_fixdate};
+use tenure::port::{DATE_BYTES, imf_fixdate};
 
 use crate::sys;
 
@@ -14,7 +14,7 @@ pub(crate) fn now_ms() -> u32 {
 }
 
 /// The date for responses, and in how many milliseconds it changes.
-pub(crate) fn date() -> ([u8; DATE_OCTETS], u32) {
+pub(crate) fn date() -> ([u8; DATE_BYTES], u32) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (imf_fixdate(since.as_secs()), 1000 - since.subsec_millis())
 }

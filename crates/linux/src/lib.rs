@@ -22,7 +22,7 @@
 //! | `max_open_sockets` | [`Settings::max_open_sockets`] |
 //! | `backlog_conn` | [`Settings::backlog_conn`] |
 //! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
-//! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_octets_per_s`: for the whole, not a call |
+//! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
 //! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
 //! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | the same names |
 //! | `enable_so_linger`, `linger_timeout` | [`Settings::so_linger`] |

@@ -1,4 +1,4 @@
-//! Sockets for the driver: octets in and out, readiness, release.
+//! Sockets for the driver: bytes in and out, readiness, release.
 
 use std::{
     collections::HashMap,
@@ -25,8 +25,8 @@ use tenure::{
 
 use crate::{handle::LaneWake, handle::WorkerShared, sys};
 
-/// Octets that are dropped at once while a peer's rest is read away.
-const SCRATCH_OCTETS: usize = 65_536;
+/// Bytes that are dropped at once while a peer's rest is read away.
+const SCRATCH_BYTES: usize = 65_536;
 
 /// What the driver asks of Linux. `M` makes lanes' futures `F`.
 pub(crate) struct LinuxPort<'a, S, F, M, O> {
@@ -41,12 +41,12 @@ pub(crate) struct LinuxPort<'a, S, F, M, O> {
     pub(crate) types: std::marker::PhantomData<fn(S) -> F>,
 }
 
-/// Octets of a lane's buffers, and the bounds that go with them.
+/// Bytes of a lane's buffers, and the bounds that go with them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buffers {
-    pub(crate) input_octets: usize,
-    pub(crate) body_octets: usize,
-    pub(crate) output_octets: usize,
+    pub(crate) input_bytes: usize,
+    pub(crate) body_bytes: usize,
+    pub(crate) output_bytes: usize,
     pub(crate) limits: Limits,
 }
 
@@ -92,7 +92,7 @@ where
     fn receive(&mut self, socket: &mut OwnedFd, into: &mut [u8]) -> Received {
         match net::recv(socket, into, RecvFlags::empty()) {
             Ok((_, 0)) => Received::Closed,
-            Ok((_, octets)) => Received::Octets(octets),
+            Ok((_, bytes)) => Received::Bytes(bytes),
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
             Err(_) => Received::Reset,
         }
@@ -100,11 +100,11 @@ where
 
     fn discard(&mut self, socket: &mut OwnedFd) -> Received {
         if self.scratch.is_empty() {
-            self.scratch = vec![0; SCRATCH_OCTETS];
+            self.scratch = vec![0; SCRATCH_BYTES];
         }
         match net::recv(socket, &mut self.scratch[..], RecvFlags::empty()) {
             Ok((_, 0)) => Received::Closed,
-            Ok((_, octets)) => Received::Octets(octets),
+            Ok((_, bytes)) => Received::Bytes(bytes),
             Err(Errno::AGAIN | Errno::INTR) => Received::Blocked,
             Err(_) => Received::Reset,
         }
@@ -116,9 +116,9 @@ where
     }
 
     #[inline]
-    fn send(&mut self, socket: &mut OwnedFd, octets: &[u8]) -> Transmitted {
-        match net::send(socket, octets, SendFlags::NOSIGNAL) {
-            Ok(octets) => Transmitted::Octets(octets),
+    fn send(&mut self, socket: &mut OwnedFd, bytes: &[u8]) -> Transmitted {
+        match net::send(socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(bytes) => Transmitted::Bytes(bytes),
             Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => Transmitted::Blocked,
             Err(_) => Transmitted::Reset,
         }
@@ -149,9 +149,9 @@ where
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let Buffers { input_octets, body_octets, output_octets, limits } = self.buffers;
-        let buffer = Buffer::with_octets;
-        let wire = Rc::new(Wire::new(buffer(input_octets), buffer(body_octets), buffer(output_octets), limits));
+        let Buffers { input_bytes, body_bytes, output_bytes, limits } = self.buffers;
+        let buffer = Buffer::with_bytes;
+        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
         let future = Box::pin((self.make)(wire.clone()));
         let waker = Arc::new(LaneWaker { wake: LaneWake::new(number), shared: self.shared.clone() });
         Some(Lane::new(wire, future, waker.into()))
@@ -184,15 +184,15 @@ where
         }
     }
 
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
-        self.heads.insert(index, (octets.into(), parser));
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+        self.heads.insert(index, (bytes.into(), parser));
         true
     }
 
     fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (octets, parser) = self.heads.remove(&index)?;
-        into.get_mut(..octets.len())?.copy_from_slice(&octets);
-        Some((octets.len(), parser))
+        let (bytes, parser) = self.heads.remove(&index)?;
+        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some((bytes.len(), parser))
     }
 }
 

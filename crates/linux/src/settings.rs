@@ -32,17 +32,17 @@ pub struct Settings {
     /// waits.
     pub lru_purge_enable: bool,
     /// Requests being answered at once at the most, all workers together; `None`: as many as there are connections. Each
-    /// takes `input_octets + body_octets + output_octets`, of which untouched pages cost nothing.
+    /// takes `input_bytes + body_bytes + output_bytes`, of which untouched pages cost nothing.
     pub lanes_max: Option<u32>,
-    /// Octets received at once, and of a request head at the most.
-    pub input_octets: usize,
-    /// Octets of a body that a handler can have in one piece.
-    pub body_octets: usize,
-    /// Octets of responses that wait to be sent.
-    pub output_octets: usize,
+    /// Bytes received at once, and of a request head at the most.
+    pub input_bytes: usize,
+    /// Bytes of a body that a handler can have in one piece.
+    pub body_bytes: usize,
+    /// Bytes of responses that wait to be sent.
+    pub output_bytes: usize,
     /// Whether the kernel probes idle connections.
     pub keep_alive_enable: bool,
-    /// From the last octet to the first probe; whole seconds.
+    /// From the last byte to the first probe; whole seconds.
     pub keep_alive_idle: Duration,
     /// From one probe to the next; whole seconds.
     pub keep_alive_interval: Duration,
@@ -60,7 +60,7 @@ pub struct Settings {
     pub spin: Duration,
     /// Bounds in time.
     pub deadlines: Deadlines,
-    /// Bounds in octets.
+    /// Bounds in bytes.
     pub limits: Limits,
 }
 
@@ -74,9 +74,9 @@ impl Default for Settings {
             backlog_conn: 1_024,
             lru_purge_enable: false,
             lanes_max: None,
-            input_octets: 16_384,
-            body_octets: 16_384,
-            output_octets: 16_384,
+            input_bytes: 16_384,
+            body_bytes: 16_384,
+            output_bytes: 16_384,
             keep_alive_enable: false,
             keep_alive_idle: Duration::from_secs(5),
             keep_alive_interval: Duration::from_secs(5),
@@ -130,17 +130,17 @@ impl Settings {
                 "`lanes_max` is below the number of threads: a worker would have no lane",
             ),
             (
-                self.input_octets < 256 || self.output_octets < 256,
-                "`input_octets` and `output_octets` must be 256 at least: a head must fit",
+                self.input_bytes < 256 || self.output_bytes < 256,
+                "`input_bytes` and `output_bytes` must be 256 at least: a head must fit",
             ),
-            (self.body_octets == 0, "`body_octets` is 0: no body that comes behind its head could be received"),
+            (self.body_bytes == 0, "`body_bytes` is 0: no body that comes behind its head could be received"),
             (
-                self.limits.head_octets_max as usize > self.input_octets,
-                "`limits.head_octets_max` is above `input_octets`: such a head would not fit",
+                self.limits.head_bytes_max as usize > self.input_bytes,
+                "`limits.head_bytes_max` is above `input_bytes`: such a head would not fit",
             ),
             (
-                self.limits.target_octets_max > self.limits.head_octets_max,
-                "`limits.target_octets_max` is above `limits.head_octets_max`: the head bounds its target",
+                self.limits.target_bytes_max > self.limits.head_bytes_max,
+                "`limits.target_bytes_max` is above `limits.head_bytes_max`: the head bounds its target",
             ),
             (self.backlog_conn == 0, "`backlog_conn` is 0: no connection could be waiting to be accepted"),
             (
@@ -155,7 +155,7 @@ impl Settings {
                 "`spin` is above 1 s: it is meant for some microseconds, the time in which a next request may follow",
             ),
             (
-                self.deadlines.head_ms == 0 || self.deadlines.first_octet_ms == 0 || self.deadlines.idle_ms == 0,
+                self.deadlines.head_ms == 0 || self.deadlines.first_byte_ms == 0 || self.deadlines.idle_ms == 0,
                 "a deadline of 0 ms would end every connection at once: use `NEVER` for none",
             ),
         ] {

@@ -10,7 +10,7 @@ use signal_hook::{
 
 use crate::{Error, Handle};
 
-/// Hears signals until it is dropped: each writes an octet that a worker's epoll reports. No thread is needed.
+/// Hears signals until it is dropped: each writes a byte that a worker's epoll reports. No thread is needed.
 #[derive(Debug)]
 pub(crate) struct Signals {
     pub(crate) heard: UnixStream,

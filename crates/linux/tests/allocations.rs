@@ -43,10 +43,10 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, octets: usize) -> *mut u8 {
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         count();
         // SAFETY: the caller's promise.
-        unsafe { System.realloc(pointer, layout, octets) }
+        unsafe { System.realloc(pointer, layout, bytes) }
     }
 }
 
@@ -99,7 +99,7 @@ fn nothing_is_allocated_for_a_request() {
         (0..16).map(|_| client.sum()).max()
     };
     assert_eq!(for_rounds(&mut client, pipeline), 0, "sixteen at once");
-    assert_eq!(for_rounds(&mut client, |client| client.get("/octets/100000")), 0, "a stream");
+    assert_eq!(for_rounds(&mut client, |client| client.get("/bytes/100000")), 0, "a stream");
     assert_eq!(for_rounds(&mut client, |client| client.get("/nothing")), 0, "a 404");
 
     // In two segments, the first one surely seen alone: another connection is answered between them.

@@ -8,15 +8,15 @@ use common::{Adder, PATTERN, Running, Tally, app, forever, settings};
 use tenure::{EndReason, Error, Method, Request, Responder, Router, Sent, StatusCode, respond};
 
 /// More than all buffers on the way have together: Linux allows a socket 6 MiB to receive and 4 MiB to send by default.
-const OCTETS: usize = 64 << 20;
+const BYTES: usize = 64 << 20;
 
 #[test]
 fn a_client_that_reads_late_reads_all_of_it() {
     static WRITTEN: AtomicUsize = AtomicUsize::new(0);
     async fn large<'r>(_: &mut Request<'r, Adder>, responder: Responder<'r>) -> Result<Sent, Error> {
         let block = PATTERN.repeat(1 << 10);
-        let mut stream = responder.stream_of(StatusCode::OK, &[], OCTETS as u64).await?;
-        for _ in 0..OCTETS / block.len() {
+        let mut stream = responder.stream_of(StatusCode::OK, &[], BYTES as u64).await?;
+        for _ in 0..BYTES / block.len() {
             stream.write(&block).await?;
             WRITTEN.fetch_add(block.len(), Ordering::Relaxed);
         }
@@ -31,9 +31,9 @@ fn a_client_that_reads_late_reads_all_of_it() {
         assert_eq!(other.add(1), sum);
     }
     let written = WRITTEN.load(Ordering::Relaxed);
-    assert!(written < OCTETS / 2, "{written} octets were written to nobody");
+    assert!(written < BYTES / 2, "{written} bytes were written to nobody");
     let body = late.answer().body;
-    assert_eq!(body.len(), OCTETS);
+    assert_eq!(body.len(), BYTES);
     assert!(body.chunks(PATTERN.len()).all(|chunk| chunk == PATTERN));
     assert_eq!(late.answer().text(), "0", "the request behind it");
     server.stop();
@@ -46,7 +46,7 @@ fn a_client_that_never_reads_is_reset() {
     let (server, tally) = Running::adder(settings);
     let (mut never, mut other) = (server.client(), server.client());
     other.add(1);
-    never.send(format!("GET /octets/{OCTETS} HTTP/1.1\r\nHost: test\r\n\r\n"));
+    never.send(format!("GET /bytes/{BYTES} HTTP/1.1\r\nHost: test\r\n\r\n"));
     let counts = tally.wait(|counts| counts.disconnected.len() == 1);
     assert!(matches!(counts.disconnected[0].1, EndReason::Deadline(tenure::Deadline::Response)), "{counts:?}");
     never.expect_gone();
@@ -58,7 +58,7 @@ fn a_client_that_never_reads_is_reset() {
 fn requests_that_pile_up_unanswered_are_answered_in_the_end() {
     let (server, _) = Running::adder(settings());
     let mut client = server.client();
-    let requests = b"GET /octets/20000 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(2_000);
+    let requests = b"GET /bytes/20000 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(2_000);
     let mut writer = client.stream.try_clone().unwrap();
     let writing = std::thread::spawn(move || std::io::Write::write_all(&mut writer, &requests).unwrap());
     let mut other = server.client();

@@ -57,9 +57,9 @@ fn bodies_may_be_chunked_both_ways() {
     client.send(format!("{head}1\r\n4\r\n1;ext=1\r\n2\r\n0\r\nTrailer: x\r\n\r\n"));
     assert_eq!(client.sum(), 42);
     for count in [0, 1, 63, 64, 100_000] {
-        let answer = client.get(&format!("/octets/{count}"));
+        let answer = client.get(&format!("/bytes/{count}"));
         assert_eq!(answer.field("transfer-encoding"), Some("chunked"));
-        assert!(answer.body.iter().copied().eq(PATTERN.iter().copied().cycle().take(count)), "{count} octets");
+        assert!(answer.body.iter().copied().eq(PATTERN.iter().copied().cycle().take(count)), "{count} bytes");
     }
     assert_eq!(client.get("/adder").text(), "42");
 }
@@ -156,13 +156,13 @@ fn a_connection_that_says_nothing_and_closes_has_no_session() {
 #[test]
 fn a_connection_that_says_nothing_is_not_one_that_is_idle() {
     let mut settings = settings();
-    (settings.deadlines.first_octet_ms, settings.deadlines.idle_ms) = (50, NEVER);
+    (settings.deadlines.first_byte_ms, settings.deadlines.idle_ms) = (50, NEVER);
     let (server, tally) = Running::adder(settings);
     let (mut silent, mut idle) = (server.client(), server.client());
     idle.add(1);
     silent.expect_end();
     let counts = tally.wait(|counts| counts.disconnected.len() == 1);
-    assert_eq!(counts.disconnected[0].1, EndReason::Deadline(Deadline::FirstOctet));
+    assert_eq!(counts.disconnected[0].1, EndReason::Deadline(Deadline::FirstByte));
     assert_eq!(idle.add(1), 2);
     server.stop();
 }

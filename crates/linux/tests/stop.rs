@@ -163,26 +163,24 @@ const WRONG: &[Wrong] = &[
     ),
     (
         |settings| {
-            (settings.input_octets, settings.limits.head_octets_max, settings.limits.target_octets_max) =
-                (255, 255, 255);
+            (settings.input_bytes, settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (255, 255, 255);
         },
         |settings| {
-            (settings.input_octets, settings.limits.head_octets_max, settings.limits.target_octets_max) =
-                (256, 256, 256);
+            (settings.input_bytes, settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (256, 256, 256);
         },
         "must be 256 at least",
     ),
-    (|settings| settings.output_octets = 255, |settings| settings.output_octets = 256, "must be 256 at least"),
-    (|settings| settings.body_octets = 0, |settings| settings.body_octets = 1, "`body_octets` is 0"),
+    (|settings| settings.output_bytes = 255, |settings| settings.output_bytes = 256, "must be 256 at least"),
+    (|settings| settings.body_bytes = 0, |settings| settings.body_bytes = 1, "`body_bytes` is 0"),
     (
-        |settings| settings.limits.head_octets_max = 16_385,
-        |settings| settings.limits.head_octets_max = 16_384,
-        "`limits.head_octets_max` is above `input_octets`",
+        |settings| settings.limits.head_bytes_max = 16_385,
+        |settings| settings.limits.head_bytes_max = 16_384,
+        "`limits.head_bytes_max` is above `input_bytes`",
     ),
     (
-        |settings| settings.limits.target_octets_max = 16_385,
-        |settings| settings.limits.target_octets_max = 16_384,
-        "`limits.target_octets_max` is above",
+        |settings| settings.limits.target_bytes_max = 16_385,
+        |settings| settings.limits.target_bytes_max = 16_384,
+        "`limits.target_bytes_max` is above",
     ),
     (|settings| settings.backlog_conn = 0, |settings| settings.backlog_conn = 1, "`backlog_conn` is 0"),
     (
@@ -202,8 +200,8 @@ const WRONG: &[Wrong] = &[
     ),
     (|settings| settings.deadlines.head_ms = 0, |settings| settings.deadlines.head_ms = 1, "a deadline of 0 ms"),
     (
-        |settings| settings.deadlines.first_octet_ms = 0,
-        |settings| settings.deadlines.first_octet_ms = 1,
+        |settings| settings.deadlines.first_byte_ms = 0,
+        |settings| settings.deadlines.first_byte_ms = 1,
         "a deadline of 0 ms",
     ),
     (
@@ -234,20 +232,20 @@ fn the_smallest_server_that_is_accepted_serves() {
         max_open_sockets: 1,
         backlog_conn: 1,
         lanes_max: Some(1),
-        input_octets: 256,
-        body_octets: 1,
-        output_octets: 256,
+        input_bytes: 256,
+        body_bytes: 1,
+        output_bytes: 256,
         keep_alive_enable: true,
         so_linger: Some(Duration::from_secs(1)),
         ..settings()
     };
-    (settings.limits.head_octets_max, settings.limits.target_octets_max) = (256, 256);
+    (settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (256, 256);
     let (server, _) = Running::adder(settings);
     let mut client = server.client();
     for sum in 1..=3 {
         assert_eq!(client.add(1), sum);
     }
-    assert_eq!(client.get("/octets/10000").body.len(), 10_000);
+    assert_eq!(client.get("/bytes/10000").body.len(), 10_000);
     server.stop();
 }
 

@@ -197,9 +197,9 @@ fn rests(what: &str, provoke: impl FnOnce(&mut Client)) {
 #[test]
 fn a_waiting_handler_costs_nothing() {
     rests("only waiting", |_| {});
-    rests("with octets that nobody reads yet", |client| client.send(WAIT.repeat(2_000)));
+    rests("with bytes that nobody reads yet", |client| client.send(WAIT.repeat(2_000)));
     rests("with a peer that has closed its side", |client| client.shut());
-    rests("with octets behind which the peer has closed its side", |client| {
+    rests("with bytes behind which the peer has closed its side", |client| {
         client.send(WAIT);
         client.shut();
     });

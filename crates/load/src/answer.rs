@@ -2,12 +2,12 @@
 
 use crate::failure::Why;
 
-/// Octets of a response, head and body, at the most.
-pub(crate) const OCTETS_MAX: usize = 16_384;
+/// Bytes of a response, head and body, at the most.
+pub(crate) const BYTES_MAX: usize = 16_384;
 /// Fields of a response head at the most.
 const FIELDS_MAX: usize = 64;
 
-/// Reads answers and remembers the last head: a head that equals it octet by octet says the same.
+/// Reads answers and remembers the last head: a head that equals it byte by byte says the same.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     head: Vec<u8>,
@@ -15,33 +15,33 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The number at the beginning of `octets` and the octets of its response; `None`: more must come.
+    /// The number at the beginning of `bytes` and the bytes of its response; `None`: more must come.
     #[inline]
-    pub(crate) fn read(&mut self, octets: &[u8]) -> Result<Option<(i64, usize)>, Why> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Option<(i64, usize)>, Why> {
         let mut from = 0;
-        if self.head.is_empty() || !octets.starts_with(&self.head) {
-            match self.read_head(octets)? {
+        if self.head.is_empty() || !bytes.starts_with(&self.head) {
+            match self.read_head(bytes)? {
                 Some(interim) => from = interim,
-                None if octets.len() > OCTETS_MAX => {
+                None if bytes.len() > BYTES_MAX => {
                     return Err(Why::Foreign("the head of an answer has no end".into()));
                 }
                 None => return Ok(None),
             }
         }
         let body = from + self.head.len();
-        let Some(body) = octets.get(body..body + self.length) else { return Ok(None) };
+        let Some(body) = bytes.get(body..body + self.length) else { return Ok(None) };
         Ok(Some((number(body)?, from + self.head.len() + self.length)))
     }
 
-    /// Reads a head and remembers it. Returns the octets of interim responses before it (RFC 9110 section 15.2).
+    /// Reads a head and remembers it. Returns the bytes of interim responses before it (RFC 9110 section 15.2).
     #[cold]
-    fn read_head(&mut self, octets: &[u8]) -> Result<Option<usize>, Why> {
+    fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Why> {
         let mut from = 0;
         loop {
-            let octets = &octets[from..];
+            let bytes = &bytes[from..];
             let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
             let mut response = httparse::Response::new(&mut fields);
-            let end = match response.parse(octets) {
+            let end = match response.parse(bytes) {
                 Ok(httparse::Status::Complete(end)) => end,
                 Ok(httparse::Status::Partial) => return Ok(None),
                 Err(error) => return Err(Why::Foreign(format!("it does not speak HTTP ({error})"))),
@@ -58,11 +58,11 @@ impl Reader {
             let length = length.ok_or_else(|| Why::Foreign("its answer has no Content-Length".into()))?;
             let length = str::from_utf8(length.value).ok().and_then(|text| text.trim().parse().ok());
             self.length = length.ok_or_else(|| Why::Foreign("its Content-Length is not a number".into()))?;
-            if self.length > OCTETS_MAX - end.min(OCTETS_MAX) {
+            if self.length > BYTES_MAX - end.min(BYTES_MAX) {
                 return Err(Why::Foreign("its answer is far longer than a number".into()));
             }
             self.head.clear();
-            self.head.extend_from_slice(&octets[..end]);
+            self.head.extend_from_slice(&bytes[..end]);
             return Ok(Some(from));
         }
     }
@@ -94,9 +94,9 @@ mod tests {
         for split in 0..=all.len() {
             let (mut reader, mut numbers, mut at) = (Reader::default(), Vec::new(), 0);
             for end in [split, all.len()] {
-                while let Some((number, octets)) = reader.read(&all.as_bytes()[at..end]).unwrap() {
+                while let Some((number, bytes)) = reader.read(&all.as_bytes()[at..end]).unwrap() {
                     numbers.push(number);
-                    at += octets;
+                    at += bytes;
                 }
             }
             assert_eq!((numbers, at), (vec![5, 7, -12, 7], all.len()), "{split}");
@@ -121,11 +121,11 @@ mod tests {
 
     #[test]
     fn a_head_has_an_end() {
-        let head = |octets: usize| {
+        let head = |bytes: usize| {
             let start = "HTTP/1.1 200 OK\r\nA: ";
-            format!("{start}{}", "x".repeat(octets - start.len()))
+            format!("{start}{}", "x".repeat(bytes - start.len()))
         };
-        assert!(matches!(Reader::default().read(head(OCTETS_MAX).as_bytes()), Ok(None)));
-        assert!(matches!(Reader::default().read(head(OCTETS_MAX + 1).as_bytes()), Err(Why::Foreign(_))));
+        assert!(matches!(Reader::default().read(head(BYTES_MAX).as_bytes()), Ok(None)));
+        assert!(matches!(Reader::default().read(head(BYTES_MAX + 1).as_bytes()), Err(Why::Foreign(_))));
     }
 }

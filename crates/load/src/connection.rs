@@ -23,9 +23,9 @@ pub(crate) struct Connection {
     pub(crate) last: u64,
     /// When the batch was sent that is to be answered.
     pub(crate) sent_at: Instant,
-    /// Octets that the socket has not taken yet.
+    /// Bytes that the socket has not taken yet.
     unsent: Vec<u8>,
-    /// Octets of an answer that is not here whole.
+    /// Bytes of an answer that is not here whole.
     received: Vec<u8>,
     /// Whether the peer has closed.
     pub(crate) closed: bool,
@@ -58,17 +58,17 @@ impl Connection {
 
     /// Asks a batch of at most `pipeline` requests.
     #[inline]
-    pub(crate) fn ask(&mut self, script: &impl Script, pipeline: u32, octets: &mut Vec<u8>) -> Result<(), Why> {
+    pub(crate) fn ask(&mut self, script: &impl Script, pipeline: u32, bytes: &mut Vec<u8>) -> Result<(), Why> {
         if self.closed {
             return Err(Why::Closed);
         }
         let count = (self.last - self.asked).min(pipeline.into()) as u32;
-        octets.clear();
-        script.write(self.asked, count, octets);
+        bytes.clear();
+        script.write(self.asked, count, bytes);
         self.asked += u64::from(count);
         self.sent_at = Instant::now();
-        let sent = send(&mut self.stream, octets)?;
-        self.unsent.extend_from_slice(&octets[sent..]);
+        let sent = send(&mut self.stream, bytes)?;
+        self.unsent.extend_from_slice(&bytes[sent..]);
         Ok(())
     }
 
@@ -102,14 +102,14 @@ impl Connection {
         let now = Instant::now();
         let before = self.answered;
         let checked = if self.received.is_empty() {
-            let octets = self.check(number, &buffer[..count], script, reader, report);
-            octets.map(|octets| self.received.extend_from_slice(&buffer[octets..count]))
+            let bytes = self.check(number, &buffer[..count], script, reader, report);
+            bytes.map(|bytes| self.received.extend_from_slice(&buffer[bytes..count]))
         } else {
             self.received.extend_from_slice(&buffer[..count]);
             let received = std::mem::take(&mut self.received);
-            let octets = self.check(number, &received, script, reader, report);
+            let bytes = self.check(number, &received, script, reader, report);
             self.received = received;
-            octets.map(|octets| drop(self.received.drain(..octets)))
+            bytes.map(|bytes| drop(self.received.drain(..bytes)))
         };
         let answers = self.answered - before;
         if answers > 0 {
@@ -119,38 +119,38 @@ impl Connection {
         checked
     }
 
-    /// Checks the answers in `octets`; returns how many octets these are.
+    /// Checks the answers in `bytes`; returns how many bytes these are.
     #[inline]
     fn check(
         &mut self,
         number: u32,
-        octets: &[u8],
+        bytes: &[u8],
         script: &impl Script,
         reader: &mut Reader,
         report: &mut Report,
     ) -> Result<usize, Why> {
         let mut at = 0;
-        while at < octets.len() {
+        while at < bytes.len() {
             if !self.waits() {
                 return Err(Why::Foreign("it answers more than was asked".into()));
             }
-            let Some((said, octets)) = reader.read(&octets[at..])? else { break };
+            let Some((said, bytes)) = reader.read(&bytes[at..])? else { break };
             let wanted = script.answer(self.answered);
             if said != wanted {
                 report.record_wrong(Wrong { connection: number, index: self.answered, said, wanted });
             }
             self.answered += 1;
-            at += octets;
+            at += bytes;
         }
         Ok(at)
     }
 }
 
-/// Sends what the socket takes; returns how many octets.
-fn send(stream: &mut TcpStream, octets: &[u8]) -> Result<usize, Why> {
+/// Sends what the socket takes; returns how many bytes.
+fn send(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, Why> {
     let mut sent = 0;
-    while sent < octets.len() {
-        match stream.write(&octets[sent..]) {
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
             Ok(count) => sent += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -28,7 +28,7 @@ use crate::{
 /// How often progress is told and what is late is looked for.
 const TICK: Duration = Duration::from_millis(100);
 const EVENTS: usize = 512;
-const RECEIVED_OCTETS: usize = 65_536;
+const RECEIVED_BYTES: usize = 65_536;
 
 /// Which connections to make, and how these ask.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +100,7 @@ impl<S: Script> Load<S> {
             connections,
             reader: Reader::default(),
             batch: Vec::new(),
-            received: vec![0; RECEIVED_OCTETS],
+            received: vec![0; RECEIVED_BYTES],
         })
     }
 

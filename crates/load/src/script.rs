@@ -4,8 +4,8 @@
 ///
 /// Requests of a connection are counted from 0. Each connection asks the same.
 pub trait Script {
-    /// Appends the octets of `count` requests, of which the first has the number `index`.
-    fn write(&self, index: u64, count: u32, octets: &mut Vec<u8>);
+    /// Appends the bytes of `count` requests, of which the first has the number `index`.
+    fn write(&self, index: u64, count: u32, bytes: &mut Vec<u8>);
 
     /// The number that must be the answer to request `index`.
     fn answer(&self, index: u64) -> i64;
@@ -28,16 +28,16 @@ pub struct Repeat {
 }
 
 impl Repeat {
-    /// Repeats `request`, the octets of one whole request.
+    /// Repeats `request`, the bytes of one whole request.
     pub fn new(request: impl Into<Vec<u8>>, sums: Sums) -> Self {
         Repeat { request: request.into(), sums }
     }
 }
 
 impl Script for Repeat {
-    fn write(&self, _: u64, count: u32, octets: &mut Vec<u8>) {
+    fn write(&self, _: u64, count: u32, bytes: &mut Vec<u8>) {
         for _ in 0..count {
-            octets.extend_from_slice(&self.request);
+            bytes.extend_from_slice(&self.request);
         }
     }
 
@@ -69,26 +69,26 @@ impl Numbers {
 }
 
 impl Script for Numbers {
-    fn write(&self, index: u64, count: u32, octets: &mut Vec<u8>) {
+    fn write(&self, index: u64, count: u32, bytes: &mut Vec<u8>) {
         for index in index..index + u64::from(count) {
             let method: &[u8] = match index {
                 0 => b"PUT",
                 index if index <= u64::from(self.n) => b"POST",
                 _ => b"GET",
             };
-            octets.extend_from_slice(method);
-            octets.extend_from_slice(b" /adder HTTP/1.1\r\nHost: ");
-            octets.extend_from_slice(self.authority.as_bytes());
+            bytes.extend_from_slice(method);
+            bytes.extend_from_slice(b" /adder HTTP/1.1\r\nHost: ");
+            bytes.extend_from_slice(self.authority.as_bytes());
             if index > u64::from(self.n) {
-                octets.extend_from_slice(b"\r\n\r\n");
+                bytes.extend_from_slice(b"\r\n\r\n");
                 continue;
             }
             // 32 bits have ten digits at the most.
             let digits = index.checked_ilog10().unwrap_or(0) + 1;
-            octets.extend_from_slice(b"\r\nContent-Length: ");
-            write_number(u64::from(digits), octets);
-            octets.extend_from_slice(b"\r\n\r\n");
-            write_number(index, octets);
+            bytes.extend_from_slice(b"\r\nContent-Length: ");
+            write_number(u64::from(digits), bytes);
+            bytes.extend_from_slice(b"\r\n\r\n");
+            write_number(index, bytes);
         }
     }
 
@@ -99,7 +99,7 @@ impl Script for Numbers {
     }
 }
 
-fn write_number(number: u64, octets: &mut Vec<u8>) {
+fn write_number(number: u64, bytes: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let (mut from, mut rest) = (digits.len(), number);
     loop {
@@ -110,7 +110,7 @@ fn write_number(number: u64, octets: &mut Vec<u8>) {
             break;
         }
     }
-    octets.extend_from_slice(&digits[from..]);
+    bytes.extend_from_slice(&digits[from..]);
 }
 
 /// The Host field for a host and a port. A zone is of this machine only and not sent (RFC 6874 section 4).
@@ -128,9 +128,9 @@ mod tests {
 
     #[test]
     fn numbers_are_asked_as_one_connection_asks_them() {
-        let mut octets = Vec::new();
-        Numbers::new("a:80", 10).write(0, 12, &mut octets);
-        let text = String::from_utf8(octets).unwrap();
+        let mut bytes = Vec::new();
+        Numbers::new("a:80", 10).write(0, 12, &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
         let mut wanted = "PUT /adder HTTP/1.1\r\nHost: a:80\r\nContent-Length: 1\r\n\r\n0".to_owned();
         for k in 1..=10 {
             let length = k.to_string().len();
@@ -143,9 +143,9 @@ mod tests {
 
     #[test]
     fn the_last_number_has_all_its_digits() {
-        let mut octets = Vec::new();
-        Numbers::new("a", u32::MAX).write(u32::MAX.into(), 2, &mut octets);
-        let text = String::from_utf8(octets).unwrap();
+        let mut bytes = Vec::new();
+        Numbers::new("a", u32::MAX).write(u32::MAX.into(), 2, &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("POST ") && text.contains("Content-Length: 10\r\n\r\n4294967295GET "), "{text}");
     }
 

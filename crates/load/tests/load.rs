@@ -47,8 +47,8 @@ fn fake(answer: impl Fn(u32) -> Option<String> + Send + 'static) -> SocketAddr {
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         for number in 0.. {
-            let octets = stream.read(&mut [0; 16_384]).unwrap_or(0);
-            match answer(number).filter(|_| octets > 0) {
+            let bytes = stream.read(&mut [0; 16_384]).unwrap_or(0);
+            match answer(number).filter(|_| bytes > 0) {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
                 None => break,
             }
@@ -147,11 +147,11 @@ fn half_an_answer_is_waited_for() {
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
-        // Each octet is a segment of its own; the third answer has no end.
-        for (number, octets) in [(1, usize::MAX), (2, usize::MAX), (3, 20)] {
+        // Each byte is a segment of its own; the third answer has no end.
+        for (number, bytes) in [(1, usize::MAX), (2, usize::MAX), (3, 20)] {
             let _ = stream.read(&mut [0; 4_096]).unwrap();
-            for octet in ok(number).bytes().take(octets) {
-                stream.write_all(&[octet]).unwrap();
+            for byte in ok(number).bytes().take(bytes) {
+                stream.write_all(&[byte]).unwrap();
             }
         }
     });

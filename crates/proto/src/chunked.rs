@@ -1,35 +1,35 @@
 //! Where the chunks of a body lie: RFC 9112 section 7.1.
 
 use crate::{
-    octets::{self, BLANK, FIELD, HEX, TOKEN},
+    bytes::{self, BLANK, FIELD, HEX, TOKEN},
     refusal::Refusal,
 };
 
 /// Digits of a chunk size at the most, leading zeros counted: 16 say any size of 64 bits, the rest is leniency.
 pub const CHUNK_SIZE_DIGITS_MAX: u16 = 32;
-/// Octets of a chunk's extensions at the most, those of one size line counted together.
-pub const CHUNK_EXTENSION_OCTETS_MAX: u16 = 256;
-/// Octets of a trailer section at the most, line ends counted, the empty line behind it not.
-pub const TRAILER_OCTETS_MAX: u16 = 1024;
+/// Bytes of a chunk's extensions at the most, those of one size line counted together.
+pub const CHUNK_EXTENSION_BYTES_MAX: u16 = 256;
+/// Bytes of a trailer section at the most, line ends counted, the empty line behind it not.
+pub const TRAILER_BYTES_MAX: u16 = 1024;
 
-/// Reads the chunked coding, octet ranges out. Extensions and trailer fields are checked and dropped.
+/// Reads the chunked coding, byte ranges out. Extensions and trailer fields are checked and dropped.
 ///
-/// Plain data of 16 octets. No input makes it panic, it looks at no octet of framing twice and at none of the data.
+/// Plain data of 16 bytes. No input makes it panic, it looks at no byte of framing twice and at none of the data.
 ///
 /// # Examples
 /// ```
 /// use tenure_proto::chunked::{Chunk, ChunkedDecoder};
 ///
 /// let mut decoder = ChunkedDecoder::new();
-/// let octets = b"2\r\n40\r\n0\r\n\r\nGET";
-/// assert_eq!(decoder.decode(octets), Ok(Chunk::Data { skip: 3, length: 2 }));
-/// assert_eq!(decoder.decode(&octets[5..]), Ok(Chunk::End { skip: 7 }));
+/// let bytes = b"2\r\n40\r\n0\r\n\r\nGET";
+/// assert_eq!(decoder.decode(bytes), Ok(Chunk::Data { skip: 3, length: 2 }));
+/// assert_eq!(decoder.decode(&bytes[5..]), Ok(Chunk::End { skip: 7 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkedDecoder {
     /// What is left of the chunk's data. 64 bits on every machine: the peer's size must not wrap where `usize` has 32.
     remaining: u64,
-    /// Octets so far of what is bounded here: a size, its extensions, or a trailer section.
+    /// Bytes so far of what is bounded here: a size, its extensions, or a trailer section.
     counted: u16,
     state: State,
     refused: Option<Refusal>,
@@ -38,19 +38,19 @@ pub struct ChunkedDecoder {
 /// What a [`ChunkedDecoder`] found at the front of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunk {
-    /// `skip` octets of framing, then `length` octets of data (at least one), all of which are there. A chunk whose
+    /// `skip` bytes of framing, then `length` bytes of data (at least one), all of which are there. A chunk whose
     /// data is there only in part is told part by part.
     Data {
-        /// Octets of framing in front of the data.
+        /// Bytes of framing in front of the data.
         skip: usize,
-        /// Octets of data.
+        /// Bytes of data.
         length: usize,
     },
     /// All of the input was framing and more must come.
     Partial,
-    /// The body ended `skip` octets into the input; what follows is the next request.
+    /// The body ended `skip` bytes into the input; what follows is the next request.
     End {
-        /// Octets up to and including the last line end.
+        /// Bytes up to and including the last line end.
         skip: usize,
     },
 }
@@ -61,27 +61,27 @@ impl ChunkedDecoder {
         ChunkedDecoder { remaining: 0, counted: 0, state: State::SizeStart, refused: None }
     }
 
-    /// Reads on at the front of `octets`, which must start right behind what earlier calls told of: `skip + length` of a
+    /// Reads on at the front of `bytes`, which must start right behind what earlier calls told of: `skip + length` of a
     /// [`Chunk::Data`], everything of a [`Chunk::Partial`]. After [`Chunk::End`] it answers `End { skip: 0 }`.
     ///
     /// # Errors
     /// A [`Refusal`] is final: the framing is lost and the connection must close. Further calls answer the same.
-    pub fn decode(&mut self, octets: &[u8]) -> Result<Chunk, Refusal> {
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Chunk, Refusal> {
         if let Some(refusal) = self.refused {
             return Err(refusal);
         }
         let mut skip = 0;
         while self.state != State::Ended {
-            let Some(&octet) = octets.get(skip) else { return Ok(Chunk::Partial) };
+            let Some(&byte) = bytes.get(skip) else { return Ok(Chunk::Partial) };
             if self.state == State::Data {
-                let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(octets.len() - skip);
+                let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(bytes.len() - skip);
                 self.remaining -= length as u64;
                 if self.remaining == 0 {
                     self.state = State::DataCr;
                 }
                 return Ok(Chunk::Data { skip, length });
             }
-            if let Err(refusal) = self.step(octet) {
+            if let Err(refusal) = self.step(byte) {
                 self.refused = Some(refusal);
                 return Err(refusal);
             }
@@ -90,7 +90,7 @@ impl ChunkedDecoder {
         Ok(Chunk::End { skip })
     }
 
-    /// Octets of data that are still to come of the chunk whose data is next or at hand.
+    /// Bytes of data that are still to come of the chunk whose data is next or at hand.
     pub const fn missing(&self) -> u64 {
         if matches!(self.state, State::Data) { self.remaining } else { 0 }
     }
@@ -100,14 +100,14 @@ impl ChunkedDecoder {
         matches!(self.state, State::Ended)
     }
 
-    /// Takes one octet of framing: the grammar decides, then what is bounded is counted.
+    /// Takes one byte of framing: the grammar decides, then what is bounded is counted.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn step(&mut self, octet: u8) -> Result<(), Refusal> {
+    fn step(&mut self, byte: u8) -> Result<(), Refusal> {
         let before = self.state;
-        let after = before.after(octet).ok_or_else(|| before.refusal(octet))?;
+        let after = before.after(byte).ok_or_else(|| before.refusal(byte))?;
         self.state = after;
         let (max, refusal) = after.part();
-        // The first digit, and the first octet of the extensions, begin anew.
+        // The first digit, and the first byte of the extensions, begin anew.
         if before == State::SizeStart || before == State::Size && after != State::Size {
             self.counted = 0;
         }
@@ -128,7 +128,7 @@ impl ChunkedDecoder {
             if self.remaining >> 60 != 0 {
                 return Err(Refusal::BadChunkSize);
             }
-            self.remaining = (self.remaining << 4) | u64::from(octets::hex_value(octet));
+            self.remaining = (self.remaining << 4) | u64::from(bytes::hex_value(byte));
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Default for ChunkedDecoder {
     }
 }
 
-/// Between which two octets the decoder stands.
+/// Between which two bytes the decoder stands.
 ///
 /// ```text
 /// a chunk        SizeStart -> Size -> extensions -> SizeLf -> Data -> DataCr -> DataLf -> SizeStart
@@ -179,7 +179,7 @@ enum State {
     SizeLf,
     /// In the data of a chunk.
     Data,
-    /// Behind the last octet of the data.
+    /// Behind the last byte of the data.
     DataCr,
     /// Behind the CR that follows the data.
     DataLf,
@@ -197,10 +197,10 @@ enum State {
     Ended,
 }
 
-/// The octets of a [`Rule`] that are a class and not one octet: that class. All octets that rules name are greater.
+/// The bytes of a [`Rule`] that are a class and not one byte: that class. All bytes that rules name are greater.
 const CLASS_MAX: u8 = BLANK;
 
-/// In which state, of which octets, and where they lead.
+/// In which state, of which bytes, and where they lead.
 type Rule = (State, u8, State);
 
 /// The grammar of RFC 9112 sections 7.1, 7.1.1 and 7.1.2, state by state in their order. What no rule takes is refused.
@@ -271,13 +271,13 @@ static FIRST: [u8; State::Ended as usize] = {
 };
 
 impl State {
-    /// Where an octet of framing leads; `None`: it cannot stand there.
-    fn after(self, octet: u8) -> Option<State> {
+    /// Where a byte of framing leads; `None`: it cannot stand there.
+    fn after(self, byte: u8) -> Option<State> {
         let mut at = usize::from(*FIRST.get(self as usize)?);
         while let Some(&(from, of, to)) = RULES.get(at)
             && from == self
         {
-            let fits = if of <= CLASS_MAX { octets::is(octet, of) } else { octet == of };
+            let fits = if of <= CLASS_MAX { bytes::is(byte, of) } else { byte == of };
             if fits {
                 return Some(to);
             }
@@ -286,27 +286,27 @@ impl State {
         None
     }
 
-    /// The part of the framing that is bounded as a whole and has this state: how many octets it may have, and why more of
+    /// The part of the framing that is bounded as a whole and has this state: how many bytes it may have, and why more of
     /// them or others are refused.
     fn part(self) -> (u16, Refusal) {
         // The states of each part follow one another.
         if self <= State::Size {
             (CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize)
         } else if self <= State::ValueBlank {
-            (CHUNK_EXTENSION_OCTETS_MAX, Refusal::BadChunkExtension)
+            (CHUNK_EXTENSION_BYTES_MAX, Refusal::BadChunkExtension)
         } else if self <= State::DataLf {
             (u16::MAX, Refusal::BadChunkEnd)
         } else if self <= State::TrailerLf {
-            (TRAILER_OCTETS_MAX, Refusal::BadTrailer)
+            (TRAILER_BYTES_MAX, Refusal::BadTrailer)
         } else {
             (u16::MAX, Refusal::BadTrailer)
         }
     }
 
-    /// Why an octet that no rule takes is refused.
-    fn refusal(self, octet: u8) -> Refusal {
+    /// Why a byte that no rule takes is refused.
+    fn refusal(self, byte: u8) -> Refusal {
         let may_end = matches!(self, State::Size | State::Name | State::Value | State::ValueEnd);
-        if may_end && octet == b'\n' {
+        if may_end && byte == b'\n' {
             Refusal::BadChunkEnd
         } else if self == State::SizeBlank {
             Refusal::BadChunkSize

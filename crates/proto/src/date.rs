@@ -1,14 +1,14 @@
 //! How a date is written: IMF-fixdate, RFC 9110 section 5.6.7.
 
-/// Octets of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub const DATE_OCTETS: usize = 29;
+/// Bytes of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub const DATE_BYTES: usize = 29;
 
 /// 9999-12-31T23:59:59Z, the last second that the format can hold.
 const LAST: u64 = 253_402_300_799;
 
 /// The date of a second since 1970-01-01T00:00:00Z, leap seconds not counted. Seconds behind the year 9999 are written as
 /// its last one.
-pub fn imf_fixdate(unix_seconds: u64) -> [u8; DATE_OCTETS] {
+pub fn imf_fixdate(unix_seconds: u64) -> [u8; DATE_BYTES] {
     const DAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
     const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let unix_seconds = unix_seconds.min(LAST);

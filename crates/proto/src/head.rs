@@ -8,7 +8,7 @@ mod memo;
 mod section;
 mod slow;
 
-use crate::{framing::Framing, method::Method, octets, refusal::Refusal};
+use crate::{bytes, framing::Framing, method::Method, refusal::Refusal};
 
 pub use fields::Fields;
 pub use memo::HeadMemo;
@@ -33,21 +33,21 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// A run of octets, as offsets into the slice that was parsed.
+/// A run of bytes, as offsets into the slice that was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Span {
-    /// Offset of the first octet.
+    /// Offset of the first byte.
     pub start: u32,
-    /// Offset behind the last octet.
+    /// Offset behind the last byte.
     pub end: u32,
 }
 
 impl Span {
-    /// The octets of this span, empty where `octets` does not reach that far.
+    /// The bytes of this span, empty where `bytes` does not reach that far.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn of(self, octets: &[u8]) -> &[u8] {
-        octets.get(self.start as usize..self.end as usize).unwrap_or_default()
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
@@ -74,8 +74,8 @@ pub struct Head {
     pub target: Span,
     /// Where the field lines stand, each with its line end, without the empty line.
     pub fields: Span,
-    /// Octets of the head, an accepted empty line before it and the one that ends it included.
-    pub octets: u32,
+    /// Bytes of the head, an accepted empty line before it and the one that ends it included.
+    pub bytes: u32,
 }
 
 impl Head {
@@ -91,24 +91,24 @@ impl Head {
         token: Span { start: 0, end: 0 },
         target: Span { start: 0, end: 0 },
         fields: Span { start: 0, end: 0 },
-        octets: 0,
+        bytes: 0,
     };
 }
 
 /// Bounds of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Octets of a head at the most, all of it counted; one more is [`Refusal::HeadTooLarge`] (431).
-    pub head_octets_max: u32,
-    /// Octets of a request-target at the most; one more is [`Refusal::TargetTooLong`] (414).
-    pub target_octets_max: u32,
+    /// Bytes of a head at the most, all of it counted; one more is [`Refusal::HeadTooLarge`] (431).
+    pub head_bytes_max: u32,
+    /// Bytes of a request-target at the most; one more is [`Refusal::TargetTooLong`] (414).
+    pub target_bytes_max: u32,
     /// Whether a lone LF ends a line (RFC 9112 section 2.2 permits it); otherwise it is refused.
     pub tolerate_lone_lf: bool,
 }
 
 /// Where the parse of one request head stands.
 ///
-/// Plain data: it may be put away with the octets of an incomplete head and taken up again with more of them.
+/// Plain data: it may be put away with the bytes of an incomplete head and taken up again with more of them.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadParser {
     phase: Phase,
@@ -119,9 +119,9 @@ pub struct HeadParser {
     encoded: bool,
     /// Of [`meaning`]'s flags, those that hold.
     seen: u8,
-    /// Octets of the empty line before the request line.
+    /// Bytes of the empty line before the request line.
     lead: u8,
-    /// The first octet that has not been read.
+    /// The first byte that has not been read.
     at: u32,
     target: Span,
     /// The first field line.
@@ -140,7 +140,7 @@ enum Phase {
     /// The method, or the empty line before it.
     Start,
     Method,
-    /// The target's first octet.
+    /// The target's first byte.
     Target,
     Scheme,
     Authority,
@@ -172,7 +172,7 @@ impl Default for HeadParser {
 }
 
 impl HeadParser {
-    /// A parser before its first octet.
+    /// A parser before its first byte.
     #[inline]
     pub const fn new() -> Self {
         // All zero: method and version are set before anything asks for them.
@@ -203,47 +203,47 @@ impl HeadParser {
         }
     }
 
-    /// Reads on. `octets` is all that has been received from the request's first octet on: the octets of an earlier call
+    /// Reads on. `bytes` is all that has been received from the request's first byte on: the bytes of an earlier call
     /// first, unchanged, then what has come since; what stands behind the head is not looked at.
     ///
     /// `Ok(None)`: incomplete, call again with more. After a complete head start with a new parser. The outcome does not
-    /// depend on how the octets were split. Nothing that is passed in makes it panic.
+    /// depend on how the bytes were split. Nothing that is passed in makes it panic.
     ///
     /// # Errors
     /// A [`Refusal`] is final: the connection's framing is lost and it must close.
-    pub fn parse(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
+    pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
         let mut head = Head::NONE;
-        Ok(self.parse_into(&mut head, octets, limits)?.then_some(head))
+        Ok(self.parse_into(&mut head, bytes, limits)?.then_some(head))
     }
 
     /// The same in place; `false`: incomplete.
     #[cfg_attr(target_pointer_width = "32", inline(always))]
-    fn parse_into(&mut self, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
-        let complete = self.read(bounded(octets, limits), limits)?;
-        self.outcome(complete, head, octets, limits)
+    fn parse_into(&mut self, head: &mut Head, bytes: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        let complete = self.read(bounded(bytes, limits), limits)?;
+        self.outcome(complete, head, bytes, limits)
     }
 
-    /// What has come of reading `octets`.
+    /// What has come of reading `bytes`.
     #[inline(always)]
-    fn outcome(&self, complete: bool, head: &mut Head, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+    fn outcome(&self, complete: bool, head: &mut Head, bytes: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         if complete {
             self.head(head)?;
-        } else if octets.len() >= limits.head_octets_max as usize {
+        } else if bytes.len() >= limits.head_bytes_max as usize {
             return Err(Refusal::HeadTooLarge);
         }
         Ok(complete)
     }
 
-    /// Reads on, up to the head's end; `false`: the octets are used up before.
+    /// Reads on, up to the head's end; `false`: the bytes are used up before.
     #[inline(always)]
-    fn read(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
-        if !octets::WORDS {
-            return self.read_slowly(octets, limits);
+    fn read(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+        if !bytes::WORDS {
+            return self.read_slowly(bytes, limits);
         }
-        if self.phase == Phase::Start && !self.usual_line(octets, limits) && !self.read_slowly(octets, limits)? {
+        if self.phase == Phase::Start && !self.usual_line(bytes, limits) && !self.read_slowly(bytes, limits)? {
             return Ok(false);
         }
-        self.field_section(octets, limits)
+        self.field_section(bytes, limits)
     }
 
     /// What the whole head says, decided at its end.
@@ -272,7 +272,7 @@ impl HeadParser {
             token: Span { start: u32::from(self.lead), end: self.target.start - 1 },
             target: self.target,
             fields: Span { start: self.fields, end: self.line },
-            octets: self.at,
+            bytes: self.at,
         };
         Ok(())
     }
@@ -287,10 +287,10 @@ impl HeadParser {
     }
 }
 
-/// No octet beyond the bound is looked at, or the outcome would depend on how many come at once.
+/// No byte beyond the bound is looked at, or the outcome would depend on how many come at once.
 #[inline(always)]
-fn bounded<'o>(octets: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
-    octets.get(..limits.head_octets_max as usize).unwrap_or(octets)
+fn bounded<'o>(bytes: &'o [u8], limits: &HeadLimits) -> &'o [u8] {
+    bytes.get(..limits.head_bytes_max as usize).unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -300,13 +300,13 @@ mod tests {
     use super::*;
     use std::{format, string::String};
 
-    /// What was read is not read again: the resume point keeps up with the octets that come, whatever they are of.
+    /// What was read is not read again: the resume point keeps up with the bytes that come, whatever they are of.
     #[test]
     fn the_resume_point_keeps_up() {
         // A version and its line end are read anew until they are whole.
         const BEHIND_MAX: usize = "HTTP/1.1\r".len();
         let long = "a-b.c".repeat(600);
-        let limits = HeadLimits { head_octets_max: 8192, target_octets_max: 4096, tolerate_lone_lf: false };
+        let limits = HeadLimits { head_bytes_max: 8192, target_bytes_max: 4096, tolerate_lone_lf: false };
         for (line, field) in [
             (format!("GET /{long} HTTP/1.1"), format!("A: {long}")),
             (format!("{long} / HTTP/1.1"), format!("{long}: a")),
@@ -320,11 +320,11 @@ mod tests {
             let mut parser = HeadParser::new();
             for end in 1..text.len() {
                 let before = parser.at;
-                assert_eq!(parser.parse(&text.as_bytes()[..end], &limits), Ok(None), "{end} octets of {text:?}");
+                assert_eq!(parser.parse(&text.as_bytes()[..end], &limits), Ok(None), "{end} bytes of {text:?}");
                 let at = parser.at as usize;
                 assert!(
                     parser.at >= before && at <= end && end - at <= BEHIND_MAX,
-                    "at {at} after {end} octets of {text:?}"
+                    "at {at} after {end} bytes of {text:?}"
                 );
             }
             assert!(matches!(parser.parse(text.as_bytes(), &limits), Ok(Some(_))), "case {text:?}");
@@ -334,7 +334,7 @@ mod tests {
     /// The short ways of a whole head and the long way of its pieces decide the same.
     #[test]
     fn a_usual_line_is_read_alike_in_pieces() {
-        let limits = HeadLimits { head_octets_max: 8192, target_octets_max: 16, tolerate_lone_lf: false };
+        let limits = HeadLimits { head_bytes_max: 8192, target_bytes_max: 16, tolerate_lone_lf: false };
         for (line, usual) in [
             ("GET / HTTP/1.1\r\n", true),
             ("POST /a%20b?c HTTP/1.1\r\n", true),
@@ -349,7 +349,7 @@ mod tests {
         ] {
             let (mut short, mut long) = (HeadParser::new(), HeadParser::new());
             let taken = short.usual_line(line.as_bytes(), &limits);
-            assert_eq!(taken, usual && octets::WORDS, "case {line:?}");
+            assert_eq!(taken, usual && bytes::WORDS, "case {line:?}");
             let read = long.read_slowly(line.as_bytes(), &limits);
             assert_eq!(read.is_ok() && long.version == Version::Http11, usual, "case {line:?}");
             if taken {

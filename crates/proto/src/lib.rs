@@ -1,11 +1,11 @@
-//! HTTP/1.1 for servers, protocol only: octets in, events out, octets out (RFC 9110, RFC 9112).
+//! HTTP/1.1 for servers, protocol only: bytes in, events out, bytes out (RFC 9110, RFC 9112).
 //!
 //! No I/O, no clock, no allocation, no unsafe code. Everything a parser takes may arrive in any number of pieces; what
 //! was read once is not read again, and no input makes a function of this crate panic.
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`octets`] | which octets may stand where |
+//! | [`bytes`] | which bytes may stand where |
 //! | [`head`] | where a request head ends and what it says |
 //! | [`framing`] | where a request body ends |
 //! | [`chunked`] | where the chunks of a body lie |
@@ -15,13 +15,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 pub mod chunked;
 pub mod cookie;
 pub mod date;
 pub mod framing;
 pub mod head;
 pub mod method;
-pub mod octets;
 pub mod refusal;
 pub mod response;
 pub mod status;

@@ -1,7 +1,7 @@
 //! What a request asks for: RFC 9110 section 9.
 
 use crate::{
-    octets,
+    bytes,
     texts::{Texts, texts},
 };
 
@@ -55,7 +55,7 @@ impl Method {
 
     /// The method that a token names. Methods are case-sensitive (RFC 9110 section 9.1).
     pub fn from_token(token: &[u8]) -> Method {
-        let known = KNOWN.iter().find(|&&known| octets::equal(TOKENS.nth(known as usize).as_bytes(), token));
+        let known = KNOWN.iter().find(|&&known| bytes::equal(TOKENS.nth(known as usize).as_bytes(), token));
         known.copied().unwrap_or(Method::Other)
     }
 }

@@ -38,8 +38,8 @@ macro_rules! refusals {
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
     BadMethod = BAD_REQUEST, "a method and one space must come first";
-    /// The target is empty or has an octet that a target cannot have (RFC 9112 section 3.2).
-    BadTarget = BAD_REQUEST, "bad target: percent-encode its octets";
+    /// The target is empty or has a byte that a target cannot have (RFC 9112 section 3.2).
+    BadTarget = BAD_REQUEST, "bad target: percent-encode its bytes";
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
     SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here";
     /// The request line does not end with a version (RFC 9112 section 2.3).
@@ -48,12 +48,12 @@ refusals! {
     UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.x is served";
     /// A CR without its LF, or a lone LF that is not tolerated (RFC 9112 section 2.2).
     BadLineEnd = BAD_REQUEST, "lines must end with CR LF";
-    /// A field name is empty or has an octet that is not of a token (RFC 9112 section 5).
+    /// A field name is empty or has a byte that is not of a token (RFC 9112 section 5).
     BadFieldName = BAD_REQUEST, "a field must have a name and a colon";
     /// White space between a field name and its colon (RFC 9112 section 5.1).
     SpaceBeforeColon = BAD_REQUEST, "no space may stand before a colon";
-    /// A field value has a control octet (RFC 9110 section 5.5).
-    BadFieldValue = BAD_REQUEST, "a field has a control octet";
+    /// A field value has a control byte (RFC 9110 section 5.5).
+    BadFieldValue = BAD_REQUEST, "a field has a control byte";
     /// A field line that starts with white space (RFC 9112 section 5.2).
     ObsoleteFolding = BAD_REQUEST, "a field must stand on one line";
     /// An HTTP/1.1 request without Host (RFC 9112 section 3.2).
@@ -84,7 +84,7 @@ refusals! {
     TargetTooLong = URI_TOO_LONG, "the target is too long";
     /// A chunk size that is not hexadecimal digits, or beyond 64 bits (RFC 9112 section 7.1).
     BadChunkSize = BAD_REQUEST, "a chunk has no size in hex";
-    /// A chunk extension with an octet that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
+    /// A chunk extension with a byte that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
     BadChunkExtension = BAD_REQUEST, "a chunk extension is bad or too large";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).
     BadChunkEnd = BAD_REQUEST, "a chunk must end with CR LF";

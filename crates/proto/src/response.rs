@@ -1,8 +1,8 @@
 //! How a response head is written: RFC 9112 sections 4 and 6, RFC 9110 sections 5.5, 6.6.1 and 7.6.1.
 
 use crate::{
-    date::DATE_OCTETS,
-    octets,
+    bytes,
+    date::DATE_BYTES,
     status::StatusCode,
     texts::{Texts, texts},
 };
@@ -11,15 +11,15 @@ use crate::{
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// What ends a chunked body: RFC 9112 section 7.1.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Octets of a chunk's size line at the most: 16 digits and CR LF.
-pub const CHUNK_SIZE_OCTETS_MAX: usize = 18;
+/// Bytes of a chunk's size line at the most: 16 digits and CR LF.
+pub const CHUNK_SIZE_BYTES_MAX: usize = 18;
 
-/// How the octets after a response head are delimited: RFC 9112 section 6.3.
+/// How the bytes after a response head are delimited: RFC 9112 section 6.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delimiter {
     /// The status says that there is no body, and no field tells of one.
     None,
-    /// Exactly this many octets (of the answer to a HEAD: would be sent to a GET).
+    /// Exactly this many bytes (of the answer to a HEAD: would be sent to a GET).
     Length(u64),
     /// In chunks; never to an HTTP/1.0 client.
     Chunked,
@@ -43,7 +43,7 @@ pub enum Persistence {
 pub enum FieldError {
     /// The name is not a token (RFC 9110 section 5.6.2).
     Name,
-    /// The value has CR, LF, NUL or another control octet (RFC 9110 section 5.5).
+    /// The value has CR, LF, NUL or another control byte (RFC 9110 section 5.5).
     Value,
     /// The field is the server's own to set: it frames the message or manages the connection.
     Reserved,
@@ -57,11 +57,8 @@ impl FieldError {
 }
 
 /// The reasons, in the order of the enumeration.
-static FIELD_ERRORS: Texts = texts!(
-    "a field's name is not a token",
-    "a field's value has a control octet",
-    "a field is the server's own to set"
-);
+static FIELD_ERRORS: Texts =
+    texts!("a field's name is not a token", "a field's value has a control byte", "a field is the server's own to set");
 
 /// Fields that the server sets itself, in lower case.
 const RESERVED: [&str; 7] =
@@ -70,7 +67,7 @@ const RESERVED: [&str; 7] =
 /// How far a response head has been written.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadState {
-    /// Octets so far; [`usize::MAX`]: they have not fitted.
+    /// Bytes so far; [`usize::MAX`]: they have not fitted.
     length: usize,
     typed: bool,
     error: Option<FieldError>,
@@ -86,13 +83,13 @@ impl HeadState {
         self.length != 0
     }
 
-    /// Octets so far; `None`: they have not fitted.
+    /// Bytes so far; `None`: they have not fitted.
     #[inline]
     pub fn length(&self) -> Option<usize> {
         (self.length != usize::MAX).then_some(self.length)
     }
 
-    /// Goes on as if `length` octets had been written.
+    /// Goes on as if `length` bytes had been written.
     pub fn set_length(&mut self, length: Option<usize>) {
         self.length = length.unwrap_or(usize::MAX);
     }
@@ -104,20 +101,20 @@ impl HeadState {
 /// slice counts.
 #[derive(Debug)]
 pub struct HeadWriter<'b> {
-    octets: &'b mut [u8],
+    bytes: &'b mut [u8],
     state: &'b mut HeadState,
 }
 
 impl<'b> HeadWriter<'b> {
     /// Goes on where `state` says.
     #[inline]
-    pub fn new(octets: &'b mut [u8], state: &'b mut HeadState) -> Self {
-        HeadWriter { octets, state }
+    pub fn new(bytes: &'b mut [u8], state: &'b mut HeadState) -> Self {
+        HeadWriter { bytes, state }
     }
 
     /// Starts the head with its status line and, where there is one, a Date field (RFC 9110 section 6.6.1).
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    pub fn begin(&mut self, status: StatusCode, date: Option<&[u8; DATE_OCTETS]>) {
+    pub fn begin(&mut self, status: StatusCode, date: Option<&[u8; DATE_BYTES]>) {
         self.put(b"HTTP/1.1 ");
         self.put(decimal(status.code().into(), &mut [0; 20]));
         // It belongs to the grammar even where no phrase follows (RFC 9112 section 4).
@@ -135,14 +132,14 @@ impl<'b> HeadWriter<'b> {
             self.state.error.get_or_insert(error);
             return;
         }
-        self.state.typed |= octets::is_folded(name.as_bytes(), "content-type");
+        self.state.typed |= bytes::is_folded(name.as_bytes(), "content-type");
         self.own_field(name, value);
     }
 
     /// Adds a Content-Type field (RFC 9110 section 8.3). An error is kept and told by [`end`](HeadWriter::end).
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn content_type(&mut self, value: &str) {
-        if octets::field_value(value.as_bytes(), 0) < value.len() {
+        if bytes::field_value(value.as_bytes(), 0) < value.len() {
             self.state.error.get_or_insert(FieldError::Value);
             return;
         }
@@ -166,7 +163,7 @@ impl<'b> HeadWriter<'b> {
 
     /// Ends the head: the content type where none was set and a body may follow, framing, connection, the empty line.
     ///
-    /// Returns the octets of the head; `None`: it did not fit.
+    /// Returns the bytes of the head; `None`: it did not fit.
     ///
     /// # Errors
     /// The first [`FieldError`] of an added field or of `content_type`.
@@ -185,7 +182,7 @@ impl<'b> HeadWriter<'b> {
         }
         match delimiter {
             Delimiter::None => {}
-            Delimiter::Length(octets) => self.own_field("Content-Length", decimal(octets, &mut [0; 20])),
+            Delimiter::Length(bytes) => self.own_field("Content-Length", decimal(bytes, &mut [0; 20])),
             Delimiter::Chunked => self.put(b"Transfer-Encoding: chunked\r\n"),
             Delimiter::Close => {}
         }
@@ -206,11 +203,11 @@ impl<'b> HeadWriter<'b> {
     }
 
     #[inline(never)]
-    fn put(&mut self, octets: &[u8]) {
-        match self.octets.get_mut(self.state.length..).and_then(|free| free.get_mut(..octets.len())) {
+    fn put(&mut self, bytes: &[u8]) {
+        match self.bytes.get_mut(self.state.length..).and_then(|free| free.get_mut(..bytes.len())) {
             Some(free) => {
-                free.copy_from_slice(octets);
-                self.state.length += octets.len();
+                free.copy_from_slice(bytes);
+                self.state.length += bytes.len();
             }
             None => self.state.length = usize::MAX,
         }
@@ -223,11 +220,11 @@ impl<'b> HeadWriter<'b> {
 /// See [`FieldError`].
 pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
     let name = name.as_bytes();
-    if name.is_empty() || octets::token(name, 0) < name.len() {
+    if name.is_empty() || bytes::token(name, 0) < name.len() {
         Err(FieldError::Name)
-    } else if RESERVED.iter().any(|reserved| octets::is_folded(name, reserved)) {
+    } else if RESERVED.iter().any(|reserved| bytes::is_folded(name, reserved)) {
         Err(FieldError::Reserved)
-    } else if octets::field_value(value, 0) < value.len() {
+    } else if bytes::field_value(value, 0) < value.len() {
         Err(FieldError::Value)
     } else {
         Ok(())
@@ -235,9 +232,9 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
 }
 
 /// The size line of a chunk, written to the end of `line`.
-pub fn chunk_size(octets: usize, line: &mut [u8; CHUNK_SIZE_OCTETS_MAX]) -> &[u8] {
-    let mut rest = octets as u64;
-    let mut at = CHUNK_SIZE_OCTETS_MAX - 2;
+pub fn chunk_size(bytes: usize, line: &mut [u8; CHUNK_SIZE_BYTES_MAX]) -> &[u8] {
+    let mut rest = bytes as u64;
+    let mut at = CHUNK_SIZE_BYTES_MAX - 2;
     line[at..].copy_from_slice(b"\r\n");
     loop {
         at -= 1;
@@ -284,15 +281,15 @@ mod tests {
         persistence: Persistence,
         room: usize,
     ) -> Result<Option<String>, FieldError> {
-        let mut octets = vec![0; room];
+        let mut bytes = vec![0; room];
         let mut state = HeadState::NEW;
-        let mut head = HeadWriter::new(&mut octets, &mut state);
+        let mut head = HeadWriter::new(&mut bytes, &mut state);
         head.begin(StatusCode::OK, None);
         for (name, value) in fields {
             head.field(name, value);
         }
         let length = head.end(delimiter, persistence, "text/html")?;
-        Ok(length.map(|length| String::from_utf8_lossy(&octets[..length]).into_owned()))
+        Ok(length.map(|length| String::from_utf8_lossy(&bytes[..length]).into_owned()))
     }
 
     #[test]
@@ -359,9 +356,9 @@ mod tests {
 
     #[test]
     fn allow_lists_methods() {
-        let mut octets = [0; 100];
+        let mut bytes = [0; 100];
         let mut state = HeadState::NEW;
-        let mut head = HeadWriter::new(&mut octets, &mut state);
+        let mut head = HeadWriter::new(&mut bytes, &mut state);
         head.begin(StatusCode::METHOD_NOT_ALLOWED, None);
         head.allow(&mut |tell| {
             tell("GET");
@@ -369,17 +366,17 @@ mod tests {
         });
         let length = head.end(Delimiter::Length(0), Persistence::Persists, "").unwrap().unwrap();
         let wanted = b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n\r\n";
-        assert_eq!(&octets[..length], wanted);
+        assert_eq!(&bytes[..length], wanted);
     }
 
     #[test]
     fn a_status_without_a_phrase() {
-        let mut octets = [0; 100];
+        let mut bytes = [0; 100];
         let mut state = HeadState::NEW;
-        let mut head = HeadWriter::new(&mut octets, &mut state);
+        let mut head = HeadWriter::new(&mut bytes, &mut state);
         head.begin(StatusCode::new(299).unwrap(), None);
         let length = head.end(Delimiter::None, Persistence::Persists, "").unwrap().unwrap();
-        assert_eq!(&octets[..length], b"HTTP/1.1 299 \r\n\r\n");
+        assert_eq!(&bytes[..length], b"HTTP/1.1 299 \r\n\r\n");
     }
 
     #[test]
@@ -387,9 +384,9 @@ mod tests {
         for number in [0, 1, 9, 10, 15, 16, 255, 256, 99_999, u64::from(u32::MAX), u64::MAX] {
             let text = number.to_string();
             assert_eq!(decimal(number, &mut [0; 20]), text.as_bytes());
-            if let Ok(octets) = usize::try_from(number) {
-                let wanted: Vec<u8> = std::format!("{octets:x}\r\n").into_bytes();
-                assert_eq!(chunk_size(octets, &mut [0; CHUNK_SIZE_OCTETS_MAX]), wanted);
+            if let Ok(bytes) = usize::try_from(number) {
+                let wanted: Vec<u8> = std::format!("{bytes:x}\r\n").into_bytes();
+                assert_eq!(chunk_size(bytes, &mut [0; CHUNK_SIZE_BYTES_MAX]), wanted);
             }
         }
     }

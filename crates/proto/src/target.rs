@@ -1,10 +1,10 @@
 //! What a request is aimed at: RFC 9112 section 3.2, RFC 3986 sections 2.1 and 3.
 
-use crate::{head::TargetForm, octets};
+use crate::{bytes, head::TargetForm};
 use core::{fmt, ops::Range};
 
-/// Octets of the decoded text that [`Encoded::parse`] can take at the most: no number or address is longer.
-pub const PARSED_OCTETS_MAX: usize = 64;
+/// Bytes of the decoded text that [`Encoded::parse`] can take at the most: no number or address is longer.
+pub const PARSED_BYTES_MAX: usize = 64;
 
 /// A request-target that the head parser accepted, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +31,18 @@ impl<'a> Target<'a> {
     /// ```
     #[inline]
     pub fn new(text: &'a str, form: TargetForm) -> Self {
-        let octets = text.as_bytes();
+        let bytes = text.as_bytes();
         let of = |range: Range<usize>| text.get(range).unwrap_or_default();
         let (path_at, path_end) = match form {
             TargetForm::Asterisk => return Target { authority: None, path: text, query: None },
-            TargetForm::Origin | TargetForm::Absolute => path_range(octets, form),
+            TargetForm::Origin | TargetForm::Absolute => path_range(bytes, form),
         };
         let authority = (form == TargetForm::Absolute).then(|| {
-            let authority = octets.get(authority_offset(octets)..path_at).unwrap_or_default();
-            let user = authority.iter().rposition(|&octet| octet == b'@').map_or(0, |at| at + 1);
+            let authority = bytes.get(authority_offset(bytes)..path_at).unwrap_or_default();
+            let user = authority.iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
             of(path_at - authority.len() + user..path_at)
         });
-        let query = (path_end < octets.len()).then(|| of(path_end + 1..octets.len()));
+        let query = (path_end < bytes.len()).then(|| of(path_end + 1..bytes.len()));
         // RFC 9110 section 4.2.3: an empty path means `/`.
         Target { authority, path: if path_at == path_end { "/" } else { of(path_at..path_end) }, query }
     }
@@ -50,16 +50,16 @@ impl<'a> Target<'a> {
 
 /// Where the authority of an absolute form begins: RFC 3986 section 3.
 fn authority_offset(target: &[u8]) -> usize {
-    (octets::find(target, 0, [b':'; 2]) + 3).min(target.len())
+    (bytes::find(target, 0, [b':'; 2]) + 3).min(target.len())
 }
 
 /// Where the path of a target begins, behind the authority of an absolute form, and where it ends: RFC 3986 section 3.
 fn path_range(target: &[u8], form: TargetForm) -> (usize, usize) {
     let start = match form {
-        TargetForm::Absolute => octets::find(target, authority_offset(target), [b'/', b'?']),
+        TargetForm::Absolute => bytes::find(target, authority_offset(target), [b'/', b'?']),
         _ => 0,
     };
-    (start, octets::find(target, start, [b'?'; 2]))
+    (start, bytes::find(target, start, [b'?'; 2]))
 }
 
 /// Where the path of a target begins: behind scheme and authority of an absolute form.
@@ -77,7 +77,7 @@ pub fn path(target: &[u8], form: TargetForm) -> &[u8] {
 
 /// Percent-encoded text as it was sent, decoded on the fly: nothing is allocated.
 ///
-/// It is compared with plain text by its decoded octets, and displayed as it was sent.
+/// It is compared with plain text by its decoded bytes, and displayed as it was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded<'a> {
     /// UTF-8.
@@ -92,7 +92,7 @@ pub struct Encoded<'a> {
 pub enum DecodeError {
     /// A `%` without two hexadecimal digits behind it.
     Escape,
-    /// The decoded octets are not UTF-8.
+    /// The decoded bytes are not UTF-8.
     Utf8,
     /// The buffer is smaller than the decoded text.
     Space,
@@ -120,7 +120,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Text of a path in a target that was parsed; `encoded`: something in it is percent-encoded
-    /// ([`Head::encoded`](crate::head::Head::encoded)). Where the octets are not UTF-8, the text is empty.
+    /// ([`Head::encoded`](crate::head::Head::encoded)). Where the bytes are not UTF-8, the text is empty.
     #[inline]
     pub const fn of_target(raw: &'a [u8], encoded: bool) -> Self {
         Encoded { raw, plus_is_space: false, plain: !encoded }
@@ -139,27 +139,27 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    /// The decoded octets, one by one; a broken escape yields an error and ends.
-    pub fn octets(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
+    /// The decoded bytes, one by one; a broken escape yields an error and ends.
+    pub fn bytes(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
         let mut rest = *self;
         core::iter::from_fn(move || rest.next())
     }
 
-    /// Takes the first octet off.
+    /// Takes the first byte off.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn next(&mut self) -> Option<Result<u8, DecodeError>> {
-        let (taken, octet) = match *self.raw.first()? {
-            b'%' => match octets::escape(self.raw) {
-                Some(octet) => (3, Ok(octet)),
+        let (taken, byte) = match *self.raw.first()? {
+            b'%' => match bytes::escape(self.raw) {
+                Some(byte) => (3, Ok(byte)),
                 // A broken escape ends the text: what stands behind it has no meaning that all would agree on.
                 None => (self.raw.len(), Err(DecodeError::Escape)),
             },
             b'+' if self.plus_is_space => (1, Ok(b' ')),
-            octet => (1, Ok(octet)),
+            byte => (1, Ok(byte)),
         };
         self.raw = self.raw.get(taken..).unwrap_or_default();
-        Some(octet)
+        Some(byte)
     }
 
     /// The decoded text: borrowed as it was sent where nothing is encoded, else written into `buffer`.
@@ -174,30 +174,30 @@ impl<'a> Encoded<'a> {
             return core::str::from_utf8(self.raw).map_err(|_| DecodeError::Utf8);
         }
         let mut length = 0;
-        for octet in self.octets() {
-            *buffer.get_mut(length).ok_or(DecodeError::Space)? = octet?;
+        for byte in self.bytes() {
+            *buffer.get_mut(length).ok_or(DecodeError::Space)? = byte?;
             length += 1;
         }
         core::str::from_utf8(&buffer[..length]).map_err(|_| DecodeError::Utf8)
     }
 
-    /// Parses the decoded text, which may have [`PARSED_OCTETS_MAX`] octets at the most where something is encoded.
+    /// Parses the decoded text, which may have [`PARSED_BYTES_MAX`] bytes at the most where something is encoded.
     ///
     /// # Errors
     /// See [`DecodeError`].
     pub fn parse<T: core::str::FromStr>(&self) -> Result<T, DecodeError> {
-        self.decode(&mut [0; PARSED_OCTETS_MAX])?.parse().map_err(|_| DecodeError::Value)
+        self.decode(&mut [0; PARSED_BYTES_MAX])?.parse().map_err(|_| DecodeError::Value)
     }
 
-    /// Whether the decoded octets are these; a broken escape is equal to nothing.
+    /// Whether the decoded bytes are these; a broken escape is equal to nothing.
     #[inline]
-    pub fn is(&self, octets: &[u8]) -> bool {
-        if self.plain { self.raw == octets } else { is_decoded(*self, octets) }
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        if self.plain { self.raw == bytes } else { is_decoded(*self, bytes) }
     }
 
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
-        self.plain || !self.raw.iter().any(|&octet| octet == b'%' || (octet == b'+' && self.plus_is_space))
+        self.plain || !self.raw.iter().any(|&byte| byte == b'%' || (byte == b'+' && self.plus_is_space))
     }
 }
 
@@ -208,7 +208,7 @@ impl fmt::Display for Encoded<'_> {
     }
 }
 
-/// Whether the decoded octets are those of the text; a broken escape is equal to nothing.
+/// Whether the decoded bytes are those of the text; a broken escape is equal to nothing.
 impl PartialEq<str> for Encoded<'_> {
     #[inline]
     fn eq(&self, other: &str) -> bool {
@@ -219,7 +219,7 @@ impl PartialEq<str> for Encoded<'_> {
 // By value: what is compared at once is never in memory.
 #[inline(never)]
 fn is_decoded(mut text: Encoded<'_>, other: &[u8]) -> bool {
-    other.iter().all(|&octet| text.next() == Some(Ok(octet))) && text.raw.is_empty()
+    other.iter().all(|&byte| text.next() == Some(Ok(byte))) && text.raw.is_empty()
 }
 
 /// As with `str`.
@@ -246,9 +246,9 @@ pub fn is_dot_segment(segment: impl AsRef<[u8]>) -> bool {
 fn has_dots(mut segment: &[u8]) -> bool {
     // The dots of a part, more than two if it has something else.
     let mut dots = 0;
-    while let (octet, taken @ 1..) = first_decoded(segment) {
+    while let (byte, taken @ 1..) = first_decoded(segment) {
         segment = segment.get(taken..).unwrap_or_default();
-        dots = match octet {
+        dots = match byte {
             b'.' => dots + 1,
             // An encoded slash is one to a file system, and a backslash may be.
             b'/' | b'\\' if matches!(dots, 1 | 2) => return true,
@@ -259,13 +259,13 @@ fn has_dots(mut segment: &[u8]) -> bool {
     matches!(dots, 1 | 2)
 }
 
-/// The octet that percent-encoded text of a path begins with, decoded, and how many octets stand for it: none at its end. A
+/// The byte that percent-encoded text of a path begins with, decoded, and how many bytes stand for it: none at its end. A
 /// broken escape is not decoded.
 #[cfg_attr(target_pointer_width = "32", inline(never))]
 pub fn first_decoded(text: &[u8]) -> (u8, usize) {
-    match (octets::escape(text), text) {
-        (Some(octet), _) => (octet, 3),
-        (None, &[octet, ..]) => (octet, 1),
+    match (bytes::escape(text), text) {
+        (Some(byte), _) => (byte, 3),
+        (None, &[byte, ..]) => (byte, 1),
         (None, []) => (0, 0),
     }
 }

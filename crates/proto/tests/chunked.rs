@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tenure_proto::{
-    chunked::{CHUNK_EXTENSION_OCTETS_MAX, CHUNK_SIZE_DIGITS_MAX, Chunk, ChunkedDecoder, TRAILER_OCTETS_MAX},
+    chunked::{CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, Chunk, ChunkedDecoder, TRAILER_BYTES_MAX},
     refusal::Refusal,
 };
 
@@ -10,22 +10,22 @@ use tenure_proto::{
 #[derive(Debug, PartialEq, Eq)]
 struct Decoded {
     data: Vec<u8>,
-    /// Octets up to the body's end, `None` where it has not ended.
-    octets: Option<usize>,
+    /// Bytes up to the body's end, `None` where it has not ended.
+    bytes: Option<usize>,
     refusal: Option<Refusal>,
 }
 
 /// Feeds the pieces one after the other, each until it has been used up.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
     let mut decoder = ChunkedDecoder::new();
-    let mut found = Decoded { data: Vec::new(), octets: None, refusal: None };
+    let mut found = Decoded { data: Vec::new(), bytes: None, refusal: None };
     let mut offset = 0;
     for piece in pieces {
         let mut rest = piece;
         loop {
             match decoder.decode(rest) {
                 Ok(Chunk::Data { skip, length }) => {
-                    assert_ne!(length, 0, "data has at least one octet");
+                    assert_ne!(length, 0, "data has at least one byte");
                     found.data.extend_from_slice(&rest[skip..skip + length]);
                     rest = &rest[skip + length..];
                     offset += skip + length;
@@ -38,7 +38,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
                 Ok(Chunk::End { skip }) => {
                     assert!(decoder.is_ended());
                     assert_eq!(decoder.decode(b"7\r\n"), Ok(Chunk::End { skip: 0 }), "the end stays the end");
-                    found.octets = Some(offset + skip);
+                    found.bytes = Some(offset + skip);
                     return found;
                 }
                 Err(refusal) => {
@@ -52,28 +52,28 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
     found
 }
 
-/// Decodes whole, octet by octet and at every split; all must agree.
-fn decode_split(octets: &[u8]) -> Decoded {
-    let whole = decode([octets]);
-    assert_eq!(decode(octets.chunks(1)), whole, "octet by octet: {:?}", octets.escape_ascii().to_string());
-    for at in 0..=octets.len() {
-        let (front, back) = octets.split_at(at);
-        assert_eq!(decode([front, back]), whole, "split at {at}: {:?}", octets.escape_ascii().to_string());
+/// Decodes whole, byte by byte and at every split; all must agree.
+fn decode_split(bytes: &[u8]) -> Decoded {
+    let whole = decode([bytes]);
+    assert_eq!(decode(bytes.chunks(1)), whole, "byte by byte: {:?}", bytes.escape_ascii().to_string());
+    for at in 0..=bytes.len() {
+        let (front, back) = bytes.split_at(at);
+        assert_eq!(decode([front, back]), whole, "split at {at}: {:?}", bytes.escape_ascii().to_string());
     }
     whole
 }
 
-fn accepted(octets: &[u8], data: &[u8]) {
-    let wanted = Decoded { data: data.to_vec(), octets: Some(octets.len()), refusal: None };
-    assert_eq!(decode_split(octets), wanted, "{:?}", octets.escape_ascii().to_string());
+fn accepted(bytes: &[u8], data: &[u8]) {
+    let wanted = Decoded { data: data.to_vec(), bytes: Some(bytes.len()), refusal: None };
+    assert_eq!(decode_split(bytes), wanted, "{:?}", bytes.escape_ascii().to_string());
 }
 
-fn refused(octets: &[u8], refusal: Refusal) {
-    let decoded = decode_split(octets);
-    assert_eq!(decoded.refusal, Some(refusal), "{:?}", octets.escape_ascii().to_string());
-    // The last octet is the one that cannot stand there: what is in front of it is refused for nothing.
-    let front = decode([&octets[..octets.len() - 1]]);
-    assert_eq!(front.refusal, None, "{:?} is refused too soon", octets.escape_ascii().to_string());
+fn refused(bytes: &[u8], refusal: Refusal) {
+    let decoded = decode_split(bytes);
+    assert_eq!(decoded.refusal, Some(refusal), "{:?}", bytes.escape_ascii().to_string());
+    // The last byte is the one that cannot stand there: what is in front of it is refused for nothing.
+    let front = decode([&bytes[..bytes.len() - 1]]);
+    assert_eq!(front.refusal, None, "{:?} is refused too soon", bytes.escape_ascii().to_string());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn the_decoder_is_small_and_plain() {
 
 #[test]
 fn bodies_are_taken() {
-    for (octets, data) in [
+    for (bytes, data) in [
         (&b"0\r\n\r\n"[..], &b""[..]),
         (b"000\r\n\r\n", b""),
         (b"1\r\na\r\n0\r\n\r\n", b"a"),
@@ -108,7 +108,7 @@ fn bodies_are_taken() {
         (b"0\r\na: b\r\n\r\n", b""),
         (b"0\r\na:\r\nB-c:d \t e\xff\r\n\r\n", b""),
     ] {
-        accepted(octets, data);
+        accepted(bytes, data);
     }
 }
 
@@ -168,7 +168,7 @@ fn each_refusal_stands_beside_its_nearest_acceptance() {
         (b"0\r\na:b\r\nc:d\r\n\r\n", b"0\r\na:b\r\n\t", BadTrailer),
         (b"0\r\na:b\r\nc:d\r\n\r\n", b"0\r\na:b\r\nc\xff", BadTrailer),
     ] {
-        assert_eq!(decode_split(taken).octets, Some(taken.len()), "{:?}", taken.escape_ascii().to_string());
+        assert_eq!(decode_split(taken).bytes, Some(taken.len()), "{:?}", taken.escape_ascii().to_string());
         refused(bad, refusal);
     }
 }
@@ -185,9 +185,9 @@ fn a_size_holds_64_bits_and_not_one_more() {
         ("0000000000000000ffffffffffffffff", u64::MAX),
     ] {
         assert_eq!(u64::from_str_radix(size, 16), Ok(first));
-        let octets = format!("{size}\r\nabc");
-        let decoded = decode_split(octets.as_bytes());
-        assert_eq!(decoded, Decoded { data: b"abc".to_vec(), octets: None, refusal: None }, "{size}");
+        let bytes = format!("{size}\r\nabc");
+        let decoded = decode_split(bytes.as_bytes());
+        assert_eq!(decoded, Decoded { data: b"abc".to_vec(), bytes: None, refusal: None }, "{size}");
     }
     for size in ["10000000000000000", "fffffffffffffffff", "1ffffffffffffffff", "0000000000000010000000000000001"] {
         refused(&size.as_bytes()[..size.find(['1', 'f']).unwrap() + 17], Refusal::BadChunkSize);
@@ -207,13 +207,13 @@ fn leading_zeros_are_bounded() {
 
 #[test]
 fn extensions_are_bounded_a_line() {
-    let max = usize::from(CHUNK_EXTENSION_OCTETS_MAX);
+    let max = usize::from(CHUNK_EXTENSION_BYTES_MAX);
     let line = |extension: &str| format!("1{extension}\r\na\r\n0{extension}\r\n\r\n");
-    for octets in [max - 1, max] {
+    for bytes in [max - 1, max] {
         // The bound holds for one line: the next one starts anew.
-        accepted(line(&format!(";{}", "a".repeat(octets - 1))).as_bytes(), b"a");
-        accepted(line(&format!(";a=\"{}\"", "b".repeat(octets - 5))).as_bytes(), b"a");
-        accepted(line(&format!("{};a", " ".repeat(octets - 2))).as_bytes(), b"a");
+        accepted(line(&format!(";{}", "a".repeat(bytes - 1))).as_bytes(), b"a");
+        accepted(line(&format!(";a=\"{}\"", "b".repeat(bytes - 5))).as_bytes(), b"a");
+        accepted(line(&format!("{};a", " ".repeat(bytes - 2))).as_bytes(), b"a");
     }
     accepted(line(&";a".repeat(max / 2)).as_bytes(), b"a");
     refused(format!("1;{}", "a".repeat(max)).as_bytes(), Refusal::BadChunkExtension);
@@ -224,9 +224,9 @@ fn extensions_are_bounded_a_line() {
 
 #[test]
 fn the_trailer_section_is_bounded() {
-    let max = usize::from(TRAILER_OCTETS_MAX);
-    for octets in [max - 1, max] {
-        accepted(format!("0\r\na:{}\r\n\r\n", "b".repeat(octets - 4)).as_bytes(), b"");
+    let max = usize::from(TRAILER_BYTES_MAX);
+    for bytes in [max - 1, max] {
+        accepted(format!("0\r\na:{}\r\n\r\n", "b".repeat(bytes - 4)).as_bytes(), b"");
     }
     // The bound holds for all lines together.
     let lines = "a:bc\r\n".repeat(max / 6);
@@ -239,9 +239,9 @@ fn the_trailer_section_is_bounded() {
 
 #[test]
 fn what_follows_the_body_is_left() {
-    let octets = b"1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\n";
-    let decoded = decode_split(octets);
-    assert_eq!(decoded.octets, Some(11));
+    let bytes = b"1\r\na\r\n0\r\n\r\nGET / HTTP/1.1\r\n";
+    let decoded = decode_split(bytes);
+    assert_eq!(decoded.bytes, Some(11));
     assert_eq!(decoded.data, b"a");
 }
 
@@ -259,7 +259,7 @@ fn data_is_told_part_by_part() {
     assert_eq!(decoder.decode(b"\n"), Ok(Chunk::End { skip: 1 }));
 }
 
-/// Octets that are framing more often than chance has it.
+/// Bytes that are framing more often than chance has it.
 fn near_framing() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"\r\n".to_vec()),
@@ -269,31 +269,31 @@ fn near_framing() -> impl Strategy<Value = Vec<u8>> {
         Just(b";a=\"b\"".to_vec()),
         Just(b"a: b\r\n".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..3),
-        proptest::sample::select(b"0123456789abcdefABCDEF \t;=\"\\\r\n:".to_vec()).prop_map(|octet| vec![octet]),
+        proptest::sample::select(b"0123456789abcdefABCDEF \t;=\"\\\r\n:".to_vec()).prop_map(|byte| vec![byte]),
     ];
     proptest::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
     #[test]
-    fn no_octets_panic_and_every_split_agrees(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
-        decode_split(&octets);
+    fn no_bytes_panic_and_every_split_agrees(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        decode_split(&bytes);
     }
 
     #[test]
-    fn no_octets_near_framing_panic_and_every_split_agrees(octets in near_framing()) {
-        decode_split(&octets);
+    fn no_bytes_near_framing_panic_and_every_split_agrees(bytes in near_framing()) {
+        decode_split(&bytes);
     }
 
     #[test]
     fn what_is_encoded_comes_back(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..6)) {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for chunk in &chunks {
-            octets.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-            octets.extend_from_slice(chunk);
-            octets.extend_from_slice(b"\r\n");
+            bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            bytes.extend_from_slice(chunk);
+            bytes.extend_from_slice(b"\r\n");
         }
-        octets.extend_from_slice(b"0\r\n\r\n");
-        accepted(&octets, &chunks.concat());
+        bytes.extend_from_slice(b"0\r\n\r\n");
+        accepted(&bytes, &chunks.concat());
     }
 }

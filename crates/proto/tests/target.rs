@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tenure_proto::{
     head::TargetForm::{self, Absolute, Asterisk, Origin},
-    target::{DecodeError, Encoded, PARSED_OCTETS_MAX, Target, is_dot_segment, pairs, segments},
+    target::{DecodeError, Encoded, PARSED_BYTES_MAX, Target, is_dot_segment, pairs, segments},
 };
 
 #[test]
@@ -74,9 +74,9 @@ fn encoded_text_is_decoded() {
 }
 
 #[test]
-fn a_broken_escape_ends_the_octets() {
-    let octets: Vec<_> = Encoded::path("a%4zb%41").octets().collect();
-    assert_eq!(octets, [Ok(b'a'), Err(DecodeError::Escape)]);
+fn a_broken_escape_ends_the_bytes() {
+    let bytes: Vec<_> = Encoded::path("a%4zb%41").bytes().collect();
+    assert_eq!(bytes, [Ok(b'a'), Err(DecodeError::Escape)]);
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn values_are_parsed() {
     assert_eq!(Encoded::path("%zz").parse::<i64>(), Err(DecodeError::Escape));
     assert_eq!(Encoded::path("%ff").parse::<i64>(), Err(DecodeError::Utf8));
     let zeros = |count| format!("%30{}", "0".repeat(count - 1));
-    assert_eq!(Encoded::path(&zeros(PARSED_OCTETS_MAX)).parse(), Ok(0));
-    assert_eq!(Encoded::path(&zeros(PARSED_OCTETS_MAX + 1)).parse::<i64>(), Err(DecodeError::Space));
+    assert_eq!(Encoded::path(&zeros(PARSED_BYTES_MAX)).parse(), Ok(0));
+    assert_eq!(Encoded::path(&zeros(PARSED_BYTES_MAX + 1)).parse::<i64>(), Err(DecodeError::Space));
 }
 
 #[test]
@@ -198,26 +198,26 @@ proptest! {
         let target = Target::new(&text, form);
         prop_assert!(!target.path.is_empty() || form == Asterisk);
         for encoded in segments(target.path).chain(pairs(target.query.unwrap_or_default()).flat_map(|(name, value)| [name, value])) {
-            let octets: Result<Vec<_>, _> = encoded.octets().collect();
-            // A letter of the text may have two octets.
+            let bytes: Result<Vec<_>, _> = encoded.bytes().collect();
+            // A letter of the text may have two bytes.
             let mut buffer = [0; 48];
-            match (encoded.decode(&mut buffer), octets) {
-                (Ok(decoded), Ok(octets)) => {
-                    prop_assert_eq!(decoded.as_bytes(), &octets[..]);
+            match (encoded.decode(&mut buffer), bytes) {
+                (Ok(decoded), Ok(bytes)) => {
+                    prop_assert_eq!(decoded.as_bytes(), &bytes[..]);
                     prop_assert!(encoded == decoded);
-                    let mut parts = octets.split(|octet| matches!(octet, b'/' | b'\\'));
+                    let mut parts = bytes.split(|byte| matches!(byte, b'/' | b'\\'));
                     prop_assert_eq!(is_dot_segment(encoded.raw()), parts.any(|part| part == b"." || part == b".."));
                 }
                 (Err(DecodeError::Escape), Err(DecodeError::Escape)) => {}
-                (Err(DecodeError::Utf8), Ok(octets)) => prop_assert!(core::str::from_utf8(&octets).is_err()),
-                (decoded, octets) => prop_assert!(false, "{:?} {:?}", decoded, octets),
+                (Err(DecodeError::Utf8), Ok(bytes)) => prop_assert!(core::str::from_utf8(&bytes).is_err()),
+                (decoded, bytes) => prop_assert!(false, "{:?} {:?}", decoded, bytes),
             }
         }
     }
 
     #[test]
     fn what_is_encoded_comes_back(text in ".{0,16}") {
-        let raw = text.bytes().fold(String::new(), |raw, octet| raw + &format!("%{octet:02x}"));
+        let raw = text.bytes().fold(String::new(), |raw, byte| raw + &format!("%{byte:02x}"));
         let mut buffer = [0; 64];
         prop_assert_eq!(Encoded::path(&raw).decode(&mut buffer), Ok(&text[..]));
         prop_assert!(Encoded::query(&raw) == *text);

@@ -1,4 +1,4 @@
-//! The vectors of `conformance/`, each fed whole, octet by octet and at every split into two. The folder's README has their
+//! The vectors of `conformance/`, each fed whole, byte by byte and at every split into two. The folder's README has their
 //! format.
 
 use std::{fmt::Write as _, fs, path::Path};
@@ -14,8 +14,8 @@ fn every_vector_has_its_events_at_every_split() {
     let vectors = vectors();
     let mut failures = String::new();
     for vector in &vectors {
-        let Vector { place, octets, limits, .. } = vector;
-        let whole = events([&octets[..]], limits);
+        let Vector { place, bytes, limits, .. } = vector;
+        let whole = events([&bytes[..]], limits);
         if vector.comparable(&whole) != vector.events {
             let (wanted, told) = (vector.events.join("\n  "), whole.join("\n  "));
             write!(failures, "\n{place}\n wanted:\n  {wanted}\n told:\n  {told}\n").unwrap();
@@ -26,10 +26,10 @@ fn every_vector_has_its_events_at_every_split() {
                 write!(failures, "\n{place}\n whole:\n  {whole}\n {how}:\n  {told}\n").unwrap();
             }
         };
-        compare(events(octets.chunks(1), limits), "octet by octet");
-        for at in 0..=octets.len() {
-            let (front, back) = octets.split_at(at);
-            compare(events([front, back], limits), &format!("split at octet {at}"));
+        compare(events(bytes.chunks(1), limits), "byte by byte");
+        for at in 0..=bytes.len() {
+            let (front, back) = bytes.split_at(at);
+            compare(events([front, back], limits), &format!("split at byte {at}"));
         }
     }
     assert!(failures.is_empty(), "{failures}");
@@ -40,7 +40,7 @@ fn every_vector_has_its_events_at_every_split() {
 fn every_refusal_of_the_parsers_has_a_vector() {
     let vectors = vectors();
     for refusal in Refusal::ALL {
-        // No octets bring these about, only their absence.
+        // No bytes bring these about, only their absence.
         if matches!(refusal, Refusal::HeadTimeout | Refusal::BodyTimeout) {
             continue;
         }
@@ -49,10 +49,10 @@ fn every_refusal_of_the_parsers_has_a_vector() {
     }
 }
 
-/// A connection's end without I/O: octets in, events out.
+/// A connection's end without I/O: bytes in, events out.
 struct Connection {
     limits: HeadLimits,
-    /// Octets of a head that is not complete.
+    /// Bytes of a head that is not complete.
     head: Vec<u8>,
     body: Vec<u8>,
     state: State,
@@ -83,8 +83,8 @@ fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &HeadLimits) -
 }
 
 impl Connection {
-    fn received(&mut self, octets: &[u8]) {
-        let mut rest = octets;
+    fn received(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
         while !rest.is_empty() {
             rest = match self.state {
                 State::Head(_) => self.head(rest),
@@ -96,29 +96,29 @@ impl Connection {
     }
 
     /// Reads on in a head, and returns what stands behind it.
-    fn head<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
-        let State::Head(parser) = &mut self.state else { return octets };
+    fn head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let State::Head(parser) = &mut self.state else { return bytes };
         let before = self.head.len();
-        self.head.extend_from_slice(octets);
+        self.head.extend_from_slice(bytes);
         match parser.parse(&self.head, &self.limits) {
             Ok(None) => &[],
             Ok(Some(head)) => {
-                let behind = head.octets as usize - before;
-                self.head.truncate(head.octets as usize);
+                let behind = head.bytes as usize - before;
+                self.head.truncate(head.bytes as usize);
                 self.request(&head);
                 self.head.clear();
-                &octets[behind..]
+                &bytes[behind..]
             }
             Err(refusal) => self.refused(refusal),
         }
     }
 
     fn request(&mut self, head: &Head) {
-        let octets = &self.head[..];
+        let bytes = &self.head[..];
         let mut line = format!(
             "request {} {} {} {} ",
-            visible(head.token.of(octets)),
-            visible(head.target.of(octets)),
+            visible(head.token.of(bytes)),
+            visible(head.target.of(bytes)),
             match head.version {
                 Version::Http10 => "HTTP/1.0",
                 Version::Http11 => "HTTP/1.1",
@@ -137,7 +137,7 @@ impl Connection {
         line.push_str(if head.persistent { " persistent" } else { " close" });
         line.push_str(if head.expects_continue { " continue" } else { "" });
         self.events.push(line);
-        for (name, value) in Fields::new(head.fields.of(octets)) {
+        for (name, value) in Fields::new(head.fields.of(bytes)) {
             self.events.push(format!("field {name} {}", visible(value)).trim_end().into());
         }
         let persistent = head.persistent;
@@ -148,28 +148,28 @@ impl Connection {
         }
     }
 
-    fn length<'a>(&mut self, octets: &'a [u8], persistent: bool, remaining: u64) -> &'a [u8] {
-        let length = usize::try_from(remaining).unwrap_or(usize::MAX).min(octets.len());
-        self.body.extend_from_slice(&octets[..length]);
+    fn length<'a>(&mut self, bytes: &'a [u8], persistent: bool, remaining: u64) -> &'a [u8] {
+        let length = usize::try_from(remaining).unwrap_or(usize::MAX).min(bytes.len());
+        self.body.extend_from_slice(&bytes[..length]);
         match remaining - length as u64 {
             0 => self.complete(persistent),
             remaining => self.state = State::Length { persistent, remaining },
         }
-        &octets[length..]
+        &bytes[length..]
     }
 
-    fn chunked<'a>(&mut self, octets: &'a [u8], persistent: bool, mut decoder: ChunkedDecoder) -> &'a [u8] {
-        let chunk = decoder.decode(octets);
+    fn chunked<'a>(&mut self, bytes: &'a [u8], persistent: bool, mut decoder: ChunkedDecoder) -> &'a [u8] {
+        let chunk = decoder.decode(bytes);
         self.state = State::Chunked { persistent, decoder };
         match chunk {
             Ok(Chunk::Data { skip, length }) => {
-                self.body.extend_from_slice(&octets[skip..skip + length]);
-                &octets[skip + length..]
+                self.body.extend_from_slice(&bytes[skip..skip + length]);
+                &bytes[skip + length..]
             }
             Ok(Chunk::Partial) => &[],
             Ok(Chunk::End { skip }) => {
                 self.complete(persistent);
-                &octets[skip..]
+                &bytes[skip..]
             }
             Err(refusal) => self.refused(refusal),
         }
@@ -195,7 +195,7 @@ impl Connection {
         }
     }
 
-    /// No more octets come.
+    /// No more bytes come.
     fn ended(&mut self) {
         let idle = match self.state {
             State::Head(_) => self.head.is_empty(),
@@ -213,18 +213,18 @@ fn refused(refusal: Refusal) -> String {
     format!("refused {} {refusal:?}", refusal.status())
 }
 
-/// Octets as the vectors write them.
-fn visible(octets: &[u8]) -> String {
+/// Bytes as the vectors write them.
+fn visible(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for &octet in octets {
-        match octet {
+    for &byte in bytes {
+        match byte {
             b'\r' => text.push_str("\\r"),
             b'\n' => text.push_str("\\n"),
             b'\t' => text.push_str("\\t"),
             b'\0' => text.push_str("\\0"),
             b'\\' => text.push_str("\\\\"),
-            b' '..=b'~' => text.push(char::from(octet)),
-            _ => write!(text, "\\x{octet:02x}").unwrap(),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => write!(text, "\\x{byte:02x}").unwrap(),
         }
     }
     text
@@ -234,7 +234,7 @@ struct Vector {
     /// File, line and heading.
     place: String,
     limits: HeadLimits,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     events: Vec<String>,
 }
 
@@ -291,10 +291,10 @@ fn read(file: &str, text: &str, vectors: &mut Vec<Vector>) {
             if let Some(bounds) = info.strip_prefix("http") {
                 assert!(open.is_none(), "{place}: the vector before this one has no events");
                 assert!(has_prose, "{place}: no prose says what and why");
-                let (limits, octets) = (limits(bounds, &place), octets(&block, &place));
-                open = Some(Vector { place, limits, octets, events: Vec::new() });
+                let (limits, bytes) = (limits(bounds, &place), bytes(&block, &place));
+                open = Some(Vector { place, limits, bytes, events: Vec::new() });
             } else if info == "events" {
-                let mut vector = open.take().unwrap_or_else(|| panic!("{place}: events without octets"));
+                let mut vector = open.take().unwrap_or_else(|| panic!("{place}: events without bytes"));
                 vector.events = block.iter().map(|event| String::from_utf8(repeated(event, &place)).unwrap()).collect();
                 vectors.push(vector);
             } else {
@@ -308,11 +308,11 @@ fn read(file: &str, text: &str, vectors: &mut Vec<Vector>) {
 }
 
 fn limits(bounds: &str, place: &str) -> HeadLimits {
-    let mut limits = HeadLimits { head_octets_max: 8192, target_octets_max: 4096, tolerate_lone_lf: false };
+    let mut limits = HeadLimits { head_bytes_max: 8192, target_bytes_max: 4096, tolerate_lone_lf: false };
     for bound in bounds.split_whitespace() {
         match bound.split_once('=') {
-            Some(("head", octets)) => limits.head_octets_max = octets.parse().unwrap(),
-            Some(("target", octets)) => limits.target_octets_max = octets.parse().unwrap(),
+            Some(("head", bytes)) => limits.head_bytes_max = bytes.parse().unwrap(),
+            Some(("target", bytes)) => limits.target_bytes_max = bytes.parse().unwrap(),
             None if bound == "lone-lf" => limits.tolerate_lone_lf = true,
             _ => panic!("{place}: unknown bound `{bound}`"),
         }
@@ -320,31 +320,31 @@ fn limits(bounds: &str, place: &str) -> HeadLimits {
     limits
 }
 
-/// The octets of an `http` block.
-fn octets(lines: &[&str], place: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
+/// The bytes of an `http` block.
+fn bytes(lines: &[&str], place: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
     for line in lines {
         let backslashes = line.len() - line.trim_end_matches('\\').len();
         // An even number of them is so many escaped backslashes.
         let (line, end) = if backslashes % 2 == 1 { (&line[..line.len() - 1], "") } else { (*line, "\r\n") };
-        octets.extend(unescaped(&repeated(line, place), place));
-        octets.extend_from_slice(end.as_bytes());
+        bytes.extend(unescaped(&repeated(line, place), place));
+        bytes.extend_from_slice(end.as_bytes());
     }
-    octets
+    bytes
 }
 
 /// The text with its `{text*count}` written out.
 fn repeated(text: &str, place: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = text;
     while let Some((front, inner, count, behind)) = repetition(rest) {
         let count = count.parse().unwrap_or_else(|error| panic!("{place}: {error}"));
-        octets.extend_from_slice(front.as_bytes());
-        octets.extend(inner.as_bytes().repeat(count));
+        bytes.extend_from_slice(front.as_bytes());
+        bytes.extend(inner.as_bytes().repeat(count));
         rest = behind;
     }
-    octets.extend_from_slice(rest.as_bytes());
-    octets
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
 }
 
 /// The first repetition: what is in front of it, its text, its count, and what is behind it.
@@ -352,17 +352,17 @@ fn repetition(text: &str) -> Option<(&str, &str, &str, &str)> {
     text.match_indices('{').find_map(|(open, _)| {
         let (inner, behind) = text[open + 1..].split_once('}')?;
         let (inner, count) = inner.rsplit_once('*')?;
-        let is_count = !count.is_empty() && count.bytes().all(|octet| octet.is_ascii_digit());
+        let is_count = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
         is_count.then_some((&text[..open], inner, count, behind))
     })
 }
 
-/// The octets that escapes stand for.
+/// The bytes that escapes stand for.
 fn unescaped(text: &[u8], place: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = text.iter().copied();
-    while let Some(octet) = rest.next() {
-        let octet = match octet {
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
             b'\\' => match rest.next() {
                 Some(b'r') => b'\r',
                 Some(b'n') => b'\n',
@@ -375,9 +375,9 @@ fn unescaped(text: &[u8], place: &str) -> Vec<u8> {
                 }
                 escape => panic!("{place}: unknown escape {:?}", escape.map(char::from)),
             },
-            _ => octet,
+            _ => byte,
         };
-        octets.push(octet);
+        bytes.push(byte);
     }
-    octets
+    bytes
 }

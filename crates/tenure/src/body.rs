@@ -18,7 +18,7 @@ use crate::{
 
 const TOO_LARGE: Error = Error::too_large("the body is too large");
 
-/// Why nothing more can be had of a body. An octet, which a result holds in a register; what it says as an error comes last.
+/// Why nothing more can be had of a body. A byte, which a result holds in a register; what it says as an error comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is above its bound.
@@ -42,11 +42,11 @@ impl From<Fault> for Error {
     }
 }
 
-/// The octets of a request's body, and the lease on what has been received of them.
+/// The bytes of a request's body, and the lease on what has been received of them.
 pub(crate) struct Reader<'r> {
     pub(crate) line: &'r Line,
-    /// From the request's first octet to the last one that was received with its head.
-    pub(crate) octets: &'r [u8],
+    /// From the request's first byte to the last one that was received with its head.
+    pub(crate) bytes: &'r [u8],
     /// Given back to the port while the handler waits for more.
     lease: Option<RefMut<'r, BodyInput>>,
     /// What was read last; none at the body's end.
@@ -65,7 +65,7 @@ struct Piece {
 /// How a body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// The next octets that are here.
+    /// The next bytes that are here.
     Piece,
     /// Until all of it is here in one piece.
     Whole,
@@ -74,8 +74,8 @@ enum Way {
 }
 
 impl<'r> Reader<'r> {
-    pub(crate) fn new(line: &'r Line, octets: &'r [u8]) -> Self {
-        Reader { line, octets, lease: None, piece: None }
+    pub(crate) fn new(line: &'r Line, bytes: &'r [u8]) -> Self {
+        Reader { line, bytes, lease: None, piece: None }
     }
 
     /// From now on nothing is wanted of the body but its end. `false`: somebody else has the lease.
@@ -88,15 +88,15 @@ impl<'r> Reader<'r> {
         }
         let Some(body) = &mut self.lease else { return false };
         (body.fresh, body.exceeded, body.filled) = (false, false, 0);
-        body.left = line.limits.drain_octets_max.into();
+        body.left = line.limits.drain_bytes_max.into();
         true
     }
 
     /// What was read last.
     fn piece(&self) -> Option<&[u8]> {
         let Piece { spilled, from, to } = self.piece?;
-        let octets = if spilled { &self.lease.as_ref()?.buffer } else { self.octets };
-        octets.get(from..to)
+        let bytes = if spilled { &self.lease.as_ref()?.buffer } else { self.bytes };
+        bytes.get(from..to)
     }
 
     /// Gives the lease back and waits for the port to receive more.
@@ -135,9 +135,9 @@ impl<'r> Reader<'r> {
         Poll::Ready(Err(fault))
     }
 
-    /// Reads on, a [`piece`](Reader::piece) of `octets_max` octets at the most.
+    /// Reads on, a [`piece`](Reader::piece) of `bytes_max` bytes at the most.
     #[inline(never)]
-    fn poll(&mut self, way: Way, octets_max: usize) -> Poll<Result<(), Fault>> {
+    fn poll(&mut self, way: Way, bytes_max: usize) -> Poll<Result<(), Fault>> {
         let line = self.line;
         let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
         let body = &mut **body;
@@ -164,14 +164,14 @@ impl<'r> Reader<'r> {
             }
             if filled > 0 && way == Way::Piece {
                 // Put together for the whole, which was given up: they come first, what is told of them behind the others.
-                let octets = filled.min(octets_max);
-                body.buffer[..filled].rotate_left(octets);
-                body.filled -= octets;
-                self.piece = Some(Piece { spilled: true, from: filled - octets, to: filled });
+                let bytes = filled.min(bytes_max);
+                body.buffer[..filled].rotate_left(bytes);
+                body.filled -= bytes;
+                self.piece = Some(Piece { spilled: true, from: filled - bytes, to: filled });
                 return Poll::Ready(Ok(()));
             }
             let from = body.at;
-            let here = if body.spilled { body.buffer.get(from..body.end) } else { self.octets.get(from..) };
+            let here = if body.spilled { body.buffer.get(from..body.end) } else { self.bytes.get(from..) };
             let here = here.unwrap_or_default();
             if here.is_empty() {
                 if body.missing() > bound.min(room.saturating_sub(1)) as u64 {
@@ -181,7 +181,7 @@ impl<'r> Reader<'r> {
                 (body.spilled, body.at, body.end) = (true, filled, filled);
                 return self.wait();
             }
-            let here = &here[..here.len().min(octets_max)];
+            let here = &here[..here.len().min(bytes_max)];
             // A body of known length is all data.
             let chunk = match &mut body.chunked {
                 Some(decoder) => decoder.decode(here),
@@ -208,8 +208,8 @@ impl<'r> Reader<'r> {
             if body.chunked.is_none() {
                 line.rest.set(rest - length as u64);
             } else if length > bound || length >= room {
-                // Behind chunks there is always framing, for which an octet of the buffer must be free: what fits does not
-                // depend on how it came. The decoder has gone past these octets: without them nothing more is handed out.
+                // Behind chunks there is always framing, for which a byte of the buffer must be free: what fits does not
+                // depend on how it came. The decoder has gone past these bytes: without them nothing more is handed out.
                 body.exceeded = true;
                 break;
             }
@@ -221,10 +221,10 @@ impl<'r> Reader<'r> {
                 if body.spilled {
                     // Without framing in between they are where they belong.
                     body.buffer.copy_within(from..to, filled);
-                } else if let (Some(room), Some(octets)) =
-                    (body.buffer.get_mut(filled..filled + length), self.octets.get(from..to))
+                } else if let (Some(room), Some(bytes)) =
+                    (body.buffer.get_mut(filled..filled + length), self.bytes.get(from..to))
                 {
-                    room.copy_from_slice(octets);
+                    room.copy_from_slice(bytes);
                 }
                 body.filled += length;
                 continue;
@@ -244,7 +244,7 @@ impl<'r> Reader<'r> {
         }
         let mut body = line.body.try_borrow_mut().ok()?;
         let rest = usize::try_from(line.rest.get()).ok()?;
-        let here = self.octets.len().checked_sub(body.at)?;
+        let here = self.bytes.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
         if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
             return None;
@@ -259,7 +259,7 @@ impl<'r> Reader<'r> {
         let from = body.at;
         body.at = from + rest;
         line.rest.set(0);
-        self.octets.get(from..body.at)
+        self.bytes.get(from..body.at)
     }
 
     /// Reads and drops what is left of the body, up to the bound of [`drain`](Reader::drain), and gives the lease back. Where
@@ -297,8 +297,8 @@ impl<'r> Reader<'r> {
     }
 
     /// The next piece, `None` at the body's end.
-    async fn read(&mut self, octets_max: usize) -> Result<Option<&[u8]>, Error> {
-        poll_fn(|_| self.poll(Way::Piece, octets_max)).await?;
+    async fn read(&mut self, bytes_max: usize) -> Result<Option<&[u8]>, Error> {
+        poll_fn(|_| self.poll(Way::Piece, bytes_max)).await?;
         Ok(self.piece())
     }
 }
@@ -306,7 +306,7 @@ impl<'r> Reader<'r> {
 /// The body of a request, lent by [`Request::body`](crate::Request::body).
 ///
 /// What of it a handler does not read is read and dropped after the response, up to
-/// [`Limits::drain_octets_max`](crate::Limits::drain_octets_max); beyond, the connection closes and the response says so.
+/// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max); beyond, the connection closes and the response says so.
 pub struct Body<'a, 'r> {
     reader: &'a mut Reader<'r>,
 }
@@ -317,51 +317,51 @@ impl<'a, 'r> Body<'a, 'r> {
         Body { reader }
     }
 
-    /// Bounds this body: more than that many octets are answered 413. Instead of
-    /// [`Limits::body_octets_max`](crate::Limits::body_octets_max). No effect once more have come.
+    /// Bounds this body: more than that many bytes are answered 413. Instead of
+    /// [`Limits::body_bytes_max`](crate::Limits::body_bytes_max). No effect once more have come.
     #[must_use]
-    pub fn limit(self, octets_max: u64) -> Self {
+    pub fn limit(self, bytes_max: u64) -> Self {
         self.reader.with_body(|body| {
-            // Above its bound octets have been passed over: what follows them must not be taken for the whole.
+            // Above its bound bytes have been passed over: what follows them must not be taken for the whole.
             if !body.exceeded {
-                body.left = octets_max.saturating_sub(body.taken);
+                body.left = bytes_max.saturating_sub(body.taken);
             }
         });
         self
     }
 
-    /// The octets that the head announced and that are still unread; `None` for a chunked body.
+    /// The bytes that the head announced and that are still unread; `None` for a chunked body.
     pub fn announced(&self) -> Option<u64> {
         let rest = self.reader.line.rest.get();
         (rest != u64::MAX).then_some(rest)
     }
 
-    /// The next octets, waiting for some where none are here; `None` at the body's end.
+    /// The next bytes, waiting for some where none are here; `None` at the body's end.
     ///
     /// # Errors
     /// 400: the framing is broken, or the peer closed before the end. 413: the body is above its bound.
     ///
     /// # Cancellation safety
-    /// Safe: octets are either returned or still unread.
+    /// Safe: bytes are either returned or still unread.
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
         reader.read(usize::MAX).await
     }
 
-    /// As [`read`](Body::read), but `octets_max` octets at the most, at least one: the others stay unread.
+    /// As [`read`](Body::read), but `bytes_max` bytes at the most, at least one: the others stay unread.
     ///
     /// # Errors
     /// As [`read`](Body::read).
     ///
     /// # Cancellation safety
-    /// Safe: octets are either returned or still unread.
-    pub async fn read_up_to(self, octets_max: usize) -> Result<Option<&'a [u8]>, Error> {
+    /// Safe: bytes are either returned or still unread.
+    pub async fn read_up_to(self, bytes_max: usize) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
-        reader.read(octets_max.max(1)).await
+        reader.read(bytes_max.max(1)).await
     }
 
     /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer; of
-    /// that, a chunked body must leave one octet free. What has been read already is no part of it.
+    /// that, a chunked body must leave one byte free. What has been read already is no part of it.
     ///
     /// # Errors
     /// As [`read`](Body::read).
@@ -395,10 +395,10 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let mut filled = 0;
-        while let Some(octets) = reader.read(usize::MAX).await? {
-            let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..octets.len()));
-            room.ok_or(TOO_LARGE)?.copy_from_slice(octets);
-            filled += octets.len();
+        while let Some(bytes) = reader.read(usize::MAX).await? {
+            let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..bytes.len()));
+            room.ok_or(TOO_LARGE)?.copy_from_slice(bytes);
+            filled += bytes.len();
         }
         Ok(&mut buffer[..filled])
     }
@@ -406,7 +406,7 @@ impl<'a, 'r> Body<'a, 'r> {
 
 impl core::fmt::Debug for Body<'_, '_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Body({:?} octets unread)", self.announced())
+        write!(f, "Body({:?} bytes unread)", self.announced())
     }
 }
 
@@ -418,10 +418,10 @@ pub struct Whole<'a, 'r> {
 
 impl<'a> Whole<'a, '_> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn octets(&mut self) -> Poll<Result<&'a [u8], Fault>> {
+    fn bytes(&mut self) -> Poll<Result<&'a [u8], Fault>> {
         let Some(reader) = self.reader.take() else { return Poll::Pending };
-        if let Some(octets) = reader.here() {
-            return Poll::Ready(Ok(octets));
+        if let Some(bytes) = reader.here() {
+            return Poll::Ready(Ok(bytes));
         }
         match reader.poll(Way::Whole, usize::MAX) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(reader.piece().unwrap_or_default())),
@@ -439,7 +439,7 @@ impl<'a> Future for Whole<'a, '_> {
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.octets().map_err(Error::from)
+        self.bytes().map_err(Error::from)
     }
 }
 
@@ -457,8 +457,8 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         // No combinators: each would copy the result once more.
-        match self.whole.octets() {
-            Poll::Ready(Ok(octets)) => Poll::Ready(T::from_text(octets)),
+        match self.whole.bytes() {
+            Poll::Ready(Ok(bytes)) => Poll::Ready(T::from_text(bytes)),
             Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
             Poll::Pending => Poll::Pending,
         }

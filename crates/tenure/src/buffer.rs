@@ -1,4 +1,4 @@
-//! The octets of a lane: static memory on a board, from the heap on a host.
+//! The bytes of a lane: static memory on a board, from the heap on a host.
 
 use core::{fmt, ops};
 
@@ -13,16 +13,16 @@ enum Repr {
 }
 
 impl From<&'static mut [u8]> for Buffer {
-    fn from(octets: &'static mut [u8]) -> Self {
-        Buffer(Repr::Borrowed(octets))
+    fn from(bytes: &'static mut [u8]) -> Self {
+        Buffer(Repr::Borrowed(bytes))
     }
 }
 
 #[cfg(feature = "alloc")]
 impl Buffer {
-    /// A buffer of that many octets from the heap.
-    pub fn with_octets(octets: usize) -> Self {
-        Buffer(Repr::Owned(alloc::vec![0; octets].into_boxed_slice()))
+    /// A buffer of that many bytes from the heap.
+    pub fn with_bytes(bytes: usize) -> Self {
+        Buffer(Repr::Owned(alloc::vec![0; bytes].into_boxed_slice()))
     }
 }
 
@@ -32,9 +32,9 @@ impl ops::Deref for Buffer {
     #[inline(always)]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Repr::Borrowed(octets) => octets,
+            Repr::Borrowed(bytes) => bytes,
             #[cfg(feature = "alloc")]
-            Repr::Owned(octets) => octets,
+            Repr::Owned(bytes) => bytes,
         }
     }
 }
@@ -43,15 +43,15 @@ impl ops::DerefMut for Buffer {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Repr::Borrowed(octets) => octets,
+            Repr::Borrowed(bytes) => bytes,
             #[cfg(feature = "alloc")]
-            Repr::Owned(octets) => octets,
+            Repr::Owned(bytes) => bytes,
         }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({} octets)", self.len())
+        write!(f, "Buffer({} bytes)", self.len())
     }
 }

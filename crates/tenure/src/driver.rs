@@ -13,7 +13,7 @@ use core::{
     task::{Context, Waker},
 };
 
-use tenure_proto::date::DATE_OCTETS;
+use tenure_proto::date::DATE_BYTES;
 
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
@@ -32,7 +32,7 @@ pub struct Lane<P: Port> {
     slot: u32,
     /// When its last poll ended.
     polled_ms: u32,
-    /// Since when octets wait for the peer to take some.
+    /// Since when bytes wait for the peer to take some.
     progress_ms: u32,
     blocked: bool,
     /// Which of the driver's dates its output has; none at first.
@@ -63,7 +63,7 @@ pub struct DriverSettings {
     pub evict: bool,
     /// Bounds in time.
     pub deadlines: Deadlines,
-    /// Bounds in octets.
+    /// Bounds in bytes.
     pub limits: Limits,
     /// The number of the worker, part of each [`ConnectionId`].
     pub worker: u32,
@@ -102,7 +102,7 @@ pub struct Driver<P: Port> {
     due_ms: Option<u32>,
     stopping: Option<u32>,
     settings: DriverSettings,
-    date: Option<[u8; DATE_OCTETS]>,
+    date: Option<[u8; DATE_BYTES]>,
     table: Table<P::Session, P::Socket, P::Slots>,
     lanes: P::Lanes,
     /// The port, for its own use between calls.
@@ -138,7 +138,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Sets the date that responses tell from now on.
-    pub fn set_date(&mut self, date: Option<[u8; DATE_OCTETS]>) {
+    pub fn set_date(&mut self, date: Option<[u8; DATE_BYTES]>) {
         Output::tell_dates();
         self.date = date;
         self.dated = self.dated.wrapping_add(1);
@@ -191,7 +191,7 @@ impl<P: Port> Driver<P> {
         }
         let index = self.table.take(socket, self.now_ms)?;
         self.table.slot_mut(index).interest = Interest::RECEIVE;
-        self.due(self.now_ms, self.settings.deadlines.first_octet_ms);
+        self.due(self.now_ms, self.settings.deadlines.first_byte_ms);
         Ok(key)
     }
 
@@ -266,7 +266,7 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Puts a connection with octets into the queue for a lane.
+    /// Puts a connection with bytes into the queue for a lane.
     #[cold]
     fn wait(&mut self, index: u32) {
         let now_ms = self.now_ms;
@@ -304,8 +304,8 @@ impl<P: Port> Driver<P> {
         let line = &lane.wire.line;
         line.arrived_ms.set(slot.since_ms);
         let mut input = line.input.borrow_mut();
-        if let Some((octets, parser)) = self.port.take_back(index, &mut input.buffer) {
-            (input.start, input.end, input.parser) = (0, octets.min(input.buffer.len()), parser);
+        if let Some((bytes, parser)) = self.port.take_back(index, &mut input.buffer) {
+            (input.start, input.end, input.parser) = (0, bytes.min(input.buffer.len()), parser);
         }
         drop(input);
         if slot.stage == Stage::Waiting {
@@ -399,8 +399,8 @@ impl<P: Port> Driver<P> {
             if let Some(pending) = output.pending() {
                 let Some(socket) = &mut slot.socket else { return };
                 match port.send(socket, pending) {
-                    Transmitted::Octets(octets) => {
-                        output.sent(octets);
+                    Transmitted::Bytes(bytes) => {
+                        output.sent(bytes);
                         lane.progress_ms = *now_ms;
                         progress = true;
                     }
@@ -526,7 +526,7 @@ impl<P: Port> Driver<P> {
         if let Some(pinned) = line.pin.take() {
             slot.pinned = pinned;
         }
-        // A drop of octets does not change when the head was due, nor its place on the list.
+        // A drop of bytes does not change when the head was due, nor its place on the list.
         let arrived_ms = line.arrived_ms.get();
         line.state.set(State::Between);
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
@@ -701,7 +701,7 @@ mod tests {
             size_of::<Lane<Host>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::octets::WORDS { 1304 } else { 984 };
+        let wire = if tenure_proto::bytes::WORDS { 1304 } else { 984 };
         assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
     }
 

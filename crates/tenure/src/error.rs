@@ -12,11 +12,11 @@ use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, t
 pub struct Error {
     status: StatusCode,
     reason: &'static str,
-    octet: u32,
+    byte: u32,
     tells: Tells,
 }
 
-/// Whether an error tells an octet.
+/// Whether an error tells a byte.
 ///
 /// Instead of an `Option` and of this size: with one, results would be a word larger, with another, they would have a gap that
 /// is copied as well. They go through every layer of handlers.
@@ -24,7 +24,7 @@ pub struct Error {
 #[repr(u16)]
 enum Tells {
     Nothing,
-    Octet,
+    Byte,
 }
 
 macro_rules! of_status {
@@ -36,7 +36,7 @@ macro_rules! of_status {
 impl Error {
     /// An error of that status; `reason` says to a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Error { status, reason, octet: 0, tells: Tells::Nothing }
+        Error { status, reason, byte: 0, tells: Tells::Nothing }
     }
 
     of_status! {
@@ -56,10 +56,10 @@ impl Error {
         unavailable = SERVICE_UNAVAILABLE;
     }
 
-    /// The same error, telling which octet of the body was wrong, counted from 0.
+    /// The same error, telling which byte of the body was wrong, counted from 0.
     #[must_use]
-    pub const fn at_octet(mut self, octet: u32) -> Self {
-        (self.octet, self.tells) = (octet, Tells::Octet);
+    pub const fn at_byte(mut self, byte: u32) -> Self {
+        (self.byte, self.tells) = (byte, Tells::Byte);
         self
     }
 
@@ -73,15 +73,15 @@ impl Error {
         self.reason
     }
 
-    /// Which octet of the body was wrong, counted from 0.
-    pub const fn octet(&self) -> Option<u32> {
+    /// Which byte of the body was wrong, counted from 0.
+    pub const fn byte(&self) -> Option<u32> {
         match self.tells {
-            Tells::Octet => Some(self.octet),
+            Tells::Byte => Some(self.byte),
             Tells::Nothing => None,
         }
     }
 
-    /// Its text without the octet.
+    /// Its text without the byte.
     pub(crate) fn text(&self) -> &'static str {
         if self.reason.is_empty() { self.status.phrase() } else { self.reason }
     }
@@ -90,8 +90,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())?;
-        match self.octet() {
-            Some(octet) => write!(f, " (octet {octet})"),
+        match self.byte() {
+            Some(byte) => write!(f, " (byte {byte})"),
             None => Ok(()),
         }
     }
@@ -132,11 +132,11 @@ mod tests {
     use core::task::Poll;
 
     #[test]
-    fn an_octet_is_told_as_it_was_given() {
+    fn an_byte_is_told_as_it_was_given() {
         let error = Error::bad_request("not a digit");
-        assert_eq!(error.octet(), None);
-        for octet in [0, 1, u32::MAX] {
-            assert_eq!(error.at_octet(octet).octet(), Some(octet));
+        assert_eq!(error.byte(), None);
+        for byte in [0, 1, u32::MAX] {
+            assert_eq!(error.at_byte(byte).byte(), Some(byte));
         }
     }
 

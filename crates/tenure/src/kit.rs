@@ -1,4 +1,4 @@
-//! The test kit: a server and its clients on octets and virtual time. No socket, no clock, no thread, nothing sleeps.
+//! The test kit: a server and its clients on bytes and virtual time. No socket, no clock, no thread, nothing sleeps.
 //!
 //! It is a port like any other, so that an application's tests run what its users run:
 //!
@@ -57,14 +57,14 @@ pub struct Settings {
     pub evict: bool,
     /// Bounds in time.
     pub deadlines: Deadlines,
-    /// Bounds in octets.
+    /// Bounds in bytes.
     pub limits: Limits,
-    /// Octets of each lane's input buffer.
-    pub input_octets: usize,
-    /// Octets of each lane's body buffer.
-    pub body_octets: usize,
-    /// Octets of each lane's output buffer.
-    pub output_octets: usize,
+    /// Bytes of each lane's input buffer.
+    pub input_bytes: usize,
+    /// Bytes of each lane's body buffer.
+    pub body_bytes: usize,
+    /// Bytes of each lane's output buffer.
+    pub output_bytes: usize,
     /// Whether an incomplete head waits without a lane, as on a host.
     pub puts_heads_away: bool,
     /// Whether responses tell the date, 1994-11-06 08:49:37.
@@ -79,9 +79,9 @@ impl Default for Settings {
             evict: false,
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
-            input_octets: 16_384,
-            body_octets: 16_384,
-            output_octets: 16_384,
+            input_bytes: 16_384,
+            body_bytes: 16_384,
+            output_bytes: 16_384,
             puts_heads_away: true,
             dated: false,
         }
@@ -94,7 +94,7 @@ impl Default for Settings {
 pub enum Event {
     /// A connection was opened.
     Connected(ConnectionId),
-    /// A response was completed: status and octets.
+    /// A response was completed: status and bytes.
     Sent(ConnectionId, StatusCode, u64),
     /// A request was refused.
     Refused(ConnectionId, Refusal),
@@ -140,9 +140,9 @@ impl Observer for Recorder {
         self.tell(|own| own.head_received(id, line));
     }
 
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
-        self.push(Event::Sent(id, status, octets));
-        self.tell(|own| own.response_sent(id, status, octets, duration_ms));
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
+        self.push(Event::Sent(id, status, bytes));
+        self.tell(|own| own.response_sent(id, status, bytes, duration_ms));
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {
@@ -161,14 +161,14 @@ impl Observer for Recorder {
     }
 }
 
-/// Two directions of octets.
+/// Two directions of bytes.
 #[derive(Debug)]
 struct Pipe {
     to_server: RefCell<VecDeque<u8>>,
     to_client: RefCell<Vec<u8>>,
-    /// Octets that the client takes before it has read some.
+    /// Bytes that the client takes before it has read some.
     window: Cell<usize>,
-    /// Octets at the most that the server receives or sends at once.
+    /// Bytes at the most that the server receives or sends at once.
     segment: Cell<usize>,
     client_closed: Cell<bool>,
     client_reset: Cell<bool>,
@@ -186,9 +186,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sends octets. The server sees them in its next [`Server::run`].
-    pub fn send(&self, octets: impl AsRef<[u8]>) {
-        self.pipe.to_server.borrow_mut().extend(octets.as_ref());
+    /// Sends bytes. The server sees them in its next [`Server::run`].
+    pub fn send(&self, bytes: impl AsRef<[u8]>) {
+        self.pipe.to_server.borrow_mut().extend(bytes.as_ref());
     }
 
     /// Closes the sending side.
@@ -201,14 +201,14 @@ impl Client {
         self.pipe.client_reset.set(true);
     }
 
-    /// Lets the server send so many octets, after which it waits until some have been read here.
-    pub fn set_window(&self, octets: usize) {
-        self.pipe.window.set(octets);
+    /// Lets the server send so many bytes, after which it waits until some have been read here.
+    pub fn set_window(&self, bytes: usize) {
+        self.pipe.window.set(bytes);
     }
 
-    /// Lets the server receive and send so many octets at once.
-    pub fn set_segment(&self, octets: usize) {
-        self.pipe.segment.set(octets);
+    /// Lets the server receive and send so many bytes at once.
+    pub fn set_segment(&self, bytes: usize) {
+        self.pipe.segment.set(bytes);
     }
 
     /// Takes what has been received since the last call.
@@ -281,15 +281,15 @@ impl<S: Session + 'static> Port for KitPort<S> {
         if socket.client_reset.get() {
             return Received::Reset;
         }
-        let mut octets = socket.to_server.borrow_mut();
-        let count = into.len().min(socket.segment.get()).min(octets.len());
-        for (to, from) in into.iter_mut().zip(octets.drain(..count)) {
+        let mut bytes = socket.to_server.borrow_mut();
+        let count = into.len().min(socket.segment.get()).min(bytes.len());
+        for (to, from) in into.iter_mut().zip(bytes.drain(..count)) {
             *to = from;
         }
         match count {
             0 if socket.client_closed.get() => Received::Closed,
             0 => Received::Blocked,
-            _ => Received::Octets(count),
+            _ => Received::Bytes(count),
         }
     }
 
@@ -301,7 +301,7 @@ impl<S: Session + 'static> Port for KitPort<S> {
         !socket.to_server.borrow().is_empty()
     }
 
-    fn send(&mut self, socket: &mut Rc<Pipe>, octets: &[u8]) -> Transmitted {
+    fn send(&mut self, socket: &mut Rc<Pipe>, bytes: &[u8]) -> Transmitted {
         if socket.client_reset.get() {
             return Transmitted::Reset;
         }
@@ -309,9 +309,9 @@ impl<S: Session + 'static> Port for KitPort<S> {
         if room == 0 {
             return Transmitted::Blocked;
         }
-        let count = octets.len().min(room);
-        socket.to_client.borrow_mut().extend_from_slice(&octets[..count]);
-        Transmitted::Octets(count)
+        let count = bytes.len().min(room);
+        socket.to_client.borrow_mut().extend_from_slice(&bytes[..count]);
+        Transmitted::Bytes(count)
     }
 
     fn shut(&mut self, socket: &mut Rc<Pipe>) {
@@ -320,7 +320,7 @@ impl<S: Session + 'static> Port for KitPort<S> {
 
     fn release(&mut self, socket: Rc<Pipe>, abort: bool) {
         socket.server_closed.set(true);
-        // As TCP does: octets that nobody has received turn a close into a reset.
+        // As TCP does: bytes that nobody has received turn a close into a reset.
         socket.server_reset.set(abort || !socket.to_server.borrow().is_empty());
         socket.interest.set(Interest::NONE);
     }
@@ -330,9 +330,9 @@ impl<S: Session + 'static> Port for KitPort<S> {
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let buffer = Buffer::with_octets;
-        let Settings { input_octets, body_octets, output_octets, limits, .. } = self.settings;
-        let wire = Rc::new(Wire::new(buffer(input_octets), buffer(body_octets), buffer(output_octets), limits));
+        let buffer = Buffer::with_bytes;
+        let Settings { input_bytes, body_bytes, output_bytes, limits, .. } = self.settings;
+        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
         let future = Box::pin((self.renew)(&wire));
         let waker = Arc::new(LaneWaker { number, woken: self.woken.clone() });
         Some(Lane::new(wire, future, waker.into()))
@@ -359,17 +359,17 @@ impl<S: Session + 'static> Port for KitPort<S> {
         let _ = catch_unwind(AssertUnwindSafe(|| session.end(reason)));
     }
 
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
         if self.settings.puts_heads_away {
-            self.heads.insert(index, (octets.to_vec(), parser));
+            self.heads.insert(index, (bytes.to_vec(), parser));
         }
         self.settings.puts_heads_away
     }
 
     fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (octets, parser) = self.heads.remove(&index)?;
-        into.get_mut(..octets.len())?.copy_from_slice(&octets);
-        Some((octets.len(), parser))
+        let (bytes, parser) = self.heads.remove(&index)?;
+        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some((bytes.len(), parser))
     }
 }
 
@@ -386,7 +386,7 @@ impl Pipe {
     }
 }
 
-/// A server on octets and virtual time.
+/// A server on bytes and virtual time.
 ///
 /// The clock starts shortly before it wraps, so that every test of some length sees that too.
 pub struct Server<S: Session + 'static> {

@@ -48,7 +48,7 @@ impl Future for Pause {
 /// connection and session on the wire. Never ends; the port sets it anew to end a handler.
 ///
 /// # Cancellation safety
-/// Dropped at any time, it leaves octets, session and the state of the exchange on the wire, for a lane set anew to take
+/// Dropped at any time, it leaves bytes, session and the state of the exchange on the wire, for a lane set anew to take
 /// up.
 #[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
 pub async fn lane<S, A, O>(
@@ -84,12 +84,12 @@ where
                     }),
                 }
             };
-            let (octets, path, error) = match read {
-                Ok(Some((octets, head))) => {
+            let (bytes, path, error) = match read {
+                Ok(Some((bytes, head))) => {
                     let asterisk = head.form == TargetForm::Asterisk;
-                    opened = Opened { line, octets };
-                    let mut request = Request::new(wire, octets, head);
-                    line.open(head, octets.len());
+                    opened = Opened { line, bytes };
+                    let mut request = Request::new(wire, bytes, head);
+                    line.open(head, bytes.len());
                     observer.head_received(line.id.get(), request.inner.line_of_request());
                     let responder = Responder { opened: &opened };
                     let result = if asterisk {
@@ -100,8 +100,8 @@ where
                     };
                     match result {
                         Ok(_) if line.rest.get() == 0 => break 'done false,
-                        Ok(_) => (octets, &b""[..], None),
-                        Err(error) => (octets, request.inner.whole_path(), Some(error)),
+                        Ok(_) => (bytes, &b""[..], None),
+                        Err(error) => (bytes, request.inner.whole_path(), Some(error)),
                     }
                 }
                 Ok(None) => {
@@ -116,7 +116,7 @@ where
                 }
                 Err(order) => (input.unread(), &b""[..], Some(line.take_up(observer, order))),
             };
-            let mut reader = Reader::new(line, octets);
+            let mut reader = Reader::new(line, bytes);
             let mut conclusion = Conclusion::new(line, app, &mut reader, path, error);
             poll_fn(|_| conclusion.poll(line, observer)).await
         };
@@ -200,14 +200,14 @@ struct ErrorLine(heapless::Vec<u8, 192>);
 impl ErrorLine {
     #[inline(never)]
     fn put(&mut self, text: &[u8]) {
-        // One octet is kept for the line's end.
+        // One byte is kept for the line's end.
         let room = self.0.capacity() - 1 - self.0.len();
-        let mut octets = text.len().min(room);
+        let mut bytes = text.len().min(room);
         // No character is cut in two: what is left out begins with one.
-        while octets > 0 && text.get(octets).is_some_and(|octet| octet & 0xc0 == 0x80) {
-            octets -= 1;
+        while bytes > 0 && text.get(bytes).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            bytes -= 1;
         }
-        let _ = self.0.extend_from_slice(text.get(..octets).unwrap_or_default());
+        let _ = self.0.extend_from_slice(text.get(..bytes).unwrap_or_default());
     }
 }
 
@@ -241,9 +241,9 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         // As its `Display`, without a formatter.
         let mut line = ErrorLine(heapless::Vec::new());
         line.put(text.as_bytes());
-        if let Some(octet) = self.error.octet().filter(|_| !is_internal) {
-            line.put(b" (octet ");
-            line.put(decimal(u64::from(octet), &mut [0; 20]));
+        if let Some(byte) = self.error.byte().filter(|_| !is_internal) {
+            line.put(b" (byte ");
+            line.put(decimal(u64::from(byte), &mut [0; 20]));
             line.put(b")");
         }
         let _ = line.0.push(b'\n');
@@ -283,7 +283,7 @@ impl Line {
         refusal.into()
     }
 
-    /// Begins an exchange of a head and what has come with it, `received` octets together.
+    /// Begins an exchange of a head and what has come with it, `received` bytes together.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
@@ -299,16 +299,16 @@ impl Line {
         self.route_handler_ms.set(None);
         self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
-        body.at = head.octets as usize;
+        body.at = head.bytes as usize;
         if !body.fresh {
-            body.renew(self.limits.body_octets_max);
+            body.renew(self.limits.body_bytes_max);
         }
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         self.expects_continue.set(head.expects_continue && body.at == received);
         self.rest.set(match head.framing {
             Framing::Empty => 0,
             // The greatest number stands for chunks.
-            Framing::Length(octets) => octets.min(u64::MAX - 1),
+            Framing::Length(bytes) => bytes.min(u64::MAX - 1),
             Framing::Chunked => {
                 (body.fresh, body.chunked) = (false, Some(ChunkedDecoder::new()));
                 u64::MAX
@@ -330,7 +330,7 @@ impl Line {
     fn close_response(&self, observer: &impl Observer) -> bool {
         let exchange = self.output.borrow().exchange;
         let duration_ms = self.now_ms.get().wrapping_sub(self.arrived_ms.get());
-        observer.response_sent(self.id.get(), exchange.status, exchange.octets, duration_ms);
+        observer.response_sent(self.id.get(), exchange.status, exchange.bytes, duration_ms);
         exchange.persistent
     }
 

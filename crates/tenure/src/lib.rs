@@ -38,7 +38,7 @@
 //!
 //! # Words
 //! *connection*: one socket, with a [`ConnectionId`]. *session*: the application's value that lives on it. *lane*: a
-//! long-lived future with buffers that serves one connection at a time, from its first octet until it is idle again.
+//! long-lived future with buffers that serves one connection at a time, from its first byte until it is idle again.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -48,7 +48,7 @@ pub struct Methods<C> {
 #[derive(Debug)]
 pub struct On<H, C> {
     verb: Verb,
-    /// What is asked of it: one octet, whatever it is for.
+    /// What is asked of it: one byte, whatever it is for.
     asked: Asked,
     handler: H,
     next: C,
@@ -180,12 +180,12 @@ impl<S> Chain<S> for End {
     }
 }
 
-/// What a chain is asked for, as one octet: it is compared with each method's.
+/// What a chain is asked for, as one byte: it is compared with each method's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
 pub struct Asked(u8);
 
-/// Handlers of a target at the most: more than there are known methods, and so few that an octet tells them from these.
+/// Handlers of a target at the most: more than there are known methods, and so few that a byte tells them from these.
 const HANDLERS_MAX: u32 = 0x40;
 
 impl Asked {
@@ -338,7 +338,7 @@ fn verb(method: Method) -> Verb {
 
 fn extension_verb(token: &'static str) -> Verb {
     let extension = Method::from_token(token.as_bytes()) == Method::Other && token != "CONNECT" && !token.is_empty();
-    let valid = token.bytes().all(tenure_proto::octets::is_tchar);
+    let valid = token.bytes().all(tenure_proto::bytes::is_tchar);
     assert!(extension && valid, "{token:?} is not an extension method");
     Verb::Extension(token)
 }

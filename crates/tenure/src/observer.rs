@@ -55,8 +55,8 @@ pub trait Observer {
     /// A request's head is complete.
     fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {}
 
-    /// A response is complete: its status, the octets of head and body, and the milliseconds since the request's arrival.
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {}
+    /// A response is complete: its status, the bytes of head and body, and the milliseconds since the request's arrival.
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {}
 
     /// A request was refused by the protocol.
     fn refused(&self, id: ConnectionId, refusal: Refusal) {}
@@ -87,8 +87,8 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).head_received(id, line);
     }
 
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
-        (**self).response_sent(id, status, octets, duration_ms);
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
+        (**self).response_sent(id, status, bytes, duration_ms);
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {

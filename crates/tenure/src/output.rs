@@ -1,20 +1,20 @@
 //! What is to be sent, and how the response at hand is framed.
 
 use tenure_proto::{
-    date::DATE_OCTETS,
-    octets::WORDS,
+    bytes::WORDS,
+    date::DATE_BYTES,
     response::{Delimiter, HeadState, HeadWriter, Persistence},
     status::StatusCode,
 };
 
 use crate::{Switch, buffer::Buffer};
 
-/// Octets of the prebuilt beginning of a plain response.
-const STAMP_OCTETS: usize = 128;
-/// Octets of a plain response's body at the most: their number has two digits.
-pub(crate) const PLAIN_OCTETS_MAX: usize = 99;
-/// Octets that a plain response may take, or be written over by it.
-const ROOM_OCTETS: usize = STAMP_OCTETS + 6 + PLAIN_OCTETS_MAX;
+/// Bytes of the prebuilt beginning of a plain response.
+const STAMP_BYTES: usize = 128;
+/// Bytes of a plain response's body at the most: their number has two digits.
+pub(crate) const PLAIN_BYTES_MAX: usize = 99;
+/// Bytes that a plain response may take, or be written over by it.
+const ROOM_BYTES: usize = STAMP_BYTES + 6 + PLAIN_BYTES_MAX;
 
 /// Whether responses of this program ever tell a date. Where there is no clock nothing sets it, which the compiler sees: all
 /// about dates is left out.
@@ -22,24 +22,24 @@ static DATED: Switch = Switch::off();
 
 /// As words are, like the output's front.
 #[repr(align(8))]
-struct Stamp([u8; STAMP_OCTETS]);
+struct Stamp([u8; STAMP_BYTES]);
 
 /// Responses on their way out.
 #[repr(C)]
 pub(crate) struct Output {
     pub(crate) exchange: Exchange,
     pub(crate) buffer: Buffer,
-    /// Octets at the front that the port has sent.
+    /// Bytes at the front that the port has sent.
     pub(crate) sent: usize,
-    /// Behind the last octet written.
+    /// Behind the last byte written.
     pub(crate) end: usize,
     pub(crate) content_type: &'static str,
     /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
     stamp: Stamp,
-    stamp_octets: u8,
+    stamp_bytes: u8,
     dated: bool,
     /// What responses tell, where they do.
-    date: [u8; DATE_OCTETS],
+    date: [u8; DATE_BYTES],
 }
 
 /// The response at hand.
@@ -57,10 +57,10 @@ pub(crate) struct Exchange {
     /// The response is complete.
     pub(crate) done: bool,
     pub(crate) status: StatusCode,
-    /// Octets of the body written so far.
+    /// Bytes of the body written so far.
     pub(crate) progress: usize,
-    /// Octets written so far, head and framing included.
-    pub(crate) octets: u64,
+    /// Bytes written so far, head and framing included.
+    pub(crate) bytes: u64,
 }
 
 impl Exchange {
@@ -73,7 +73,7 @@ impl Exchange {
             done: false,
             status: StatusCode::OK,
             progress: 0,
-            octets: 0,
+            bytes: 0,
         }
     }
 
@@ -100,27 +100,27 @@ impl Output {
             sent: 0,
             end: 0,
             exchange: Exchange::new(false, false, true),
-            stamp: Stamp([0; STAMP_OCTETS]),
-            stamp_octets: 0,
+            stamp: Stamp([0; STAMP_BYTES]),
+            stamp_bytes: 0,
             dated: false,
-            date: [0; DATE_OCTETS],
+            date: [0; DATE_BYTES],
             content_type,
         }
     }
 
     /// Sets the date that responses tell from now on.
-    pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_OCTETS]>) {
+    pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_BYTES]>) {
         let date = date.filter(|_| DATED.is_on());
         self.dated = date.is_some();
-        self.date = *date.unwrap_or(&[0; DATE_OCTETS]);
+        self.date = *date.unwrap_or(&[0; DATE_BYTES]);
         let mut state = HeadState::NEW;
         let mut head = HeadWriter::new(&mut self.stamp.0, &mut state);
         head.begin(StatusCode::OK, date);
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
-        let octets = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
+        let bytes = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
         // One that leaves no room for its own length is none.
-        let octets = octets.ok().flatten().filter(|&octets| octets - 5 < STAMP_OCTETS);
-        self.stamp_octets = octets.map_or(0, |octets| (octets - 5) as u8);
+        let bytes = bytes.ok().flatten().filter(|&bytes| bytes - 5 < STAMP_BYTES);
+        self.stamp_bytes = bytes.map_or(0, |bytes| (bytes - 5) as u8);
     }
 
     /// Responses may tell a date from now on.
@@ -139,8 +139,8 @@ impl Output {
     }
 
     #[inline]
-    pub(crate) fn sent(&mut self, octets: usize) {
-        let sent = self.sent + octets;
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        let sent = self.sent + bytes;
         if sent < self.end { self.sent = sent } else { self.clear() }
     }
 
@@ -176,30 +176,30 @@ impl Output {
     }
 
     #[inline]
-    pub(crate) fn put(&mut self, octets: &[u8]) -> bool {
-        let Some(room) = self.buffer.get_mut(self.end..).and_then(|room| room.get_mut(..octets.len())) else {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> bool {
+        let Some(room) = self.buffer.get_mut(self.end..).and_then(|room| room.get_mut(..bytes.len())) else {
             return false;
         };
-        room.copy_from_slice(octets);
-        self.end += octets.len();
-        self.exchange.octets += octets.len() as u64;
+        room.copy_from_slice(bytes);
+        self.end += bytes.len();
+        self.exchange.bytes += bytes.len() as u64;
         true
     }
 
-    /// A whole response of status 200 with the default type, whose body of `length` octets `write` puts at the front of
-    /// what it is given. `false`: there is no room, or the body is not of 1 to 99 octets.
+    /// A whole response of status 200 with the default type, whose body of `length` bytes `write` puts at the front of
+    /// what it is given. `false`: there is no room, or the body is not of 1 to 99 bytes.
     #[inline]
-    pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8; PLAIN_OCTETS_MAX])) -> bool {
+    pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8; PLAIN_BYTES_MAX])) -> bool {
         // The mask says to the compiler what is true anyway: everything below lies in the room.
-        let stamp = usize::from(self.stamp_octets) & (STAMP_OCTETS - 1);
-        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<ROOM_OCTETS>());
+        let stamp = usize::from(self.stamp_bytes) & (STAMP_BYTES - 1);
+        let room = self.buffer.get_mut(self.end..).and_then(|room| room.first_chunk_mut::<ROOM_BYTES>());
         let Some(room) = room else { return false };
-        if stamp == 0 || length == 0 || length > PLAIN_OCTETS_MAX {
+        if stamp == 0 || length == 0 || length > PLAIN_BYTES_MAX {
             return false;
         }
         // The stamp is copied whole where registers are wide, at a size that the compiler knows; what is behind its end is
         // written over.
-        let copied = if WORDS { STAMP_OCTETS } else { stamp };
+        let copied = if WORDS { STAMP_BYTES } else { stamp };
         room[..copied].copy_from_slice(&self.stamp.0[..copied]);
         let (mut at, mut digit) = (stamp, length as u8);
         if length >= 10 {
@@ -213,7 +213,7 @@ impl Output {
         }
         at += length;
         self.end += at;
-        self.exchange.octets = at as u64;
+        self.exchange.bytes = at as u64;
         (self.exchange.begun, self.exchange.done) = (true, true);
         true
     }

@@ -1,7 +1,7 @@
 //! Which targets a route is for.
 
 use tenure_proto::{
-    octets::WORDS,
+    bytes::WORDS,
     target::{first_decoded, is_dot_segment},
 };
 
@@ -14,21 +14,21 @@ const PARTS_MAX: usize = 4;
 /// What a router looks at: a target from a path's `/` on.
 #[derive(Clone, Copy, Debug)]
 pub struct Sought<'t> {
-    /// The target's octets and, in a request, those behind it, so that a whole word can be read where it ends.
-    octets: &'t [u8],
-    /// Octets of the target, path and query.
+    /// The target's bytes and, in a request, those behind it, so that a whole word can be read where it ends.
+    bytes: &'t [u8],
+    /// Bytes of the target, path and query.
     end: usize,
-    /// The first word of `octets`, where words pay.
+    /// The first word of `bytes`, where words pay.
     first: [u64; WORDS as usize],
     /// Something in it is percent-encoded.
     encoded: bool,
 }
 
 impl<'t> Sought<'t> {
-    /// The first `end` of these octets.
+    /// The first `end` of these bytes.
     #[inline(always)]
-    pub(crate) fn new(octets: &'t [u8], end: usize, encoded: bool) -> Self {
-        Sought { octets, end, first: core::array::from_fn(|_| first_word(octets)), encoded }
+    pub(crate) fn new(bytes: &'t [u8], end: usize, encoded: bool) -> Self {
+        Sought { bytes, end, first: core::array::from_fn(|_| first_word(bytes)), encoded }
     }
 
     /// A path, of which nothing is known.
@@ -38,7 +38,7 @@ impl<'t> Sought<'t> {
 
     /// Path and query.
     fn target(self) -> &'t [u8] {
-        self.octets.get(..self.end).unwrap_or_default()
+        self.bytes.get(..self.end).unwrap_or_default()
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Pattern {
     parts: [Part; PARTS_MAX],
     /// How many there are; [`SLOW`]: they do not say it all.
     count: u8,
-    /// The first octets before any parameter as a word, and which of the word's bits they are.
+    /// The first bytes before any parameter as a word, and which of the word's bits they are.
     first: [u64; 2 * WORDS as usize],
 }
 
@@ -104,7 +104,7 @@ const SLOW: u8 = u8::MAX;
 /// Where in a pattern's text a parameter stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Part {
-    /// The first octet of its name, behind the brace.
+    /// The first byte of its name, behind the brace.
     name_at: u8,
     /// Behind its closing brace.
     end: u8,
@@ -145,7 +145,7 @@ impl Pattern {
             return way(self, sought, found).is_some();
         }
         let length = self.text.len();
-        let ends = sought.end == length || sought.end > length && sought.octets.get(length) == Some(&b'?');
+        let ends = sought.end == length || sought.end > length && sought.bytes.get(length) == Some(&b'?');
         ends && (WORDS && length <= 8 || self.is_text(sought))
     }
 
@@ -161,7 +161,7 @@ impl Pattern {
     /// Whether what is sought begins with this pattern's text.
     #[inline(never)]
     fn is_text(&self, sought: &Sought<'_>) -> bool {
-        sought.octets.starts_with(self.text.as_bytes())
+        sought.bytes.starts_with(self.text.as_bytes())
     }
 
     #[inline(never)]
@@ -173,7 +173,7 @@ impl Pattern {
         self.consumed(sought, false, found)
     }
 
-    /// Octets of what is sought that this pattern takes as a prefix of whole segments; otherwise as
+    /// Bytes of what is sought that this pattern takes as a prefix of whole segments; otherwise as
     /// [`matches`](Pattern::matches).
     pub(crate) fn prefix<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // A prefix's last `/` stands for nothing, which the long way knows.
@@ -191,18 +191,18 @@ impl Pattern {
     #[inline(always)]
     fn walk<'t>(&self, prefix: bool, sought: &Sought<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         // What most are: a short value behind a short literal. Whatever else is left to another, so nothing is kept for later.
-        let (text, octets, [part, ..]) = (self.text.as_bytes(), sought.octets, self.parts);
+        let (text, bytes, [part, ..]) = (self.text.as_bytes(), sought.bytes, self.parts);
         let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
         let at = name_at.wrapping_sub(1);
-        let word = octets.get(at..).and_then(<[u8]>::first_chunk::<8>).filter(|_| WORDS && at <= 16 && !sought.encoded);
+        let word = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>).filter(|_| WORDS && at <= 16 && !sought.encoded);
         let Some(word) = word else { return self.walk_from(0, 0, prefix, sought, found) };
         // What stands in the first word has been compared.
-        if at > 8 && octets.get(at - 8..at) != text.get(at - 8..at) {
+        if at > 8 && bytes.get(at - 8..at) != text.get(at - 8..at) {
             return None;
         }
-        let octets = u64::from_le_bytes(*word);
-        let length = before_stop(octets).min(sought.end.checked_sub(at)?);
-        if matches!(length, 0 | 8..) || octets as u8 == b'.' {
+        let bytes = u64::from_le_bytes(*word);
+        let length = before_stop(bytes).min(sought.end.checked_sub(at)?);
+        if matches!(length, 0 | 8..) || bytes as u8 == b'.' {
             return self.walk_from(0, 0, prefix, sought, found);
         }
         let parameter = Parameter { name: text.get(name_at..end - 1)?, value: &word[..length] };
@@ -236,11 +236,11 @@ impl Pattern {
                 let (name_at, end) = (usize::from(part.name_at), usize::from(part.end));
                 // Without the brace.
                 let literal = name_at - 1 - from;
-                if !same_at(sought.octets, at, self.text.as_bytes(), from, literal) {
+                if !same_at(sought.bytes, at, self.text.as_bytes(), from, literal) {
                     return None;
                 }
                 at += literal;
-                let (left, rest) = (sought.end.checked_sub(at)?, sought.octets.get(at..)?);
+                let (left, rest) = (sought.end.checked_sub(at)?, sought.bytes.get(at..)?);
                 let value = rest.get(..segment(rest, left))?;
                 if value.is_empty() || value[0] == b'.' && is_dot_segment(value) {
                     return None;
@@ -261,11 +261,11 @@ impl Pattern {
     fn tail(&self, at: usize, from: usize, prefix: bool, sought: &Sought<'_>) -> Option<usize> {
         let length = self.text.len() - from;
         // Most end with a parameter.
-        if length != 0 && !same_at(sought.octets, at, self.text.as_bytes(), from, length) {
+        if length != 0 && !same_at(sought.bytes, at, self.text.as_bytes(), from, length) {
             return None;
         }
         let end = at + length;
-        let next = || sought.octets.get(end).is_some_and(|&octet| octet == b'?' || prefix && octet == b'/');
+        let next = || sought.bytes.get(end).is_some_and(|&byte| byte == b'?' || prefix && byte == b'/');
         (end == sought.end || end < sought.end && next()).then_some(end)
     }
 
@@ -281,7 +281,7 @@ impl Pattern {
         consumed
     }
 
-    /// Octet by octet: a slash that is encoded is no slash of a pattern, and a pattern has no `%`.
+    /// Byte by byte: a slash that is encoded is no slash of a pattern, and a pattern has no `%`.
     fn segments<'t>(&self, sought: &Sought<'t>, prefix: bool, found: &mut Parameters<'t>) -> Option<usize> {
         let path = path_of(sought.target());
         let mut wanted = self.text.as_bytes();
@@ -290,9 +290,9 @@ impl Pattern {
             wanted = wanted.strip_suffix(b"/").unwrap_or(wanted);
         }
         let mut rest = path;
-        while let [octet, behind @ ..] = wanted {
+        while let [byte, behind @ ..] = wanted {
             let taken;
-            if *octet == b'{' {
+            if *byte == b'{' {
                 let mut name = until(b'}', behind);
                 wanted = behind.get(name.len() + 1..)?;
                 let mut value = rest;
@@ -312,7 +312,7 @@ impl Pattern {
             } else {
                 let decoded;
                 (decoded, taken) = first_decoded(rest);
-                if decoded != *octet || taken != 1 && (taken == 0 || decoded == b'/') {
+                if decoded != *byte || taken != 1 && (taken == 0 || decoded == b'/') {
                     return None;
                 }
                 wanted = behind;
@@ -324,16 +324,16 @@ impl Pattern {
     }
 }
 
-/// The octets up to the first of that kind.
+/// The bytes up to the first of that kind.
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-fn until(stop: u8, octets: &[u8]) -> &[u8] {
-    octets.split(|&octet| octet == stop).next().unwrap_or_default()
+fn until(stop: u8, bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == stop).next().unwrap_or_default()
 }
 
-/// Whether one of some octets stands in a text.
+/// Whether one of some bytes stands in a text.
 #[inline(never)]
-fn has(text: &[u8], octets: &[u8]) -> bool {
-    text.iter().any(|octet| octets.contains(octet))
+fn has(text: &[u8], bytes: &[u8]) -> bool {
+    text.iter().any(|byte| bytes.contains(byte))
 }
 
 /// Why a text is no pattern.
@@ -390,20 +390,20 @@ fn parts(text: &str) -> Option<([Part; PARTS_MAX], u8)> {
     Some((parts, count as u8))
 }
 
-/// The first eight octets, the first one lowest; what there is not, zero.
+/// The first eight bytes, the first one lowest; what there is not, zero.
 #[inline(always)]
-fn first_word(octets: &[u8]) -> u64 {
-    octets.first_chunk().map_or_else(
-        || octets.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)),
+fn first_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or_else(
+        || bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
         |word| u64::from_le_bytes(*word),
     )
 }
 
-/// Octets of a word of ASCII before its first slash or question mark, eight where it has none.
+/// Bytes of a word of ASCII before its first slash or question mark, eight where it has none.
 #[inline(always)]
 fn before_stop(word: u64) -> usize {
-    const fn each(octet: u8) -> u64 {
-        u64::from_le_bytes([octet; 8])
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
     }
     // The two differ by one bit. What is marked first is one of them.
     let rest = (word | each(b'/' ^ b'?')) ^ each(b'/' | b'?');
@@ -411,44 +411,44 @@ fn before_stop(word: u64) -> usize {
     (stops.trailing_zeros() / 8) as usize
 }
 
-/// Octets of the segment at the front of what is `left` of a target.
-fn segment(octets: &[u8], left: usize) -> usize {
+/// Bytes of the segment at the front of what is `left` of a target.
+fn segment(bytes: &[u8], left: usize) -> usize {
     let mut length = 0;
-    while WORDS && let Some(word) = octets.get(length..).and_then(<[u8]>::first_chunk) {
+    while WORDS && let Some(word) = bytes.get(length..).and_then(<[u8]>::first_chunk) {
         let before = before_stop(u64::from_le_bytes(*word));
         length += before;
         if before < 8 || length >= left {
             return left.min(length);
         }
     }
-    while length < left && octets.get(length).is_some_and(|octet| !matches!(octet, b'/' | b'?')) {
+    while length < left && bytes.get(length).is_some_and(|byte| !matches!(byte, b'/' | b'?')) {
         length += 1;
     }
     length
 }
 
-/// Whether both have the same octets from there on, as many as that.
+/// Whether both have the same bytes from there on, as many as that.
 #[inline(always)]
-fn same_at(octets: &[u8], at: usize, text: &[u8], from: usize, length: usize) -> bool {
-    match (octets.get(at..at + length), text.get(from..from + length)) {
-        (Some(octets), Some(text)) => same(octets, text),
+fn same_at(bytes: &[u8], at: usize, text: &[u8], from: usize, length: usize) -> bool {
+    match (bytes.get(at..at + length), text.get(from..from + length)) {
+        (Some(bytes), Some(text)) => same(bytes, text),
         _ => false,
     }
 }
 
 /// Whether two texts of the same length are the same: for short ones, of which most differ soon.
 #[inline(always)]
-fn same(octets: &[u8], text: &[u8]) -> bool {
-    /// Compares the first and the last octets, which together are all.
-    fn ends<const OCTETS: usize>(octets: &[u8], text: &[u8]) -> bool {
-        octets.first_chunk::<OCTETS>() == text.first_chunk() && octets.last_chunk::<OCTETS>() == text.last_chunk()
+fn same(bytes: &[u8], text: &[u8]) -> bool {
+    /// Compares the first and the last bytes, which together are all.
+    fn ends<const BYTES: usize>(bytes: &[u8], text: &[u8]) -> bool {
+        bytes.first_chunk::<BYTES>() == text.first_chunk() && bytes.last_chunk::<BYTES>() == text.last_chunk()
     }
     match text.len() {
-        _ if !WORDS => octets == text,
-        0..=3 => octets.iter().zip(text).all(|(octet, other)| octet == other),
-        4..=8 => ends::<4>(octets, text),
-        9..=16 => ends::<8>(octets, text),
-        _ => octets == text,
+        _ if !WORDS => bytes == text,
+        0..=3 => bytes.iter().zip(text).all(|(byte, other)| byte == other),
+        4..=8 => ends::<4>(bytes, text),
+        9..=16 => ends::<8>(bytes, text),
+        _ => bytes == text,
     }
 }
 
@@ -458,8 +458,8 @@ fn parameter(segment: &[u8]) -> Option<&[u8]> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what slices are split by")]
-fn is_slash(octet: &u8) -> bool {
-    *octet == b'/'
+fn is_slash(byte: &u8) -> bool {
+    *byte == b'/'
 }
 
 /// The path of a target that starts with one.
@@ -599,10 +599,10 @@ mod tests {
                 }
                 let end = target.len();
                 let _ = target.push_str(BEHIND);
-                let octets = target.as_bytes();
+                let bytes = target.as_bytes();
                 // With what stands behind it in a request, and without.
-                let sought = [octets, &octets[..end]].map(|octets| Sought::new(octets, end, false));
-                let slow = Sought::path(&octets[..end]);
+                let sought = [bytes, &bytes[..end]].map(|bytes| Sought::new(bytes, end, false));
+                let slow = Sought::path(&bytes[..end]);
                 let mut long = Parameters::new();
                 let is = pattern.matches(&slow, &mut long);
                 matched += u32::from(is);

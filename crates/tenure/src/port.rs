@@ -11,6 +11,6 @@ pub use crate::{
     wire::{Peer, Received, Wire},
 };
 pub use tenure_proto::{
-    date::{DATE_OCTETS, imf_fixdate},
+    date::{DATE_BYTES, imf_fixdate},
     head::HeadParser,
 };

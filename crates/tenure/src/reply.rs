@@ -1,7 +1,7 @@
 //! What a handler's result looks like as a response.
 
 use tenure_proto::{
-    octets::WORDS,
+    bytes::WORDS,
     response::{Delimiter, HeadState, HeadWriter, decimal},
     status::StatusCode,
 };
@@ -31,7 +31,7 @@ impl Sent {
 pub enum Outcome {
     /// All of it is in the output.
     Sent(Sent),
-    /// The output is full: the response is asked again once octets have been sent, and goes on where it was.
+    /// The output is full: the response is asked again once bytes have been sent, and goes on where it was.
     Full,
     /// It cannot be written; this error is answered instead where nothing was sent yet.
     Failed(Error),
@@ -39,7 +39,7 @@ pub enum Outcome {
 
 /// A value that can be answered.
 ///
-/// Implemented for text, octets, integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
+/// Implemented for text, bytes, integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
 /// tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as an array of name and value.
 ///
 /// # Examples
@@ -69,7 +69,7 @@ pub enum Outcome {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be answered",
     label = "not a response",
-    note = "a handler returns text, octets, a number, a status, a tuple of status, fields and body, or an `Option` or `Result` of these"
+    note = "a handler returns text, bytes, a number, a status, a tuple of status, fields and body, or an `Option` or `Result` of these"
 )]
 pub trait IntoResponse {
     /// Writes the response. After [`Outcome::Full`] it is called again with the same value and must say the same: what was
@@ -86,11 +86,11 @@ pub struct Reply<'o> {
 }
 
 /// More than any status line has.
-const STATUS_LINE_OCTETS_MAX: usize = 64;
+const STATUS_LINE_BYTES_MAX: usize = 64;
 
 impl core::fmt::Debug for Output {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Output({} octets pending)", self.pending().map_or(0, <[u8]>::len))
+        write!(f, "Output({} bytes pending)", self.pending().map_or(0, <[u8]>::len))
     }
 }
 
@@ -123,30 +123,30 @@ impl<'o> Reply<'o> {
     #[cold]
     fn change_status(&mut self, status: StatusCode) {
         let Some(length) = self.head.length() else { return };
-        let (mut line, mut state) = ([0; STATUS_LINE_OCTETS_MAX], HeadState::NEW);
+        let (mut line, mut state) = ([0; STATUS_LINE_BYTES_MAX], HeadState::NEW);
         HeadWriter::new(&mut line, &mut state).begin(status, None);
-        let octets = state.length().unwrap_or(0);
+        let bytes = state.length().unwrap_or(0);
         let room = self.output.free();
-        let before = room.iter().position(|&octet| octet == b'\n').map_or(0, |at| at + 1);
-        let changed = length - before + octets;
+        let before = room.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let changed = length - before + bytes;
         if changed > room.len() {
             self.head.set_length(None);
             return;
         }
-        room.copy_within(before..length, octets);
-        room[..octets].copy_from_slice(&line[..octets]);
+        room.copy_within(before..length, bytes);
+        room[..bytes].copy_from_slice(&line[..bytes]);
         self.head.set_length(Some(changed));
     }
 
-    /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control octets, with
+    /// Adds a field. Framing, connection and date are the server's own: they are refused, as are control bytes, with
     /// [`Outcome::Failed`] when the body is written.
     #[inline]
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
-        self.octets_field(name, value.as_ref());
+        self.bytes_field(name, value.as_ref());
         self
     }
 
-    fn octets_field(&mut self, name: &str, value: &[u8]) {
+    fn bytes_field(&mut self, name: &str, value: &[u8]) {
         if let Some(mut head) = self.fields() {
             head.field(name, value);
         }
@@ -178,7 +178,7 @@ impl<'o> Reply<'o> {
         let persistence = self.exchange().persistence();
         let ended = self.head().end(delimiter, persistence, content_type);
         self.head = HeadState::NEW;
-        let Some(octets) = ended? else {
+        let Some(bytes) = ended? else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
                 Err(Error::internal("the response head is too large"))
@@ -186,9 +186,9 @@ impl<'o> Reply<'o> {
                 Ok(false)
             };
         };
-        self.output.end += octets;
+        self.output.end += bytes;
         let exchange = &mut self.output.exchange;
-        exchange.octets = octets as u64;
+        exchange.bytes = bytes as u64;
         exchange.status = self.status;
         exchange.begun = true;
         if delimiter == Delimiter::Close {
@@ -200,12 +200,12 @@ impl<'o> Reply<'o> {
     /// Answers with that body, of a length that the head tells.
     #[inline]
     pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
-        self.octets(body.as_ref())
+        self.bytes(body.as_ref())
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn octets(&mut self, body: &[u8]) -> Outcome {
+    fn bytes(&mut self, body: &[u8]) -> Outcome {
         if self.is_plain()
             && !body.is_empty()
             && self.output.put_plain(body.len(), |room| room[..body.len()].copy_from_slice(body))
@@ -249,10 +249,10 @@ impl<'o> Reply<'o> {
         let exchange = self.exchange();
         if !exchange.head_only && !exchange.status.has_no_body() {
             let rest = body.get(exchange.progress..).unwrap_or_default();
-            let octets = rest.len().min(self.output.room());
-            self.output.put(&rest[..octets]);
-            self.output.exchange.progress += octets;
-            if octets < rest.len() {
+            let bytes = rest.len().min(self.output.room());
+            self.output.put(&rest[..bytes]);
+            self.output.exchange.progress += bytes;
+            if bytes < rest.len() {
                 return Outcome::Full;
             }
         }
@@ -280,15 +280,15 @@ impl<'o> Reply<'o> {
         if !WORDS && let Ok(mut rest) = u32::try_from(magnitude) {
             let mut text = [b'-'; 12];
             let mut at = text.len() - usize::from(negative);
-            for octet in text.iter_mut().rev() {
-                *octet = b'0' + (rest % 10) as u8;
+            for byte in text.iter_mut().rev() {
+                *byte = b'0' + (rest % 10) as u8;
                 rest /= 10;
                 at -= 1;
                 if rest == 0 {
                     break;
                 }
             }
-            return self.octets(text.get(at..).unwrap_or_default());
+            return self.bytes(text.get(at..).unwrap_or_default());
         }
         self.integer_as_text(negative, magnitude)
     }
@@ -296,10 +296,10 @@ impl<'o> Reply<'o> {
     #[inline(never)]
     fn integer_as_text(&mut self, negative: bool, magnitude: u64) -> Outcome {
         // What stands before the digits is the sign.
-        let mut text = [b'-'; INTEGER_OCTETS_MAX];
+        let mut text = [b'-'; INTEGER_BYTES_MAX];
         let [_, digits @ ..] = &mut text;
-        let octets = decimal(magnitude, digits).len() + usize::from(negative);
-        self.octets(text.get(text.len() - octets..).unwrap_or_default())
+        let bytes = decimal(magnitude, digits).len() + usize::from(negative);
+        self.bytes(text.get(text.len() - bytes..).unwrap_or_default())
     }
 }
 
@@ -321,8 +321,8 @@ impl Output {
 
 /// The first number that has more than four digits.
 const SHORT_END: u64 = 10_000;
-/// Octets of a number's text at the most: a sign and 20 digits.
-const INTEGER_OCTETS_MAX: usize = 21;
+/// Bytes of a number's text at the most: a sign and 20 digits.
+const INTEGER_BYTES_MAX: usize = 21;
 
 /// Decimal digits of a number.
 #[inline]
@@ -338,8 +338,8 @@ fn digits(mut number: u64) -> usize {
 /// Fills `text` with a number whose text is as long.
 #[inline]
 fn write_decimal(text: &mut [u8], negative: bool, mut number: u64) {
-    for octet in text.iter_mut().rev() {
-        *octet = b'0' + (number % 10) as u8;
+    for byte in text.iter_mut().rev() {
+        *byte = b'0' + (number % 10) as u8;
         number /= 10;
     }
     if negative && let Some(sign) = text.first_mut() {
@@ -351,7 +351,7 @@ fn write_decimal(text: &mut [u8], negative: bool, mut number: u64) {
 #[inline]
 fn short_decimal(number: u32) -> ([u8; 4], usize) {
     const ZEROS: u32 = u32::from_le_bytes(*b"0000");
-    // All digits at once: a pair in each half, then a digit in each octet, the first one lowest. Up to 99, a tenth is
+    // All digits at once: a pair in each half, then a digit in each byte, the first one lowest. Up to 99, a tenth is
     // 103 of 1024 parts, and no product leaves its half.
     let pairs = (number / 100) | ((number % 100) << 16);
     let tens = ((pairs * 103) >> 10) & 0x000f_000f;
@@ -375,7 +375,7 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
-macro_rules! octets {
+macro_rules! bytes {
     ($($(#[$meta:meta])* [$($generics:tt)*] $type:ty;)*) => {
         $($(#[$meta])* impl<$($generics)*> IntoResponse for $type {
             #[inline]
@@ -387,7 +387,7 @@ macro_rules! octets {
     };
 }
 
-octets! {
+bytes! {
     [] &str;
     [] &[u8];
     [const N: usize] [u8; N];

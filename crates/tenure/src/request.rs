@@ -53,7 +53,7 @@ pub struct Request<'r, S> {
 pub(crate) struct Inner<'r> {
     pub(crate) reader: Reader<'r>,
     head: &'r Head,
-    /// Where among the request's octets stands what the router at hand looks at.
+    /// Where among the request's bytes stands what the router at hand looks at.
     routed_at: u32,
     /// What the route and the routers that it is nested in have found.
     parameters: Parameters<'r>,
@@ -61,14 +61,14 @@ pub(crate) struct Inner<'r> {
 
 impl<'r, S> Request<'r, S> {
     #[inline]
-    pub(crate) fn new(wire: &'r Wire<S>, octets: &'r [u8], head: &'r Head) -> Self {
+    pub(crate) fn new(wire: &'r Wire<S>, bytes: &'r [u8], head: &'r Head) -> Self {
         let mut routed_at = head.target.start;
         if head.form == TargetForm::Absolute {
-            routed_at += target::path_offset(head.target.of(octets), head.form) as u32;
+            routed_at += target::path_offset(head.target.of(bytes), head.form) as u32;
         }
         Request {
             session: wire.session.borrow_mut(),
-            inner: Inner { reader: Reader::new(&wire.line, octets), head, routed_at, parameters: Parameters::new() },
+            inner: Inner { reader: Reader::new(&wire.line, bytes), head, routed_at, parameters: Parameters::new() },
         }
     }
 
@@ -84,7 +84,7 @@ impl<'r, S> Request<'r, S> {
 
     /// The method as it was sent.
     pub fn method_token(&self) -> &'r str {
-        str::from_utf8(self.inner.head.token.of(self.inner.reader.octets)).unwrap_or_default()
+        str::from_utf8(self.inner.head.token.of(self.inner.reader.bytes)).unwrap_or_default()
     }
 
     /// The version that the request is answered as.
@@ -143,7 +143,7 @@ impl<'r, S> Request<'r, S> {
 
     /// All fields in order, their values without surrounding blanks.
     pub fn fields(&self) -> Fields<'r> {
-        Fields::new(self.inner.head.fields.of(self.inner.reader.octets))
+        Fields::new(self.inner.head.fields.of(self.inner.reader.bytes))
     }
 
     /// The value of the first cookie of that name (RFC 6265).
@@ -248,15 +248,15 @@ impl<S: Session> Request<'_, S> {
 impl<'r> Inner<'r> {
     /// Visible ASCII, as the head's parser has seen.
     fn target(&self) -> &'r str {
-        str::from_utf8(self.head.target.of(self.reader.octets)).unwrap_or_default()
+        str::from_utf8(self.head.target.of(self.reader.bytes)).unwrap_or_default()
     }
 
     /// The target from where the router at hand looks at it.
     #[inline(always)]
     pub(crate) fn sought(&self) -> Sought<'r> {
-        let octets = self.reader.octets.get(self.routed_at as usize..);
-        match (octets, self.head.target.end.checked_sub(self.routed_at)) {
-            (Some(octets @ [b'/', ..]), Some(end)) => Sought::new(octets, end as usize, self.head.encoded),
+        let bytes = self.reader.bytes.get(self.routed_at as usize..);
+        match (bytes, self.head.target.end.checked_sub(self.routed_at)) {
+            (Some(bytes @ [b'/', ..]), Some(end)) => Sought::new(bytes, end as usize, self.head.encoded),
             // An absolute target may have no path, and a nested router's prefix may be all of it.
             _ => Sought::new(b"/", 1, self.head.encoded),
         }
@@ -265,17 +265,17 @@ impl<'r> Inner<'r> {
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
-        target::path(self.head.target.of(self.reader.octets), self.head.form)
+        target::path(self.head.target.of(self.reader.bytes), self.head.form)
     }
 
     #[inline]
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
-        RequestLine::new(self.token(), self.head.target.of(self.reader.octets))
+        RequestLine::new(self.token(), self.head.target.of(self.reader.bytes))
     }
 
     #[inline]
     pub(crate) fn token(&self) -> &'r [u8] {
-        self.head.token.of(self.reader.octets)
+        self.head.token.of(self.reader.bytes)
     }
 
     pub(crate) fn line(&self) -> &'r Line {
@@ -288,9 +288,9 @@ impl<'r> Inner<'r> {
         find(&self.sought(), &mut self.parameters)
     }
 
-    /// Goes into a nested router whose prefix takes `octets` of what is routed.
-    pub(crate) fn enter(&mut self, octets: usize) {
-        self.routed_at += octets as u32;
+    /// Goes into a nested router whose prefix takes `bytes` of what is routed.
+    pub(crate) fn enter(&mut self, bytes: usize) {
+        self.routed_at += bytes as u32;
     }
 }
 

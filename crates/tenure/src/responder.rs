@@ -3,8 +3,8 @@
 use core::{future::poll_fn, task::Poll};
 
 use tenure_proto::{
-    octets::WORDS,
-    response::{CHUNK_SIZE_OCTETS_MAX, Delimiter, LAST_CHUNK, chunk_size},
+    bytes::WORDS,
+    response::{CHUNK_SIZE_BYTES_MAX, Delimiter, LAST_CHUNK, chunk_size},
     status::StatusCode,
 };
 
@@ -60,8 +60,8 @@ pub struct Responder<'r> {
 #[derive(Debug)]
 pub(crate) struct Opened<'r> {
     pub(crate) line: &'r Line,
-    /// From the request's first octet to the last one that was received with its head.
-    pub(crate) octets: &'r [u8],
+    /// From the request's first byte to the last one that was received with its head.
+    pub(crate) bytes: &'r [u8],
 }
 
 impl Opened<'_> {
@@ -101,7 +101,7 @@ impl<'r> Responder<'r> {
             Ok(result) => return result,
             Err(response) => response,
         };
-        let mut reader = Reader::new(self.opened.line, self.opened.octets);
+        let mut reader = Reader::new(self.opened.line, self.opened.bytes);
         let mut answer = Answer::new(&mut reader);
         poll_fn(|_| answer.poll(&mut response)).await
     }
@@ -115,13 +115,13 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
-        let octets_max = u64::from(self.opened.line.limits.drain_octets_max);
-        self.begin(status, fields, None, octets_max).await
+        let bytes_max = u64::from(self.opened.line.limits.drain_bytes_max);
+        self.begin(status, fields, None, bytes_max).await
     }
 
     /// The same for a handler that goes on reading the request's body while it answers. However much of the body is still
     /// to come, the response does not say that the connection closes; it does close, as an exception without having said
-    /// so, where the handler leaves more than [`Limits::drain_octets_max`](crate::Limits::drain_octets_max) unread.
+    /// so, where the handler leaves more than [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) unread.
     ///
     /// # Errors
     /// A field that must not be set.
@@ -132,43 +132,38 @@ impl<'r> Responder<'r> {
         self.begin(status, fields, None, u64::MAX).await
     }
 
-    /// Begins a response of a body of exactly that many octets.
+    /// Begins a response of a body of exactly that many bytes.
     ///
     /// # Errors
     /// A field that must not be set.
     ///
     /// # Cancellation safety
     /// As [`send`](Responder::send).
-    pub async fn stream_of(
-        self,
-        status: StatusCode,
-        fields: &[(&str, &str)],
-        octets: u64,
-    ) -> Result<Stream<'r>, Error> {
-        let octets_max = u64::from(self.opened.line.limits.drain_octets_max);
-        self.begin(status, fields, Some(octets), octets_max).await
+    pub async fn stream_of(self, status: StatusCode, fields: &[(&str, &str)], bytes: u64) -> Result<Stream<'r>, Error> {
+        let bytes_max = u64::from(self.opened.line.limits.drain_bytes_max);
+        self.begin(status, fields, Some(bytes), bytes_max).await
     }
 
-    /// `octets_max`: octets of the request's body that may be unread without the connection being closed.
+    /// `bytes_max`: bytes of the request's body that may be unread without the connection being closed.
     async fn begin(
         self,
         status: StatusCode,
         fields: &[(&str, &str)],
         missing: Option<u64>,
-        octets_max: u64,
+        bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
         let line = self.opened.line;
         let delimiter = match missing {
             // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
             _ if status == StatusCode::RESET_CONTENT => Delimiter::Length(0),
-            Some(octets) => Delimiter::Length(octets),
+            Some(bytes) => Delimiter::Length(bytes),
             None if line.output.borrow().exchange.http10 => Delimiter::Close,
             None => Delimiter::Chunked,
         };
         loop {
             {
                 let mut output = line.output.borrow_mut();
-                line.judge_rest(&mut output.exchange, octets_max);
+                line.judge_rest(&mut output.exchange, bytes_max);
                 let content_type = output.content_type;
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
@@ -246,7 +241,7 @@ impl<'a, 'r> Answer<'a, 'r> {
     fn settle(&mut self) -> Step {
         let line = self.reader.line;
         if line.rest.get() != u64::MAX || line.expects_continue.get() {
-            line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_octets_max));
+            line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_bytes_max));
         } else if self.reader.drain() {
             line.settling.set(true);
             return Step::Drain;
@@ -271,10 +266,10 @@ impl<'a, 'r> Answer<'a, 'r> {
     }
 }
 
-/// A response on its way, octets given piece by piece.
+/// A response on its way, bytes given piece by piece.
 ///
-/// Octets go out when the handler waits for something, or when the output is full. A stream that is dropped before
-/// [`finish`](Stream::finish), or that was given fewer octets than announced, resets the connection: the peer must see
+/// Bytes go out when the handler waits for something, or when the output is full. A stream that is dropped before
+/// [`finish`](Stream::finish), or that was given fewer bytes than announced, resets the connection: the peer must see
 /// that something is missing.
 ///
 /// # Examples
@@ -308,7 +303,7 @@ impl<'a, 'r> Answer<'a, 'r> {
 #[derive(Debug)]
 pub struct Stream<'r> {
     line: &'r Line,
-    /// Octets still to come, where the head has told how many there are.
+    /// Bytes still to come, where the head has told how many there are.
     missing: Option<u64>,
     chunked: bool,
     /// The answer to a HEAD, or of a status without a body or with an empty one: nothing is sent.
@@ -317,34 +312,34 @@ pub struct Stream<'r> {
 }
 
 impl Stream<'_> {
-    /// Sends octets, waiting for the peer to take earlier ones where there is no room.
+    /// Sends bytes, waiting for the peer to take earlier ones where there is no room.
     ///
     /// # Errors
-    /// More octets than announced: 500, and the connection is reset.
+    /// More bytes than announced: 500, and the connection is reset.
     ///
     /// # Cancellation safety
-    /// Not: a part of the octets may have been sent. Dropped midway, the stream cannot be finished.
-    pub async fn write(&mut self, mut octets: &[u8]) -> Result<(), Error> {
+    /// Not: a part of the bytes may have been sent. Dropped midway, the stream cannot be finished.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         if let Some(missing) = &mut self.missing {
-            let Some(rest) = missing.checked_sub(octets.len() as u64) else {
-                return Err(Error::internal("a stream was given more octets than announced"));
+            let Some(rest) = missing.checked_sub(bytes.len() as u64) else {
+                return Err(Error::internal("a stream was given more bytes than announced"));
             };
             *missing = rest;
         }
-        while !octets.is_empty() && !self.silent {
-            let framing = if self.chunked { CHUNK_SIZE_OCTETS_MAX + 2 } else { 0 };
-            self.line.room((octets.len() + framing).min(64)).await;
+        while !bytes.is_empty() && !self.silent {
+            let framing = if self.chunked { CHUNK_SIZE_BYTES_MAX + 2 } else { 0 };
+            self.line.room((bytes.len() + framing).min(64)).await;
             let mut output = self.line.output.borrow_mut();
-            let piece = octets.len().min(output.room().saturating_sub(framing));
-            let (now, later) = octets.split_at(piece);
+            let piece = bytes.len().min(output.room().saturating_sub(framing));
+            let (now, later) = bytes.split_at(piece);
             if self.chunked && piece > 0 {
-                output.put(chunk_size(piece, &mut [0; CHUNK_SIZE_OCTETS_MAX]));
+                output.put(chunk_size(piece, &mut [0; CHUNK_SIZE_BYTES_MAX]));
                 output.put(now);
                 output.put(b"\r\n");
             } else {
                 output.put(now);
             }
-            octets = later;
+            bytes = later;
         }
         Ok(())
     }
@@ -360,13 +355,13 @@ impl Stream<'_> {
     /// Ends the response.
     ///
     /// # Errors
-    /// Fewer octets than announced: 500, and the connection is reset.
+    /// Fewer bytes than announced: 500, and the connection is reset.
     ///
     /// # Cancellation safety
     /// Dropped before its end, the connection is reset.
     pub async fn finish(self) -> Result<Sent, Error> {
         if self.missing.is_some_and(|missing| missing > 0) && !self.silent {
-            return Err(Error::internal("a stream was given fewer octets than announced"));
+            return Err(Error::internal("a stream was given fewer bytes than announced"));
         }
         if self.chunked && !self.silent {
             self.line.room(LAST_CHUNK.len()).await;
@@ -378,19 +373,19 @@ impl Stream<'_> {
 }
 
 impl Line {
-    /// Pending until the output has room for that many octets, or is empty.
-    pub(crate) async fn room(&self, octets: usize) {
-        poll_fn(|_| if self.has_room(octets) { Poll::Ready(()) } else { Poll::Pending }).await;
+    /// Pending until the output has room for that many bytes, or is empty.
+    pub(crate) async fn room(&self, bytes: usize) {
+        poll_fn(|_| if self.has_room(bytes) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Whether the output has room for that many octets, or is empty. Where not, the port sees that it is waited for.
+    /// Whether the output has room for that many bytes, or is empty. Where not, the port sees that it is waited for.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn has_room(&self, octets: usize) -> bool {
+    fn has_room(&self, bytes: usize) -> bool {
         let mut output = self.output.borrow_mut();
-        if output.end != 0 && output.room() < octets {
+        if output.end != 0 && output.room() < bytes {
             output.compact();
         }
-        let has = output.end == 0 || output.room() >= octets;
+        let has = output.end == 0 || output.room() >= bytes;
         if !has {
             self.wants_room.set(true);
         }
@@ -403,16 +398,16 @@ impl Line {
         self.output.borrow_mut().exchange.persistent = false;
     }
 
-    /// What is left of the body decides whether the connection can go on: `octets_max` of it at the most.
+    /// What is left of the body decides whether the connection can go on: `bytes_max` of it at the most.
     #[inline(never)]
-    fn judge_rest(&self, exchange: &mut crate::output::Exchange, octets_max: u64) {
+    fn judge_rest(&self, exchange: &mut crate::output::Exchange, bytes_max: u64) {
         let rest = self.rest.get();
         if rest == 0 {
             return;
         }
         let lost = self.body.try_borrow().is_ok_and(|body| body.lost.is_some());
         let unasked = self.expects_continue.get();
-        let too_much = rest != u64::MAX && rest > octets_max;
+        let too_much = rest != u64::MAX && rest > bytes_max;
         if exchange.persistent && (lost || unasked || too_much) {
             exchange.persistent = false;
             if !lost {

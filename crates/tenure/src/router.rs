@@ -144,8 +144,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         // What it has for parameters is known already.
-        let octets = self.prefix.prefix(&request.inner.sought(), &mut Parameters::new()).unwrap_or_default();
-        request.inner.enter(octets);
+        let bytes = self.prefix.prefix(&request.inner.sought(), &mut Parameters::new()).unwrap_or_default();
+        request.inner.enter(bytes);
         self.router.handle(request, responder)
     }
 
@@ -153,7 +153,7 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         let behind = self
             .prefix
             .prefix(&Sought::path(path), &mut Parameters::new())
-            .and_then(|octets| path.get(octets..))
+            .and_then(|bytes| path.get(bytes..))
             .unwrap_or_default();
         self.router.methods(routed_path(behind), tell);
     }

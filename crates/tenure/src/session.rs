@@ -53,7 +53,7 @@ pub enum EndReason {
     Handler,
     /// The application asked for it from elsewhere.
     Closed,
-    /// The peer's octets could not be taken as HTTP/1.1.
+    /// The peer's bytes could not be taken as HTTP/1.1.
     Protocol(Refusal),
     /// The rest of a request's body was more than is read and dropped, so that the next request could not be found.
     Unread,
@@ -70,15 +70,15 @@ pub enum EndReason {
 /// A deadline that a peer, or a handler, can miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
-    /// From the connection's start to its first octet.
-    FirstOctet,
-    /// From a request's first octet to the end of its head.
+    /// From the connection's start to its first byte.
+    FirstByte,
+    /// From a request's first byte to the end of its head.
     Head,
-    /// What the body's octets may take.
+    /// What the body's bytes may take.
     Body,
     /// From a request's arrival to its response head.
     Handler,
-    /// From one octet of a response that the peer took to the next.
+    /// From one byte of a response that the peer took to the next.
     Response,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for EndReason {
             EndReason::PeerReset => f.write_str("the peer reset the connection"),
             EndReason::PeerAsked => f.write_str("the peer asked for it"),
             EndReason::Idle => f.write_str("idle for too long"),
-            EndReason::Deadline(Deadline::FirstOctet) => f.write_str("no request came in time"),
+            EndReason::Deadline(Deadline::FirstByte) => f.write_str("no request came in time"),
             EndReason::Deadline(Deadline::Head) => f.write_str("the request head did not come in time"),
             EndReason::Deadline(Deadline::Body) => f.write_str("the request body did not come in time"),
             EndReason::Deadline(Deadline::Handler) => f.write_str("the handler did not answer in time"),

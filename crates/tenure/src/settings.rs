@@ -2,15 +2,15 @@
 //!
 //! | bound | unit | host | board | beyond it |
 //! |---|---|---|---|---|
-//! | `head_octets_max` | octets | 16,384 | 1,024 | 431, closed |
-//! | `target_octets_max` | octets | 8,192 | 512 | 414, closed |
-//! | `body_octets_max` | octets | 1 MiB | 1,024 | 413 |
-//! | `drain_octets_max` | octets | 65,536 | 4,096 | closed after the response |
-//! | `linger_octets_max` | octets | 16 MiB | 65,536 | reset |
-//! | `first_octet_ms` | ms | 10,000 | 5,000 | closed silently |
+//! | `head_bytes_max` | bytes | 16,384 | 1,024 | 431, closed |
+//! | `target_bytes_max` | bytes | 8,192 | 512 | 414, closed |
+//! | `body_bytes_max` | bytes | 1 MiB | 1,024 | 413 |
+//! | `drain_bytes_max` | bytes | 65,536 | 4,096 | closed after the response |
+//! | `linger_bytes_max` | bytes | 16 MiB | 65,536 | reset |
+//! | `first_byte_ms` | ms | 10,000 | 5,000 | closed silently |
 //! | `idle_ms` | ms | 3,600,000 | 600,000 | closed silently |
 //! | `head_ms` | ms | 10,000 | 5,000 | 408, closed |
-//! | `body_ms` + octets / `body_octets_per_s` | ms, octets a second | 10,000, 500 | 5,000, 100 | 408, closed |
+//! | `body_ms` + bytes / `body_bytes_per_s` | ms, bytes a second | 10,000, 500 | 5,000, 100 | 408, closed |
 //! | `handler_ms` | ms | 30,000 | 10,000 | 503; closed where no lane came free |
 //! | `response_ms` | ms | 30,000 | 10,000 | reset |
 //! | `linger_ms` | ms | 5,000 | 2,000 | reset |
@@ -19,19 +19,19 @@
 /// A deadline that is never due. All from 2<sup>31</sup> ms on (24 days) are so.
 pub const NEVER: u32 = u32::MAX;
 
-/// Bounds in octets. Each is the greatest that is accepted.
+/// Bounds in bytes. Each is the greatest that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of a request head; the input buffer bounds it too. Beyond: 431.
-    pub head_octets_max: u32,
-    /// Octets of a request-target. Beyond: 414.
-    pub target_octets_max: u32,
-    /// Octets of a request body unless a handler bounds it itself ([`Body::limit`](crate::Body::limit)). Beyond: 413.
-    pub body_octets_max: u64,
-    /// Octets of a body that no handler has read which are read and dropped so that the connection stays.
-    pub drain_octets_max: u32,
-    /// Octets that are read and dropped after the last response so that the peer can read it whole.
-    pub linger_octets_max: u32,
+    /// Bytes of a request head; the input buffer bounds it too. Beyond: 431.
+    pub head_bytes_max: u32,
+    /// Bytes of a request-target. Beyond: 414.
+    pub target_bytes_max: u32,
+    /// Bytes of a request body unless a handler bounds it itself ([`Body::limit`](crate::Body::limit)). Beyond: 413.
+    pub body_bytes_max: u64,
+    /// Bytes of a body that no handler has read which are read and dropped so that the connection stays.
+    pub drain_bytes_max: u32,
+    /// Bytes that are read and dropped after the last response so that the peer can read it whole.
+    pub linger_bytes_max: u32,
     /// Whether a lone LF ends a line of a request head (RFC 9112 section 2.2).
     pub tolerate_lone_lf: bool,
     /// The type of a response that sets none, `text/html` as with `esp_http_server`; empty: none is sent.
@@ -41,21 +41,21 @@ pub struct Limits {
 impl Limits {
     /// For hosts.
     pub const HOST: Limits = Limits {
-        head_octets_max: 16_384,
-        target_octets_max: 8_192,
-        body_octets_max: 1 << 20,
-        drain_octets_max: 65_536,
-        linger_octets_max: 16 << 20,
+        head_bytes_max: 16_384,
+        target_bytes_max: 8_192,
+        body_bytes_max: 1 << 20,
+        drain_bytes_max: 65_536,
+        linger_bytes_max: 16 << 20,
         tolerate_lone_lf: false,
         content_type: "text/html",
     };
     /// For boards; head and target as with `esp_http_server`.
     pub const BOARD: Limits = Limits {
-        head_octets_max: 1_024,
-        target_octets_max: 512,
-        body_octets_max: 1_024,
-        drain_octets_max: 4_096,
-        linger_octets_max: 65_536,
+        head_bytes_max: 1_024,
+        target_bytes_max: 512,
+        body_bytes_max: 1_024,
+        drain_bytes_max: 4_096,
+        linger_bytes_max: 65_536,
         tolerate_lone_lf: false,
         content_type: "text/html",
     };
@@ -64,21 +64,21 @@ impl Limits {
 /// Bounds in milliseconds, [`NEVER`] for none. A deadline is never early, and at most 50 ms late on an idle machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From a connection's start to its first octet. Then it is closed silently.
-    pub first_octet_ms: u32,
+    /// From a connection's start to its first byte. Then it is closed silently.
+    pub first_byte_ms: u32,
     /// From the end of a request to the next one. Then the connection is closed silently.
     pub idle_ms: u32,
-    /// From a request's first octet to the end of its head, all of it. Then 408.
+    /// From a request's first byte to the end of its head, all of it. Then 408.
     pub head_ms: u32,
-    /// What a handler may wait for octets of a body, beyond what `body_octets_per_s` grants. Then 408.
+    /// What a handler may wait for bytes of a body, beyond what `body_bytes_per_s` grants. Then 408.
     pub body_ms: u32,
-    /// Octets that must come each second on average once `body_ms` is used up; 0: any.
-    pub body_octets_per_s: u32,
+    /// Bytes that must come each second on average once `body_ms` is used up; 0: any.
+    pub body_bytes_per_s: u32,
     /// From a request's arrival to its response head, not counting the wait for its body. Then 503.
     pub handler_ms: u32,
-    /// From octets of a response that the peer took to the next ones. Then the connection is reset.
+    /// From bytes of a response that the peer took to the next ones. Then the connection is reset.
     pub response_ms: u32,
-    /// How long octets are read and dropped after the last response so that the peer can read it whole.
+    /// How long bytes are read and dropped after the last response so that the peer can read it whole.
     pub linger_ms: u32,
     /// How long exchanges in flight may go on when the server stops.
     pub flush_ms: u32,
@@ -87,11 +87,11 @@ pub struct Deadlines {
 impl Deadlines {
     /// For hosts.
     pub const HOST: Deadlines = Deadlines {
-        first_octet_ms: 10_000,
+        first_byte_ms: 10_000,
         idle_ms: 3_600_000,
         head_ms: 10_000,
         body_ms: 10_000,
-        body_octets_per_s: 500,
+        body_bytes_per_s: 500,
         handler_ms: 30_000,
         response_ms: 30_000,
         linger_ms: 5_000,
@@ -99,11 +99,11 @@ impl Deadlines {
     };
     /// For boards.
     pub const BOARD: Deadlines = Deadlines {
-        first_octet_ms: 5_000,
+        first_byte_ms: 5_000,
         idle_ms: 600_000,
         head_ms: 5_000,
         body_ms: 5_000,
-        body_octets_per_s: 100,
+        body_bytes_per_s: 100,
         handler_ms: 10_000,
         response_ms: 10_000,
         linger_ms: 2_000,

@@ -17,15 +17,15 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) enum Stage {
     /// No connection.
     Free,
-    /// Connected, no octet yet.
+    /// Connected, no byte yet.
     Fresh,
     /// Between two requests.
     Idle,
     /// Between two requests, not to be evicted.
     Pinned,
-    /// A head is incomplete; its octets are put away.
+    /// A head is incomplete; its bytes are put away.
     Head,
-    /// Octets are there and no lane is free.
+    /// Bytes are there and no lane is free.
     Waiting,
     /// On a lane.
     Busy,
@@ -41,7 +41,7 @@ pub struct Slot<S, K> {
     pub(crate) socket: Option<K>,
     pub(crate) generation: u32,
     pub(crate) lane: u32,
-    /// Octets dropped while closing.
+    /// Bytes dropped while closing.
     pub(crate) dropped: u32,
     /// Milliseconds of the port's clock: since when it has waited for a lane.
     pub(crate) waiting_ms: u32,

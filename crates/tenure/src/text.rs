@@ -1,61 +1,61 @@
 //! What a body or a parameter may say: values read from text.
 
-use tenure_proto::octets::{WORDS, long_number, number};
+use tenure_proto::bytes::{WORDS, long_number, number};
 
 use crate::Error;
 
-/// A value that is read from the octets of a body, white space around it taken away.
+/// A value that is read from the bytes of a body, white space around it taken away.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from a request's text",
     note = "the integers can, and `bool`, `f32`, `f64` and `char`"
 )]
 pub trait FromText: Sized {
-    /// Reads the value from all of `octets`.
+    /// Reads the value from all of `bytes`.
     ///
     /// # Errors
     /// An [`Error`] of status 400 that says what was wrong and where.
-    fn from_text(octets: &[u8]) -> Result<Self, Error>;
+    fn from_text(bytes: &[u8]) -> Result<Self, Error>;
 }
 
 const EMPTY: Error = Error::bad_request("nothing came: send a number such as 42");
 
-/// The octets without white space around them, and how many stood in front.
-fn trimmed(mut octets: &[u8]) -> (&[u8], usize) {
+/// The bytes without white space around them, and how many stood in front.
+fn trimmed(mut bytes: &[u8]) -> (&[u8], usize) {
     let mut skipped = 0;
     loop {
-        octets = match octets {
+        bytes = match bytes {
             [first, rest @ ..] if first.is_ascii_whitespace() => {
                 skipped += 1;
                 rest
             }
             [rest @ .., last] if last.is_ascii_whitespace() => rest,
-            _ => return (octets, skipped),
+            _ => return (bytes, skipped),
         };
     }
 }
 
 /// A number of digits alone, so few that it is below 10^9: registers of 32 bits hold it.
 #[inline]
-fn few_digits(octets: &[u8]) -> Option<u32> {
-    if octets.is_empty() || octets.len() > 9 {
+fn few_digits(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() || bytes.len() > 9 {
         return None;
     }
-    octets.iter().try_fold(0, |number: u32, octet| {
-        let digit = octet.wrapping_sub(b'0');
+    bytes.iter().try_fold(0, |number: u32, byte| {
+        let digit = byte.wrapping_sub(b'0');
         (digit <= 9).then(|| number * 10 + u32::from(digit))
     })
 }
 
-/// Why a text of which `digits` are what stands behind its sign is no number; `skipped` octets stand before it.
+/// Why a text of which `digits` are what stands behind its sign is no number; `skipped` bytes stand before it.
 #[cold]
 fn fault(skipped: usize, text: &[u8], digits: &[u8]) -> Error {
-    let (reason, at) = match digits.iter().position(|octet| !octet.is_ascii_digit()) {
+    let (reason, at) = match digits.iter().position(|byte| !byte.is_ascii_digit()) {
         Some(at) => ("this is not a whole number: send one such as 42", text.len() - digits.len() + at),
         None if text.is_empty() => return EMPTY,
         None if digits.is_empty() => ("a sign without digits is no number", 0),
         None => ("the number is out of range", 0),
     };
-    Error::bad_request(reason).at_octet((skipped + at) as u32)
+    Error::bad_request(reason).at_byte((skipped + at) as u32)
 }
 
 macro_rules! integers {
@@ -69,10 +69,10 @@ macro_rules! integers {
         )]
         impl FromText for $type {
             #[inline]
-            fn from_text(octets: &[u8]) -> Result<Self, Error> {
+            fn from_text(bytes: &[u8]) -> Result<Self, Error> {
                 #[cold]
-                fn signed(octets: &[u8]) -> Result<$type, Error> {
-                    let (text, skipped) = trimmed(octets);
+                fn signed(bytes: &[u8]) -> Result<$type, Error> {
+                    let (text, skipped) = trimmed(bytes);
                     let (negative, digits) = match text {
                         [b'-', digits @ ..] => (true, digits),
                         [b'+', digits @ ..] => (false, digits),
@@ -89,23 +89,23 @@ macro_rules! integers {
 
                 // One digit or more and nothing else is what nearly every number is.
                 if !WORDS {
-                    return match few_digits(octets) {
+                    return match few_digits(bytes) {
                         Some(number) if size_of::<$type>() >= size_of::<u32>() => Ok(number as $type),
-                        _ => signed(octets),
+                        _ => signed(bytes),
                     };
                 }
                 let mut number: $type = 0;
-                for &octet in octets {
-                    let digit = octet.wrapping_sub(b'0');
+                for &byte in bytes {
+                    let digit = byte.wrapping_sub(b'0');
                     if digit > 9 {
-                        return signed(octets);
+                        return signed(bytes);
                     }
                     let Some(next) = number.checked_mul(10).and_then(|number| number.checked_add(digit as $type)) else {
-                        return signed(octets);
+                        return signed(bytes);
                     };
                     number = next;
                 }
-                if octets.is_empty() { Err(EMPTY) } else { Ok(number) }
+                if bytes.is_empty() { Err(EMPTY) } else { Ok(number) }
             }
         })*
     };
@@ -117,8 +117,8 @@ integers! { long_number u128: i128 u128 }
 macro_rules! from_str {
     ($($type:ty = $reason:literal;)*) => {
         $(impl FromText for $type {
-            fn from_text(octets: &[u8]) -> Result<Self, Error> {
-                let text = str::from_utf8(trimmed(octets).0).ok();
+            fn from_text(bytes: &[u8]) -> Result<Self, Error> {
+                let text = str::from_utf8(trimmed(bytes).0).ok();
                 text.and_then(|text| text.parse().ok()).ok_or(Error::bad_request($reason))
             }
         })*
@@ -181,7 +181,7 @@ mod tests {
         ];
         for &(text, wanted) in cases {
             let read = i64::from_text(text.as_bytes());
-            assert_eq!(read.map_err(|error| error.octet()), wanted, "{text:?}: {read:?}");
+            assert_eq!(read.map_err(|error| error.byte()), wanted, "{text:?}: {read:?}");
             if let Err(error) = read {
                 assert_eq!(error.status().code(), 400);
             }

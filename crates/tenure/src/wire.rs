@@ -1,4 +1,4 @@
-//! What a lane and its port share: octets both ways, the session, and what the lane waits for.
+//! What a lane and its port share: bytes both ways, the session, and what the lane waits for.
 //!
 //! Input, body, output and session stand in cells of their own, because they are lent apart: a request keeps the input
 //! (its head stays where it is, also across awaits) while the port receives into the body and sends from the output. A
@@ -82,13 +82,13 @@ impl Peer {
     }
 }
 
-/// Octets of requests: heads, and what came with them.
+/// Bytes of requests: heads, and what came with them.
 #[repr(C)]
 pub(crate) struct Input {
     pub(crate) buffer: Buffer,
-    /// First octet of the request at hand.
+    /// First byte of the request at hand.
     pub(crate) start: usize,
-    /// Behind the last octet received.
+    /// Behind the last byte received.
     pub(crate) end: usize,
     pub(crate) parser: HeadParser,
     memo: HeadMemo,
@@ -100,20 +100,20 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// What is unread and what its head says, where that is the head before, octet by octet.
+    /// What is unread and what its head says, where that is the head before, byte by byte.
     #[inline]
     pub(crate) fn recall(&self, limits: &HeadLimits) -> Option<(&[u8], &Head)> {
-        let octets = self.buffer.get(self.start..self.end)?;
-        Some((octets, self.parser.recall(octets, limits, &self.memo)?))
+        let bytes = self.buffer.get(self.start..self.end)?;
+        Some((bytes, self.parser.recall(bytes, limits, &self.memo)?))
     }
 
     /// Reads on a head that is not the one before; where it is complete, what is unread and what the head says.
     #[inline]
     pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
-        // There always are such octets: without them nothing would be complete.
-        let Some(octets) = self.buffer.get(self.start..self.end) else { return Ok(None) };
-        let head = self.parser.learn(octets, limits, &mut self.memo)?;
-        Ok(head.map(|head| (octets, head)))
+        // There always are such bytes: without them nothing would be complete.
+        let Some(bytes) = self.buffer.get(self.start..self.end) else { return Ok(None) };
+        let head = self.parser.learn(bytes, limits, &mut self.memo)?;
+        Ok(head.map(|head| (bytes, head)))
     }
 
     /// Moves what is unread to the front, so that a whole head has room.
@@ -131,23 +131,23 @@ impl Input {
     }
 }
 
-/// Octets of a request's body. They begin behind the head in the input; what comes later is received here.
+/// Bytes of a request's body. They begin behind the head in the input; what comes later is received here.
 pub(crate) struct BodyInput {
     pub(crate) buffer: Buffer,
-    /// The next unread octet: in the octets from the request's start on, or in `buffer`.
+    /// The next unread byte: in the bytes from the request's start on, or in `buffer`.
     pub(crate) at: usize,
     /// What follows is as it is at a request's start: whoever may change it sets this back.
     pub(crate) fresh: bool,
-    /// Whether the input's octets have been used up and `at` and `end` now count in `buffer`.
+    /// Whether the input's bytes have been used up and `at` and `end` now count in `buffer`.
     pub(crate) spilled: bool,
-    /// Behind the last octet received in `buffer`.
+    /// Behind the last byte received in `buffer`.
     pub(crate) end: usize,
-    /// Octets at the front of `buffer` that are a body being put together.
+    /// Bytes at the front of `buffer` that are a body being put together.
     pub(crate) filled: usize,
     pub(crate) chunked: Option<ChunkedDecoder>,
-    /// Octets handed out.
+    /// Bytes handed out.
     pub(crate) taken: u64,
-    /// Octets that may still be handed out.
+    /// Bytes that may still be handed out.
     pub(crate) left: u64,
     /// More than that has come, or was announced: nothing more is handed out.
     pub(crate) exceeded: bool,
@@ -158,14 +158,14 @@ pub(crate) struct BodyInput {
 impl BodyInput {
     /// As it is at a request's start.
     #[cold]
-    pub(crate) fn renew(&mut self, octets_max: u64) {
+    pub(crate) fn renew(&mut self, bytes_max: u64) {
         self.fresh = true;
         (self.spilled, self.exceeded) = (false, false);
         (self.end, self.filled, self.taken) = (0, 0, 0);
-        (self.left, self.lost, self.chunked) = (octets_max, None, None);
+        (self.left, self.lost, self.chunked) = (bytes_max, None, None);
     }
 
-    /// Octets that a chunk has announced and that are still to come.
+    /// Bytes that a chunk has announced and that are still to come.
     pub(crate) fn missing(&self) -> u64 {
         self.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
     }
@@ -175,7 +175,7 @@ impl BodyInput {
 // In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
 #[repr(C)]
 pub(crate) struct Line {
-    /// Octets of the body not yet handed out; `u64::MAX` while chunks may follow.
+    /// Bytes of the body not yet handed out; `u64::MAX` while chunks may follow.
     pub(crate) rest: Cell<u64>,
     pub(crate) now_ms: Cell<u32>,
     pub(crate) arrived_ms: Cell<u32>,
@@ -187,13 +187,13 @@ pub(crate) struct Line {
     pub(crate) route_body_ms: Cell<Option<u32>>,
     pub(crate) id: Cell<ConnectionId>,
     pub(crate) state: Cell<State>,
-    /// The lane waits for octets of a body.
+    /// The lane waits for bytes of a body.
     pub(crate) wants_body: Cell<bool>,
     /// The lane waits for room in the output.
     pub(crate) wants_room: Cell<bool>,
     /// A client waits for `100 (Continue)`.
     pub(crate) expects_continue: Cell<bool>,
-    /// The peer has closed its side: no more octets will come.
+    /// The peer has closed its side: no more bytes will come.
     pub(crate) ended: Cell<bool>,
     /// This exchange has had its panic: another one ends the connection.
     pub(crate) failed: Cell<bool>,
@@ -215,8 +215,8 @@ pub(crate) struct Line {
     pub(crate) peer: Cell<Peer>,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
-    /// Octets of the whole input buffer.
-    input_octets: usize,
+    /// Bytes of the whole input buffer.
+    input_bytes: usize,
 }
 
 /// The connection between one lane and its port.
@@ -231,15 +231,15 @@ impl<S> Wire<S> {
     /// later (no more of it than `input` has is used), `output` responses.
     ///
     /// # Panics
-    /// When `input` or `output` has less than 256 octets: no response head would fit; or `body` has none.
+    /// When `input` or `output` has less than 256 bytes: no response head would fit; or `body` has none.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
-        assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 octets each");
-        assert!(!body.is_empty(), "a body buffer needs an octet, or what comes of a body later could not be dropped");
-        let input_octets = input.len();
+        assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 bytes each");
+        assert!(!body.is_empty(), "a body buffer needs a byte, or what comes of a body later could not be dropped");
+        let input_bytes = input.len();
         let head_limits = HeadLimits {
-            head_octets_max: limits.head_octets_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
-            target_octets_max: limits.target_octets_max,
+            head_bytes_max: limits.head_bytes_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
+            target_bytes_max: limits.target_bytes_max,
             tolerate_lone_lf: limits.tolerate_lone_lf,
         };
         Wire {
@@ -260,7 +260,7 @@ impl<S> Wire<S> {
                     filled: 0,
                     chunked: None,
                     taken: 0,
-                    left: limits.body_octets_max,
+                    left: limits.body_bytes_max,
                     exceeded: false,
                     lost: None,
                 }),
@@ -289,7 +289,7 @@ impl<S> Wire<S> {
                 pin: Cell::new(None),
                 limits,
                 head_limits,
-                input_octets,
+                input_bytes,
             },
             session: RefCell::new(None),
         }
@@ -305,8 +305,8 @@ impl<S> fmt::Debug for Wire<S> {
 /// What there was to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// That many octets, at least one.
-    Octets(usize),
+    /// That many bytes, at least one.
+    Bytes(usize),
     /// None now.
     Blocked,
     /// The peer has closed its side.
@@ -333,7 +333,7 @@ impl Line {
         self.pin.set(None);
     }
 
-    /// Lets the port receive where the lane wants octets now. `None`: nowhere.
+    /// Lets the port receive where the lane wants bytes now. `None`: nowhere.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
         let (mut input, mut body);
@@ -343,17 +343,17 @@ impl Line {
             }
             body = self.body.try_borrow_mut().ok()?;
             let body = &mut *body;
-            let octets_max = if body.chunked.is_some() {
+            let bytes_max = if body.chunked.is_some() {
                 // What stands behind the last chunk is the next request: it must fit the input.
-                self.input_octets
+                self.input_bytes
             } else {
                 // Nothing behind a body of known length is received with it: the next request begins in the input.
                 let missing = self.rest.get().saturating_sub((body.end - body.at) as u64);
                 usize::try_from(missing).unwrap_or(usize::MAX)
             };
             let space = body.buffer.get_mut(body.end..).unwrap_or_default();
-            let octets = octets_max.min(space.len());
-            (&mut space[..octets], &mut body.end)
+            let bytes = bytes_max.min(space.len());
+            (&mut space[..bytes], &mut body.end)
         } else {
             input = self.input.try_borrow_mut().ok()?;
             let input = &mut *input;
@@ -364,7 +364,7 @@ impl Line {
         }
         let received = receive(space);
         match received {
-            Received::Octets(octets) => *end += octets,
+            Received::Bytes(bytes) => *end += bytes,
             Received::Closed => self.ended.set(true),
             Received::Blocked | Received::Reset => {}
         }
@@ -376,14 +376,14 @@ impl Line {
         self.route_handler_ms.get().unwrap_or(default_ms)
     }
 
-    /// What the body may take by now, octets that have come counted in.
-    pub(crate) fn body_ms(&self, default_ms: u32, octets_per_s: u32) -> u32 {
+    /// What the body may take by now, bytes that have come counted in.
+    pub(crate) fn body_ms(&self, default_ms: u32, bytes_per_s: u32) -> u32 {
         let base_ms = self.route_body_ms.get().unwrap_or(default_ms);
-        if octets_per_s == 0 || base_ms == NEVER {
+        if bytes_per_s == 0 || base_ms == NEVER {
             return NEVER;
         }
         let received = self.body.try_borrow().map_or(0, |body| body.taken + (body.end.saturating_sub(body.at)) as u64);
-        let granted = received.min(u64::MAX / 1000) * 1000 / u64::from(octets_per_s);
+        let granted = received.min(u64::MAX / 1000) * 1000 / u64::from(bytes_per_s);
         u32::try_from(granted).unwrap_or(NEVER).saturating_add(base_ms)
     }
 }

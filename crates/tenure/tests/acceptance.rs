@@ -110,12 +110,12 @@ fn server(settings: Settings) -> (Server<Adder>, Ends) {
 }
 
 #[track_caller]
-fn asked(octets: impl AsRef<[u8]>) -> Answers {
-    every_way(|| app(&Ends::default()), Settings::default(), octets)
+fn asked(bytes: impl AsRef<[u8]>) -> Answers {
+    every_way(|| app(&Ends::default()), Settings::default(), bytes)
 }
 
-fn ask(server: &mut Server<Adder>, client: &Client, octets: &str) -> (u16, String) {
-    client.send(octets);
+fn ask(server: &mut Server<Adder>, client: &Client, bytes: &str) -> (u16, String) {
+    client.send(bytes);
     server.run();
     let response = responses(&client.received()).remove(0);
     (response.status, response.text().to_owned())
@@ -215,10 +215,10 @@ fn half_a_method_and_silence_is_408() {
 #[test]
 fn fifty_kibibytes_come_back() {
     let body = text(50 * 1024);
-    let settings = Settings { body_octets: 64 * 1024, ..Settings::default() };
+    let settings = Settings { body_bytes: 64 * 1024, ..Settings::default() };
     for pieces in [1, 10, 1_000] {
-        let octets = post("/echo", &body) + &get("/hello");
-        let answers = feed(app(&Ends::default()), settings, octets.as_bytes().chunks(octets.len().div_ceil(pieces)));
+        let bytes = post("/echo", &body) + &get("/hello");
+        let answers = feed(app(&Ends::default()), settings, bytes.as_bytes().chunks(bytes.len().div_ceil(pieces)));
         assert_eq!(answers.statuses(), [200, 200], "{pieces}");
         assert!(answers.responses()[0].text() == body, "{pieces}");
     }
@@ -226,7 +226,7 @@ fn fifty_kibibytes_come_back() {
 
 #[test]
 fn line_ends() {
-    for (octets, strict, lenient) in [
+    for (bytes, strict, lenient) in [
         ("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 200, 200),
         ("GET /hello HTTP/1.1\nHost: a\n\n", 400, 200),
         ("GET /hello HTTP/1.1\r\nHost: a\n\r\n", 400, 200),
@@ -241,21 +241,21 @@ fn line_ends() {
         for (tolerate_lone_lf, status) in [(false, strict), (true, lenient)] {
             let limits = Limits { tolerate_lone_lf, ..Limits::HOST };
             let settings = Settings { limits, ..Settings::default() };
-            let answers = every_way(|| app(&Ends::default()), settings, octets);
-            assert_eq!(answers.response().status, status, "{octets:?}, lone LF: {tolerate_lone_lf}");
-            assert_eq!(answers.closed, status != 200, "{octets:?}, lone LF: {tolerate_lone_lf}");
+            let answers = every_way(|| app(&Ends::default()), settings, bytes);
+            assert_eq!(answers.response().status, status, "{bytes:?}, lone LF: {tolerate_lone_lf}");
+            assert_eq!(answers.closed, status != 200, "{bytes:?}, lone LF: {tolerate_lone_lf}");
         }
     }
 }
 
 #[test]
 fn codes() {
-    for (octets, status) in [
+    for (bytes, status) in [
         (get("/hello").replace("1.1", "2.0"), 505),
         (request("ABC", "/hello", "", ""), 501),
         (get("/hello").replace("1.1", "1.1x"), 400),
     ] {
-        assert_eq!(asked(&octets).response().status, status, "{octets}");
+        assert_eq!(asked(&bytes).response().status, status, "{bytes}");
     }
     let (mut server, _) = server(Settings::default());
     let client = server.connect();
@@ -269,27 +269,27 @@ fn codes() {
 
 #[test]
 fn a_target_and_a_head_at_their_bounds_and_one_above() {
-    let limits = Limits { head_octets_max: 300, target_octets_max: 100, ..Limits::HOST };
-    for input_octets in [300, 1_024] {
-        let settings = Settings { limits, input_octets, ..Settings::default() };
-        let ways = |octets: String| every_way(|| app(&Ends::default()), settings, octets).response();
-        for (octets, status) in [(99, 404), (100, 404), (101, 414), (200, 414), (5_000, 414)] {
-            let response = ways(get(&("/".to_owned() + &text(octets - 1))));
-            assert_eq!((response.status, response.says_close()), (status, status == 414), "target of {octets}");
+    let limits = Limits { head_bytes_max: 300, target_bytes_max: 100, ..Limits::HOST };
+    for input_bytes in [300, 1_024] {
+        let settings = Settings { limits, input_bytes, ..Settings::default() };
+        let ways = |bytes: String| every_way(|| app(&Ends::default()), settings, bytes).response();
+        for (bytes, status) in [(99, 404), (100, 404), (101, 414), (200, 414), (5_000, 414)] {
+            let response = ways(get(&("/".to_owned() + &text(bytes - 1))));
+            assert_eq!((response.status, response.says_close()), (status, status == 414), "target of {bytes}");
         }
-        for (octets, status) in [(299, 200), (300, 200), (301, 431), (5_000, 431)] {
+        for (bytes, status) in [(299, 200), (300, 200), (301, 431), (5_000, 431)] {
             let framing = request("GET", "/hello", "X: \r\n", "").len();
-            let response = ways(request("GET", "/hello", &format!("X: {}\r\n", text(octets - framing)), ""));
-            assert_eq!((response.status, response.says_close()), (status, status == 431), "head of {octets}");
+            let response = ways(request("GET", "/hello", &format!("X: {}\r\n", text(bytes - framing)), ""));
+            assert_eq!((response.status, response.says_close()), (status, status == 431), "head of {bytes}");
         }
     }
     // The input's buffer bounds a head too.
-    let settings = Settings { input_octets: 256, ..Settings::default() };
-    for (octets, status) in [(256, 200), (257, 431)] {
+    let settings = Settings { input_bytes: 256, ..Settings::default() };
+    for (bytes, status) in [(256, 200), (257, 431)] {
         let framing = request("GET", "/hello", "X: \r\n", "").len();
-        let octets = request("GET", "/hello", &format!("X: {}\r\n", text(octets - framing)), "");
-        let answers = every_way(|| app(&Ends::default()), settings, &octets);
-        assert_eq!(answers.response().status, status, "{}", octets.len());
+        let bytes = request("GET", "/hello", &format!("X: {}\r\n", text(bytes - framing)), "");
+        let answers = every_way(|| app(&Ends::default()), settings, &bytes);
+        assert_eq!(answers.response().status, status, "{}", bytes.len());
     }
 }
 
@@ -331,7 +331,7 @@ fn long_streams_do_not_hold_short_requests_up() {
         client.send(get("/stream"));
     }
     server.run();
-    let mut octets = [long[0].received(), long[1].received()];
+    let mut bytes = [long[0].received(), long[1].received()];
     for tick in 1..=TICKS {
         server.advance(1_000);
         ticker.tick();
@@ -342,14 +342,14 @@ fn long_streams_do_not_hold_short_requests_up() {
         for client in &short {
             assert_eq!(responses(&client.received()).remove(0).text(), "Hello World!", "{tick}");
         }
-        for (client, octets) in long.iter().zip(&mut octets) {
+        for (client, bytes) in long.iter().zip(&mut bytes) {
             let piece = client.received_text();
             assert_eq!(piece, if tick < TICKS { "4\r\ntick\r\n" } else { "4\r\ntick\r\n0\r\n\r\n" }, "{tick}");
-            octets.extend(piece.into_bytes());
+            bytes.extend(piece.into_bytes());
         }
     }
-    for octets in &octets {
-        assert_eq!(responses(octets).remove(0).text(), "tick".repeat(60));
+    for bytes in &bytes {
+        assert_eq!(responses(bytes).remove(0).text(), "tick".repeat(60));
     }
 }
 
@@ -418,7 +418,7 @@ fn refused(refusal: Refusal) -> Option<(String, String)> {
 
 #[test]
 fn every_refusal_reaches_the_client() {
-    let limits = Limits { head_octets_max: 400, target_octets_max: 100, ..Limits::HOST };
+    let limits = Limits { head_bytes_max: 400, target_bytes_max: 100, ..Limits::HOST };
     let settings = Settings { limits, ..Settings::default() };
     for &refusal in Refusal::ALL {
         let (bad, good) = refused(refusal).unwrap_or_else(|| panic!("{refusal:?} has no case here"));

@@ -64,8 +64,8 @@ fn allocations_are_seen() {
 
 const CONNECTIONS_MAX: usize = 7;
 const LANES_MAX: usize = 2;
-const BUFFER_OCTETS: usize = 512;
-const HEAD_OCTETS_MAX: usize = 256;
+const BUFFER_BYTES: usize = 512;
+const HEAD_BYTES_MAX: usize = 256;
 
 /// One client's socket: what it has sent and what it was sent.
 struct Pipe {
@@ -91,10 +91,10 @@ impl Pipe {
         }
     }
 
-    fn send(&self, octets: &[u8]) {
+    fn send(&self, bytes: &[u8]) {
         let mut to_server = self.to_server.borrow_mut();
-        for octet in octets {
-            to_server.push_back(*octet).expect("room in the pipe");
+        for byte in bytes {
+            to_server.push_back(*byte).expect("room in the pipe");
         }
     }
 
@@ -128,7 +128,7 @@ struct Board<F: 'static, R: Fn(&'static Wire<Adder>) -> F + 'static> {
     /// Where the futures of the lanes are pinned, each taken once.
     places: Vec<Pin<&'static mut F>, LANES_MAX>,
     /// Incomplete heads.
-    heads: [Option<(Vec<u8, HEAD_OCTETS_MAX>, HeadParser)>; CONNECTIONS_MAX],
+    heads: [Option<(Vec<u8, HEAD_BYTES_MAX>, HeadParser)>; CONNECTIONS_MAX],
 }
 
 impl<F, R> Port for Board<F, R>
@@ -155,16 +155,16 @@ where
 
     fn receive(&mut self, socket: &mut &'static Pipe, into: &mut [u8]) -> Received {
         let mut from = socket.to_server.borrow_mut();
-        let mut octets = 0;
+        let mut bytes = 0;
         for to in into {
-            let Some(octet) = from.pop_front() else { break };
-            *to = octet;
-            octets += 1;
+            let Some(byte) = from.pop_front() else { break };
+            *to = byte;
+            bytes += 1;
         }
-        match octets {
+        match bytes {
             0 if socket.is_closed_by_client.get() => Received::Closed,
             0 => Received::Blocked,
-            _ => Received::Octets(octets),
+            _ => Received::Bytes(bytes),
         }
     }
 
@@ -176,9 +176,9 @@ where
         !socket.to_server.borrow().is_empty()
     }
 
-    fn send(&mut self, socket: &mut &'static Pipe, octets: &[u8]) -> Transmitted {
-        socket.to_client.borrow_mut().extend_from_slice(octets).expect("room in the pipe");
-        Transmitted::Octets(octets.len())
+    fn send(&mut self, socket: &mut &'static Pipe, bytes: &[u8]) -> Transmitted {
+        socket.to_client.borrow_mut().extend_from_slice(bytes).expect("room in the pipe");
+        Transmitted::Bytes(bytes.len())
     }
 
     fn shut(&mut self, socket: &mut &'static Pipe) {
@@ -204,16 +204,16 @@ where
         (self.renew)(wire)
     }
 
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
-        let Ok(octets) = Vec::from_slice(octets) else { return false };
-        self.heads[index as usize] = Some((octets, parser));
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+        let Ok(bytes) = Vec::from_slice(bytes) else { return false };
+        self.heads[index as usize] = Some((bytes, parser));
         true
     }
 
     fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (octets, parser) = self.heads[index as usize].take()?;
-        into.get_mut(..octets.len())?.copy_from_slice(&octets);
-        Some((octets.len(), parser))
+        let (bytes, parser) = self.heads[index as usize].take()?;
+        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some((bytes.len(), parser))
     }
 }
 
@@ -296,7 +296,7 @@ fn leak<T>(value: T) -> &'static mut T {
 fn without_a_heap() {
     // What a board has in `static` memory is leaked here; from then on nothing more is asked for.
     let app: &'static _ = leak(app());
-    let buffer = || Buffer::from(&mut leak([0; BUFFER_OCTETS])[..]);
+    let buffer = || Buffer::from(&mut leak([0; BUFFER_BYTES])[..]);
     let wires: &'static [Wire<Adder>; LANES_MAX] =
         leak(core::array::from_fn(|_| Wire::new(buffer(), buffer(), buffer(), Limits::BOARD)));
     let renew: &'static _ = leak(move |wire: &'static Wire<Adder>| lane(wire, app, &()));
@@ -331,9 +331,9 @@ fn without_a_heap() {
         }
         let torn =
             b"POST /adder HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n3\r\n1\r\n2\r\n0\r\n\r\n";
-        for octet in torn {
+        for byte in torn {
             for pipe in &pipes[..2] {
-                pipe.send(&[*octet]);
+                pipe.send(&[*byte]);
             }
             run(driver, pipes);
         }

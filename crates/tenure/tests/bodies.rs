@@ -55,7 +55,7 @@ async fn ignore(_: &mut Request<'_, ()>) -> &'static str {
     "ignored"
 }
 
-/// Reads the first ten octets and leaves the others.
+/// Reads the first ten bytes and leaves the others.
 async fn leave(request: &mut Request<'_, ()>) -> Answer {
     let mut body = Vec::new();
     while body.len() < 10
@@ -96,15 +96,15 @@ fn framed(target: &str, body: &str) -> Vec<String> {
 #[test]
 fn a_body_is_the_same_however_it_is_read_framed_and_split() {
     for target in ["/whole", "/read", "/up-to", "/copy"] {
-        for octets in [0, 1, 2, 15, 16, 17, 100] {
-            let body = text(octets);
-            for octets in framed(target, &body) {
-                let answers = every_way(app, small(128), octets.clone() + &get("/hello"));
+        for bytes in [0, 1, 2, 15, 16, 17, 100] {
+            let body = text(bytes);
+            for bytes in framed(target, &body) {
+                let answers = every_way(app, small(128), bytes.clone() + &get("/hello"));
                 let responses = answers.responses();
-                assert_eq!(responses.len(), 2, "{octets}");
-                assert_eq!((responses[0].status, responses[0].text()), (200, body.as_str()), "{octets}");
-                assert_eq!(responses[1].text(), "Hello World!", "{octets}");
-                assert!(!answers.closed, "{octets}");
+                assert_eq!(responses.len(), 2, "{bytes}");
+                assert_eq!((responses[0].status, responses[0].text()), (200, body.as_str()), "{bytes}");
+                assert_eq!(responses[1].text(), "Hello World!", "{bytes}");
+                assert!(!answers.closed, "{bytes}");
             }
         }
     }
@@ -114,20 +114,20 @@ fn a_body_is_the_same_however_it_is_read_framed_and_split() {
 fn a_body_in_ten_pieces() {
     let body = text(1_000);
     for target in ["/whole", "/read", "/up-to"] {
-        for octets in framed(target, &body) {
-            let pieces = octets.as_bytes().chunks(octets.len() / 10);
-            assert_eq!(feed(app(), small(1_024), pieces).response().text(), body, "{octets}");
+        for bytes in framed(target, &body) {
+            let pieces = bytes.as_bytes().chunks(bytes.len() / 10);
+            assert_eq!(feed(app(), small(1_024), pieces).response().text(), body, "{bytes}");
         }
     }
 }
 
 #[test]
 fn chunk_extensions_and_trailers_are_dropped() {
-    let octets = "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+    let bytes = "POST /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
         3;a=b;c=\"d\\\"e\"\r\nabc\r\n00003\r\ndef\r\n0;last\r\nX-Sum: 1\r\nY:\r\n\r\n";
     for target in ["/whole", "/read", "/copy"] {
-        let octets = octets.replace("/whole", target) + &get("/hello");
-        let answers = every_way(app, small(128), &octets);
+        let bytes = bytes.replace("/whole", target) + &get("/hello");
+        let answers = every_way(app, small(128), &bytes);
         assert_eq!(answers.responses()[0].text(), "abcdef", "{target}");
         assert_eq!(answers.statuses(), [200, 200], "{target}");
     }
@@ -136,18 +136,18 @@ fn chunk_extensions_and_trailers_are_dropped() {
 // Where a body ends must not depend on how TCP has cut it: what fits in one segment fits in many.
 #[test]
 fn the_body_buffer_bounds_a_whole_body() {
-    for (octets, wanted) in [(63, 200), (64, 200), (65, 413)] {
-        let answers = every_way(app, small(64), post("/whole", &text(octets)) + &get("/hello"));
-        assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
-        assert!(!answers.closed, "{octets}");
+    for (bytes, wanted) in [(63, 200), (64, 200), (65, 413)] {
+        let answers = every_way(app, small(64), post("/whole", &text(bytes)) + &get("/hello"));
+        assert_eq!(answers.statuses(), [wanted, 200], "{bytes}");
+        assert!(!answers.closed, "{bytes}");
     }
-    // One octet of the buffer stays free for the framing behind the data.
-    for (octets, wanted) in [(62, 200), (63, 200), (64, 413), (65, 413), (150, 413)] {
+    // One byte of the buffer stays free for the framing behind the data.
+    for (bytes, wanted) in [(62, 200), (63, 200), (64, 413), (65, 413), (150, 413)] {
         for sizes in [&[1][..], &[2], &[7, 1, 30], &[200]] {
-            let octets = post_chunked("/whole", &text(octets), sizes) + &get("/hello");
-            let answers = every_way(app, small(64), &octets);
-            assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
-            assert!(!answers.closed, "{octets}");
+            let bytes = post_chunked("/whole", &text(bytes), sizes) + &get("/hello");
+            let answers = every_way(app, small(64), &bytes);
+            assert_eq!(answers.statuses(), [wanted, 200], "{bytes}");
+            assert!(!answers.closed, "{bytes}");
         }
     }
 }
@@ -155,11 +155,11 @@ fn the_body_buffer_bounds_a_whole_body() {
 #[test]
 fn a_handler_bounds_a_body() {
     for target in ["/limited", "/limited-read"] {
-        for (octets, wanted) in [(9, 200), (10, 200), (11, 413), (40, 413)] {
-            for octets in framed(target, &text(octets)) {
-                let answers = every_way(app, small(64), octets.clone() + &get("/hello"));
-                assert_eq!(answers.statuses(), [wanted, 200], "{octets}");
-                assert!(!answers.responses()[0].says_close(), "{octets}");
+        for (bytes, wanted) in [(9, 200), (10, 200), (11, 413), (40, 413)] {
+            for bytes in framed(target, &text(bytes)) {
+                let answers = every_way(app, small(64), bytes.clone() + &get("/hello"));
+                assert_eq!(answers.statuses(), [wanted, 200], "{bytes}");
+                assert!(!answers.responses()[0].says_close(), "{bytes}");
             }
         }
     }
@@ -167,79 +167,71 @@ fn a_handler_bounds_a_body() {
 
 #[test]
 fn the_server_bounds_a_body_and_a_buffer_a_copy() {
-    let limits = Limits { body_octets_max: 50, ..Limits::HOST };
-    for (target, octets, wanted) in
+    let limits = Limits { body_bytes_max: 50, ..Limits::HOST };
+    for (target, bytes, wanted) in
         [("/read", 50, 200), ("/read", 51, 413), ("/whole", 50, 200), ("/whole", 51, 413), ("/copy", 51, 413)]
     {
-        for octets in framed(target, &text(octets)) {
+        for bytes in framed(target, &text(bytes)) {
             let settings = Settings { limits, ..small(128) };
-            assert_eq!(every_way(app, settings, octets.clone() + &get("/hello")).statuses(), [wanted, 200], "{octets}");
+            assert_eq!(every_way(app, settings, bytes.clone() + &get("/hello")).statuses(), [wanted, 200], "{bytes}");
         }
     }
-    for (octets, wanted) in [(99, 200), (100, 200), (101, 413)] {
-        for octets in framed("/copy", &text(octets)) {
-            assert_eq!(
-                every_way(app, small(16), octets.clone() + &get("/hello")).statuses(),
-                [wanted, 200],
-                "{octets}"
-            );
+    for (bytes, wanted) in [(99, 200), (100, 200), (101, 413)] {
+        for bytes in framed("/copy", &text(bytes)) {
+            assert_eq!(every_way(app, small(16), bytes.clone() + &get("/hello")).statuses(), [wanted, 200], "{bytes}");
         }
     }
 }
 
 #[test]
 fn an_unread_rest_is_drained_up_to_its_bound() {
-    let limits = Limits { drain_octets_max: 100, ..Limits::HOST };
-    for (octets, stays) in [(1, true), (99, true), (100, true), (101, false), (300, false)] {
-        for octets in framed("/ignore", &text(octets)) {
-            let answers = every_way(app, Settings { limits, ..small(32) }, octets.clone() + &get("/hello"));
+    let limits = Limits { drain_bytes_max: 100, ..Limits::HOST };
+    for (bytes, stays) in [(1, true), (99, true), (100, true), (101, false), (300, false)] {
+        for bytes in framed("/ignore", &text(bytes)) {
+            let answers = every_way(app, Settings { limits, ..small(32) }, bytes.clone() + &get("/hello"));
             let responses = answers.responses();
-            assert_eq!(responses[0].text(), "ignored", "{octets}");
-            assert_eq!(responses[0].says_close(), !stays, "{octets}");
-            assert_eq!(responses.len(), if stays { 2 } else { 1 }, "{octets}");
-            assert_eq!(answers.ended, if stays { vec![] } else { vec![EndReason::Unread] }, "{octets}");
+            assert_eq!(responses[0].text(), "ignored", "{bytes}");
+            assert_eq!(responses[0].says_close(), !stays, "{bytes}");
+            assert_eq!(responses.len(), if stays { 2 } else { 1 }, "{bytes}");
+            assert_eq!(answers.ended, if stays { vec![] } else { vec![EndReason::Unread] }, "{bytes}");
         }
     }
 }
 
-// As `esp_http_server`'s own test: 54 octets, of which the handler reads ten.
+// As `esp_http_server`'s own test: 54 bytes, of which the handler reads ten.
 #[test]
 fn what_a_handler_leaves_is_not_the_next_request() {
     let body = "abcdefghijklmnopqrstuvwxyz GET /evil HTTP/1.1\r\n\r\n.....";
     assert_eq!(body.len(), 54);
-    for octets in framed("/leave", body) {
-        let answers = every_way(app, small(32), octets.clone() + &get("/hello"));
+    for bytes in framed("/leave", body) {
+        let answers = every_way(app, small(32), bytes.clone() + &get("/hello"));
         let said: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
-        assert_eq!(said, ["abcdefghij", "Hello World!"], "{octets}");
+        assert_eq!(said, ["abcdefghij", "Hello World!"], "{bytes}");
     }
 }
 
 #[test]
 fn an_error_before_the_body_is_read_keeps_the_connection() {
     for (target, wanted) in [("/nothing", 404), ("/limited", 413)] {
-        for octets in framed(target, &text(60)) {
-            assert_eq!(
-                every_way(app, small(32), octets.clone() + &get("/hello")).statuses(),
-                [wanted, 200],
-                "{octets}"
-            );
+        for bytes in framed(target, &text(60)) {
+            assert_eq!(every_way(app, small(32), bytes.clone() + &get("/hello")).statuses(), [wanted, 200], "{bytes}");
         }
     }
 }
 
 #[test]
 fn requests_behind_a_body_that_came_later_are_answered() {
-    let mut octets = String::new();
+    let mut bytes = String::new();
     for (n, sizes) in [&[5][..], &[1], &[40], &[3, 9]].iter().enumerate() {
-        octets += &post_chunked("/whole", &text(20 + n), sizes);
-        octets += &get("/hello");
-        octets += &post("/read", &text(30 + n));
-        octets += &get("/hello");
+        bytes += &post_chunked("/whole", &text(20 + n), sizes);
+        bytes += &get("/hello");
+        bytes += &post("/read", &text(30 + n));
+        bytes += &get("/hello");
     }
-    for body_octets in [64, 256, 4_096] {
-        let answers = every_way(app, small(body_octets), &octets);
+    for body_bytes in [64, 256, 4_096] {
+        let answers = every_way(app, small(body_bytes), &bytes);
         let said: Vec<_> = answers.responses().iter().map(|response| response.body.len()).collect();
-        assert_eq!(said, [20, 12, 30, 12, 21, 12, 31, 12, 22, 12, 32, 12, 23, 12, 33, 12], "{body_octets}");
+        assert_eq!(said, [20, 12, 30, 12, 21, 12, 31, 12, 22, 12, 32, 12, 23, 12, 33, 12], "{body_bytes}");
     }
 }
 
@@ -247,8 +239,8 @@ fn requests_behind_a_body_that_came_later_are_answered() {
 #[test]
 fn many_requests_behind_a_chunked_body_are_not_lost() {
     for target in ["/whole", "/read", "/ignore"] {
-        let octets = post_chunked(target, "0123456789", &[4]) + &get("/hello").repeat(100);
-        let (first, second) = octets.split_at(octets.find("0123").unwrap() + 2);
+        let bytes = post_chunked(target, "0123456789", &[4]) + &get("/hello").repeat(100);
+        let (first, second) = bytes.split_at(bytes.find("0123").unwrap() + 2);
         let answers = feed(app(), small(4_096), [first.as_bytes(), second.as_bytes()]);
         assert_eq!(answers.statuses(), [200; 101], "{target}");
     }
@@ -273,26 +265,26 @@ fn broken_chunks_are_refused_and_the_connection_closes() {
         ("3\r\nabc\r\n0\r\nx:\r\n\r\n", None),
     ] {
         for target in ["/whole", "/read", "/up-to", "/copy", "/limited"] {
-            let octets = head.replace("/whole", target) + body + &get("/hello");
-            let answers = every_way(app, small(64), &octets);
+            let bytes = head.replace("/whole", target) + body + &get("/hello");
+            let answers = every_way(app, small(64), &bytes);
             let Some(refusal) = refusal else {
-                assert_eq!(answers.statuses(), [200, 200], "{octets:?}");
+                assert_eq!(answers.statuses(), [200, 200], "{bytes:?}");
                 continue;
             };
             let response = answers.response();
-            assert_eq!(response.status, 400, "{octets:?}");
-            assert_eq!(response.text(), format!("{}\n", refusal.reason()), "{octets:?}");
-            assert!(response.says_close() && answers.closed, "{octets:?}");
-            assert_eq!(answers.ended, [EndReason::Protocol(refusal)], "{octets:?}");
+            assert_eq!(response.status, 400, "{bytes:?}");
+            assert_eq!(response.text(), format!("{}\n", refusal.reason()), "{bytes:?}");
+            assert!(response.says_close() && answers.closed, "{bytes:?}");
+            assert_eq!(answers.ended, [EndReason::Protocol(refusal)], "{bytes:?}");
         }
     }
 }
 
 #[test]
 fn broken_chunks_that_no_handler_reads_close_behind_its_response() {
-    let octets =
+    let bytes =
         "POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n".to_owned() + &get("/hello");
-    let answers = every_way(app, small(64), octets);
+    let answers = every_way(app, small(64), bytes);
     assert_eq!(answers.response().text(), "ignored");
     assert!(answers.response().says_close());
     assert_eq!(answers.ended, [EndReason::Protocol(Refusal::BadChunkSize)]);
@@ -301,20 +293,20 @@ fn broken_chunks_that_no_handler_reads_close_behind_its_response() {
 #[test]
 fn a_peer_that_closes_amid_a_body_is_told_of_it() {
     for target in ["/whole", "/read", "/up-to", "/copy"] {
-        for octets in framed(target, &text(30)) {
+        for bytes in framed(target, &text(30)) {
             // Complete first: a close behind a whole request loses nothing.
             for cut in 0..5 {
                 let mut server = Server::with(app(), small(64));
                 let client = server.connect();
-                client.send(&octets[..octets.len() - cut]);
+                client.send(&bytes[..bytes.len() - cut]);
                 client.close();
                 server.run();
                 let answers = answers(&server, &client);
                 let response = answers.response();
-                assert_eq!(response.status, if cut == 0 { 200 } else { 400 }, "{cut} of {octets}");
-                assert_eq!(response.says_close(), cut > 0, "{cut} of {octets}");
-                assert!(answers.closed, "{cut} of {octets}");
-                assert_eq!(answers.ended, [EndReason::PeerClosed], "{cut} of {octets}");
+                assert_eq!(response.status, if cut == 0 { 200 } else { 400 }, "{cut} of {bytes}");
+                assert_eq!(response.says_close(), cut > 0, "{cut} of {bytes}");
+                assert!(answers.closed, "{cut} of {bytes}");
+                assert_eq!(answers.ended, [EndReason::PeerClosed], "{cut} of {bytes}");
             }
         }
     }
@@ -322,15 +314,15 @@ fn a_peer_that_closes_amid_a_body_is_told_of_it() {
 
 #[test]
 fn a_peer_that_closes_amid_an_unread_rest_is_answered() {
-    for octets in framed("/ignore", &text(30)) {
+    for bytes in framed("/ignore", &text(30)) {
         let mut server = Server::with(app(), small(16));
         let client = server.connect();
-        client.send(&octets[..octets.len() - 1]);
+        client.send(&bytes[..bytes.len() - 1]);
         client.close();
         server.run();
         let answers = answers(&server, &client);
-        assert_eq!(answers.response().text(), "ignored", "{octets}");
-        assert_eq!(answers.ended, [EndReason::PeerClosed], "{octets}");
+        assert_eq!(answers.response().text(), "ignored", "{bytes}");
+        assert_eq!(answers.ended, [EndReason::PeerClosed], "{bytes}");
     }
 }
 
@@ -356,14 +348,14 @@ async fn gives_up(request: &mut Request<'_, ()>) -> Answer {
 async fn piece_then_whole(request: &mut Request<'_, ()>) -> Answer {
     let mut body = request.body().read_up_to(2).await?.unwrap_or_default().to_vec();
     body.extend_from_slice(request.body().whole().await?);
-    assert_eq!(request.body().whole().await?, b"", "octets come once");
+    assert_eq!(request.body().whole().await?, b"", "bytes come once");
     Ok(body)
 }
 
 /// Asks for the body whole twice.
 async fn twice(request: &mut Request<'_, ()>) -> Answer {
     let body = request.body().whole().await?.to_vec();
-    assert_eq!(request.body().whole().await?, b"", "octets come once");
+    assert_eq!(request.body().whole().await?, b"", "bytes come once");
     assert_eq!(request.body().read().await?, None);
     Ok(body)
 }
@@ -396,11 +388,11 @@ async fn gives_up_for_good(request: &mut Request<'_, ()>) -> &'static str {
 #[test]
 fn a_body_that_was_given_up_is_drained() {
     let app = || Router::new().route("/gives-up", any(gives_up_for_good)).route("/hello", any(hello));
-    for octets in [9, 11, 12, 15] {
-        for octets in framed("/gives-up", &text(octets)) {
-            let answers = every_way(app, small(16), octets.clone() + &get("/hello"));
-            assert_eq!(answers.responses()[0].text(), "given up", "{octets}");
-            assert_eq!(answers.statuses(), [200, 200], "{octets}");
+    for bytes in [9, 11, 12, 15] {
+        for bytes in framed("/gives-up", &text(bytes)) {
+            let answers = every_way(app, small(16), bytes.clone() + &get("/hello"));
+            assert_eq!(answers.responses()[0].text(), "given up", "{bytes}");
+            assert_eq!(answers.statuses(), [200, 200], "{bytes}");
         }
     }
 }
@@ -416,19 +408,19 @@ fn ways_of_reading_can_be_mixed() {
             .route("/hello", any(hello))
     };
     for target in ["/gives-up", "/threes", "/piece", "/twice"] {
-        for octets in [0, 1, 2, 3, 20] {
-            let body = text(octets);
-            for octets in framed(target, &body) {
-                let answers = every_way(app, small(64), octets.clone() + &get("/hello"));
-                assert_eq!(answers.responses()[0].text(), body, "{octets}");
-                assert_eq!(answers.statuses(), [200, 200], "{octets}");
+        for bytes in [0, 1, 2, 3, 20] {
+            let body = text(bytes);
+            for bytes in framed(target, &body) {
+                let answers = every_way(app, small(64), bytes.clone() + &get("/hello"));
+                assert_eq!(answers.responses()[0].text(), body, "{bytes}");
+                assert_eq!(answers.statuses(), [200, 200], "{bytes}");
             }
         }
     }
 }
 
 #[test]
-fn octets_behind_a_body_that_is_too_large_to_be_put_together_are_not_taken_for_framing() {
+fn bytes_behind_a_body_that_is_too_large_to_be_put_together_are_not_taken_for_framing() {
     /// Goes on reading after the body has not fitted.
     async fn insists(request: &mut Request<'_, ()>) -> Answer {
         let error = request.body().whole().await.unwrap_err();
@@ -437,8 +429,8 @@ fn octets_behind_a_body_that_is_too_large_to_be_put_together_are_not_taken_for_f
     }
     let app = || Router::new().route("/insists", any(insists)).route("/hello", any(hello));
     for sizes in [&[100][..], &[1], &[16, 17], &[64]] {
-        let octets = post_chunked("/insists", &text(100), sizes) + &get("/hello");
-        assert_eq!(every_way(app, small(32), octets).statuses(), [413, 200], "{sizes:?}");
+        let bytes = post_chunked("/insists", &text(100), sizes) + &get("/hello");
+        assert_eq!(every_way(app, small(32), bytes).statuses(), [413, 200], "{sizes:?}");
     }
 }
 
@@ -481,7 +473,7 @@ fn a_chunked_body_announces_nothing() {
     let app = || Router::new().route("/", any(announced));
     let answers = every_way(app, small(64), post_chunked("/", "abc", &[2]) + &post("/", "abc"));
     let said: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
-    assert_eq!(said, ["None Some(0) Body(Some(0) octets unread)", "Some(3) Some(0) Body(Some(0) octets unread)"]);
+    assert_eq!(said, ["None Some(0) Body(Some(0) bytes unread)", "Some(3) Some(0) Body(Some(0) bytes unread)"]);
 }
 
 /// What was passed over above a bound is not missing from a body that is asked for with a wider one.
@@ -517,7 +509,7 @@ const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 /// A chunk that announces more than may come is refused before it comes, and what fits is waited for.
 #[test]
 fn a_chunk_is_judged_by_its_size() {
-    let limits = Limits { drain_octets_max: 100, ..Limits::HOST };
+    let limits = Limits { drain_bytes_max: 100, ..Limits::HOST };
     let app = || {
         Router::new().route("/whole", any(async |request: &mut Request<'_, ()>| whole(request).await)).route(
             "/read",
@@ -527,8 +519,8 @@ fn a_chunk_is_judged_by_its_size() {
             }),
         )
     };
-    // The body buffer of 1,000 keeps one octet free for framing.
-    for (target, octets, refused) in [
+    // The body buffer of 1,000 keeps one byte free for framing.
+    for (target, bytes, refused) in [
         ("/whole", 999, false),
         ("/whole", 1_000, true),
         ("/whole", usize::MAX, true),
@@ -536,12 +528,12 @@ fn a_chunk_is_judged_by_its_size() {
         ("/read", 1_001, true),
         ("/read", usize::MAX, true),
     ] {
-        let mut server = Server::with(app(), Settings { limits, body_octets: 1_000, ..Settings::default() });
+        let mut server = Server::with(app(), Settings { limits, body_bytes: 1_000, ..Settings::default() });
         let client = server.connect();
-        client.send(request("POST", target, CHUNKED, "") + &format!("{octets:x}\r\n"));
+        client.send(request("POST", target, CHUNKED, "") + &format!("{bytes:x}\r\n"));
         server.run();
         let received = client.received_text();
-        assert_eq!(received.starts_with("HTTP/1.1 413 "), refused, "{target} {octets}: {received}");
+        assert_eq!(received.starts_with("HTTP/1.1 413 "), refused, "{target} {bytes}: {received}");
         assert_eq!(received.contains("Connection: close\r\n"), refused);
     }
 }

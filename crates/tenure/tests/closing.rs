@@ -57,8 +57,8 @@ fn the_answer_is_taken_slowly() {
     assert!(client.is_closed() && !client.is_reset());
 }
 
-fn lingering(linger_octets_max: u32) -> (Server<Tally>, Client) {
-    let limits = Limits { linger_octets_max, ..Limits::HOST };
+fn lingering(linger_bytes_max: u32) -> (Server<Tally>, Client) {
+    let limits = Limits { linger_bytes_max, ..Limits::HOST };
     let mut server = Server::with(app(), Settings { limits, ..settings() });
     let client = server.connect();
     let answer = ask(&mut server, &client, get_of("/close"));
@@ -67,15 +67,15 @@ fn lingering(linger_octets_max: u32) -> (Server<Tally>, Client) {
 }
 
 #[test]
-fn linger_octets() {
-    for (octets, is_reset) in [(9_999, false), (10_000, false), (10_001, true)] {
+fn linger_bytes() {
+    for (bytes, is_reset) in [(9_999, false), (10_000, false), (10_001, true)] {
         let (mut server, client) = lingering(10_000);
-        client.send(vec![b'x'; octets]);
+        client.send(vec![b'x'; bytes]);
         server.run();
-        assert_eq!(client.is_reset(), is_reset, "{octets} octets");
+        assert_eq!(client.is_reset(), is_reset, "{bytes} bytes");
         client.close();
         server.run();
-        assert_eq!(client.is_reset(), is_reset, "{octets} octets");
+        assert_eq!(client.is_reset(), is_reset, "{bytes} bytes");
         assert_eq!(end_of(&server, &client), Some(EndReason::Handler), "the bound is not the session's reason");
         assert_serves(&mut server);
     }
@@ -83,7 +83,7 @@ fn linger_octets() {
 
 /// The bound counts anew for the next connection in the slot.
 #[test]
-fn linger_octets_are_not_inherited() {
+fn linger_bytes_are_not_inherited() {
     let (mut server, client) = lingering(10_000);
     client.send([b'x'; 9_000]);
     client.close();
@@ -95,7 +95,7 @@ fn linger_octets_are_not_inherited() {
     assert!(!client.is_reset());
 }
 
-/// Octets do not prolong the time.
+/// Bytes do not prolong the time.
 #[test]
 fn linger_time_is_total() {
     let (mut server, client) = lingering(1 << 20);
@@ -147,7 +147,7 @@ async fn too_few<'r>(_: &mut Request<'r, Tally>, responder: Responder<'r>) -> Re
 
 async fn enough<'r>(_: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
-    stream.write(b"ten octets").await?;
+    stream.write(b"ten bytes").await?;
     stream.finish().await
 }
 
@@ -182,7 +182,7 @@ fn a_response_that_breaks_off() {
             .route("/gives-up", respond(Method::Get, gives_up))
     };
     for (target, body, breaks) in [
-        ("/enough", Some("ten octets"), false),
+        ("/enough", Some("ten bytes"), false),
         ("/too-few", Some("nine octe"), true),
         ("/too-many", Some("ten oct"), true),
         ("/fails", Some("4\r\nsome\r\n"), true),
@@ -210,10 +210,10 @@ fn a_response_that_breaks_off() {
 /// The last of several responses is sent whole before the connection closes.
 #[test]
 fn responses_before_the_last() {
-    let mut server = Server::with(app(), Settings { output_octets: 256, ..settings() });
+    let mut server = Server::with(app(), Settings { output_bytes: 256, ..settings() });
     let client = server.connect();
     client.set_window(64);
-    client.send(get_of("/octets/2000") + &get_of("/close") + &get_of("/octets/9"));
+    client.send(get_of("/bytes/2000") + &get_of("/close") + &get_of("/bytes/9"));
     open_gate();
     let mut answers = String::new();
     loop {

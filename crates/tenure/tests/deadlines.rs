@@ -30,22 +30,22 @@ const fn missed(deadline: Deadline) -> EndReason {
 }
 
 #[test]
-fn first_octet() {
+fn first_byte() {
     let mut server = server();
     let client = server.connect();
-    assert_due(&mut server, &client, 1_000, missed(Deadline::FirstOctet));
+    assert_due(&mut server, &client, 1_000, missed(Deadline::FirstByte));
     assert!(client.is_closed() && !client.is_reset());
     assert_eq!(client.received_text(), "", "it is closed silently");
 }
 
 #[test]
-fn first_octet_in_time() {
+fn first_byte_in_time() {
     let mut server = server();
     let client = server.connect();
     server.advance(999);
     client.send("G");
     server.advance(999);
-    assert_eq!(end_of(&server, &client), None, "from the first octet on the head's deadline counts");
+    assert_eq!(end_of(&server, &client), None, "from the first byte on the head's deadline counts");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn head_settings(puts_heads_away: bool) -> Settings {
     Settings { puts_heads_away, ..settings() }
 }
 
-/// The deadline is for the whole head: an octet each second does not extend it.
+/// The deadline is for the whole head: a byte each second does not extend it.
 #[test]
 fn head_is_total() {
     for puts_heads_away in [true, false] {
@@ -209,8 +209,8 @@ fn head_without_a_lane() {
     assert_eq!(status_of(&busy.received_text()), "200");
 }
 
-fn body_of(octets: usize) -> String {
-    format!("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: {octets}\r\n\r\n")
+fn body_of(bytes: usize) -> String {
+    format!("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n")
 }
 
 const CHUNKED: &str = "POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -240,7 +240,7 @@ fn assert_due_408(server: &mut Server<Tally>, client: &Client, ms: u32) {
     assert_eq!(refused, 1, "it is refused once");
 }
 
-/// An octet a second, of 100 that are due: each grants 10 ms.
+/// A byte a second, of 100 that are due: each grants 10 ms.
 #[test]
 fn body_dripping() {
     for chunked in [false, true] {
@@ -253,7 +253,7 @@ fn body_dripping() {
             assert_eq!(client.received_text(), "");
             server.advance(1);
         }
-        // 3,000 ms are over, and 3 octets grant 30 more.
+        // 3,000 ms are over, and 3 bytes grant 30 more.
         assert_due_408(&mut server, &client, 30);
         assert_eq!(session_end_of_last().0, 3, "what the handler has done stays done");
     }
@@ -291,7 +291,7 @@ fn body_below_its_rate() {
         client.send([b'x'; 50]);
         seconds += 1;
     }
-    // At second s there are 50 (s - 1) octets, which grant s/2 s beside the base of 3 s.
+    // At second s there are 50 (s - 1) bytes, which grant s/2 s beside the base of 3 s.
     assert_eq!(seconds, 5);
     assert_eq!(status_of(&client.received_text()), "408");
 }
@@ -505,7 +505,7 @@ fn response() {
     let mut server = server();
     let client = with_session(&mut server);
     client.set_window(1_000);
-    client.send(get_of("/octets/100000"));
+    client.send(get_of("/bytes/100000"));
     assert_due(&mut server, &client, 6_000, missed(Deadline::Response));
     assert!(client.is_reset());
     assert_eq!(session_end(), (1, missed(Deadline::Response)));
@@ -518,24 +518,24 @@ fn response_taken_slowly() {
     let mut server = server();
     let client = server.connect();
     client.set_window(1_000);
-    client.send(get_of("/octets/10000"));
-    let mut octets = 0;
+    client.send(get_of("/bytes/10000"));
+    let mut bytes = 0;
     for _ in 0..10 {
         server.advance(5_999);
         assert_eq!(end_of(&server, &client), None);
-        octets += client.received().len();
+        bytes += client.received().len();
         server.run();
     }
     client.set_window(usize::MAX);
     server.run();
-    octets += client.received().len();
-    assert!(octets > 10_000, "{octets}");
+    bytes += client.received().len();
+    assert!(bytes > 10_000, "{bytes}");
     assert_eq!(end_of(&server, &client), None);
 }
 
 /// The time counts from when there is something to take, not from what was taken long before.
 #[test]
-fn response_counts_from_its_octets() {
+fn response_counts_from_its_bytes() {
     let mut server = server();
     let client = server.connect();
     client.send(get_of("/stream/5"));
@@ -581,11 +581,11 @@ fn linger_ends_with_the_peer() {
 fn never() {
     for never in [NEVER, 1 << 31] {
         let deadlines = Deadlines {
-            first_octet_ms: never,
+            first_byte_ms: never,
             idle_ms: never,
             head_ms: never,
             body_ms: never,
-            body_octets_per_s: 1,
+            body_bytes_per_s: 1,
             handler_ms: never,
             response_ms: never,
             linger_ms: never,
@@ -594,12 +594,12 @@ fn never() {
         let mut server = Server::with(app(), Settings { deadlines, ..settings() });
         let fresh = server.connect();
         let idle = with_session(&mut server);
-        let clients: Vec<_> = ["G", &body_of(5), &get_of("/wait"), &get_of("/octets/100000"), &get_of("/close")]
+        let clients: Vec<_> = ["G", &body_of(5), &get_of("/wait"), &get_of("/bytes/100000"), &get_of("/close")]
             .into_iter()
-            .map(|octets| {
+            .map(|bytes| {
                 let client = server.connect();
                 client.set_window(500);
-                client.send(octets);
+                client.send(bytes);
                 client
             })
             .collect();
@@ -617,11 +617,11 @@ fn never() {
 
 /// A body that grants more time than half the clock's range is not overdue at once.
 #[test]
-fn body_of_many_octets() {
-    let deadlines = Deadlines { body_octets_per_s: 1, ..DEADLINES };
+fn body_of_many_bytes() {
+    let deadlines = Deadlines { body_bytes_per_s: 1, ..DEADLINES };
     let mut server = Server::with(app(), Settings { deadlines, ..settings() });
     let client = server.connect();
-    // 2,200,000 octets at one a second are more than 2^31 ms.
+    // 2,200,000 bytes at one a second are more than 2^31 ms.
     client.send(body_of(2_200_001));
     for _ in 0..22 {
         client.send(vec![b'x'; 100_000]);

@@ -48,7 +48,7 @@ fn fin_in_a_head() {
         server.run();
         assert_eq!(sessions_ended().pop(), Some((1, EndReason::PeerClosed)));
         assert_eq!(client.received_text(), "", "there is nothing to answer");
-        // The octets that come first and the FIN in a later turn: the same.
+        // The bytes that come first and the FIN in a later turn: the same.
         let client = with_session(&mut server);
         client.send("GET /su");
         server.run();
@@ -109,7 +109,7 @@ fn fin_behind_pipelined_requests() {
     assert!(!client.is_reset());
 }
 
-/// Also where they come octet by octet.
+/// Also where they come byte by byte.
 #[test]
 fn fin_behind_requests_in_segments() {
     let mut server = server();
@@ -128,15 +128,15 @@ fn fin_before_the_response_is_taken() {
     let mut server = server();
     let client = server.connect();
     client.set_window(1_000);
-    client.send(get_of("/octets/50000"));
+    client.send(get_of("/bytes/50000"));
     client.close();
     server.run();
     assert_eq!(end_of(&server, &client), None);
-    let mut octets = 0;
-    while octets < 50_000 {
+    let mut bytes = 0;
+    while bytes < 50_000 {
         let received = client.received().len();
         assert!(received > 0);
-        octets += received;
+        bytes += received;
         server.run();
     }
     assert_eq!(end_of(&server, &client), Some(EndReason::PeerClosed));
@@ -263,14 +263,14 @@ fn closed_from_outside_while_idle() {
 
 #[test]
 fn closed_from_outside_before_a_request_and_in_a_head() {
-    for octets in ["", "GET /su"] {
+    for bytes in ["", "GET /su"] {
         for puts_heads_away in [true, false] {
             let mut server = Server::with(app(), Settings { puts_heads_away, ..settings() });
             let client = server.connect();
-            client.send(octets);
+            client.send(bytes);
             server.run();
             assert!(server.close(client.id().unwrap()));
-            assert_eq!(end_of(&server, &client), Some(EndReason::Closed), "{octets:?}, away: {puts_heads_away}");
+            assert_eq!(end_of(&server, &client), Some(EndReason::Closed), "{bytes:?}, away: {puts_heads_away}");
             assert!(client.is_closed());
             assert_serves(&mut server);
         }
@@ -301,7 +301,7 @@ fn closed_from_outside_while_the_response_is_taken() {
         let mut server = Server::with(app(), Settings { puts_heads_away: false, ..settings() });
         let client = server.connect();
         client.set_window(100);
-        client.send(get_of("/octets/1000") + behind);
+        client.send(get_of("/bytes/1000") + behind);
         server.run();
         assert!(server.close(client.id().unwrap()));
         assert_eq!(end_of(&server, &client), None);
@@ -424,14 +424,14 @@ fn a_stream_that_a_close_ends() {
 
 #[test]
 fn refused_by_the_protocol() {
-    for (octets, refusal) in [
+    for (bytes, refusal) in [
         ("GET / HTTP/1.1\r\n\r\n", Refusal::HostMissing),
         ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", Refusal::UnsupportedVersion),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", Refusal::SpaceBeforeColon),
     ] {
         let mut server = server();
         let client = with_session(&mut server);
-        let answer = ask(&mut server, &client, octets);
+        let answer = ask(&mut server, &client, bytes);
         assert_eq!(status_of(&answer), refusal.status().code().to_string());
         assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
         assert_eq!(sessions_ended().pop(), Some((1, EndReason::Protocol(refusal))));
@@ -453,15 +453,15 @@ fn refused_in_a_chunk() {
 /// What a handler leaves of a body is dropped up to a bound; beyond it the next request cannot be found.
 #[test]
 fn unread() {
-    let limits = tenure::Limits { drain_octets_max: 100, ..tenure::Limits::HOST };
-    for (octets, goes_on) in [(99, true), (100, true), (101, false)] {
+    let limits = tenure::Limits { drain_bytes_max: 100, ..tenure::Limits::HOST };
+    for (bytes, goes_on) in [(99, true), (100, true), (101, false)] {
         for chunked in [false, true] {
             let mut server = Server::with(app(), Settings { limits, ..settings() });
             let client = with_session(&mut server);
-            let body = "x".repeat(octets);
+            let body = "x".repeat(bytes);
             let request = if chunked {
                 format!(
-                    "POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{octets:x}\r\n{body}\r\n0\r\n\r\n"
+                    "POST /nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n"
                 )
             } else {
                 post_of("/nowhere", &body)
@@ -469,7 +469,7 @@ fn unread() {
             let answer = ask(&mut server, &client, request + &get_of("/sum"));
             assert_eq!(status_of(&answer), "404");
             let reason = (!goes_on).then_some(EndReason::Unread);
-            assert_eq!(end_of(&server, &client), reason, "{octets} octets, chunked: {chunked}");
+            assert_eq!(end_of(&server, &client), reason, "{bytes} bytes, chunked: {chunked}");
             assert_eq!(answer.contains("\r\nConnection: close\r\n"), !goes_on);
             assert_eq!(answer.ends_with("\r\n\r\n1"), goes_on, "{answer}");
         }
@@ -539,9 +539,9 @@ fn events_in_order() {
     );
     assert_eq!(events[0], Event::Connected(id));
     assert_eq!(events[4], Event::Disconnected(id, reason, true));
-    // The octets of the responses are those that the client got.
-    let octets: u64 = events.iter().map(|event| if let Event::Sent(_, _, octets) = event { *octets } else { 0 }).sum();
-    assert_eq!(octets, client.received().len() as u64);
+    // The bytes of the responses are those that the client got.
+    let bytes: u64 = events.iter().map(|event| if let Event::Sent(_, _, bytes) = event { *bytes } else { 0 }).sum();
+    assert_eq!(bytes, client.received().len() as u64);
     client.close();
     server.run();
     assert_eq!(server.events().len(), 5, "the close after the end is no event");
@@ -618,7 +618,7 @@ fn steps_server() -> Server<Tally> {
         .route("/streaming", tenure::respond(tenure::Method::Get, streaming_steps))
         .route("/sum", get(async |_: &mut Request<'_, Tally>| 0))
         .route("/count", post(async |request: &mut Request<'_, Tally>| request.body().whole().await.map(<[u8]>::len)));
-    Server::with(app, Settings { lanes_max: 1, output_octets: 1_024, ..settings() })
+    Server::with(app, Settings { lanes_max: 1, output_bytes: 1_024, ..settings() })
 }
 
 /// Brings a handler of [`steps`] to its await of that number.

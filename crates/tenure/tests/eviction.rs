@@ -92,7 +92,7 @@ fn never_one_whose_response_is_not_taken() {
     let mut server = server_of(1);
     let slow = server.connect();
     slow.set_window(100);
-    slow.send(get_of("/octets/1000"));
+    slow.send(get_of("/bytes/1000"));
     server.run();
     let newcomer = server.connect();
     assert!(!is_accepted(&newcomer));
@@ -121,7 +121,7 @@ fn never_in_a_head() {
 
 /// A request that is on its way and not yet received keeps the least recently used one: the next one goes.
 #[test]
-fn never_one_with_unread_octets() {
+fn never_one_with_unread_bytes() {
     let mut server = server_of(2);
     let (first, second) = (with_session(&mut server), with_session(&mut server));
     server.advance(10);
@@ -133,7 +133,7 @@ fn never_one_with_unread_octets() {
 }
 
 #[test]
-fn never_one_with_unread_octets_even_if_all_have() {
+fn never_one_with_unread_bytes_even_if_all_have() {
     let mut server = server_of(2);
     let clients = [with_session(&mut server), with_session(&mut server)];
     for client in &clients {

@@ -47,9 +47,9 @@ fn it_is_sent_once_when_the_body_is_asked_for() {
         for fields in ["Expect: 100-continue\r\n", "expect: 100-CONTINUE\r\n", "Expect: 100-continue,\r\n"] {
             let (mut server, client) = server();
             let head = request("POST", target, &format!("{fields}Content-Length: 5\r\n"), "");
-            for octet in head.as_bytes().chunks(1) {
+            for byte in head.as_bytes().chunks(1) {
                 assert_eq!(client.received_text(), "", "not before the head has ended");
-                client.send(octet);
+                client.send(byte);
                 server.run();
             }
             assert_eq!(client.received_text(), CONTINUE, "{target} {fields:?}");
@@ -95,8 +95,8 @@ fn it_is_not_sent_where_it_is_not_waited_for() {
 #[test]
 fn it_is_sent_before_chunks_too() {
     let (mut server, client) = server();
-    let octets = post_chunked("/read", &text(50), &[7]).replace("Host: a\r\n", "Host: a\r\nExpect: 100-continue\r\n");
-    let (head, body) = octets.split_at(octets.find("\r\n\r\n").unwrap() + 4);
+    let bytes = post_chunked("/read", &text(50), &[7]).replace("Host: a\r\n", "Host: a\r\nExpect: 100-continue\r\n");
+    let (head, body) = bytes.split_at(bytes.find("\r\n\r\n").unwrap() + 4);
     client.send(head);
     server.run();
     assert_eq!(client.received_text(), CONTINUE);
@@ -150,21 +150,21 @@ fn a_body_that_was_asked_for_and_left_is_drained_up_to_the_bound() {
     async fn one(request: &mut Request<'_, ()>) -> Result<Vec<u8>, Error> {
         Ok(request.body().read().await?.unwrap_or_default().to_vec())
     }
-    for (octets, stays) in [(50, true), (51, false)] {
-        let limits = Limits { drain_octets_max: 49, ..Limits::HOST };
+    for (bytes, stays) in [(50, true), (51, false)] {
+        let limits = Limits { drain_bytes_max: 49, ..Limits::HOST };
         let mut server = Server::with(Router::new().route("/one", any(one)), Settings { limits, ..small(128) });
         let client = server.connect();
-        client.send(expecting("/one", octets));
+        client.send(expecting("/one", bytes));
         server.run();
         assert_eq!(client.received_text(), CONTINUE);
         client.send("a");
         server.run();
-        client.send(text(octets - 1));
+        client.send(text(bytes - 1));
         client.send(get("/one"));
         server.run();
         let answers = answers(&server, &client);
-        assert_eq!(answers.responses()[0].says_close(), !stays, "{octets}");
-        assert_eq!(answers.responses().len(), if stays { 2 } else { 1 }, "{octets}");
+        assert_eq!(answers.responses()[0].says_close(), !stays, "{bytes}");
+        assert_eq!(answers.responses().len(), if stays { 2 } else { 1 }, "{bytes}");
     }
 }
 

@@ -38,7 +38,7 @@ fn a_client_is_accepted_when_there_is_room() {
 }
 
 #[test]
-fn octets_are_seen_in_the_next_run_and_taken_once() {
+fn bytes_are_seen_in_the_next_run_and_taken_once() {
     let mut server = server();
     let client = server.connect();
     client.send(get("/"));
@@ -54,14 +54,14 @@ fn a_window_is_how_much_a_client_takes_at_once() {
     let client = server.connect();
     client.set_window(10);
     client.send(get("/"));
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for _ in 0..100 {
         server.run();
         let piece = client.received();
         assert!(piece.len() <= 10);
-        octets.extend(piece);
+        bytes.extend(piece);
     }
-    assert_eq!(responses(&octets)[0].text(), "hello");
+    assert_eq!(responses(&bytes)[0].text(), "hello");
 }
 
 #[test]
@@ -101,13 +101,13 @@ fn events_are_told_in_order() {
     server.run();
     client.close();
     server.run();
-    let [Event::Connected(first), Event::Sent(second, status, octets), Event::Refused(third, _), Event::Sent(..), end] =
+    let [Event::Connected(first), Event::Sent(second, status, bytes), Event::Refused(third, _), Event::Sent(..), end] =
         server.events()[..]
     else {
         panic!("{:?}", server.events())
     };
     assert_eq!([first, second, third], [id; 3]);
-    assert_eq!((status.code(), octets), (200, 68));
+    assert_eq!((status.code(), bytes), (200, 68));
     assert!(matches!(end, Event::Disconnected(last, EndReason::Protocol(_), false) if last == id));
 }
 

@@ -171,9 +171,9 @@ fn half_a_head_is_not_inherited() {
 fn five_hundred_drip_heads() {
     let mut server = server_of(2);
     let drippers: Vec<_> = (0..500).map(|_| server.connect()).collect();
-    for octet in *b"GET" {
+    for byte in *b"GET" {
         for dripper in &drippers {
-            dripper.send([octet]);
+            dripper.send([byte]);
         }
         let honest = with_session(&mut server);
         assert!(ask(&mut server, &honest, get_of("/sum")).ends_with("\r\n\r\n1"));
@@ -206,7 +206,7 @@ fn heads_on_lanes() {
 #[test]
 fn slow_clients_stall_nobody() {
     let mut server = server_of(4);
-    let taking = sends(&mut server, get_of("/octets/1000000"));
+    let taking = sends(&mut server, get_of("/bytes/1000000"));
     taking.set_window(100);
     let sending = sends(&mut server, "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx");
     let waiting = sends(&mut server, get_of("/wait"));
@@ -266,7 +266,7 @@ fn all_lanes_wait() {
 /// A window that is closed stops the stream; nothing is called meanwhile, and nothing is lost.
 #[test]
 fn a_stream_to_a_closed_window() {
-    let mut server = Server::with(app(), Settings { output_octets: 512, ..settings() });
+    let mut server = Server::with(app(), Settings { output_bytes: 512, ..settings() });
     let client = server.connect();
     client.set_window(0);
     client.send(get_of("/stream-of/10000"));
@@ -276,7 +276,7 @@ fn a_stream_to_a_closed_window() {
     server.advance(5_000);
     assert_eq!(server.calls(), before, "nothing happens while the window is closed");
     client.set_window(700);
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     open_gate();
     loop {
         server.run();
@@ -285,10 +285,10 @@ fn a_stream_to_a_closed_window() {
         if received.is_empty() {
             break;
         }
-        octets.extend(received);
+        bytes.extend(received);
     }
-    let body = octets.len() - 20_000;
-    assert!(octets[..body].ends_with(b"\r\n\r\n") && octets[body..].iter().all(|octet| *octet == b'x'));
+    let body = bytes.len() - 20_000;
+    assert!(bytes[..body].ends_with(b"\r\n\r\n") && bytes[body..].iter().all(|byte| *byte == b'x'));
     assert!(server.calls() < 200, "{}", server.calls());
     assert_eq!(statuses(&server), [200]);
 }
@@ -296,8 +296,8 @@ fn a_stream_to_a_closed_window() {
 /// A long stream does not keep others from being served: they have turns in between.
 #[test]
 fn a_stream_takes_turns() {
-    let mut server = Server::with(app(), Settings { output_octets: 512, ..settings() });
-    let streaming = sends(&mut server, get_of("/octets/1000000"));
+    let mut server = Server::with(app(), Settings { output_bytes: 512, ..settings() });
+    let streaming = sends(&mut server, get_of("/bytes/1000000"));
     let honest = sends(&mut server, get_of("/sum"));
     server.run();
     assert!(honest.received_text().ends_with("\r\n\r\n0"));
@@ -451,12 +451,12 @@ fn woken_by_a_thread() {
 #[test]
 fn pipelined_responses_beyond_the_output() {
     for window in [50, 300, usize::MAX] {
-        let mut server = Server::with(app(), Settings { output_octets: 256, ..settings() });
+        let mut server = Server::with(app(), Settings { output_bytes: 256, ..settings() });
         let client = server.connect();
         client.set_window(window);
         let requests: String = (1..=50).map(|number| post_of("/sum", &number.to_string())).collect();
         client.send(&requests);
-        client.send(get_of("/octets/1000") + &get_of("/sum"));
+        client.send(get_of("/bytes/1000") + &get_of("/sum"));
         let mut received = String::new();
         loop {
             server.run();
@@ -483,14 +483,14 @@ fn pipelined_responses_beyond_the_output() {
 /// Requests behind a chunked body are found where they were received with its last chunks, however large the buffers.
 #[test]
 fn requests_behind_a_large_body_buffer() {
-    for (input_octets, body_octets) in [(256, 4_096), (4_096, 16), (256, 256)] {
-        let mut server = Server::with(app(), Settings { input_octets, body_octets, ..settings() });
+    for (input_bytes, body_bytes) in [(256, 4_096), (4_096, 16), (256, 256)] {
+        let mut server = Server::with(app(), Settings { input_bytes, body_bytes, ..settings() });
         let client = server.connect();
         client.send("POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         server.run();
         client.send("5\r\nhello\r\n0\r\n\r\n".to_owned() + &post_of("/sum", "1").repeat(40));
         server.run();
-        assert_eq!(statuses(&server).len(), 41, "{input_octets} and {body_octets} octets");
+        assert_eq!(statuses(&server).len(), 41, "{input_bytes} and {body_bytes} bytes");
         assert!(client.received_text().ends_with("\r\n\r\n45"));
     }
 }
@@ -498,14 +498,14 @@ fn requests_behind_a_large_body_buffer() {
 /// The one head that does not fit is refused; it does not wait for room that never comes.
 #[test]
 fn a_head_at_the_input_s_size() {
-    for (octets, status) in [(1_023, "200"), (1_024, "200"), (1_025, "431")] {
-        let limits = Limits { head_octets_max: u32::MAX, ..Limits::HOST };
-        let mut server = Server::with(app(), Settings { input_octets: 1_024, limits, ..settings() });
+    for (bytes, status) in [(1_023, "200"), (1_024, "200"), (1_025, "431")] {
+        let limits = Limits { head_bytes_max: u32::MAX, ..Limits::HOST };
+        let mut server = Server::with(app(), Settings { input_bytes: 1_024, limits, ..settings() });
         let client = server.connect();
         let (front, end) = ("GET /sum HTTP/1.1\r\nHost: a\r\nX: ", "\r\n\r\n");
-        let filling = "x".repeat(octets - front.len() - end.len());
+        let filling = "x".repeat(bytes - front.len() - end.len());
         let answer = ask(&mut server, &client, format!("{front}{filling}{end}"));
-        assert_eq!(status_of(&answer), status, "{octets} octets");
+        assert_eq!(status_of(&answer), status, "{bytes} bytes");
     }
 }
 
@@ -514,7 +514,7 @@ fn a_head_at_the_input_s_size() {
 fn dated() {
     let mut server = Server::with(app(), Settings { dated: true, ..settings() });
     let client = server.connect();
-    for target in ["/sum", "/nowhere", "/octets/1000"] {
+    for target in ["/sum", "/nowhere", "/bytes/1000"] {
         let answer = ask(&mut server, &client, get_of(target));
         assert!(answer.contains("\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{answer}");
     }

@@ -39,19 +39,19 @@ fn app() -> impl Handler<Adder> {
 fn added(body: &str) -> (u16, String, String) {
     let before = post("/adder", "42");
     let mut outcomes = Vec::new();
-    for octets in [
+    for bytes in [
         post("/adder", body),
         post_chunked("/adder", body, &[1]),
         post_chunked("/adder", body, &[2, 3]),
         post_chunked("/adder", body, &[usize::MAX]),
     ] {
-        let octets = before.clone() + &octets + &get("/adder");
-        let answers = every_way(app, small(128), &octets);
-        let in_ten = feed(app(), small(128), octets.as_bytes().chunks(octets.len().div_ceil(10)));
-        assert_eq!(in_ten, answers, "in ten: {octets:?}");
-        assert!(!answers.closed, "the session stays: {octets:?}");
-        let [first, second, third] = &answers.responses()[..] else { panic!("{octets:?}") };
-        assert_eq!((first.text(), third.status), ("42", 200), "{octets:?}");
+        let bytes = before.clone() + &bytes + &get("/adder");
+        let answers = every_way(app, small(128), &bytes);
+        let in_ten = feed(app(), small(128), bytes.as_bytes().chunks(bytes.len().div_ceil(10)));
+        assert_eq!(in_ten, answers, "in ten: {bytes:?}");
+        assert!(!answers.closed, "the session stays: {bytes:?}");
+        let [first, second, third] = &answers.responses()[..] else { panic!("{bytes:?}") };
+        assert_eq!((first.text(), third.status), ("42", 200), "{bytes:?}");
         outcomes.push((second.status, second.text().to_owned(), third.text().to_owned()));
     }
     assert!(outcomes.windows(2).all(|two| two[0] == two[1]), "{body:?}: {outcomes:?}");
@@ -114,10 +114,10 @@ fn refused_numbers_leave_the_sum_alone_and_say_what_was_wrong() {
 }
 
 #[test]
-fn the_wrong_octet_is_told() {
-    for (body, octet) in [("1 2", 1), ("  12x", 4), ("-x", 1), (" -", 1)] {
+fn the_wrong_byte_is_told() {
+    for (body, byte) in [("1 2", 1), ("  12x", 4), ("-x", 1), (" -", 1)] {
         let text = added(body).1;
-        assert!(text.ends_with(&format!("(octet {octet})\n")), "{body:?}: {text}");
+        assert!(text.ends_with(&format!("(byte {byte})\n")), "{body:?}: {text}");
     }
 }
 
@@ -131,16 +131,16 @@ fn a_sum_that_would_overflow_is_422_and_stays() {
         let (found, text, after) = added(body);
         assert_eq!((found, after.as_str()), (status, sum), "{body}: {text}");
     }
-    let octets = ["-9223372036854775808", "-1", "-0"].map(|body| post("/adder", body)).concat();
-    let answers = every_way(app, Settings::default(), octets);
+    let bytes = ["-9223372036854775808", "-1", "-0"].map(|body| post("/adder", body)).concat();
+    let answers = every_way(app, Settings::default(), bytes);
     assert_eq!(answers.statuses(), [200, 422, 200]);
     assert_eq!(answers.responses()[2].text(), "-9223372036854775808");
 }
 
 #[test]
 fn a_number_that_is_not_taken_makes_no_session() {
-    let octets = post("/adder", "x") + &get("/adder") + &post("/adder", "7").replace("POST", "PUT") + &get("/adder");
-    let answers = every_way(app, Settings::default(), octets);
+    let bytes = post("/adder", "x") + &get("/adder") + &post("/adder", "7").replace("POST", "PUT") + &get("/adder");
+    let answers = every_way(app, Settings::default(), bytes);
     let said: Vec<_> =
         answers.responses().iter().map(|response| (response.status, response.text().to_owned())).collect();
     assert_eq!(said[1..].iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["0", "7", "7"]);

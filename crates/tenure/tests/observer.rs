@@ -35,8 +35,8 @@ impl Observer for Notes {
         self.note(format!("{id} {} {}", line.method(), line.target()));
     }
 
-    fn response_sent(&self, id: ConnectionId, status: StatusCode, octets: u64, duration_ms: u32) {
-        self.note(format!("{id} {status} {octets} octets {duration_ms} ms"));
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
+        self.note(format!("{id} {status} {bytes} bytes {duration_ms} ms"));
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {
@@ -85,8 +85,8 @@ fn a_connections_life_is_told_in_order() {
     assert_eq!(notes.take(), [""; 0]);
     client.send("P/1.1\r\nHost: a\r\n\r\n");
     server.run();
-    let octets = client.received().len();
-    assert_eq!(notes.take(), ["0.0.0 GET /session?a=b".to_owned(), format!("0.0.0 200 {octets} octets 0 ms")]);
+    let bytes = client.received().len();
+    assert_eq!(notes.take(), ["0.0.0 GET /session?a=b".to_owned(), format!("0.0.0 200 {bytes} bytes 0 ms")]);
     client.send(request("PURGE", "/nothing", "", "") + &get("/fails"));
     server.run();
     let found = support::responses(&client.received());
@@ -104,8 +104,8 @@ fn a_connections_life_is_told_in_order() {
 }
 
 #[test]
-fn the_octets_are_those_that_the_client_gets() {
-    for (octets, interim) in [
+fn the_bytes_are_those_that_the_client_gets() {
+    for (bytes, interim) in [
         (get("/session"), 0),
         (post_chunked("/echo", &text(500), &[70]), 0),
         (
@@ -116,22 +116,22 @@ fn the_octets_are_those_that_the_client_gets() {
         (request("HEAD", "/nothing", "", ""), 0),
         (get("/").replace("Host", "Host "), 0),
     ] {
-        let settings = Settings { body_octets: 1_024, ..support::small(1) };
+        let settings = Settings { body_bytes: 1_024, ..support::small(1) };
         let (mut server, client, notes) = watched(settings);
-        client.send(&octets);
+        client.send(&bytes);
         server.run();
         if interim > 0 {
             client.send("abc");
             server.run();
         }
         let received = client.received().len() - interim;
-        let told = notes.take().into_iter().find(|note| note.contains(" octets ")).expect("a response");
-        assert!(told.contains(&format!(" {received} octets ")), "{octets}: {told} for {received}");
+        let told = notes.take().into_iter().find(|note| note.contains(" bytes ")).expect("a response");
+        assert!(told.contains(&format!(" {received} bytes ")), "{bytes}: {told} for {received}");
     }
 }
 
 #[test]
-fn the_duration_is_from_the_requests_first_octet_to_the_responses_end() {
+fn the_duration_is_from_the_requests_first_byte_to_the_responses_end() {
     let (mut server, client, notes) = watched(Settings::default());
     server.advance(1_000);
     client.send("POST /echo HTTP/1.1\r\n");
@@ -147,7 +147,7 @@ fn the_duration_is_from_the_requests_first_octet_to_the_responses_end() {
     server.advance(5_000);
     client.send(get("/session").repeat(2));
     server.run();
-    assert!(notes.take().iter().filter(|note| note.contains(" octets ")).all(|note| note.ends_with(" 0 ms")));
+    assert!(notes.take().iter().filter(|note| note.contains(" bytes ")).all(|note| note.ends_with(" 0 ms")));
 }
 
 #[test]
@@ -155,8 +155,8 @@ fn refusals_are_told_beside_their_responses() {
     let (mut server, client, notes) = watched(Settings::default());
     client.send("GET / HTTP/3.0\r\n\r\n");
     server.run();
-    let octets = client.received().len();
-    let refused = ["0.0.0 refused UnsupportedVersion".to_owned(), format!("0.0.0 505 {octets} octets 0 ms")];
+    let bytes = client.received().len();
+    let refused = ["0.0.0 refused UnsupportedVersion".to_owned(), format!("0.0.0 505 {bytes} bytes 0 ms")];
     let told = notes.take();
     assert_eq!(told[1..3], refused);
     assert_eq!(told[3], "0.0.0 disconnected Protocol(UnsupportedVersion) false");

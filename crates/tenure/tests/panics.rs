@@ -50,8 +50,8 @@ fn with_an_unread_body() {
             Router::new().route("/", post(panicking)).route("/next", get(async |_: &mut Request<'_, Tally>| "next"));
         let mut server = Server::with(app, settings());
         let client = server.connect();
-        for octet in format!("POST / HTTP/1.1\r\nHost: a\r\n{body}").bytes() {
-            client.send([octet]);
+        for byte in format!("POST / HTTP/1.1\r\nHost: a\r\n{body}").bytes() {
+            client.send([byte]);
             server.run();
         }
         assert_eq!(status_of(&client.received_text()), "500");

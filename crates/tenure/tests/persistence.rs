@@ -31,15 +31,15 @@ fn app() -> impl Handler<()> {
 
 /// What a connection does behind one request, and what the response says.
 #[track_caller]
-fn persists(octets: &str) -> (bool, Option<String>) {
-    let answers = every_way(app, Settings::default(), octets.to_owned() + &get("/get"));
+fn persists(bytes: &str) -> (bool, Option<String>) {
+    let answers = every_way(app, Settings::default(), bytes.to_owned() + &get("/get"));
     let responses = answers.responses();
     let persists = responses.len() == 2;
-    assert_eq!(answers.closed, !persists, "{octets}");
-    assert!(!answers.reset, "{octets}");
+    assert_eq!(answers.closed, !persists, "{bytes}");
+    assert!(!answers.reset, "{bytes}");
     if persists {
-        assert_eq!(responses[1].text(), "got", "{octets}");
-        assert!(!responses[1].says_close(), "{octets}");
+        assert_eq!(responses[1].text(), "got", "{bytes}");
+        assert!(!responses[1].says_close(), "{bytes}");
     }
     (persists, responses[0].field("connection").map(str::to_owned))
 }
@@ -70,8 +70,8 @@ fn what_the_request_asks_for() {
         ("1.0", "Connection: close\r\n", &closes),
     ] {
         for body in ["", "abc"] {
-            let octets = request("POST", "/", fields, body).replace("HTTP/1.1", &format!("HTTP/{version}"));
-            assert_eq!(&persists(&octets), wanted, "{octets}");
+            let bytes = request("POST", "/", fields, body).replace("HTTP/1.1", &format!("HTTP/{version}"));
+            assert_eq!(&persists(&bytes), wanted, "{bytes}");
         }
     }
 }
@@ -86,8 +86,8 @@ fn a_client_that_asks_for_a_close_gets_it() {
 
 #[test]
 fn a_client_of_http_1_0_needs_no_host() {
-    let octets = "GET /get HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".to_owned() + "GET /get HTTP/1.0\r\n\r\n";
-    let answers = every_way(app, Settings::default(), octets);
+    let bytes = "GET /get HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".to_owned() + "GET /get HTTP/1.0\r\n\r\n";
+    let answers = every_way(app, Settings::default(), bytes);
     let found: Vec<_> =
         answers.responses().iter().map(|response| response.field("connection").map(str::to_owned)).collect();
     assert_eq!(found, [Some("keep-alive".to_owned()), Some("close".to_owned())]);
@@ -96,7 +96,7 @@ fn a_client_of_http_1_0_needs_no_host() {
 #[test]
 fn errors_keep_the_connection_where_the_framing_is_certain() {
     let large = text(101);
-    for (octets, status, stays) in [
+    for (bytes, status, stays) in [
         (get("/nothing"), 404, true),
         (post("/nothing", "abc"), 404, true),
         (post_chunked("/nothing", "abc", &[1]), 404, true),
@@ -115,17 +115,17 @@ fn errors_keep_the_connection_where_the_framing_is_certain() {
         (get("/close"), 200, false),
         (get("/close-fails"), 500, false),
     ] {
-        let answers = every_way(app, Settings::default(), octets.clone() + &get("/get"));
+        let answers = every_way(app, Settings::default(), bytes.clone() + &get("/get"));
         let wanted = if stays { vec![status, 200] } else { vec![status] };
-        assert_eq!(answers.statuses(), wanted, "{octets}");
-        assert_eq!((answers.closed, answers.responses()[0].says_close()), (!stays, !stays), "{octets}");
+        assert_eq!(answers.statuses(), wanted, "{bytes}");
+        assert_eq!((answers.closed, answers.responses()[0].says_close()), (!stays, !stays), "{bytes}");
     }
 }
 
 #[test]
 fn every_close_has_its_reason() {
-    let limits = Limits { drain_octets_max: 10, ..Limits::HOST };
-    for (octets, reason) in [
+    let limits = Limits { drain_bytes_max: 10, ..Limits::HOST };
+    for (bytes, reason) in [
         (request("GET", "/get", "Connection: close\r\n", ""), EndReason::PeerAsked),
         (get("/get").replace("1.1", "1.0"), EndReason::PeerAsked),
         (get("/close"), EndReason::Handler),
@@ -137,12 +137,12 @@ fn every_close_has_its_reason() {
         // Before it, one that ended otherwise, so that no reason is left over from that.
         for before in [String::new(), get("/get"), get("/400"), get("/panic"), post("/ignore", "1234567890")] {
             let settings = Settings { limits, ..Settings::default() };
-            let behind = if octets.contains("Expect") { String::new() } else { get("/get") };
-            let answers = feed(app(), settings, [(before.clone() + &octets + &behind).as_bytes()]);
+            let behind = if bytes.contains("Expect") { String::new() } else { get("/get") };
+            let answers = feed(app(), settings, [(before.clone() + &bytes + &behind).as_bytes()]);
             let responses = answers.responses();
-            assert_eq!(responses.len(), if before.is_empty() { 1 } else { 2 }, "{before}{octets}");
-            assert!(responses.last().unwrap().says_close(), "{before}{octets}");
-            assert_eq!(answers.ended, [reason], "{before}{octets}");
+            assert_eq!(responses.len(), if before.is_empty() { 1 } else { 2 }, "{before}{bytes}");
+            assert!(responses.last().unwrap().says_close(), "{before}{bytes}");
+            assert_eq!(answers.ended, [reason], "{before}{bytes}");
         }
     }
 }
@@ -183,7 +183,7 @@ fn a_connection_that_is_closed_from_outside_says_so_where_it_still_can() {
 // RFC 9112 section 2.2: one, which some clients send behind a body.
 #[test]
 fn one_empty_line_may_stand_before_a_request() {
-    for (octets, statuses) in [
+    for (bytes, statuses) in [
         ("\r\n".to_owned() + &get("/get"), &[200][..]),
         (get("/get") + "\r\n" + &get("/get"), &[200, 200]),
         (post("/", "abc") + "\r\n" + &get("/get") + "\r\n", &[200, 200]),
@@ -192,15 +192,15 @@ fn one_empty_line_may_stand_before_a_request() {
         ("\r\nx".to_owned() + &get("/get"), &[501]),
         (" \r\n".to_owned() + &get("/get"), &[400]),
     ] {
-        let answers = every_way(app, Settings::default(), &octets);
-        assert_eq!(answers.statuses(), statuses, "{octets:?}");
-        assert_eq!(answers.closed, statuses == [400], "{octets:?}");
+        let answers = every_way(app, Settings::default(), &bytes);
+        assert_eq!(answers.statuses(), statuses, "{bytes:?}");
+        assert_eq!(answers.closed, statuses == [400], "{bytes:?}");
     }
 }
 
 #[test]
 fn mixed_requests_in_one_segment_are_answered_in_order() {
-    let octets = [
+    let bytes = [
         get("/get"),
         post("/", "one"),
         request("HEAD", "/get", "", ""),
@@ -217,8 +217,8 @@ fn mixed_requests_in_one_segment_are_answered_in_order() {
     ]
     .concat();
     for settings in [Settings::default(), support::small(128)] {
-        let answers = every_way(app, settings, &octets);
-        let found = support::responses_to("GGHGGGGGGGGG", &answers.octets);
+        let answers = every_way(app, settings, &bytes);
+        let found = support::responses_to("GGHGGGGGGGGG", &answers.bytes);
         let statuses: Vec<_> = found.iter().map(|response| response.status).collect();
         assert_eq!(statuses, [200, 200, 200, 200, 404, 405, 200, 413, 500, 400, 200, 200]);
         let closing: Vec<_> = found.iter().map(support::Response::says_close).collect();
@@ -230,8 +230,8 @@ fn mixed_requests_in_one_segment_are_answered_in_order() {
 
 #[test]
 fn what_stands_before_a_refusal_is_answered_and_nothing_behind_it() {
-    let octets = get("/get") + &post("/", "abc") + "GET / HTTP/1.1\r\nHost : a\r\n\r\n" + &get("/get");
-    let answers = every_way(app, Settings::default(), octets);
+    let bytes = get("/get") + &post("/", "abc") + "GET / HTTP/1.1\r\nHost : a\r\n\r\n" + &get("/get");
+    let answers = every_way(app, Settings::default(), bytes);
     assert_eq!(answers.statuses(), [200, 200, 400]);
     let closing: Vec<_> = answers.responses().iter().map(support::Response::says_close).collect();
     assert_eq!(closing, [false, false, true]);

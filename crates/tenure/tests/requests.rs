@@ -12,13 +12,13 @@ use tenure::{
 
 /// Runs `probe` on one request and gives what it says, the request fed in every way.
 #[track_caller]
-fn probed(octets: &str, probe: fn(&Request<'_, ()>) -> String) -> String {
+fn probed(bytes: &str, probe: fn(&Request<'_, ()>) -> String) -> String {
     let app = move || {
         let tell = async move |request: &mut Request<'_, ()>| probe(request);
         Router::new().route("/{*rest}", any(tell))
     };
-    let response = every_way(app, Settings::default(), octets).response();
-    assert_eq!(response.status, 200, "{octets:?}: {response:?}");
+    let response = every_way(app, Settings::default(), bytes).response();
+    assert_eq!(response.status, 200, "{bytes:?}: {response:?}");
     response.text().to_owned()
 }
 
@@ -123,7 +123,7 @@ fn fields_are_found_in_any_case_without_surrounding_blanks() {
 }
 
 #[test]
-fn a_field_that_is_not_text_is_told_as_octets_only() {
+fn a_field_that_is_not_text_is_told_as_bytes_only() {
     let app = || {
         let tell = async |request: &mut Request<'_, ()>| {
             assert_eq!(request.field("x"), None);
@@ -158,14 +158,14 @@ fn cookies() {
 // RFC 9112 section 3.2.2: the authority of an absolute form goes before Host.
 #[test]
 fn the_authority_of_an_absolute_target_wins_over_host() {
-    for (octets, wanted) in [
+    for (bytes, wanted) in [
         ("GET / HTTP/1.1\r\nHost: a:80\r\n\r\n", "Some(\"a:80\")"),
         ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "Some(\"\")"),
         ("GET / HTTP/1.0\r\n\r\n", "None"),
         ("GET http://b:81/ HTTP/1.1\r\nHost: a\r\n\r\n", "Some(\"b:81\")"),
         ("GET http://b HTTP/1.0\r\n\r\n", "Some(\"b\")"),
     ] {
-        assert_eq!(probed(octets, |request| format!("{:?}", request.authority())), wanted, "{octets:?}");
+        assert_eq!(probed(bytes, |request| format!("{:?}", request.authority())), wanted, "{bytes:?}");
     }
 }
 
@@ -197,8 +197,8 @@ fn peer_and_id_are_those_of_the_connection() {
 
 #[test]
 fn a_request_can_be_shown() {
-    let octets = request("PURGE", "/a?b", "", "");
-    let shown = probed(&octets, |request| format!("{request:?}"));
+    let bytes = request("PURGE", "/a?b", "", "");
+    let shown = probed(&bytes, |request| format!("{request:?}"));
     assert_eq!(shown, "Request(PURGE /a?b of connection 0.0.0)");
     assert!(Method::Other.token().is_none());
     assert!(Version::Http10 < Version::Http11);
@@ -219,8 +219,8 @@ async fn keeps(request: &mut Request<'_, ()>) -> Result<String, Error> {
 fn what_the_head_said_stays_valid_while_the_body_comes() {
     let app = || Router::new().route("/keep/{n}", post(keeps));
     for body in ["", "x", &text(300)] {
-        let octets = request("POST", "/keep/1?a=b", "X-Kept: yes\r\n", body);
-        let answers = every_way(app, support::small(16), &octets);
+        let bytes = request("POST", "/keep/1?a=b", "X-Kept: yes\r\n", body);
+        let answers = every_way(app, support::small(16), &bytes);
         assert_eq!(answers.response().text(), format!("/keep/1?a=b yes {body}"));
     }
 }
@@ -257,13 +257,13 @@ fn many_handlers_wait_for_bodies_at_once_and_others_are_served() {
     }
 }
 
-/// The octets of the next request do not change what the request at hand says.
+/// The bytes of the next request do not change what the request at hand says.
 #[test]
 fn pipelined_requests_each_say_their_own() {
     let app = || Router::new().route("/keep/{n}", post(keeps));
     let one = |n: usize| request("POST", &format!("/keep/{n}"), &format!("X-Kept: k{n}\r\n"), &text(n));
-    let octets: String = (0..30).map(one).collect();
-    let answers = feed(app(), support::small(8), octets.as_bytes().chunks(13));
+    let bytes: String = (0..30).map(one).collect();
+    let answers = feed(app(), support::small(8), bytes.as_bytes().chunks(13));
     let said: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
     let wanted: Vec<_> = (0..30).map(|n| format!("/keep/{n} k{n} {}", text(n))).collect();
     assert_eq!(said, wanted);

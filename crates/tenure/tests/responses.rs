@@ -19,11 +19,11 @@ fn answering<R: IntoResponse + 'static>(make: impl Fn() -> R + 'static) -> impl 
 /// The whole text of a response, and that a greeting follows it on the same connection.
 #[track_caller]
 fn answered<R: IntoResponse + 'static>(make: impl Fn() -> R + 'static) -> String {
-    let octets = get("/") + &get("/hello");
-    let answers = feed(answering(make), Settings::default(), [octets.as_bytes()]);
+    let bytes = get("/") + &get("/hello");
+    let answers = feed(answering(make), Settings::default(), [bytes.as_bytes()]);
     assert!(!answers.closed);
     let hello = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\nHello World!";
-    let text = String::from_utf8(answers.octets).unwrap();
+    let text = String::from_utf8(answers.bytes).unwrap();
     text.strip_suffix(hello).unwrap_or_else(|| panic!("no greeting behind {text:?}")).to_owned()
 }
 
@@ -38,20 +38,20 @@ fn error(line: &str, text: &str) -> String {
 }
 
 #[test]
-fn text_and_octets() {
+fn text_and_bytes() {
     assert_eq!(answered(|| "text"), plain("text"));
     assert_eq!(answered(|| "caf\u{e9}\0\r\n"), plain("caf\u{e9}\0\r\n"));
     assert_eq!(answered(|| String::from("text")), plain("text"));
-    assert_eq!(answered(|| b"octets"), plain("octets"));
-    assert_eq!(answered(|| *b"octets"), plain("octets"));
-    assert_eq!(answered(|| &b"octets"[..]), plain("octets"));
-    assert_eq!(answered(|| b"octets".to_vec()), plain("octets"));
+    assert_eq!(answered(|| b"bytes"), plain("bytes"));
+    assert_eq!(answered(|| *b"bytes"), plain("bytes"));
+    assert_eq!(answered(|| &b"bytes"[..]), plain("bytes"));
+    assert_eq!(answered(|| b"bytes".to_vec()), plain("bytes"));
     assert_eq!(answered(|| heapless::String::<8>::try_from("text").unwrap()), plain("text"));
     assert_eq!(answered(|| heapless::Vec::<u8, 8>::from_slice(b"text").unwrap()), plain("text"));
-    for octets in [1, 9, 10, 11, 98, 99, 100, 101, 999, 1_000] {
-        let body = text(octets);
+    for bytes in [1, 9, 10, 11, 98, 99, 100, 101, 999, 1_000] {
+        let body = text(bytes);
         let same = body.clone();
-        assert_eq!(answered(move || body.clone()), plain(&same), "{octets}");
+        assert_eq!(answered(move || body.clone()), plain(&same), "{bytes}");
     }
 }
 
@@ -149,7 +149,7 @@ impl Network for StatusCode {
 #[test]
 fn errors_say_what_was_wrong_but_not_what_failed_here() {
     assert_eq!(answered(|| Error::bad_request("why")), error("400 Bad Request", "why\n"));
-    assert_eq!(answered(|| Error::bad_request("why").at_octet(7)), error("400 Bad Request", "why (octet 7)\n"));
+    assert_eq!(answered(|| Error::bad_request("why").at_byte(7)), error("400 Bad Request", "why (byte 7)\n"));
     assert_eq!(answered(|| Error::bad_request("")), error("400 Bad Request", "Bad Request\n"));
     assert_eq!(answered(|| Error::unavailable("later")), error("503 Service Unavailable", "later\n"));
     assert_eq!(
@@ -184,9 +184,9 @@ fn a_head_is_answered_as_a_get_without_its_body() {
     #[track_caller]
     fn compare<R: IntoResponse + 'static>(make: impl Fn() -> R + Copy + 'static) {
         for settings in [Settings::default(), small(16), Settings { dated: true, ..Settings::default() }] {
-            let octets = request("HEAD", "/", "", "") + &get("/") + &request("HEAD", "/hello", "", "");
-            let answers = every_way(|| answering(make), settings, octets);
-            let [head, get, _] = &responses_to("HGH", &answers.octets)[..] else { panic!("{answers:?}") };
+            let bytes = request("HEAD", "/", "", "") + &get("/") + &request("HEAD", "/hello", "", "");
+            let answers = every_way(|| answering(make), settings, bytes);
+            let [head, get, _] = &responses_to("HGH", &answers.bytes)[..] else { panic!("{answers:?}") };
             assert_eq!((head.status, &head.phrase, &head.fields), (get.status, &get.phrase, &get.fields));
             assert_eq!(head.body, b"");
         }
@@ -248,9 +248,9 @@ fn the_default_type_can_be_set_and_left_out() {
         let limits = Limits { content_type, ..Limits::HOST };
         for body in ["12", &text(200)] {
             let body: &'static str = Box::leak(body.to_owned().into_boxed_str());
-            let octets = get("/");
+            let bytes = get("/");
             let settings = Settings { limits, ..Settings::default() };
-            let found = feed(answering(move || body), settings, [octets.as_bytes()]).octets;
+            let found = feed(answering(move || body), settings, [bytes.as_bytes()]).bytes;
             let wanted = format!("HTTP/1.1 200 OK\r\n{line}Content-Length: {}\r\n\r\n{body}", body.len());
             assert_eq!(String::from_utf8(found).unwrap(), wanted, "{content_type:?}");
         }
@@ -262,9 +262,9 @@ fn the_default_type_can_be_set_and_left_out() {
 fn the_date_is_told_where_there_is_a_clock() {
     for dated in [false, true] {
         let settings = Settings { dated, ..Settings::default() };
-        let octets = get("/hello") + &get("/") + &request("HEAD", "/hello", "", "") + "x";
-        let answers = every_way(|| answering(|| Error::conflict("why")), settings, octets.replace('x', "x x\r\n"));
-        let found = responses_to("GGHG", &answers.octets);
+        let bytes = get("/hello") + &get("/") + &request("HEAD", "/hello", "", "") + "x";
+        let answers = every_way(|| answering(|| Error::conflict("why")), settings, bytes.replace('x', "x x\r\n"));
+        let found = responses_to("GGHG", &answers.bytes);
         assert_eq!(found.len(), 4);
         for response in &found {
             assert_eq!(response.field("date"), dated.then_some("Sun, 06 Nov 1994 08:49:37 GMT"), "{response:?}");
@@ -281,7 +281,7 @@ fn a_response_larger_than_the_output_goes_out_bit_by_bit() {
             let client = server.connect();
             client.set_window(window);
             client.send(get("/") + &get("/hello"));
-            let mut octets = Vec::new();
+            let mut bytes = Vec::new();
             loop {
                 server.run();
                 let piece = client.received();
@@ -289,27 +289,27 @@ fn a_response_larger_than_the_output_goes_out_bit_by_bit() {
                     break;
                 }
                 assert!(piece.len() <= window);
-                octets.extend(piece);
+                bytes.extend(piece);
             }
-            let found = responses(&octets);
+            let found = responses(&bytes);
             assert_eq!(found.len(), 2, "{window}");
             assert_eq!((found[0].text() == body, found[1].text()), (true, "Hello World!"), "{window}");
             let dated = if settings.dated { "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" } else { "" };
             let head = format!(
                 "HTTP/1.1 200 OK\r\n{dated}X-A: 1\r\nContent-Type: text/html\r\nContent-Length: 102400\r\n\r\n"
             );
-            assert!(octets.starts_with(head.as_bytes()));
+            assert!(bytes.starts_with(head.as_bytes()));
         }
     }
 }
 
 #[test]
 fn responses_of_every_size_around_that_of_the_output() {
-    for octets in (0..30).chain(80..300).chain(500..520) {
-        let app = answering(move || text(octets));
+    for bytes in (0..30).chain(80..300).chain(500..520) {
+        let app = answering(move || text(bytes));
         let found = feed(app, small(16), [(get("/") + &get("/") + &get("/hello")).as_bytes()]).responses();
         let found: Vec<_> = found.iter().map(|response| response.body.len()).collect();
-        assert_eq!(found, [octets, octets, 12], "{octets}");
+        assert_eq!(found, [bytes, bytes, 12], "{bytes}");
     }
 }
 
@@ -324,18 +324,18 @@ fn many_pipelined_responses_fill_the_output_many_times() {
 
 #[test]
 fn a_head_that_does_not_fit_the_output_is_500() {
-    // Status line, type, length and two line ends are 68 octets, and 256 the output.
-    for (octets, status) in [(177, 200), (178, 200), (179, 200), (300, 500), (10_000, 500)] {
-        let app = || answering(move || ([("X-A", text(octets))], ()));
+    // Status line, type, length and two line ends are 68 bytes, and 256 the output.
+    for (bytes, status) in [(177, 200), (178, 200), (179, 200), (300, 500), (10_000, 500)] {
+        let app = || answering(move || ([("X-A", text(bytes))], ()));
         let requests = get("/hello") + &get("/") + &get("/hello");
         let found = every_way(app, small(16), &requests).statuses();
-        assert_eq!(found, [200, status, 200], "{octets}");
+        assert_eq!(found, [200, status, 200], "{bytes}");
     }
     // Exactly: `HTTP/1.1 200 OK`, `X-A: `, `Content-Length: 0` and line ends.
     let framing = "HTTP/1.1 200 OK\r\nX-A: \r\nContent-Length: 0\r\n\r\n".len();
-    for (octets, status) in [(256 - framing, 200), (257 - framing, 500)] {
-        let found = feed(answering(move || ([("X-A", text(octets))], ())), small(16), [get("/").as_bytes()]);
-        assert_eq!(found.response().status, status, "{octets}");
+    for (bytes, status) in [(256 - framing, 200), (257 - framing, 500)] {
+        let found = feed(answering(move || ([("X-A", text(bytes))], ())), small(16), [get("/").as_bytes()]);
+        assert_eq!(found.response().status, status, "{bytes}");
     }
 }
 
@@ -403,7 +403,7 @@ fn a_response_of_the_applications_own_type() {
         let response = feed(answering(move || Asked(asked)), settings, [get("/").as_bytes()]).response();
         assert_eq!((response.status, response.text()), (202, &*text(1_000)));
         assert_eq!((response.field("x-a"), response.field("x-b")), (Some("1"), Some("2")));
-        assert_eq!(asked.get() > 1, settings.output_octets < 1_000);
+        assert_eq!(asked.get() > 1, settings.output_bytes < 1_000);
     }
 }
 
@@ -423,23 +423,23 @@ impl IntoResponse for Twice {
 /// A response is complete once: what an application's own type writes behind it would be taken for the next one.
 #[test]
 fn a_second_body_is_not_sent() {
-    for octets in [0, 2, 1_000] {
-        assert_eq!(answered(move || Twice(octets)).split_once("\r\n\r\n").unwrap().1, text(octets));
+    for bytes in [0, 2, 1_000] {
+        assert_eq!(answered(move || Twice(bytes)).split_once("\r\n\r\n").unwrap().1, text(bytes));
     }
 }
 
 #[test]
-fn the_observer_is_told_of_all_octets() {
+fn the_observer_is_told_of_all_bytes() {
     for settings in [Settings::default(), small(16), Settings { dated: true, ..small(16) }] {
         let mut server = Server::with(answering(|| ([("X-A", "1")], text(700))), settings);
         let client = server.connect();
         let mut told = 0;
-        for octets in [get("/"), get("/hello"), request("HEAD", "/", "", ""), get("/").repeat(3), "x\r\n".to_owned()] {
-            client.send(octets);
+        for bytes in [get("/"), get("/hello"), request("HEAD", "/", "", ""), get("/").repeat(3), "x\r\n".to_owned()] {
+            client.send(bytes);
             server.run();
-            let octets: u64 = sent(&server.events()).iter().map(|(_, octets)| octets).sum();
-            assert_eq!(octets - told, client.received().len() as u64, "{settings:?}");
-            told = octets;
+            let bytes: u64 = sent(&server.events()).iter().map(|(_, bytes)| bytes).sum();
+            assert_eq!(bytes - told, client.received().len() as u64, "{settings:?}");
+            told = bytes;
         }
         assert!(answers(&server, &client).closed);
     }

@@ -25,8 +25,8 @@ fn says(name: &'static str) -> impl AsyncFn(&mut Request<'_, ()>) -> String + 's
     }
 }
 
-fn one<H: Handler<()> + 'static>(app: H, octets: &str) -> (u16, String) {
-    let response = feed(app, Settings::default(), [octets.as_bytes()]).response();
+fn one<H: Handler<()> + 'static>(app: H, bytes: &str) -> (u16, String) {
+    let response = feed(app, Settings::default(), [bytes.as_bytes()]).response();
     (response.status, response.text().to_owned())
 }
 
@@ -200,8 +200,8 @@ fn each_method_has_its_handler() {
             .route("/trace", on(Method::Trace, says("trace")))
     };
     for method in ["post", "put", "delete", "patch", "options", "purge", "trace"] {
-        let octets = request(&method.to_uppercase(), &format!("/{method}"), "", "");
-        assert_eq!(one(each(), &octets), (200, method.to_owned()));
+        let bytes = request(&method.to_uppercase(), &format!("/{method}"), "", "");
+        assert_eq!(one(each(), &bytes), (200, method.to_owned()));
     }
 }
 
@@ -249,8 +249,8 @@ fn what_is_added_for_one_method_goes_before_what_is_for_all() {
         }
         // HEAD is GET's, where there is one, and not that of all methods.
         let (app, target) = app();
-        let octets = feed(app, Settings::default(), [request("HEAD", target, "", "").as_bytes()]).octets;
-        assert_eq!(support::responses_to("H", &octets)[0].field("content-length"), Some("3"), "{target}");
+        let bytes = feed(app, Settings::default(), [request("HEAD", target, "", "").as_bytes()]).bytes;
+        assert_eq!(support::responses_to("H", &bytes)[0].field("content-length"), Some("3"), "{target}");
     }
 }
 
@@ -281,13 +281,13 @@ fn what_is_not_allowed_is_405_with_the_methods_that_are() {
         ("GET", "http://h/nest/1/deep", "PUT, OPTIONS"),
         ("GET", "/param/%31", "PATCH, OPTIONS"),
     ] {
-        let octets = request(method, target, "", "") + &get("/get");
-        let answers = every_way(app, Settings::default(), &octets);
+        let bytes = request(method, target, "", "") + &get("/get");
+        let answers = every_way(app, Settings::default(), &bytes);
         assert!(!answers.closed, "{method} {target}");
-        let octets = String::from_utf8(answers.octets.clone()).unwrap();
+        let bytes = String::from_utf8(answers.bytes.clone()).unwrap();
         let heads = if method == "HEAD" { "HG" } else { "GG" };
-        let responses = support::responses_to(heads, &answers.octets);
-        assert_eq!((responses[0].status, responses[1].status), (405, 200), "{method} {target}: {octets}");
+        let responses = support::responses_to(heads, &answers.bytes);
+        assert_eq!((responses[0].status, responses[1].status), (405, 200), "{method} {target}: {bytes}");
         assert_eq!(responses[0].field("allow"), Some(allow), "{method} {target}");
         // OPTIONS says the same.
         if method != "GET" || target != "/options" {
@@ -306,15 +306,15 @@ fn methods_are_told_once_where_all_are_allowed() {
         let refuse = async |_: &mut Request<'_, ()>| Error::new(StatusCode::METHOD_NOT_ALLOWED, "not today");
         let router = Router::new();
         let target = "/";
-        let octets = request("DELETE", target, "", "");
+        let bytes = request("DELETE", target, "", "");
         let response = match app {
-            0 => feed(router.route("/", any(refuse)), Settings::default(), [octets.as_bytes()]),
-            1 => feed(router.route("/", any(refuse).get(says("get"))), Settings::default(), [octets.as_bytes()]),
+            0 => feed(router.route("/", any(refuse)), Settings::default(), [bytes.as_bytes()]),
+            1 => feed(router.route("/", any(refuse).get(says("get"))), Settings::default(), [bytes.as_bytes()]),
             2 => {
                 let methods = tenure::get(says("get")).extension("PURGE", says("purge")).any(refuse);
-                feed(router.route("/", methods), Settings::default(), [octets.as_bytes()])
+                feed(router.route("/", methods), Settings::default(), [bytes.as_bytes()])
             }
-            _ => feed(router.route("/", options(says("o")).any(refuse)), Settings::default(), [octets.as_bytes()]),
+            _ => feed(router.route("/", options(says("o")).any(refuse)), Settings::default(), [bytes.as_bytes()]),
         }
         .response();
         let mut allow: Vec<_> = response.field("allow").unwrap().split(", ").collect();
@@ -327,23 +327,23 @@ fn methods_are_told_once_where_all_are_allowed() {
 #[test]
 fn options_about_the_server_in_general() {
     let app = || Router::new().route("/", tenure::get(says("root")));
-    let octets = request("OPTIONS", "*", "", "") + &get("/");
-    assert_eq!(every_way(app, Settings::default(), octets).statuses(), [204, 200]);
+    let bytes = request("OPTIONS", "*", "", "") + &get("/");
+    assert_eq!(every_way(app, Settings::default(), bytes).statuses(), [204, 200]);
     assert_eq!(one(app(), &request("GET", "*", "", "")).0, 400);
 }
 
 #[test]
 fn an_unknown_target_is_404_and_an_unknown_method_501() {
     let app = || Router::new().route("/", tenure::get(says("root")));
-    for (octets, status) in [
+    for (bytes, status) in [
         (get("/nothing"), 404),
         (post("/nothing", "x"), 404),
         (request("FOO", "/nothing", "", ""), 404),
         (request("FOO", "/", "", ""), 501),
         (request("PUT", "/", "", ""), 405),
     ] {
-        let answers = every_way(app, Settings::default(), octets.clone() + &get("/"));
-        assert_eq!(answers.statuses(), [status, 200], "{octets}");
+        let answers = every_way(app, Settings::default(), bytes.clone() + &get("/"));
+        assert_eq!(answers.statuses(), [status, 200], "{bytes}");
         assert!(!answers.closed);
     }
 }
@@ -378,9 +378,9 @@ fn a_route_is_switched_off_and_on_while_the_server_runs() {
         .route("/ctrl", put(control));
     let mut server = Server::new(app);
     let (client, controller) = (server.connect(), server.connect());
-    let mut ask = |octets: String, controls: bool| {
+    let mut ask = |bytes: String, controls: bool| {
         let client = if controls { &controller } else { &client };
-        client.send(octets);
+        client.send(bytes);
         server.run();
         assert!(!client.is_closed());
         let response = responses(&client.received()).remove(0);
@@ -448,8 +448,8 @@ fn the_application_answers_errors_whoever_caused_them() {
             .error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, |_| (StatusCode::IM_A_TEAPOT, "418"))
             .error(StatusCode::INTERNAL_SERVER_ERROR, |_| "ours")
     };
-    let limits = Limits { head_octets_max: 200, ..Limits::HOST };
-    for (octets, status, text, closes) in [
+    let limits = Limits { head_bytes_max: 200, ..Limits::HOST };
+    for (bytes, status, text, closes) in [
         (get("/nothing"), 404, "{\"there is no such target here\"}", false),
         (get("/nest/nothing"), 404, "{\"there is no such target here\"}", false),
         (request("PUT", "/", "", ""), 405, "see Allow", false),
@@ -463,15 +463,15 @@ fn the_application_answers_errors_whoever_caused_them() {
         (request("FOO", "/", "", ""), 501, "this method is not known here\n", false),
         (get("/").replace("1.1", "2.0"), 505, "only HTTP/1.x", true),
     ] {
-        let answers = every_way(app, Settings { limits, ..Settings::default() }, &octets);
+        let answers = every_way(app, Settings { limits, ..Settings::default() }, &bytes);
         let response = answers.response();
-        assert_eq!(response.status, status, "{octets}");
-        assert!(response.text().contains(text), "{octets}: {response:?}");
-        assert_eq!((response.says_close(), answers.closed), (closes, closes), "{octets}");
+        assert_eq!(response.status, status, "{bytes}");
+        assert!(response.text().contains(text), "{bytes}: {response:?}");
+        assert_eq!((response.says_close(), answers.closed), (closes, closes), "{bytes}");
         let own = text.starts_with('{') || status == 405;
-        assert_eq!(response.field("x-own"), own.then_some("1"), "{octets}");
-        let allow = if octets.starts_with("PUT") { "GET, HEAD, OPTIONS" } else { "PUT, OPTIONS" };
-        assert_eq!(response.field("allow"), (status == 405).then_some(allow), "{octets}");
+        assert_eq!(response.field("x-own"), own.then_some("1"), "{bytes}");
+        let allow = if bytes.starts_with("PUT") { "GET, HEAD, OPTIONS" } else { "PUT, OPTIONS" };
+        assert_eq!(response.field("allow"), (status == 405).then_some(allow), "{bytes}");
     }
 }
 
@@ -493,14 +493,14 @@ fn a_missed_deadline_is_answered_by_the_application_too() {
             .route("/", any(async |request: &mut Request<'_, ()>| request.body().whole().await.map(<[u8]>::to_vec)))
             .error(StatusCode::REQUEST_TIMEOUT, |_| "too slow")
     };
-    for octets in ["GE".to_owned(), request("POST", "/", "Content-Length: 3\r\n", "") + "a"] {
+    for bytes in ["GE".to_owned(), request("POST", "/", "Content-Length: 3\r\n", "") + "a"] {
         let mut server = Server::new(app());
         let client = server.connect();
-        client.send(&octets);
+        client.send(&bytes);
         server.advance(60_000);
         let response = responses(&client.received()).remove(0);
-        assert_eq!((response.status, response.text()), (408, "too slow"), "{octets}");
-        assert!(response.says_close() && client.is_closed(), "{octets}");
+        assert_eq!((response.status, response.text()), (408, "too slow"), "{bytes}");
+        assert!(response.says_close() && client.is_closed(), "{bytes}");
     }
 }
 
@@ -530,7 +530,7 @@ fn a_middleware_sees_the_request_before_and_the_response_after() {
             .nest("/nest", inner)
             .wrap(guard)
     };
-    for (octets, status, text) in [
+    for (bytes, status, text) in [
         (get("/"), 201, ""),
         (get("/fails"), 500, "Internal Server Error\n"),
         (get("/fails?replace"), 409, "replaced\n"),
@@ -541,10 +541,10 @@ fn a_middleware_sees_the_request_before_and_the_response_after() {
         (request("PUT", "/nest/deep", "", ""), 200, "put"),
         (request("PUT", "/nest/deep?own", "", ""), 202, "/nest/deep"),
     ] {
-        let answers = every_way(app, Settings::default(), octets.clone() + &get("/"));
+        let answers = every_way(app, Settings::default(), bytes.clone() + &get("/"));
         let responses = answers.responses();
-        assert_eq!((responses[0].status, responses[0].text()), (status, text), "{octets}");
-        assert_eq!(responses[1].status, 201, "{octets}");
+        assert_eq!((responses[0].status, responses[0].text()), (status, text), "{bytes}");
+        assert_eq!(responses[1].status, 201, "{bytes}");
     }
     // Allow and the application's error responses pass through.
     for target in ["/nest/deep", "/nest/deep?x"] {

@@ -80,22 +80,22 @@ fn a_body_on_its_way_is_taken() {
 /// A response that the peer is still taking is sent whole.
 #[test]
 fn a_response_on_its_way_is_sent() {
-    for octets in [1_000, 100_000] {
+    for bytes in [1_000, 100_000] {
         let mut server = server();
         let client = server.connect();
         client.set_window(500);
-        client.send(get_of(&format!("/octets/{octets}")));
+        client.send(get_of(&format!("/bytes/{bytes}")));
         server.run();
         server.stop();
         assert_eq!(end_of(&server, &client), None);
         let mut received = 0;
-        while received < octets {
+        while received < bytes {
             let now = client.received().len();
             assert!(now > 0);
             received += now;
             server.run();
         }
-        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "{octets}");
+        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "{bytes}");
         assert!(client.is_closed() && !client.is_reset());
     }
 }
@@ -177,7 +177,7 @@ fn stopping_twice_is_stopping_once() {
     assert_eq!(server.ended().len(), 1);
 }
 
-/// Octets that have come before the stop are a request: its answer is the last.
+/// Bytes that have come before the stop are a request: its answer is the last.
 #[test]
 fn what_has_arrived_is_answered() {
     for lanes_max in [1, 100] {

@@ -11,36 +11,36 @@ use tenure::{
 
 type Answer = Result<Sent, Error>;
 
-/// How many octets the query asks for in all, and for each write.
+/// How many bytes the query asks for in all, and for each write.
 fn wanted(request: &Request<'_, ()>) -> (usize, usize) {
     let number = |name| request.query_value(name).and_then(|value| value.parse().ok()).unwrap_or(0);
-    (number("octets"), number("piece"))
+    (number("bytes"), number("piece"))
 }
 
 async fn chunked<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
-    let (octets, piece) = wanted(request);
+    let (bytes, piece) = wanted(request);
     let mut stream = responder.stream(StatusCode::OK, &[("X-A", "1")]).await?;
-    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+    for piece in text(bytes).as_bytes().chunks(piece.max(1)) {
         stream.write(piece).await?;
     }
     stream.finish().await
 }
 
 async fn fixed<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
-    let (octets, piece) = wanted(request);
+    let (bytes, piece) = wanted(request);
     let fields = [("Content-Type", "text/plain")];
-    let mut stream = responder.stream_of(StatusCode::CREATED, &fields, octets as u64).await?;
-    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+    let mut stream = responder.stream_of(StatusCode::CREATED, &fields, bytes as u64).await?;
+    for piece in text(bytes).as_bytes().chunks(piece.max(1)) {
         stream.write(piece).await?;
     }
     stream.finish().await
 }
 
-/// Announces ten octets and writes as many as the query asks for, in pieces.
+/// Announces ten bytes and writes as many as the query asks for, in pieces.
 async fn ten<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
-    let (octets, piece) = wanted(request);
+    let (bytes, piece) = wanted(request);
     let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
-    for piece in text(octets).as_bytes().chunks(piece.max(1)) {
+    for piece in text(bytes).as_bytes().chunks(piece.max(1)) {
         stream.write(piece).await?;
     }
     stream.finish().await
@@ -105,13 +105,13 @@ const SIZES: [(usize, usize); 9] =
 
 #[test]
 fn a_stream_of_unknown_length_is_chunked() {
-    for (octets, piece) in SIZES {
+    for (bytes, piece) in SIZES {
         for settings in [small(16), Settings::default()] {
-            let requests = get(&format!("/chunked?octets={octets}&piece={piece}")) + &get("/hello");
+            let requests = get(&format!("/chunked?bytes={bytes}&piece={piece}")) + &get("/hello");
             let answers = every_way(app, settings, &requests);
             let [stream, hello] = &answers.responses()[..] else { panic!("{answers:?}") };
             assert_eq!(stream.field("transfer-encoding"), Some("chunked"));
-            assert_eq!((stream.text(), stream.field("x-a")), (&*text(octets), Some("1")), "{octets} by {piece}");
+            assert_eq!((stream.text(), stream.field("x-a")), (&*text(bytes), Some("1")), "{bytes} by {piece}");
             assert_eq!(stream.field("content-type"), Some("text/html"));
             assert_eq!(hello.text(), "Hello World!");
             assert!(!stream.says_close());
@@ -121,13 +121,13 @@ fn a_stream_of_unknown_length_is_chunked() {
 
 #[test]
 fn a_stream_of_known_length_tells_it() {
-    for (octets, piece) in SIZES {
+    for (bytes, piece) in SIZES {
         for settings in [small(16), Settings::default()] {
-            let requests = get(&format!("/fixed?octets={octets}&piece={piece}")) + &get("/hello");
+            let requests = get(&format!("/fixed?bytes={bytes}&piece={piece}")) + &get("/hello");
             let answers = every_way(app, settings, &requests);
             let [stream, hello] = &answers.responses()[..] else { panic!("{answers:?}") };
-            assert_eq!(stream.field("content-length"), Some(&*octets.to_string()));
-            assert_eq!((stream.status, stream.text()), (201, &*text(octets)), "{octets} by {piece}");
+            assert_eq!(stream.field("content-length"), Some(&*bytes.to_string()));
+            assert_eq!((stream.status, stream.text()), (201, &*text(bytes)), "{bytes} by {piece}");
             assert_eq!(stream.field("content-type"), Some("text/plain"));
             assert_eq!(hello.text(), "Hello World!");
         }
@@ -138,7 +138,7 @@ fn a_stream_of_known_length_tells_it() {
 #[test]
 fn a_client_of_http_1_0_gets_a_stream_until_the_close() {
     for keep_alive in ["", "Connection: keep-alive\r\n"] {
-        let stream = request("GET", "/chunked?octets=700&piece=9", keep_alive, "").replace("1.1", "1.0");
+        let stream = request("GET", "/chunked?bytes=700&piece=9", keep_alive, "").replace("1.1", "1.0");
         let answers = every_way(app, small(16), stream + &get("/hello"));
         let response = answers.response();
         assert!(response.says_close() && answers.closed && !answers.reset);
@@ -146,7 +146,7 @@ fn a_client_of_http_1_0_gets_a_stream_until_the_close() {
         assert_eq!(response.text(), text(700));
         assert_eq!(answers.ended, [EndReason::PeerAsked]);
         // Beside it: a length lets the connection stay.
-        let fixed = request("GET", "/fixed?octets=70&piece=9", keep_alive, "").replace("1.1", "1.0");
+        let fixed = request("GET", "/fixed?bytes=70&piece=9", keep_alive, "").replace("1.1", "1.0");
         let answers = every_way(app, small(16), fixed);
         assert_eq!(answers.response().text(), text(70));
         assert_eq!(answers.closed, keep_alive.is_empty());
@@ -155,10 +155,10 @@ fn a_client_of_http_1_0_gets_a_stream_until_the_close() {
 
 #[test]
 fn the_head_of_a_stream_is_all_that_a_head_gets() {
-    for target in ["/chunked?octets=700&piece=9", "/fixed?octets=700&piece=9", "/ten?octets=3", "/no-content"] {
+    for target in ["/chunked?bytes=700&piece=9", "/fixed?bytes=700&piece=9", "/ten?bytes=3", "/no-content"] {
         let requests = request("HEAD", target, "", "") + &get("/hello");
         let answers = every_way(app, small(16), &requests);
-        let head = responses_to("HG", &answers.octets);
+        let head = responses_to("HG", &answers.bytes);
         assert_eq!((head.len(), answers.closed), (2, false), "{target}");
         if target.starts_with("/ten") || target == "/no-content" {
             continue;
@@ -172,34 +172,31 @@ fn the_head_of_a_stream_is_all_that_a_head_gets() {
 fn a_stream_of_a_status_without_a_body_is_silent() {
     let answers = every_way(app, small(16), get("/no-content") + &get("/hello"));
     assert_eq!(answers.statuses(), [204, 200]);
-    assert!(answers.octets.starts_with(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200"));
+    assert!(answers.bytes.starts_with(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200"));
     let answers = every_way(app, small(16), get("/reset-content") + &get("/hello"));
     assert_eq!(answers.statuses(), [205, 200]);
-    assert!(answers.octets.starts_with(b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200"));
+    assert!(answers.bytes.starts_with(b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200"));
 }
 
 #[test]
 fn what_is_not_as_announced_is_reset_and_not_padded() {
-    for (octets, piece, fine) in
+    for (bytes, piece, fine) in
         [(10, 1, true), (10, 10, true), (9, 3, false), (0, 1, false), (11, 1, false), (11, 11, false)]
     {
         let answers =
-            feed(app(), small(16), [(get(&format!("/ten?octets={octets}&piece={piece}")) + &get("/hello")).as_bytes()]);
+            feed(app(), small(16), [(get(&format!("/ten?bytes={bytes}&piece={piece}")) + &get("/hello")).as_bytes()]);
         if fine {
-            assert_eq!(answers.statuses(), [200, 200], "{octets} by {piece}");
+            assert_eq!(answers.statuses(), [200, 200], "{bytes} by {piece}");
             assert!(!answers.reset);
             continue;
         }
-        assert!(answers.reset && answers.closed, "{octets} by {piece}");
-        assert_eq!(answers.ended, [EndReason::Aborted], "{octets} by {piece}");
-        let body = answers
-            .octets
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .map_or(0, |at| answers.octets.len() - at - 4);
-        assert!(body <= 10, "{octets} by {piece}: {answers:?}");
-        assert!(body < 10 || octets > 10, "{octets} by {piece}: {answers:?}");
-        assert!(!answers.octets.ends_with(b"Hello World!"));
+        assert!(answers.reset && answers.closed, "{bytes} by {piece}");
+        assert_eq!(answers.ended, [EndReason::Aborted], "{bytes} by {piece}");
+        let body =
+            answers.bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| answers.bytes.len() - at - 4);
+        assert!(body <= 10, "{bytes} by {piece}: {answers:?}");
+        assert!(body < 10 || bytes > 10, "{bytes} by {piece}: {answers:?}");
+        assert!(!answers.bytes.ends_with(b"Hello World!"));
     }
 }
 
@@ -209,8 +206,8 @@ fn a_stream_that_breaks_off_is_reset_without_a_last_chunk() {
         let answers = every_way(app, small(16), get(target) + &get("/hello"));
         assert!(answers.reset, "{target}");
         assert_eq!(answers.ended, [EndReason::Aborted], "{target}");
-        assert!(!answers.octets.ends_with(b"0\r\n\r\n"), "{target}");
-        assert!(!answers.octets.windows(5).any(|five| five == b"Hello"), "{target}");
+        assert!(!answers.bytes.ends_with(b"0\r\n\r\n"), "{target}");
+        assert!(!answers.bytes.windows(5).any(|five| five == b"Hello"), "{target}");
     }
 }
 
@@ -223,33 +220,33 @@ fn a_stream_that_cannot_begin_is_an_ordinary_error() {
 
 #[test]
 fn a_stream_waits_while_its_peer_does_not_read() {
-    for target in ["/chunked?octets=5000&piece=100", "/fixed?octets=5000&piece=100"] {
+    for target in ["/chunked?bytes=5000&piece=100", "/fixed?bytes=5000&piece=100"] {
         let mut server = Server::with(app(), small(16));
         let (slow, other) = (server.connect(), server.connect());
         slow.set_window(100);
         slow.send(get(target));
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for _ in 0..1_000 {
             server.run();
             let piece = slow.received();
             assert!(piece.len() <= 100);
-            octets.extend(piece);
+            bytes.extend(piece);
             other.send(get("/hello"));
             server.run();
             assert_eq!(responses(&other.received()).remove(0).text(), "Hello World!");
         }
-        assert_eq!(responses(&octets).remove(0).text(), text(5_000), "{target}");
+        assert_eq!(responses(&bytes).remove(0).text(), text(5_000), "{target}");
     }
 }
 
 #[test]
-fn octets_go_out_when_they_are_flushed() {
+fn bytes_go_out_when_they_are_flushed() {
     async fn ticks<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
         let mut stream = responder.stream(StatusCode::OK, &[]).await?;
         stream.write(b"tick").await?;
         stream.flush().await;
         stream.write(b"tock").await?;
-        // Waits for octets that the client has yet to send.
+        // Waits for bytes that the client has yet to send.
         while request.body().read().await?.is_some() {}
         stream.finish().await
     }
@@ -270,17 +267,17 @@ fn a_body_is_sent_back_while_it_comes() {
     let client = server.connect();
     let body = text(1_000);
     client.send(request("POST", "/echo", "Content-Length: 1000\r\n", ""));
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for piece in body.as_bytes().chunks(10) {
         client.send(piece);
         server.run();
-        octets.extend(client.received());
-        assert!(octets.ends_with(b"\r\n") && octets.windows(10).any(|ten| ten == piece));
+        bytes.extend(client.received());
+        assert!(bytes.ends_with(b"\r\n") && bytes.windows(10).any(|ten| ten == piece));
     }
     client.send(get("/hello"));
     server.run();
-    octets.extend(client.received());
-    let found = responses(&octets);
+    bytes.extend(client.received());
+    let found = responses(&bytes);
     assert_eq!((found[0].text(), found[1].text()), (&*body, "Hello World!"));
 }
 
@@ -296,9 +293,9 @@ fn a_large_rest_lets_a_stream_say_close_at_its_start() {
             .route("/", respond(Method::Post, ignores))
             .route("/hello", any(async |_: &mut Request<'_, ()>| "x"))
     };
-    for (octets, stays) in [(65_536, true), (65_537, false)] {
+    for (bytes, stays) in [(65_536, true), (65_537, false)] {
         let requests =
-            request("POST", "/", &format!("Content-Length: {octets}\r\n"), "") + &text(octets) + &get("/hello");
+            request("POST", "/", &format!("Content-Length: {bytes}\r\n"), "") + &text(bytes) + &get("/hello");
         let answers = feed(app(), Settings::default(), [requests.as_bytes()]);
         assert_eq!(answers.responses()[0].says_close(), !stays);
         assert_eq!(answers.responses().len(), if stays { 2 } else { 1 });
@@ -307,23 +304,23 @@ fn a_large_rest_lets_a_stream_say_close_at_its_start() {
 
 #[test]
 fn a_body_of_any_length_is_sent_back_and_the_connection_stays() {
-    let limits = tenure::Limits { drain_octets_max: 100, ..tenure::Limits::HOST };
-    for octets in [100, 101, 5_000] {
-        let body = text(octets);
-        let head = request("POST", "/echo", &format!("Content-Length: {octets}\r\n"), "");
+    let limits = tenure::Limits { drain_bytes_max: 100, ..tenure::Limits::HOST };
+    for bytes in [100, 101, 5_000] {
+        let body = text(bytes);
+        let head = request("POST", "/echo", &format!("Content-Length: {bytes}\r\n"), "");
         let requests = [head.as_bytes(), body.as_bytes(), get("/hello").as_bytes()].concat();
         // The head alone first: nothing of the body is there when the response begins.
         let (first, rest) = requests.split_at(head.len());
         let answers = feed(app(), Settings { limits, ..Settings::default() }, [first, rest]);
         let found = answers.responses();
-        assert_eq!(found.len(), 2, "{octets}");
+        assert_eq!(found.len(), 2, "{bytes}");
         assert_eq!((found[0].text(), found[0].says_close(), found[1].text()), (&*body, false, "Hello World!"));
     }
 }
 
 #[test]
-fn the_observer_is_told_of_a_streams_octets() {
-    for target in ["/chunked?octets=700&piece=9", "/fixed?octets=700&piece=300", "/no-content"] {
+fn the_observer_is_told_of_a_streams_bytes() {
+    for target in ["/chunked?bytes=700&piece=9", "/fixed?bytes=700&piece=300", "/no-content"] {
         for settings in [small(16), Settings::default()] {
             let mut server = Server::with(app(), settings);
             let client = server.connect();
@@ -331,7 +328,7 @@ fn the_observer_is_told_of_a_streams_octets() {
             server.run();
             let told = sent(&server.events());
             let answers = answers(&server, &client);
-            assert_eq!(told, [(answers.response().status, answers.octets.len() as u64)], "{target}");
+            assert_eq!(told, [(answers.response().status, answers.bytes.len() as u64)], "{target}");
         }
     }
 }

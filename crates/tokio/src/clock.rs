@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tenure::port::{DATE_OCTETS, imf_fixdate};
+use tenure::port::{DATE_BYTES, imf_fixdate};
 use tokio::time::Instant;
 
 /// Counts milliseconds from its start, wrapping. It is tokio's clock: where a test pauses that, this one stands still too.
@@ -22,7 +22,7 @@ impl Clock {
 }
 
 /// The date for responses, and in how many milliseconds it changes.
-pub(crate) fn date() -> ([u8; DATE_OCTETS], u32) {
+pub(crate) fn date() -> ([u8; DATE_BYTES], u32) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (imf_fixdate(since.as_secs()), 1000 - since.subsec_millis())
 }

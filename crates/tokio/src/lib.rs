@@ -59,7 +59,7 @@
 //!
 //! # Elsewhere than on Linux and the BSDs
 //! While a handler waits for something else than its peer, a reset is noticed where the system tells of errors apart;
-//! elsewhere at the next octets that are sent or received.
+//! elsewhere at the next bytes that are sent or received.
 #![forbid(unsafe_code)]
 
 mod accept;

@@ -1,4 +1,4 @@
-//! Sockets for the driver: octets in and out, readiness, release.
+//! Sockets for the driver: bytes in and out, readiness, release.
 //!
 //! tokio tells of a change once; the driver wants to hear of a state for as long as it lasts. So each socket that the driver
 //! has an interest in is either in the worker's queue, or its waker is set in tokio: [`TokioPort::receive`] and the others
@@ -28,10 +28,10 @@ use tokio::{io::ReadBuf, net::TcpStream};
 
 use crate::handle::{Mark, Of, WorkerShared};
 
-/// Octets that are dropped at once while a peer's rest is read away.
-const SCRATCH_OCTETS: usize = 65_536;
+/// Bytes that are dropped at once while a peer's rest is read away.
+const SCRATCH_BYTES: usize = 65_536;
 
-/// Whether the system tells of octets that come behind those that were received, also where nothing was refused: epoll and
+/// Whether the system tells of bytes that come behind those that were received, also where nothing was refused: epoll and
 /// kqueue do, and tokio itself makes use of it there.
 const TELLS_OF_MORE: bool = cfg!(any(
     target_os = "linux",
@@ -172,7 +172,7 @@ impl Watches {
     }
 
     /// Begins to watch a new socket. tokio takes it for one that can be received from, which may be wrong: a look that stays
-    /// without octets would make an idle connection of one that has never sent any.
+    /// without bytes would make an idle connection of one that has never sent any.
     fn begin(&mut self, socket: &Socket) {
         let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
         watch.interest = Interest::RECEIVE;
@@ -228,7 +228,7 @@ impl Watches {
             let room = into.len();
             received = match (&*SockRef::from(stream)).read(into) {
                 Ok(0) => Received::Closed,
-                Ok(octets) => Received::Octets(octets),
+                Ok(bytes) => Received::Bytes(bytes),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Blocked,
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
                 Err(_) => Received::Reset,
@@ -236,11 +236,11 @@ impl Watches {
             match received {
                 Received::Blocked => Err(ErrorKind::WouldBlock.into()),
                 // There were no more: the next ones are told of.
-                Received::Octets(octets) if TELLS_OF_MORE && octets < room => Err(ErrorKind::WouldBlock.into()),
+                Received::Bytes(bytes) if TELLS_OF_MORE && bytes < room => Err(ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
         });
-        if matches!(received, Received::Octets(_) | Received::Blocked) {
+        if matches!(received, Received::Bytes(_) | Received::Blocked) {
             watch.receive(stream);
         }
         received
@@ -285,12 +285,12 @@ pub(crate) struct TokioPort<'a, S, F, M, O> {
     pub(crate) types: PhantomData<fn(S) -> F>,
 }
 
-/// Octets of a lane's buffers, and the bounds that go with them.
+/// Bytes of a lane's buffers, and the bounds that go with them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Buffers {
-    pub(crate) input_octets: usize,
-    pub(crate) body_octets: usize,
-    pub(crate) output_octets: usize,
+    pub(crate) input_bytes: usize,
+    pub(crate) body_bytes: usize,
+    pub(crate) output_bytes: usize,
     pub(crate) limits: Limits,
 }
 
@@ -337,7 +337,7 @@ where
 
     fn discard(&mut self, socket: &mut Socket) -> Received {
         if self.scratch.is_empty() {
-            self.scratch = vec![0; SCRATCH_OCTETS];
+            self.scratch = vec![0; SCRATCH_BYTES];
         }
         self.watches.receive(socket, &mut self.scratch)
     }
@@ -350,10 +350,10 @@ where
     }
 
     #[inline]
-    fn send(&mut self, socket: &mut Socket, octets: &[u8]) -> Transmitted {
+    fn send(&mut self, socket: &mut Socket, bytes: &[u8]) -> Transmitted {
         let Some(stream) = socket.stream() else { return Transmitted::Reset };
-        match stream.try_write(octets) {
-            Ok(octets) => Transmitted::Octets(octets),
+        match stream.try_write(bytes) {
+            Ok(bytes) => Transmitted::Bytes(bytes),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 self.watches.all[socket.watch as usize].send(stream);
                 Transmitted::Blocked
@@ -388,9 +388,9 @@ where
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let Buffers { input_octets, body_octets, output_octets, limits } = self.buffers;
-        let buffer = Buffer::with_octets;
-        let wire = Rc::new(Wire::new(buffer(input_octets), buffer(body_octets), buffer(output_octets), limits));
+        let Buffers { input_bytes, body_bytes, output_bytes, limits } = self.buffers;
+        let buffer = Buffer::with_bytes;
+        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
         let future = Box::pin((self.make)(wire.clone()));
         let mark = Mark::new(self.watches.shared.clone(), Of::Lane(number));
         self.lane_marks.push(mark.clone());
@@ -424,14 +424,14 @@ where
         }
     }
 
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
-        self.heads.insert(index, (octets.into(), parser));
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+        self.heads.insert(index, (bytes.into(), parser));
         true
     }
 
     fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (octets, parser) = self.heads.remove(&index)?;
-        into.get_mut(..octets.len())?.copy_from_slice(&octets);
-        Some((octets.len(), parser))
+        let (bytes, parser) = self.heads.remove(&index)?;
+        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some((bytes.len(), parser))
     }
 }

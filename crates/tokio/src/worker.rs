@@ -117,9 +117,9 @@ where
         let share = |all: u32| all / workers + u32::from((number as u32) < all % workers);
         let connections_max = share(settings.max_open_sockets);
         let buffers = Buffers {
-            input_octets: settings.input_octets,
-            body_octets: settings.body_octets,
-            output_octets: settings.output_octets,
+            input_bytes: settings.input_bytes,
+            body_bytes: settings.body_bytes,
+            output_bytes: settings.output_bytes,
             limits: settings.limits,
         };
         let port = TokioPort {

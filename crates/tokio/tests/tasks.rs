@@ -23,7 +23,7 @@ use tokio::{
 fn settings() -> Settings {
     let mut settings = Settings::default();
     (settings.deadlines.idle_ms, settings.deadlines.handler_ms) = (NEVER, NEVER);
-    (settings.deadlines.first_octet_ms, settings.deadlines.head_ms) = (NEVER, NEVER);
+    (settings.deadlines.first_byte_ms, settings.deadlines.head_ms) = (NEVER, NEVER);
     settings
 }
 
@@ -103,9 +103,9 @@ async fn handlers_await_timers_channels_and_sockets() {
     let echo = async {
         loop {
             let (mut stream, _) = echo.accept().await.unwrap();
-            let mut octets = Vec::new();
-            stream.read_to_end(&mut octets).await.unwrap();
-            stream.write_all(&octets).await.unwrap();
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
         }
     };
     let serving = async {

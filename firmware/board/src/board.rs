@@ -20,7 +20,7 @@ unsafe extern "C" {
     safe static _stack_start_cpu0: u32;
 }
 
-/// How many octets of the main stack are left here, and how many there are. Every task of the executor runs on it.
+/// How many bytes of the main stack are left here, and how many there are. Every task of the executor runs on it.
 pub(crate) fn stack() -> (usize, usize) {
     let here = 0_u8;
     let here = &raw const *black_box(&here) as usize;

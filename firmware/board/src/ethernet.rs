@@ -57,7 +57,7 @@ pub(crate) async fn start(spawner: Spawner, spi: SPI2<'static>) -> Device {
     let interrupt = Input::new(interrupt, InputConfig::default().with_pull(Pull::Up));
     let reset = Output::new(reset, Level::High, OutputConfig::default());
     let mac = base_mac_address();
-    let mac = mac.as_bytes().try_into().expect("a hardware address has 6 octets");
+    let mac = mac.as_bytes().try_into().expect("a hardware address has 6 bytes");
     match embassy_net_wiznet::new(mac, STATE.init_with(State::new), bus, interrupt, reset).await {
         Ok((device, driver)) => {
             spawner.spawn(run(driver).expect("one Ethernet task"));

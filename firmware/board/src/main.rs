@@ -32,7 +32,7 @@ const SESSIONS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_SESSIONS");
 const LANES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_LANES");
 /// Two more than sessions: newcomers, and connections that still close.
 const SOCKETS: usize = SESSIONS + 2;
-/// Octets of a socket's ring each way.
+/// Bytes of a socket's ring each way.
 const RING: usize = 1_460;
 /// One for DHCP.
 const STACK_SOCKETS: usize = SOCKETS + 1;
@@ -40,15 +40,15 @@ const STACK_SOCKETS: usize = SOCKETS + 1;
 type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
 
 /// Server, lanes and sockets together.
-const SERVER_OCTETS: usize = Board::octets::<(), _>(&tenure_adder::app);
+const SERVER_BYTES: usize = Board::bytes::<(), _>(&tenure_adder::app);
 /// For how long the link may be away unseen. A stack that sees it forgets what DHCP has given.
 const LINK_PATIENCE: Duration = Duration::from_secs(esp_config_int!(u64, "TENURE_BOARD_CONFIG_LINK_PATIENCE_S"));
 
 // What the server may take of a chip's RAM: more does not build.
 const _: () = assert!(
-    SERVER_OCTETS <= esp_config_int!(usize, "TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"),
+    SERVER_BYTES <= esp_config_int!(usize, "TENURE_BOARD_CONFIG_SERVER_BYTES_MAX"),
     "the server takes more than its share of the RAM: set fewer TENURE_BOARD_CONFIG_SESSIONS or \
-     TENURE_BOARD_CONFIG_LANES, or more TENURE_BOARD_CONFIG_SERVER_OCTETS_MAX"
+     TENURE_BOARD_CONFIG_LANES, or more TENURE_BOARD_CONFIG_SERVER_BYTES_MAX"
 );
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
@@ -99,5 +99,5 @@ async fn main(spawner: Spawner) {
     spawner.spawn(run_network(runner).expect("one network task"));
     spawner.spawn(serve(stack).expect("one server task"));
     let (left, all) = board::stack();
-    ::log::info!(target: TARGET, "stack: {left} of {all} octets left; server: {SERVER_OCTETS} octets");
+    ::log::info!(target: TARGET, "stack: {left} of {all} bytes left; server: {SERVER_BYTES} bytes");
 }

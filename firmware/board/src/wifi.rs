@@ -20,18 +20,18 @@ const TARGET: &str = "wifi";
 const NAME: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_NAME");
 const PASSWORD: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_PASSWORD");
 const POWER_SAVE: &str = esp_config_str!("TENURE_BOARD_CONFIG_WIFI_POWER_SAVE");
-/// Octets of the radio's heap in RAM that only the bootloader used; nothing else in this program allocates.
-const RECLAIMED_HEAP_OCTETS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_RECLAIMED_HEAP_OCTETS");
-/// Octets of it in the RAM where the stack is too.
-const HEAP_OCTETS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_HEAP_OCTETS");
+/// Bytes of the radio's heap in RAM that only the bootloader used; nothing else in this program allocates.
+const RECLAIMED_HEAP_BYTES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_RECLAIMED_HEAP_BYTES");
+/// Bytes of it in the RAM where the stack is too.
+const HEAP_BYTES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_HEAP_BYTES");
 
 /// Starts the radio and keeps it connected. To be called once, when the scheduler runs.
 ///
 /// # Panics
 /// When the radio does not start.
 pub(crate) fn start(spawner: Spawner, radio: WIFI<'static>) -> Device {
-    heap_allocator!(#[ram(reclaimed)] size: RECLAIMED_HEAP_OCTETS);
-    heap_allocator!(size: HEAP_OCTETS);
+    heap_allocator!(#[ram(reclaimed)] size: RECLAIMED_HEAP_BYTES);
+    heap_allocator!(size: HEAP_BYTES);
     let station = StationConfig::default()
         .with_ssid(NAME.try_into().expect("the build script knows its length"))
         .with_authentication(authentication());
@@ -40,7 +40,7 @@ pub(crate) fn start(spawner: Spawner, radio: WIFI<'static>) -> Device {
     controller.set_power_saving(power_save()).expect("the radio has every way of saving power");
     let interface = Interface::station();
     spawner.spawn(stay_connected(controller).expect("one Wi-Fi task"));
-    info!(target: board::TARGET, "heap: {} of {} octets left", HEAP.free(), RECLAIMED_HEAP_OCTETS + HEAP_OCTETS);
+    info!(target: board::TARGET, "heap: {} of {} bytes left", HEAP.free(), RECLAIMED_HEAP_BYTES + HEAP_BYTES);
     interface
 }
 

@@ -12,9 +12,9 @@ pub const SESSIONS: usize = if cfg!(feature = "many") { 32 } else { 7 };
 pub const LANES: usize = if cfg!(feature = "lanes") { 4 } else { 2 };
 /// Sockets: two more, for newcomers and for connections that still close.
 pub const SOCKETS: usize = SESSIONS + 2;
-/// Octets of a socket's ring each way.
+/// Bytes of a socket's ring each way.
 pub const RING: usize = 1_460;
-/// Octets of a server's own buffer for a request.
+/// Bytes of a server's own buffer for a request.
 pub const BUFFER: usize = 1_024;
 
 /// The stack's memory: with one of the servers it has a socket for DNS as well. To be called once.

@@ -22,7 +22,7 @@ const VIRTIO: usize = 0x1000_1000;
 const VIRTIO_STRIDE: usize = 0x1000;
 const VIRTIO_INTERRUPT_STATUS: usize = 0x60;
 const VIRTIO_INTERRUPT_ACKNOWLEDGE: usize = 0x64;
-/// Behind the six octets of the hardware address in the device's own configuration.
+/// Behind the six bytes of the hardware address in the device's own configuration.
 const VIRTIO_NET_STATUS: usize = 0x106;
 
 /// How many virtio devices the board has room for.
@@ -38,12 +38,12 @@ fn write(register: usize, value: u32) {
     unsafe { (register as *mut u32).write_volatile(value) }
 }
 
-/// Writes one octet once there is room for it.
-pub(crate) fn print(octet: u8) {
-    // SAFETY: the UART's registers have one octet each.
+/// Writes one byte once there is room for it.
+pub(crate) fn print(byte: u8) {
+    // SAFETY: the UART's registers have one byte each.
     unsafe {
         while (UART_STATUS as *const u8).read_volatile() & UART_EMPTY == 0 {}
-        (UART as *mut u8).write_volatile(octet);
+        (UART as *mut u8).write_volatile(byte);
     }
 }
 
@@ -75,10 +75,10 @@ pub(crate) fn paint_stack() {
         static mut __sheap: u32;
     }
     // Room for this call itself.
-    const OWN_OCTETS: usize = 256;
+    const OWN_BYTES: usize = 256;
     let here = 0_u32;
     let mut at = &raw mut __sheap;
-    let end = (&raw const here as usize) - OWN_OCTETS;
+    let end = (&raw const here as usize) - OWN_BYTES;
     while (at as usize) < end {
         // SAFETY: between the last static and the stack's end there is nothing else, and it is aligned to words.
         unsafe {
@@ -144,7 +144,7 @@ pub(crate) fn device(slot: usize) -> Option<MmioTransport<'static>> {
 
 /// Whether the network device in that slot has its link.
 pub(crate) fn has_link(slot: usize) -> bool {
-    // SAFETY: the device is there (it has been found), and its status has two octets.
+    // SAFETY: the device is there (it has been found), and its status has two bytes.
     let status = unsafe { ((VIRTIO + slot * VIRTIO_STRIDE + VIRTIO_NET_STATUS) as *const u16).read_volatile() };
     status & 1 != 0
 }
@@ -154,7 +154,7 @@ const QUEUE_PAGES: usize = 6;
 
 #[repr(align(4096))]
 struct Pages {
-    _octets: [u8; PAGE_SIZE * QUEUE_PAGES],
+    _bytes: [u8; PAGE_SIZE * QUEUE_PAGES],
 }
 
 /// Memory that devices reach: all of it, at the addresses that the program sees.
@@ -164,7 +164,7 @@ pub(crate) struct Memory;
 // never taken back.
 unsafe impl Hal for Memory {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
-        static mut PAGES: Pages = Pages { _octets: [0; PAGE_SIZE * QUEUE_PAGES] };
+        static mut PAGES: Pages = Pages { _bytes: [0; PAGE_SIZE * QUEUE_PAGES] };
         static USED: portable_atomic::AtomicUsize = portable_atomic::AtomicUsize::new(0);
         let from = USED.fetch_add(pages, portable_atomic::Ordering::Relaxed);
         assert!(from + pages <= QUEUE_PAGES, "the network device wants more pages than it was given");

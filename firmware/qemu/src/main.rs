@@ -13,14 +13,14 @@ const SESSIONS: usize = 7;
 const LANES: usize = 2;
 /// Two more than sessions: newcomers, and connections that still close.
 const SOCKETS: usize = SESSIONS + 2;
-/// Octets of a socket's ring each way.
+/// Bytes of a socket's ring each way.
 const RING: usize = 1_460;
 
 type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
 
 // What server, lanes and sockets may take of a chip's RAM, all of it: more does not build.
 const _: () =
-    assert!(Board::octets::<(), _>(&tenure_adder::app) <= 40 * 1024, "the server takes more than its share of the RAM");
+    assert!(Board::bytes::<(), _>(&tenure_adder::app) <= 40 * 1024, "the server takes more than its share of the RAM");
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
 static VISITORS: Visitors = Visitors::new();

@@ -21,7 +21,7 @@ use crate::{
 const FRAMES: usize = 16;
 const SENT_FRAMES: usize = 8;
 /// A frame and the device's own head.
-const FRAME_OCTETS: usize = 1_536;
+const FRAME_BYTES: usize = 1_536;
 
 static WAKER: AtomicWaker = AtomicWaker::new();
 
@@ -39,14 +39,14 @@ fn external() {
 
 #[derive(Clone, Copy)]
 #[repr(align(4))]
-struct Frame([u8; FRAME_OCTETS]);
+struct Frame([u8; FRAME_BYTES]);
 
 struct Device {
     raw: VirtIONetRaw<Memory, MmioTransport<'static>, FRAMES>,
     slot: usize,
     received: &'static mut [Frame; FRAMES],
     sent: &'static mut [Frame; SENT_FRAMES],
-    sent_octets: [usize; SENT_FRAMES],
+    sent_bytes: [usize; SENT_FRAMES],
     /// Which frame the device's token stands for.
     received_of: [u8; FRAMES],
     sent_of: [u8; FRAMES],
@@ -59,8 +59,8 @@ pub(crate) struct Nic(&'static RefCell<Device>);
 
 /// Finds the network device and starts it. To be called once.
 pub(crate) fn find() -> Option<Nic> {
-    static RECEIVED: ConstStaticCell<[Frame; FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_OCTETS]); FRAMES]);
-    static SENT: ConstStaticCell<[Frame; SENT_FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_OCTETS]); SENT_FRAMES]);
+    static RECEIVED: ConstStaticCell<[Frame; FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_BYTES]); FRAMES]);
+    static SENT: ConstStaticCell<[Frame; SENT_FRAMES]> = ConstStaticCell::new([Frame([0; FRAME_BYTES]); SENT_FRAMES]);
     static DEVICE: StaticCell<RefCell<Device>> = StaticCell::new();
     let (slot, transport) = (0..machine::SLOTS)
         .filter_map(|slot| Some((slot, machine::device(slot)?)))
@@ -73,7 +73,7 @@ pub(crate) fn find() -> Option<Nic> {
             slot,
             received: RECEIVED.take(),
             sent: SENT.take(),
-            sent_octets: [0; SENT_FRAMES],
+            sent_bytes: [0; SENT_FRAMES],
             received_of: [0; FRAMES],
             sent_of: [0; FRAMES],
             free: (1 << SENT_FRAMES) - 1,
@@ -115,9 +115,9 @@ impl Device {
     fn reap(&mut self) {
         while let Some(token) = self.raw.poll_transmit() {
             let frame = usize::from(self.sent_of[usize::from(token)]);
-            let octets = self.sent_octets[frame];
+            let bytes = self.sent_bytes[frame];
             // SAFETY: it is the frame that `transmit_begin` was given for this token.
-            let done = unsafe { self.raw.transmit_complete(token, &self.sent[frame].0[..octets]) };
+            let done = unsafe { self.raw.transmit_complete(token, &self.sent[frame].0[..bytes]) };
             done.expect("the token is the device's own");
             self.free |= 1 << frame;
         }
@@ -132,34 +132,34 @@ pub(crate) struct Room(&'static RefCell<Device>);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, read: F) -> R {
-        // What has come is answered from within `read`: the device must not be borrowed meanwhile, so the frame's octets are
+        // What has come is answered from within `read`: the device must not be borrowed meanwhile, so the frame's bytes are
         // copied to where nobody else is.
-        let mut octets = Frame([0; FRAME_OCTETS]);
+        let mut bytes = Frame([0; FRAME_BYTES]);
         let (head, count) = {
             let device = &mut *self.0.borrow_mut();
             let frame = usize::from(device.received_of[usize::from(self.1)]);
             // SAFETY: it is the frame that `receive_begin` was given for this token.
             let done = unsafe { device.raw.receive_complete(self.1, &mut device.received[frame].0) };
             let (head, count) = done.expect("the token is the device's own");
-            octets.0[..head + count].copy_from_slice(&device.received[frame].0[..head + count]);
+            bytes.0[..head + count].copy_from_slice(&device.received[frame].0[..head + count]);
             device.lend(frame);
             (head, count)
         };
-        read(&mut octets.0[head..head + count])
+        read(&mut bytes.0[head..head + count])
     }
 }
 
 impl TxToken for Room {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, octets: usize, write: F) -> R {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, bytes: usize, write: F) -> R {
         let device = &mut *self.0.borrow_mut();
         let frame = device.free.trailing_zeros() as usize;
         device.free &= !(1 << frame);
         let buffer = &mut device.sent[frame].0;
         let head = device.raw.fill_buffer_header(buffer).expect("a frame has room for the head");
-        let result = write(&mut buffer[head..head + octets]);
-        device.sent_octets[frame] = head + octets;
+        let result = write(&mut buffer[head..head + bytes]);
+        device.sent_bytes[frame] = head + bytes;
         // SAFETY: the frame is static and is not touched again before `transmit_complete` has given it back.
-        let token = unsafe { device.raw.transmit_begin(&device.sent[frame].0[..head + octets]) };
+        let token = unsafe { device.raw.transmit_begin(&device.sent[frame].0[..head + bytes]) };
         device.sent_of[usize::from(token.expect("more entries than frames"))] = frame as u8;
         result
     }

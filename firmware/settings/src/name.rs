@@ -7,9 +7,9 @@ use core::fmt;
 pub enum NameError {
     /// The name of the Wi-Fi network is missing.
     NoWifiName,
-    /// It is longer than 32 octets.
+    /// It is longer than 32 bytes.
     WifiNameTooLong,
-    /// The password has neither no octets nor 8 to 63.
+    /// The password has neither no bytes nor 8 to 63.
     WifiPasswordLength,
     /// The host's name is no label of a domain name of 1 to 32 characters.
     HostName,
@@ -24,10 +24,10 @@ impl fmt::Display for NameError {
                  `esp-config`; for Ethernet build with --no-default-features --features ethernet,ipv6"
             }
             NameError::WifiNameTooLong => {
-                "TENURE_BOARD_CONFIG_WIFI_NAME is too long: the name of a Wi-Fi network has 32 octets at the most"
+                "TENURE_BOARD_CONFIG_WIFI_NAME is too long: the name of a Wi-Fi network has 32 bytes at the most"
             }
             NameError::WifiPasswordLength => {
-                "TENURE_BOARD_CONFIG_WIFI_PASSWORD has a wrong length: write 8 to 63 octets, or nothing for an open network"
+                "TENURE_BOARD_CONFIG_WIFI_PASSWORD has a wrong length: write 8 to 63 bytes, or nothing for an open network"
             }
             NameError::HostName => {
                 "TENURE_BOARD_CONFIG_HOST_NAME is no host name: write 1 to 32 letters, digits and hyphens, no hyphen first \
@@ -42,7 +42,7 @@ impl core::error::Error for NameError {}
 /// Looks at the name of a Wi-Fi network.
 ///
 /// # Errors
-/// When it is missing or has more than 32 octets (IEEE 802.11 section 9.4.2.2).
+/// When it is missing or has more than 32 bytes (IEEE 802.11 section 9.4.2.2).
 pub fn wifi_name(name: &str) -> Result<(), NameError> {
     match name.len() {
         0 => Err(NameError::NoWifiName),
@@ -54,7 +54,7 @@ pub fn wifi_name(name: &str) -> Result<(), NameError> {
 /// Looks at the password of a Wi-Fi network; an open one has none.
 ///
 /// # Errors
-/// When it has 1 to 7 or more than 63 octets (IEEE 802.11 annex J.4.1).
+/// When it has 1 to 7 or more than 63 bytes (IEEE 802.11 annex J.4.1).
 pub fn wifi_password(password: &str) -> Result<(), NameError> {
     match password.len() {
         0 | 8..=63 => Ok(()),
@@ -65,9 +65,9 @@ pub fn wifi_password(password: &str) -> Result<(), NameError> {
 /// Looks at the name that the host tells a DHCP server.
 ///
 /// # Errors
-/// When it is no label of a domain name, or longer than the 32 octets that the stack has for it.
+/// When it is no label of a domain name, or longer than the 32 bytes that the stack has for it.
 pub fn host_name(name: &str) -> Result<(), NameError> {
-    let is_label = name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    let is_label = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if (1..=32).contains(&name.len()) && is_label && !name.starts_with('-') && !name.ends_with('-') {
         Ok(())
     } else {
@@ -83,11 +83,11 @@ mod tests {
     use super::{NameError, host_name, wifi_name, wifi_password};
 
     #[test]
-    fn a_wifi_name_has_1_to_32_octets() {
-        for (octets, expected) in
+    fn a_wifi_name_has_1_to_32_bytes() {
+        for (bytes, expected) in
             [(0, Err(NameError::NoWifiName)), (1, Ok(())), (32, Ok(())), (33, Err(NameError::WifiNameTooLong))]
         {
-            assert_eq!(wifi_name(&"n".repeat(octets)), expected, "{octets}");
+            assert_eq!(wifi_name(&"n".repeat(bytes)), expected, "{bytes}");
         }
     }
 
@@ -102,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wifi_password_is_missing_or_has_8_to_63_octets() {
-        for (octets, is_right) in [(0, true), (1, false), (7, false), (8, true), (63, true), (64, false)] {
-            assert_eq!(wifi_password(&"p".repeat(octets)).is_ok(), is_right, "{octets}");
+    fn a_wifi_password_is_missing_or_has_8_to_63_bytes() {
+        for (bytes, is_right) in [(0, true), (1, false), (7, false), (8, true), (63, true), (64, false)] {
+            assert_eq!(wifi_password(&"p".repeat(bytes)).is_ok(), is_right, "{bytes}");
         }
     }
 

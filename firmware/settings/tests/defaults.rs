@@ -46,7 +46,7 @@ fn only_the_name_of_the_network_is_missing() {
 fn every_chip_has_as_large_a_heap() {
     for metadata in CHIPS {
         let settings = defaults(metadata);
-        let octets = ["RECLAIMED_HEAP_OCTETS", "HEAP_OCTETS"].map(|name| value(&settings, name).as_integer());
-        assert!(octets.iter().sum::<i128>() >= 100 * 1024, "{}: {octets:?}", metadata.name());
+        let bytes = ["RECLAIMED_HEAP_BYTES", "HEAP_BYTES"].map(|name| value(&settings, name).as_integer());
+        assert!(bytes.iter().sum::<i128>() >= 100 * 1024, "{}: {bytes:?}", metadata.name());
     }
 }

@@ -53,15 +53,15 @@ impl Handler for Adder {
             return connection.initiate_response(404, Some("Not Found"), &[("Content-Length", "0")]).await;
         }
         if method != Method::Get {
-            let mut octets = [0; 32];
+            let mut bytes = [0; 32];
             let mut length = 0;
-            while length < octets.len() {
-                match connection.read(&mut octets[length..]).await? {
+            while length < bytes.len() {
+                match connection.read(&mut bytes[length..]).await? {
                     0 => break,
                     count => length += count,
                 }
             }
-            let number = str::from_utf8(&octets[..length]).ok().and_then(|text| text.parse::<i64>().ok());
+            let number = str::from_utf8(&bytes[..length]).ok().and_then(|text| text.parse::<i64>().ok());
             let Some(number) = number else {
                 return connection.initiate_response(400, Some("Bad Request"), &[("Content-Length", "0")]).await;
             };

@@ -1,7 +1,7 @@
 //! What no server of this kind can pass: level-triggered epoll, one receive and one send a wake-up, nothing parsed.
 //!
-//! The first segment of a connection is a whole request; every one behind it has as many octets. So it tells how many
-//! requests have come by counting octets alone. Its answers are all the same.
+//! The first segment of a connection is a whole request; every one behind it has as many bytes. So it tells how many
+//! requests have come by counting bytes alone. Its answers are all the same.
 
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
@@ -22,9 +22,9 @@ const RECEIVED: usize = 65_536;
 
 struct Connection {
     stream: TcpStream,
-    /// Octets of a request; 0: none has come yet.
+    /// Bytes of a request; 0: none has come yet.
     request: usize,
-    /// Octets that make no whole request yet.
+    /// Bytes that make no whole request yet.
     rest: usize,
 }
 
@@ -73,9 +73,9 @@ fn main() -> io::Result<()> {
             if connection.request == 0 {
                 connection.request = count;
             }
-            let octets = connection.rest + count;
-            connection.rest = octets % connection.request;
-            let answer = octets / connection.request * ANSWER.len();
+            let bytes = connection.rest + count;
+            connection.rest = bytes % connection.request;
+            let answer = bytes / connection.request * ANSWER.len();
             while answers.len() < answer {
                 answers.extend_from_slice(ANSWER);
             }

@@ -26,16 +26,16 @@ impl HttpService for Adder {
                 return Ok(());
             }
         };
-        let mut octets = [0; 32];
+        let mut bytes = [0; 32];
         let mut length = 0;
         let mut body = request.body();
-        while length < octets.len() {
-            match body.read(&mut octets[length..])? {
+        while length < bytes.len() {
+            match body.read(&mut bytes[length..])? {
                 0 => break,
                 count => length += count,
             }
         }
-        let Some(number) = str::from_utf8(&octets[..length]).ok().and_then(|text| text.parse::<i64>().ok()) else {
+        let Some(number) = str::from_utf8(&bytes[..length]).ok().and_then(|text| text.parse::<i64>().ok()) else {
             response.status_code(400, "Bad Request");
             return Ok(());
         };
@@ -48,9 +48,9 @@ impl HttpService for Adder {
 struct Text<'a, 'b>(&'a mut Response<'b>);
 
 impl io::Write for Text<'_, '_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.body_mut().extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.body_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -22,9 +22,9 @@ fn serve_at(listener: TcpListener, answer: impl Fn(u32, &str) -> Option<String> 
         drop(listener);
         let mut received = [0; 4_096];
         for number in 0.. {
-            let octets = stream.read(&mut received).unwrap_or(0);
-            let request = str::from_utf8(&received[..octets]).unwrap();
-            match answer(number, request).filter(|_| octets > 0) {
+            let bytes = stream.read(&mut received).unwrap_or(0);
+            let request = str::from_utf8(&received[..bytes]).unwrap();
+            match answer(number, request).filter(|_| bytes > 0) {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
                 None => break,
             }
@@ -108,7 +108,7 @@ fn an_answer_in_pieces_and_behind_an_interim_one() {
         Some(format!("HTTP/1.1 100 Continue\r\n\r\n{answer}"))
     });
     assert_eq!(add_at(port, 2).unwrap().result, 3);
-    // Each octet is a segment of its own.
+    // Each byte is a segment of its own.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -116,8 +116,8 @@ fn an_answer_in_pieces_and_behind_an_interim_one() {
         stream.set_nodelay(true).unwrap();
         for _ in 0..2 {
             let _ = stream.read(&mut [0; 4_096]).unwrap();
-            for octet in ok(0).unwrap().bytes() {
-                stream.write_all(&[octet]).unwrap();
+            for byte in ok(0).unwrap().bytes() {
+                stream.write_all(&[byte]).unwrap();
             }
         }
     });

@@ -4,16 +4,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-/// An output that takes octets only when it is let to, and tells of each write.
+/// An output that takes bytes only when it is let to, and tells of each write.
 struct Gate {
     asked: Sender<String>,
     granted: Receiver<io::Result<usize>>,
 }
 
 impl Write for Gate {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.asked.send(String::from_utf8(octets.to_vec()).unwrap()).map_err(io::Error::other)?;
-        self.granted.recv().map_err(io::Error::other)?.map(|octets_max| octets_max.min(octets.len()))
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.asked.send(String::from_utf8(bytes.to_vec()).unwrap()).map_err(io::Error::other)?;
+        self.granted.recv().map_err(io::Error::other)?.map(|bytes_max| bytes_max.min(bytes.len()))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -25,9 +25,9 @@ impl Write for Gate {
 struct Sink(Sender<String>);
 
 impl Write for Sink {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.send(String::from_utf8(octets.to_vec()).unwrap()).map_err(io::Error::other)?;
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(String::from_utf8(bytes.to_vec()).unwrap()).map_err(io::Error::other)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -42,9 +42,9 @@ struct Test {
     complaints: Receiver<String>,
 }
 
-fn gated(octets_max: usize) -> Test {
+fn gated(bytes_max: usize) -> Test {
     let ((asking, asked), (grant, granted), (complaining, complaints)) = (channel(), channel(), channel());
-    let logger = Logger::new(Instant::now(), octets_max);
+    let logger = Logger::new(Instant::now(), bytes_max);
     logger.start(Gate { asked: asking, granted }, Sink(complaining)).unwrap();
     Test { logger, asked, grant, complaints }
 }
@@ -78,7 +78,7 @@ const LONG: Duration = Duration::from_mins(1);
 #[test]
 fn lines_are_the_originals() {
     let (sender, lines) = channel();
-    let logger = Logger::new(Instant::now(), QUEUE_OCTETS_MAX);
+    let logger = Logger::new(Instant::now(), QUEUE_BYTES_MAX);
     logger.start(Sink(sender), io::sink()).unwrap();
     let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
     for level in levels {
@@ -129,7 +129,7 @@ fn a_blocked_output_stops_nobody_and_what_was_dropped_is_said_in_its_place() {
 
 #[test]
 fn a_closed_output_is_said_once() {
-    let test = gated(QUEUE_OCTETS_MAX);
+    let test = gated(QUEUE_BYTES_MAX);
     test.log("first");
     test.asked.recv().unwrap();
     test.log("second");
@@ -146,7 +146,7 @@ fn a_closed_output_is_said_once() {
 
 #[test]
 fn an_output_that_takes_a_part_gets_the_rest() {
-    let test = gated(QUEUE_OCTETS_MAX);
+    let test = gated(QUEUE_BYTES_MAX);
     test.log("text");
     let whole = test.asked.recv().unwrap();
     for answer in [Err(io::ErrorKind::Interrupted.into()), Err(io::ErrorKind::WouldBlock.into()), Ok(3)] {
@@ -162,7 +162,7 @@ fn an_output_that_takes_a_part_gets_the_rest() {
 #[test]
 fn lines_of_many_threads_keep_their_order() {
     let (sender, lines) = channel();
-    let logger = Logger::new(Instant::now(), QUEUE_OCTETS_MAX);
+    let logger = Logger::new(Instant::now(), QUEUE_BYTES_MAX);
     logger.start(Sink(sender), io::sink()).unwrap();
     thread::scope(|scope| {
         for target in ["a", "b", "c", "d"] {

@@ -63,10 +63,10 @@ struct Plug {
     sent: &'static RefCell<Vec<Segment>>,
 }
 
-/// A TCP segment over IPv4: octets that it carries, and whether it resets.
+/// A TCP segment over IPv4: bytes that it carries, and whether it resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    pub(crate) octets: usize,
+    pub(crate) bytes: usize,
     pub(crate) resets: bool,
 }
 
@@ -77,7 +77,7 @@ impl Segment {
         let packet = Ipv4Packet::new_checked(packet.payload()).ok()?;
         let segment =
             (packet.next_header() == IpProtocol::Tcp).then(|| TcpPacket::new_checked(packet.payload()))?.ok()?;
-        Some(Segment { octets: segment.payload().len(), resets: segment.rst() })
+        Some(Segment { bytes: segment.payload().len(), resets: segment.rst() })
     }
 }
 
@@ -119,8 +119,8 @@ impl RxToken for Frame {
 }
 
 impl TxToken for Room {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, octets: usize, write: F) -> R {
-        let mut frame = vec![0; octets];
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, bytes: usize, write: F) -> R {
+        let mut frame = vec![0; bytes];
         let result = write(&mut frame);
         self.1.borrow_mut().extend(Segment::of(&frame));
         arrive(&self.0, frame);
@@ -161,7 +161,7 @@ impl Driver for Plug {
     }
 }
 
-/// A static address of IPv4, and one of IPv6 with the same last octet.
+/// A static address of IPv4, and one of IPv6 with the same last byte.
 pub(crate) fn config(address: Ipv4Address) -> Config {
     let mut config = Config::ipv4_static(StaticConfigV4 {
         address: Ipv4Cidr::new(address, 24),
@@ -172,7 +172,7 @@ pub(crate) fn config(address: Ipv4Address) -> Config {
     config
 }
 
-/// An address of IPv6 with that last octet.
+/// An address of IPv6 with that last byte.
 pub(crate) fn v6(last: u8) -> ConfigV6 {
     ConfigV6::Static(StaticConfigV6 {
         address: Ipv6Cidr::new(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, last.into()), 64),
@@ -462,14 +462,14 @@ fn advertisement(prefix: Ipv6Address, valid_s: u64) -> Vec<u8> {
         dst_addr: EthernetAddress([0x33, 0x33, 0, 0, 0, 1]),
         ethertype: EthernetProtocol::Ipv6,
     };
-    let mut octets = vec![0; head.buffer_len() + packet.buffer_len() + packet.payload_len];
-    let mut frame = EthernetFrame::new_unchecked(&mut octets[..]);
+    let mut bytes = vec![0; head.buffer_len() + packet.buffer_len() + packet.payload_len];
+    let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
     head.emit(&mut frame);
     let mut inner = Ipv6Packet::new_unchecked(frame.payload_mut());
     packet.emit(&mut inner);
     let mut message = Icmpv6Packet::new_unchecked(inner.payload_mut());
     advertisement.emit(&from, &to, &mut message, &ChecksumCapabilities::default());
-    octets
+    bytes
 }
 
 /// The link-local address that the server's device makes (1), or the client's (2).
@@ -490,8 +490,8 @@ async fn give_addresses(stack: Stack<'static>, offered: &Cell<Option<u8>>) {
     socket.bind(67).expect("nobody else's port");
     loop {
         let mut request = [0; 1_024];
-        let (octets, _) = socket.recv_from(&mut request).await.expect("room for a request");
-        let packet = DhcpPacket::new_checked(&request[..octets]).expect("a request");
+        let (bytes, _) = socket.recv_from(&mut request).await.expect("room for a request");
+        let packet = DhcpPacket::new_checked(&request[..bytes]).expect("a request");
         let request = DhcpRepr::parse(&packet).expect("a request");
         let Some(last) = offered.get() else { continue };
         let address = Ipv4Address::new(10, 0, 0, last);
@@ -517,9 +517,9 @@ async fn give_addresses(stack: Stack<'static>, offered: &Cell<Option<u8>>) {
             max_size: None,
             ..request
         };
-        let mut octets = vec![0; answer.buffer_len()];
-        answer.emit(&mut DhcpPacket::new_unchecked(&mut octets[..])).expect("room for the answer");
-        let _ = socket.send_to(&octets, (Ipv4Address::BROADCAST, 68)).await;
+        let mut bytes = vec![0; answer.buffer_len()];
+        answer.emit(&mut DhcpPacket::new_unchecked(&mut bytes[..])).expect("room for the answer");
+        let _ = socket.send_to(&bytes, (Ipv4Address::BROADCAST, 68)).await;
     }
 }
 
@@ -554,24 +554,24 @@ impl Client {
         client
     }
 
-    pub(crate) async fn send(&mut self, octets: &[u8]) {
-        let mut octets = octets;
-        while !octets.is_empty() {
-            let sent = self.socket.write(octets).await.expect("a connection");
-            octets = &octets[sent..];
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            let sent = self.socket.write(bytes).await.expect("a connection");
+            bytes = &bytes[sent..];
         }
     }
 
     /// Reads one response: its status and body. `None`: the connection has ended.
     pub(crate) async fn answer(&mut self) -> Option<(u16, String)> {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         loop {
             let mut buffer = [0; 1];
             match self.socket.read(&mut buffer).await {
                 Ok(0) | Err(_) => return None,
-                Ok(_) => octets.push(buffer[0]),
+                Ok(_) => bytes.push(buffer[0]),
             }
-            let text = String::from_utf8_lossy(&octets);
+            let text = String::from_utf8_lossy(&bytes);
             let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
             if body.len() == length.map_or(0, |length| length.parse().expect("a length")) {

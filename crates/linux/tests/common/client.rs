@@ -54,8 +54,8 @@ impl Client {
         Client { stream, unread: Vec::new() }
     }
 
-    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) {
-        self.stream.write_all(octets.as_ref()).expect("the server takes octets");
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
     }
 
     pub(crate) fn add(&mut self, number: i64) -> i64 {
@@ -80,16 +80,16 @@ impl Client {
         self.get("/cpu").text().parse().expect("milliseconds")
     }
 
-    /// Receives some octets; 0 at the end.
+    /// Receives some bytes; 0 at the end.
     fn receive(&mut self) -> usize {
-        let mut octets = [0; 16_384];
-        let count = self.stream.read(&mut octets).expect("the server answers or closes");
-        self.unread.extend_from_slice(&octets[..count]);
+        let mut bytes = [0; 16_384];
+        let count = self.stream.read(&mut bytes).expect("the server answers or closes");
+        self.unread.extend_from_slice(&bytes[..count]);
         count
     }
 
-    fn receive_up_to(&mut self, octets: usize) {
-        while self.unread.len() < octets {
+    fn receive_up_to(&mut self, bytes: usize) {
+        while self.unread.len() < bytes {
             assert_ne!(
                 self.receive(),
                 0,
@@ -99,9 +99,9 @@ impl Client {
         }
     }
 
-    fn take(&mut self, octets: usize) -> Vec<u8> {
-        self.receive_up_to(octets);
-        let rest = self.unread.split_off(octets);
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        self.receive_up_to(bytes);
+        let rest = self.unread.split_off(bytes);
         std::mem::replace(&mut self.unread, rest)
     }
 
@@ -109,7 +109,7 @@ impl Client {
     fn take_until(&mut self, end: &[u8]) -> String {
         let mut from = 0;
         let at = loop {
-            if let Some(at) = self.unread[from..].windows(end.len()).position(|octets| octets == end) {
+            if let Some(at) = self.unread[from..].windows(end.len()).position(|bytes| bytes == end) {
                 break from + at;
             }
             from = self.unread.len().saturating_sub(end.len() - 1);

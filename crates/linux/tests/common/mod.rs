@@ -75,10 +75,10 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }
 
-/// What a stream at `/octets/{count}` repeats.
+/// What a stream at `/bytes/{count}` repeats.
 pub(crate) const PATTERN: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
 
-async fn octets<'r>(request: &mut Request<'r, Adder>, responder: Responder<'r>) -> Result<Sent, Error> {
+async fn bytes<'r>(request: &mut Request<'r, Adder>, responder: Responder<'r>) -> Result<Sent, Error> {
     let count: usize = request.parameter("count").ok_or(Error::internal("the route has it"))?.parse()?;
     let mut stream = responder.stream(tenure::StatusCode::OK, &[]).await?;
     for _ in 0..count / PATTERN.len() {
@@ -96,7 +96,7 @@ pub(crate) fn app(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 
         .route("/peer", get(async |request: &mut Request<'_, Adder>| request.peer().map(|peer| peer.to_string())))
         .route("/cpu", get(async |_: &mut Request<'_, Adder>| thread_cpu().as_millis() as u64))
         .route("/small", tenure::post(small))
-        .route("/octets/{count}", tenure::respond(tenure::Method::Get, octets))
+        .route("/bytes/{count}", tenure::respond(tenure::Method::Get, bytes))
 }
 
 /// The defaults, on a free port of the loopback and one thread.

@@ -1,33 +1,33 @@
 //! The authority of a request: RFC 3986 section 3.2, without user information (RFC 9110 section 4.2.4).
 
-use crate::octets;
+use crate::bytes;
 
 /// Whether `authority` is `uri-host [ ":" port ]` with a host that is not empty: RFC 9110 sections 4.2.1 and 7.2.
 pub(super) fn is_valid(authority: &[u8]) -> bool {
     let (end, is_host);
     if let [b'[', literal @ ..] = authority {
-        let bracket = octets::find(literal, 0, [b']'; 2]);
+        let bracket = bytes::find(literal, 0, [b']'; 2]);
         end = bracket + 2;
         is_host = bracket < literal.len() && is_literal(literal.get(..bracket).unwrap_or_default());
     } else {
         // `reg-name`, of which `IPv4address` is a part.
-        end = octets::escaped(authority, 0, octets::NAME);
+        end = bytes::escaped(authority, 0, bytes::NAME);
         is_host = end > 0;
     }
     is_host
         && match authority.get(end) {
-            Some(b':') => octets::by_table(authority, end + 1, octets::DIGIT) == authority.len(),
+            Some(b':') => bytes::by_table(authority, end + 1, bytes::DIGIT) == authority.len(),
             other => other.is_none(),
         }
 }
 
 /// The end of a host of the usual kind, letters, digits and marks, with its port if there is one; `None` if it is none.
 #[inline(always)]
-pub(super) fn usual_end(octets: &[u8], start: usize) -> Option<usize> {
-    let end = octets::name(octets, start);
-    match octets.get(end) {
+pub(super) fn usual_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let end = bytes::name(bytes, start);
+    match bytes.get(end) {
         _ if end == start => None,
-        Some(b':') => Some(octets::digits(octets, end + 1)),
+        Some(b':') => Some(bytes::digits(bytes, end + 1)),
         _ => Some(end),
     }
 }
@@ -35,24 +35,24 @@ pub(super) fn usual_end(octets: &[u8], start: usize) -> Option<usize> {
 /// `IPv6address / IPvFuture`.
 fn is_literal(literal: &[u8]) -> bool {
     if let Some(b'v' | b'V') = literal.first() {
-        let point = octets::by_table(literal, 1, octets::HEX);
+        let point = bytes::by_table(literal, 1, bytes::HEX);
         return point > 1
             && literal.get(point) == Some(&b'.')
             && point + 1 < literal.len()
-            && literal.iter().skip(point + 1).all(|&octet| octet == b':' || octets::is_name_octet(octet));
+            && literal.iter().skip(point + 1).all(|&byte| byte == b':' || bytes::is_name_byte(byte));
     }
     is_ipv6(literal)
 }
 
 /// `IPv6address`. The standard library's parser would do, at the cost of some kilobytes on a board.
 fn is_ipv6(address: &[u8]) -> bool {
-    // What ends no octet of an IPv4 address.
+    // What ends no byte of an IPv4 address.
     const NOT_DECIMAL: u32 = 256;
     let (mut groups, mut points, mut elided) = (0_u32, 0, false);
     // Digits of the group at hand, its decimal value, and the colons before it.
     let (mut digits, mut number, mut colons) = (0, 0, 0);
-    for &octet in address {
-        match octet {
+    for &byte in address {
+        match byte {
             b':' => {
                 groups += u32::from(digits > 0);
                 (digits, number, colons) = (0, 0, colons + 1);
@@ -69,11 +69,11 @@ fn is_ipv6(address: &[u8]) -> bool {
             }
             _ => {
                 // Only two colons may be at the front.
-                if !octets::is(octet, octets::HEX) || digits == 4 || colons == 1 && groups == 0 {
+                if !bytes::is(byte, bytes::HEX) || digits == 4 || colons == 1 && groups == 0 {
                     return false;
                 }
-                let no_decimal = octet > b'9' || digits == 1 && number == 0;
-                number = if no_decimal { NOT_DECIMAL } else { 10 * number + u32::from(octet - b'0') };
+                let no_decimal = byte > b'9' || digits == 1 && number == 0;
+                number = if no_decimal { NOT_DECIMAL } else { 10 * number + u32::from(byte - b'0') };
                 (digits, colons) = (digits + 1, 0);
             }
         }
@@ -161,15 +161,15 @@ mod tests {
             groups in prop::collection::vec(prop::sample::select(&["", "", "0", "1f", "ABCD", "12345", "1.2.3.4", "g"][..]), 0..10)
         ) {
             let mut address = [0; 80];
-            let mut octets = 0;
+            let mut bytes = 0;
             for (index, group) in groups.iter().enumerate() {
                 let colon: &[u8] = if index == 0 { b"" } else { b":" };
                 for part in [colon, group.as_bytes()] {
-                    address[octets..octets + part.len()].copy_from_slice(part);
-                    octets += part.len();
+                    address[bytes..bytes + part.len()].copy_from_slice(part);
+                    bytes += part.len();
                 }
             }
-            agrees_with_the_standard_library(&address[..octets]);
+            agrees_with_the_standard_library(&address[..bytes]);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The fields of a head, read again by whoever wants them: RFC 9110 section 5.
 
-use crate::octets;
+use crate::bytes;
 
 /// The field lines of a head that [`HeadParser::parse`](super::HeadParser::parse) accepted, in order; name and value
 /// without surrounding blanks.
@@ -10,11 +10,11 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields in `octets`, which must be the [`Head::fields`](super::Head::fields) of a head. Of other octets, those up
+    /// The fields in `bytes`, which must be the [`Head::fields`](super::Head::fields) of a head. Of other bytes, those up
     /// to the first that can't be of a field line; none makes it panic.
     #[inline]
-    pub fn new(octets: &'a [u8]) -> Self {
-        Fields { rest: octets }
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Fields { rest: bytes }
     }
 
     /// The value of the first of these fields that has that name; names are case-insensitive.
@@ -22,7 +22,7 @@ impl<'a> Fields<'a> {
         let mut fields = self.clone();
         while let Some((other, value)) = fields.line() {
             if other.eq_ignore_ascii_case(name.as_bytes()) {
-                return Some(octets::trim(value));
+                return Some(bytes::trim(value));
             }
         }
         None
@@ -30,9 +30,9 @@ impl<'a> Fields<'a> {
 
     /// The next line's name and what stands between its colon and its end.
     fn line(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let (name, rest) = self.rest.split_at_checked(octets::token(self.rest, 0))?;
+        let (name, rest) = self.rest.split_at_checked(bytes::token(self.rest, 0))?;
         let rest = rest.strip_prefix(b":")?;
-        let (value, rest) = rest.split_at_checked(octets::field_value(rest, 0))?;
+        let (value, rest) = rest.split_at_checked(bytes::field_value(rest, 0))?;
         self.rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
         Some((name, value))
     }
@@ -44,6 +44,6 @@ impl<'a> Iterator for Fields<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (name, value) = self.line()?;
-        Some((core::str::from_utf8(name).ok()?, octets::trim(value)))
+        Some((core::str::from_utf8(name).ok()?, bytes::trim(value)))
     }
 }

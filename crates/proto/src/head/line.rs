@@ -1,27 +1,27 @@
 //! Request lines of the usual kind: RFC 9112 section 3.
 
 use super::{HeadLimits, HeadParser, Phase, Span, Version};
-use crate::{method::Method, octets};
+use crate::{bytes, method::Method};
 
 impl HeadParser {
     /// Reads a request line of the usual kind that is there as a whole: `token /path?query HTTP/1.1`.
     ///
     /// `false`: it is another one, an incomplete or a bad one. Nothing has been read then.
     #[inline(always)]
-    pub(super) fn usual_line(&mut self, octets: &[u8], limits: &HeadLimits) -> bool {
+    pub(super) fn usual_line(&mut self, bytes: &[u8], limits: &HeadLimits) -> bool {
         const VERSION: &[u8] = b" HTTP/1.1\r\n";
-        let Some((method, start)) = usual_method(octets) else { return false };
-        let is_end = |end| octets.get(end..).is_some_and(|rest: &[u8]| rest.starts_with(VERSION));
-        let mut end = octets::target(octets, start);
+        let Some((method, start)) = usual_method(bytes) else { return false };
+        let is_end = |end| bytes.get(end..).is_some_and(|rest: &[u8]| rest.starts_with(VERSION));
+        let mut end = bytes::target(bytes, start);
         if !is_end(end) {
-            end = path_and_query(octets, end);
+            end = path_and_query(bytes, end);
             if !is_end(end) {
                 return false;
             }
             // Nothing else stops a target without ending it.
             self.encoded = true;
         }
-        if end - start > limits.target_octets_max as usize {
+        if end - start > limits.target_bytes_max as usize {
             self.encoded = false;
             return false;
         }
@@ -38,34 +38,34 @@ impl HeadParser {
 
 /// The method at the front, and the offset of a target of the origin form behind it.
 #[inline(always)]
-fn usual_method(octets: &[u8]) -> Option<(Method, usize)> {
-    let word = octets::word(octets)?;
-    if octets::word_starts_with(word, "GET /") {
+fn usual_method(bytes: &[u8]) -> Option<(Method, usize)> {
+    let word = bytes::word(bytes)?;
+    if bytes::word_starts_with(word, "GET /") {
         Some((Method::Get, 4))
-    } else if octets::word_starts_with(word, "POST /") {
+    } else if bytes::word_starts_with(word, "POST /") {
         Some((Method::Post, 5))
     } else {
-        other_method(octets)
+        other_method(bytes)
     }
 }
 
 /// Any method but CONNECT.
 #[cold]
 #[inline(never)]
-fn other_method(octets: &[u8]) -> Option<(Method, usize)> {
-    let (token, rest) = octets.split_at_checked(octets::by_table(octets, 0, octets::TOKEN))?;
+fn other_method(bytes: &[u8]) -> Option<(Method, usize)> {
+    let (token, rest) = bytes.split_at_checked(bytes::by_table(bytes, 0, bytes::TOKEN))?;
     if token.is_empty() || token == b"CONNECT" || !rest.starts_with(b" /") {
         return None;
     }
     Some((Method::from_token(token), token.len() + 1))
 }
 
-/// The offset of the first octet from `at` on that is not of a path or query, escapes included: RFC 3986 section 3.
+/// The offset of the first byte from `at` on that is not of a path or query, escapes included: RFC 3986 section 3.
 #[inline(never)]
-fn path_and_query(octets: &[u8], mut at: usize) -> usize {
+fn path_and_query(bytes: &[u8], mut at: usize) -> usize {
     loop {
-        at = octets::target(octets, at);
-        match octets.get(at..) {
+        at = bytes::target(bytes, at);
+        match bytes.get(at..) {
             Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
             _ => return at,
         }

@@ -1,7 +1,7 @@
 //! What the fields say that decide over the connection and the framing.
 
 use super::{Body, HeadParser, Version, authority};
-use crate::{octets, refusal::Refusal};
+use crate::{bytes, refusal::Refusal};
 
 /// Host was there.
 pub(super) const HOST: u8 = 1;
@@ -12,11 +12,11 @@ pub(super) const KEEP_ALIVE: u8 = 1 << 2;
 /// Expect has `100-continue`.
 pub(super) const CONTINUE: u8 = 1 << 3;
 
-/// Whether a field of a name that long, with that first octet, can be one of those that [`HeadParser::field`] reads.
+/// Whether a field of a name that long, with that first byte, can be one of those that [`HeadParser::field`] reads.
 #[inline(always)]
-pub(super) fn may_matter(octets: usize, first: u8) -> bool {
-    // Bit 5 is the case of a letter. Another octet that becomes one of these letters does no harm: the name is compared.
-    matches!((octets, first | 0x20), (4, b'h') | (6, b'e') | (10 | 14, b'c') | (17, b't'))
+pub(super) fn may_matter(bytes: usize, first: u8) -> bool {
+    // Bit 5 is the case of a letter. Another byte that becomes one of these letters does no harm: the name is compared.
+    matches!((bytes, first | 0x20), (4, b'h') | (6, b'e') | (10 | 14, b'c') | (17, b't'))
 }
 
 /// The fields that decide something: no two are of one length, which tells which it is.
@@ -26,10 +26,10 @@ impl HeadParser {
     /// Takes one whole field line in.
     #[inline(never)]
     pub(super) fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        let Some(&known) = KNOWN.iter().find(|known| octets::is_folded(name, known)) else { return Ok(()) };
+        let Some(&known) = KNOWN.iter().find(|known| bytes::is_folded(name, known)) else { return Ok(()) };
         let http10 = self.version == Version::Http10;
         match known.len() {
-            4 => return self.host(octets::trim(value)),
+            4 => return self.host(bytes::trim(value)),
             // RFC 9110 section 10.1.1: an expectation in HTTP/1.0 is to be ignored.
             6 if http10 => return Ok(()),
             // RFC 9112 section 6.1.
@@ -46,14 +46,14 @@ impl HeadParser {
                 14 => self.content_length(member)?,
                 // RFC 9110 section 5.6.1.2: empty members of a list do not count.
                 _ if member.is_empty() => {}
-                6 if octets::is_folded(member, "100-continue") => self.seen |= CONTINUE,
+                6 if bytes::is_folded(member, "100-continue") => self.seen |= CONTINUE,
                 6 => return Err(Refusal::UnmetExpectation),
                 // RFC 9110 section 7.6.1.
-                10 if octets::is_folded(member, "close") => self.seen |= CLOSE,
-                10 if octets::is_folded(member, "keep-alive") => self.seen |= KEEP_ALIVE,
+                10 if bytes::is_folded(member, "close") => self.seen |= CLOSE,
+                10 if bytes::is_folded(member, "keep-alive") => self.seen |= KEEP_ALIVE,
                 10 => {}
                 _ if self.body == Body::Chunked => return Err(Refusal::ChunkedNotLast),
-                _ if octets::is_folded(member, "chunked") => self.body = Body::Chunked,
+                _ if bytes::is_folded(member, "chunked") => self.body = Body::Chunked,
                 _ => return Err(Refusal::UnsupportedCoding),
             }
         }
@@ -76,7 +76,7 @@ impl HeadParser {
     /// otherwise, so an empty member is refused.
     #[inline(never)]
     fn content_length(&mut self, member: &[u8]) -> Result<(), Refusal> {
-        let length = octets::number(member).ok_or(Refusal::BadContentLength)?;
+        let length = bytes::number(member).ok_or(Refusal::BadContentLength)?;
         match self.body {
             Body::Nothing => (self.body, self.length) = (Body::Length, length),
             Body::Length if self.length == length => {}
@@ -91,6 +91,6 @@ impl HeadParser {
 
 /// The first member of a list without blanks, and what stands behind its comma, if there is one.
 fn first_member(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let comma = octets::find(list, 0, [b','; 2]);
-    (octets::trim(list.get(..comma).unwrap_or_default()), list.get(comma + 1..))
+    let comma = bytes::find(list, 0, [b','; 2]);
+    (bytes::trim(list.get(..comma).unwrap_or_default()), list.get(comma + 1..))
 }

@@ -1,20 +1,20 @@
-//! What was validated need not be validated again: the head before, octet by octet.
+//! What was validated need not be validated again: the head before, byte by byte.
 
 use super::{Body, Head, HeadLimits, HeadParser, Phase, bounded};
-use crate::{octets, refusal::Refusal};
+use crate::{bytes, refusal::Refusal};
 
-/// Octets of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
-const OCTETS: usize = if octets::WORDS { 512 } else { 192 };
+/// Bytes of a head that are remembered at the most: a browser's, or a program's where memory is scarce.
+const BYTES: usize = if bytes::WORDS { 512 } else { 192 };
 
 /// A head that was accepted, and what it says.
 ///
 /// Requests of one connection mostly differ in their request lines and bodies alone, and often not even in the former. A
-/// head that is the same, octet by octet, says the same (within the same bounds), and so does a field section below another
+/// head that is the same, byte by byte, says the same (within the same bounds), and so does a field section below another
 /// usual request line: comparing takes the place of reading.
 #[derive(Clone, Debug)]
 pub struct HeadMemo {
-    octets: Aligned,
-    /// Octets of the head with its empty line; 0: nothing is remembered.
+    bytes: Aligned,
+    /// Bytes of the head with its empty line; 0: nothing is remembered.
     length: usize,
     /// Where its field section begins.
     fields: usize,
@@ -30,7 +30,7 @@ pub struct HeadMemo {
 /// As words are.
 #[derive(Clone, Debug)]
 #[repr(align(8))]
-struct Aligned([u8; OCTETS]);
+struct Aligned([u8; BYTES]);
 
 impl Default for HeadMemo {
     fn default() -> Self {
@@ -42,7 +42,7 @@ impl HeadMemo {
     /// A memo of nothing.
     pub const fn new() -> Self {
         HeadMemo {
-            octets: Aligned([0; OCTETS]),
+            bytes: Aligned([0; BYTES]),
             length: 0,
             fields: 0,
             head: Head::NONE,
@@ -53,12 +53,12 @@ impl HeadMemo {
         }
     }
 
-    /// Remembers a head of that length at the front of `octets`, if there is room.
-    fn remember(&mut self, octets: &[u8], length: u32) -> bool {
-        if let Some(whole) = octets.get(..length as usize)
-            && let Some(room) = self.octets.0.get_mut(..whole.len())
+    /// Remembers a head of that length at the front of `bytes`, if there is room.
+    fn remember(&mut self, bytes: &[u8], length: u32) -> bool {
+        if let Some(whole) = bytes.get(..length as usize)
+            && let Some(room) = self.bytes.0.get_mut(..whole.len())
             // With a lone LF at its end its fields would not say the same below every line.
-            && (!octets::WORDS || whole.ends_with(b"\r\n\r\n"))
+            && (!bytes::WORDS || whole.ends_with(b"\r\n\r\n"))
         {
             room.copy_from_slice(whole);
             self.length = whole.len();
@@ -67,10 +67,10 @@ impl HeadMemo {
         false
     }
 
-    /// Whether `octets` begin with what is remembered from `from` on.
+    /// Whether `bytes` begin with what is remembered from `from` on.
     #[inline(always)]
-    fn knows(&self, from: usize, octets: &[u8]) -> bool {
-        self.length > 0 && self.octets.0.get(from..self.length).is_some_and(|known| octets::start_with(octets, known))
+    fn knows(&self, from: usize, bytes: &[u8]) -> bool {
+        self.length > 0 && self.bytes.0.get(from..self.length).is_some_and(|known| bytes::start_with(bytes, known))
     }
 }
 
@@ -83,22 +83,18 @@ impl HeadParser {
     #[inline]
     pub fn parse_remembering<'m>(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if self.recall(octets, limits, memo).is_some() {
-            Ok(Some(&memo.head))
-        } else {
-            self.learn(octets, limits, memo)
-        }
+        if self.recall(bytes, limits, memo).is_some() { Ok(Some(&memo.head)) } else { self.learn(bytes, limits, memo) }
     }
 
     /// The first half of [`parse_remembering`](HeadParser::parse_remembering): what the head says if it is the one before.
     /// `None` says nothing of it.
     #[inline]
-    pub fn recall<'m>(&self, octets: &[u8], limits: &HeadLimits, memo: &'m HeadMemo) -> Option<&'m Head> {
-        (self.phase == Phase::Start && memo.knows(0, bounded(octets, limits))).then_some(&memo.head)
+    pub fn recall<'m>(&self, bytes: &[u8], limits: &HeadLimits, memo: &'m HeadMemo) -> Option<&'m Head> {
+        (self.phase == Phase::Start && memo.knows(0, bounded(bytes, limits))).then_some(&memo.head)
     }
 
     /// The second half of [`parse_remembering`](HeadParser::parse_remembering), where the first has said nothing.
@@ -108,16 +104,16 @@ impl HeadParser {
     #[inline]
     pub fn learn<'m>(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if !octets::WORDS {
-            self.parse_whole(octets, limits, memo)
+        if !bytes::WORDS {
+            self.parse_whole(bytes, limits, memo)
         } else if self.phase == Phase::Start {
-            self.parse_and_remember(octets, limits, memo)
+            self.parse_and_remember(bytes, limits, memo)
         } else {
-            self.parse_anew(octets, limits, memo)
+            self.parse_anew(bytes, limits, memo)
         }
     }
 
@@ -125,15 +121,15 @@ impl HeadParser {
     #[inline(never)]
     fn parse_whole<'m>(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if !self.parse_into(&mut memo.head, octets, limits)? {
+        if !self.parse_into(&mut memo.head, bytes, limits)? {
             return Ok(None);
         }
         self.renew();
-        if !memo.remember(octets, memo.head.octets) {
+        if !memo.remember(bytes, memo.head.bytes) {
             memo.length = 0;
         }
         Ok(Some(&memo.head))
@@ -144,11 +140,11 @@ impl HeadParser {
     #[inline(never)]
     fn parse_anew<'m>(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        if !self.parse_into(&mut memo.other, octets, limits)? {
+        if !self.parse_into(&mut memo.other, bytes, limits)? {
             return Ok(None);
         }
         self.renew();
@@ -158,13 +154,13 @@ impl HeadParser {
     #[inline(never)]
     fn parse_and_remember<'m>(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         limits: &HeadLimits,
         memo: &'m mut HeadMemo,
     ) -> Result<Option<&'m Head>, Refusal> {
-        let bounded = bounded(octets, limits);
+        let bounded = bounded(bytes, limits);
         if !self.usual_line(bounded, limits) {
-            return self.parse_anew(octets, limits, memo);
+            return self.parse_anew(bytes, limits, memo);
         }
         let start = self.fields as usize;
         let section = bounded.get(start..).unwrap_or_default();
@@ -177,10 +173,10 @@ impl HeadParser {
         }
         let complete = self.field_section(bounded, limits)?;
         let mut head = Head::NONE;
-        if !self.outcome(complete, &mut head, octets, limits)? {
+        if !self.outcome(complete, &mut head, bytes, limits)? {
             return Ok(None);
         }
-        let place = if memo.remember(octets, head.octets) {
+        let place = if memo.remember(bytes, head.bytes) {
             memo.fields = start;
             (memo.seen, memo.body, memo.content_length) = (self.seen, self.body, self.length);
             &mut memo.head
@@ -201,13 +197,13 @@ mod tests {
     use proptest::prelude::*;
     use std::{format, string::String};
 
-    const LIMITS: HeadLimits = HeadLimits { head_octets_max: 700, target_octets_max: 100, tolerate_lone_lf: false };
+    const LIMITS: HeadLimits = HeadLimits { head_bytes_max: 700, target_bytes_max: 100, tolerate_lone_lf: false };
 
-    fn agree(memo: &mut HeadMemo, octets: &[u8], limits: &HeadLimits) {
-        let wanted = HeadParser::new().parse(octets, limits);
+    fn agree(memo: &mut HeadMemo, bytes: &[u8], limits: &HeadLimits) {
+        let wanted = HeadParser::new().parse(bytes, limits);
         let mut parser = HeadParser::new();
-        let read = parser.parse_remembering(octets, limits, memo);
-        assert_eq!(read.map(Option::<&Head>::copied), wanted, "{}", octets.escape_ascii());
+        let read = parser.parse_remembering(bytes, limits, memo);
+        assert_eq!(read.map(Option::<&Head>::copied), wanted, "{}", bytes.escape_ascii());
     }
 
     /// Heads whose fields decide something, in an order in which a memo that forgot something would show.
@@ -248,16 +244,16 @@ mod tests {
 
     #[test]
     fn sections_at_below_and_above_what_is_remembered() {
-        for octets in OCTETS.saturating_sub(3)..OCTETS + 3 {
+        for bytes in BYTES.saturating_sub(3)..BYTES + 3 {
             let mut memo = HeadMemo::new();
             let fixed = "GET / HTTP/1.1\r\nHost: a\r\nA: \r\n\r\n".len();
-            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(octets.saturating_sub(fixed)));
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "b".repeat(bytes.saturating_sub(fixed)));
             agree(&mut memo, head.as_bytes(), &LIMITS);
-            assert_eq!(memo.length > 0, head.len() <= OCTETS, "{octets}");
+            assert_eq!(memo.length > 0, head.len() <= BYTES, "{bytes}");
             agree(&mut memo, head.as_bytes(), &LIMITS);
             // The bound of a head holds for one that is remembered too.
-            for head_octets_max in head.len() as u32 - 2..head.len() as u32 + 2 {
-                agree(&mut memo, head.as_bytes(), &HeadLimits { head_octets_max, ..LIMITS });
+            for head_bytes_max in head.len() as u32 - 2..head.len() as u32 + 2 {
+                agree(&mut memo, head.as_bytes(), &HeadLimits { head_bytes_max, ..LIMITS });
             }
         }
     }

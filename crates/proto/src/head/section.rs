@@ -1,39 +1,39 @@
 //! Field lines of the usual kind: RFC 9112 section 5.
 
 use super::{Body, HeadLimits, HeadParser, Phase, authority, meaning};
-use crate::{octets, refusal::Refusal};
+use crate::{bytes, refusal::Refusal};
 
 impl HeadParser {
-    /// Reads the field lines on, up to the empty one; `false`: the octets are used up before.
+    /// Reads the field lines on, up to the empty one; `false`: the bytes are used up before.
     #[inline(always)]
-    pub(super) fn field_section(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+    pub(super) fn field_section(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         if self.phase == Phase::Line {
             // RFC 9110 section 7.2: a user agent should send Host first. Many requests have a length at the most besides.
             let mut at = self.at as usize;
-            at += octets.get(at..).and_then(|rest| self.usual_host(rest)).unwrap_or(0);
-            at += octets.get(at..).and_then(|rest| self.usual_length(rest)).unwrap_or(0);
-            if is_line_end(octets, at) {
+            at += bytes.get(at..).and_then(|rest| self.usual_host(rest)).unwrap_or(0);
+            at += bytes.get(at..).and_then(|rest| self.usual_length(rest)).unwrap_or(0);
+            if is_line_end(bytes, at) {
                 self.end(at);
                 return Ok(true);
             }
             self.at = at as u32;
         }
-        self.field_lines(octets, limits)
+        self.field_lines(bytes, limits)
     }
 
     /// The same for any fields, in any order.
     #[inline(never)]
-    fn field_lines(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
+    fn field_lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, Refusal> {
         let mut odd = self.phase != Phase::Line;
         let mut at = self.at as usize;
         loop {
             if odd {
-                if !self.read_slowly(octets, limits)? || self.phase == Phase::End {
+                if !self.read_slowly(bytes, limits)? || self.phase == Phase::End {
                     return Ok(self.phase == Phase::End);
                 }
                 at = self.at as usize;
             }
-            let Some(rest) = octets.get(at..) else { return Ok(false) };
+            let Some(rest) = bytes.get(at..) else { return Ok(false) };
             if is_line_end(rest, 0) {
                 self.end(at);
                 return Ok(true);
@@ -53,15 +53,15 @@ impl HeadParser {
         self.stand(Phase::End, empty_line, empty_line, empty_line + 2);
     }
 
-    /// Reads a field line that is there as a whole and ends with CR LF; its octets. Else notes how far it has been read.
+    /// Reads a field line that is there as a whole and ends with CR LF; its bytes. Else notes how far it has been read.
     #[inline(always)]
     fn usual_field(&mut self, rest: &[u8], start: usize) -> Result<Option<usize>, Refusal> {
-        let colon = octets::token(rest, 0);
+        let colon = bytes::token(rest, 0);
         if rest.get(colon) != Some(&b':') || colon == 0 {
             self.stand(if colon == 0 { Phase::Line } else { Phase::Name }, start, start, start + colon);
             return Ok(None);
         }
-        let end = octets::field_value(rest, colon + 1);
+        let end = bytes::field_value(rest, colon + 1);
         if !is_line_end(rest, end) {
             self.stand(Phase::Value, start, start + colon + 1, start + end);
             return Ok(None);
@@ -82,10 +82,10 @@ impl HeadParser {
         self.at = at as u32;
     }
 
-    /// `Host: name:port`, the first one; the octets of the line.
+    /// `Host: name:port`, the first one; the bytes of the line.
     #[inline(always)]
     fn usual_host(&mut self, rest: &[u8]) -> Option<usize> {
-        if !octets::word_starts_with(octets::word(rest)?, "host: ") || self.seen & meaning::HOST != 0 {
+        if !bytes::word_starts_with(bytes::word(rest)?, "host: ") || self.seen & meaning::HOST != 0 {
             return None;
         }
         let end = authority::usual_end(rest, 6)?;
@@ -96,18 +96,18 @@ impl HeadParser {
         Some(end + 2)
     }
 
-    /// `Content-Length: digits`, the first one; the octets of the line.
+    /// `Content-Length: digits`, the first one; the bytes of the line.
     #[inline(always)]
     fn usual_length(&mut self, rest: &[u8]) -> Option<usize> {
         const NAME: usize = "content-length: ".len();
         let (name, value) = rest.split_first_chunk::<NAME>()?;
-        if !octets::word_starts_with(octets::word(name)?, "content-")
-            || !octets::word_starts_with(octets::word(&name[8..])?, "length: ")
+        if !bytes::word_starts_with(bytes::word(name)?, "content-")
+            || !bytes::word_starts_with(bytes::word(&name[8..])?, "length: ")
         {
             return None;
         }
         let (length, digits) = match value {
-            [octet @ b'0'..=b'9', b'\r', b'\n', ..] => (u64::from(octet - b'0'), 1),
+            [byte @ b'0'..=b'9', b'\r', b'\n', ..] => (u64::from(byte - b'0'), 1),
             _ => decimal_line(value)?,
         };
         if self.body != Body::Nothing {
@@ -118,13 +118,13 @@ impl HeadParser {
         Some(NAME + digits + 2)
     }
 
-    /// `Connection: keep-alive`; the octets of the line.
+    /// `Connection: keep-alive`; the bytes of the line.
     #[inline(always)]
     fn keep_alive(&mut self, rest: &[u8]) -> Option<usize> {
         let line: &[u8; 24] = rest.first_chunk()?;
-        if !octets::word_starts_with(octets::word(line)?, "connecti")
-            || !octets::word_starts_with(octets::word(&line[8..])?, "on: keep")
-            || !octets::word_starts_with(octets::word(&line[16..])?, "-alive\r\n")
+        if !bytes::word_starts_with(bytes::word(line)?, "connecti")
+            || !bytes::word_starts_with(bytes::word(&line[8..])?, "on: keep")
+            || !bytes::word_starts_with(bytes::word(&line[16..])?, "-alive\r\n")
         {
             return None;
         }
@@ -134,8 +134,8 @@ impl HeadParser {
 }
 
 #[inline(always)]
-fn is_line_end(octets: &[u8], at: usize) -> bool {
-    octets.get(at..).and_then(<[u8]>::first_chunk) == Some(b"\r\n")
+fn is_line_end(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(b"\r\n")
 }
 
 /// The value and the count of the digits that fill the rest of a line.
@@ -144,10 +144,10 @@ fn decimal_line(value: &[u8]) -> Option<(u64, usize)> {
     // 19 digits can't leave 64 bits.
     const DIGITS_MAX: usize = 19;
     let (mut number, mut digits) = (0, 0);
-    while let Some(octet @ b'0'..=b'9') = value.get(digits)
+    while let Some(byte @ b'0'..=b'9') = value.get(digits)
         && digits < DIGITS_MAX
     {
-        number = number * 10 + u64::from(octet - b'0');
+        number = number * 10 + u64::from(byte - b'0');
         digits += 1;
     }
     (digits > 0 && is_line_end(value, digits)).then_some((number, digits))

@@ -1,4 +1,4 @@
-//! Any octets at all: no panic, and no outcome that depends on how they were split.
+//! Any bytes at all: no panic, and no outcome that depends on how they were split.
 
 use crate::*;
 
@@ -10,8 +10,8 @@ const HEADS: &[&str] = &[
     "GET /a HTTP/1.0\nConnection: keep-alive\nAccept: */*\n\n",
 ];
 
-/// Octets that matter to the parser, more often than others.
-fn octet() -> impl Strategy<Value = u8> {
+/// Bytes that matter to the parser, more often than others.
+fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![
         6 => prop::sample::select(&b"\r\n \t:,/%?*[]@#=-0159aAcChHtTeE."[..]),
         1 => any::<u8>(),
@@ -28,47 +28,47 @@ enum Mutation {
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let mutation = prop_oneof![
-        octet().prop_map(Mutation::Set),
-        octet().prop_map(Mutation::Insert),
+        byte().prop_map(Mutation::Set),
+        byte().prop_map(Mutation::Insert),
         Just(Mutation::Remove),
         (1..24_usize).prop_map(Mutation::Repeat),
     ];
     let mutations = prop::collection::vec((any::<prop::sample::Index>(), mutation), 0..4);
     (prop::sample::select(HEADS), mutations).prop_map(|(head, mutations)| {
-        let mut octets = head.as_bytes().to_vec();
+        let mut bytes = head.as_bytes().to_vec();
         for (index, mutation) in mutations {
-            let at = index.index(octets.len());
+            let at = index.index(bytes.len());
             match mutation {
-                Mutation::Set(octet) => octets[at] = octet,
-                Mutation::Insert(octet) => octets.insert(at, octet),
-                Mutation::Remove => drop(octets.remove(at)),
+                Mutation::Set(byte) => bytes[at] = byte,
+                Mutation::Insert(byte) => bytes.insert(at, byte),
+                Mutation::Remove => drop(bytes.remove(at)),
                 Mutation::Repeat(count) => {
-                    let end = octets.len().min(at + count);
-                    let run = octets[at..end].to_vec();
-                    octets.splice(at..at, run);
+                    let end = bytes.len().min(at + count);
+                    let run = bytes[at..end].to_vec();
+                    bytes.splice(at..at, run);
                 }
             }
         }
-        octets
+        bytes
     })
 }
 
 fn limits() -> impl Strategy<Value = HeadLimits> {
     let bound = |usual: u32| prop_oneof![2 => Just(usual), 1 => 0..120_u32];
-    (bound(1024), bound(64), any::<bool>()).prop_map(|(head_octets_max, target_octets_max, tolerate_lone_lf)| {
-        HeadLimits { head_octets_max, target_octets_max, tolerate_lone_lf }
+    (bound(1024), bound(64), any::<bool>()).prop_map(|(head_bytes_max, target_bytes_max, tolerate_lone_lf)| {
+        HeadLimits { head_bytes_max, target_bytes_max, tolerate_lone_lf }
     })
 }
 
-fn check(octets: &[u8], limits: &HeadLimits) {
-    if let Ok(Some(head)) = outcome(octets, limits) {
-        assert!(head.octets <= limits.head_octets_max && head.octets as usize <= octets.len());
-        assert!(head.target.end - head.target.start <= limits.target_octets_max);
-        let fields = head.fields.of(octets);
-        let lines = fields.split_inclusive(|&octet| octet == b'\n').count();
-        assert_eq!(Fields::new(fields).count(), lines, "fields of {}", octets.escape_ascii());
+fn check(bytes: &[u8], limits: &HeadLimits) {
+    if let Ok(Some(head)) = outcome(bytes, limits) {
+        assert!(head.bytes <= limits.head_bytes_max && head.bytes as usize <= bytes.len());
+        assert!(head.target.end - head.target.start <= limits.target_bytes_max);
+        let fields = head.fields.of(bytes);
+        let lines = fields.split_inclusive(|&byte| byte == b'\n').count();
+        assert_eq!(Fields::new(fields).count(), lines, "fields of {}", bytes.escape_ascii());
         // The line end of the empty line follows.
-        assert!(matches!(head.octets - head.fields.end, 1 | 2));
+        assert!(matches!(head.bytes - head.fields.end, 1 | 2));
     }
 }
 
@@ -76,20 +76,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn mutated_heads_are_read_alike_however_they_are_split(octets in mutated(), limits in limits()) {
-        check(&octets, &limits);
+    fn mutated_heads_are_read_alike_however_they_are_split(bytes in mutated(), limits in limits()) {
+        check(&bytes, &limits);
     }
 
     #[test]
-    fn any_octets_are_read_alike_however_they_are_split(octets in prop::collection::vec(octet(), 0..80), limits in limits()) {
-        check(&octets, &limits);
+    fn any_bytes_are_read_alike_however_they_are_split(bytes in prop::collection::vec(byte(), 0..80), limits in limits()) {
+        check(&bytes, &limits);
     }
 
     #[test]
     fn nothing_makes_a_parser_or_an_iterator_panic(
         pieces in prop::collection::vec(prop_oneof![mutated(), prop::collection::vec(any::<u8>(), 0..40)], 1..6), limits in limits()
     ) {
-        // Not even octets that are not those of the earlier call, and calls after the end.
+        // Not even bytes that are not those of the earlier call, and calls after the end.
         let mut parser = HeadParser::new();
         for piece in &pieces {
             let _ = parser.parse(piece, &limits);

@@ -4,47 +4,43 @@ use crate::*;
 
 #[test]
 fn a_target_has_a_bound() {
-    for target_octets_max in [0, 1, 7, 8, 12, 13, 14, 15, 40] {
-        let limits = HeadLimits { target_octets_max, ..LIMITS };
+    for target_bytes_max in [0, 1, 7, 8, 12, 13, 14, 15, 40] {
+        let limits = HeadLimits { target_bytes_max, ..LIMITS };
         for target in
             ["/aaaaaa", "/aaaaaaa", "/aaaa%41aa?a=%42", "http://a.example/%41", "http://[::1]:80/aa?aa", "HTTP://ab"]
         {
             let text = get(target);
-            if target.len() <= target_octets_max as usize {
+            if target.len() <= target_bytes_max as usize {
                 accepted_with(&text, &limits);
                 continue;
             }
             refused_with(&text, &limits, Refusal::TargetTooLong);
             // As soon as it exceeds the bound, not before.
-            let bound = 4 + target_octets_max as usize;
-            assert_eq!(
-                outcome(&text.as_bytes()[..bound], &limits),
-                Ok(None),
-                "bound {target_octets_max} of {target:?}"
-            );
+            let bound = 4 + target_bytes_max as usize;
+            assert_eq!(outcome(&text.as_bytes()[..bound], &limits), Ok(None), "bound {target_bytes_max} of {target:?}");
             refused_with(&text[..=bound], &limits, Refusal::TargetTooLong);
         }
     }
-    let one = HeadLimits { target_octets_max: 1, ..LIMITS };
+    let one = HeadLimits { target_bytes_max: 1, ..LIMITS };
     accepted_with("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &one);
-    refused_with("OPTIONS *", &HeadLimits { target_octets_max: 0, ..one }, Refusal::TargetTooLong);
+    refused_with("OPTIONS *", &HeadLimits { target_bytes_max: 0, ..one }, Refusal::TargetTooLong);
     refused_with("GET /#", &one, Refusal::BadTarget);
 }
 
 #[test]
 fn a_head_has_a_bound() {
     for text in [get("/a"), format!("\r\n{}", get("/a")), with_fields("A: b\r\nContent-Length: 5\r\n")] {
-        let octets = u32::try_from(text.len()).unwrap();
-        for head_octets_max in 0..octets + 3 {
-            let limits = HeadLimits { head_octets_max, ..LIMITS };
+        let bytes = u32::try_from(text.len()).unwrap();
+        for head_bytes_max in 0..bytes + 3 {
+            let limits = HeadLimits { head_bytes_max, ..LIMITS };
             for behind in ["", "\0", "behind"] {
                 let fed = format!("{text}{behind}");
-                if head_octets_max >= octets {
+                if head_bytes_max >= bytes {
                     accepted_with(&fed, &limits);
                 } else {
                     refused_with(&fed, &limits, Refusal::HeadTooLarge);
                     // As soon as the bound is reached without an end, not before.
-                    let bound = head_octets_max as usize;
+                    let bound = head_bytes_max as usize;
                     refused_with(&text[..bound], &limits, Refusal::HeadTooLarge);
                     if bound > 0 {
                         assert_eq!(
@@ -62,7 +58,7 @@ fn a_head_has_a_bound() {
 #[test]
 fn a_target_that_is_too_long_says_so_before_the_head_does() {
     let text = get("/aaaaaaaa");
-    let of = |head_octets_max, target_octets_max| HeadLimits { head_octets_max, target_octets_max, ..LIMITS };
+    let of = |head_bytes_max, target_bytes_max| HeadLimits { head_bytes_max, target_bytes_max, ..LIMITS };
     refused_with(&text, &of(8, 4), Refusal::HeadTooLarge);
     refused_with(&text, &of(9, 4), Refusal::TargetTooLong);
     refused_with(&text, &of(10, 4), Refusal::TargetTooLong);

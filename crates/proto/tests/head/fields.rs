@@ -9,10 +9,10 @@ fn a_field_name_is_a_token_with_a_colon_behind_it() {
         for colon in [" :", "\t:", " \t :", " "] {
             refused(&with_fields(&format!("{name}{colon} b\r\n")), Refusal::SpaceBeforeColon);
         }
-        for octet in ["(", "\"", "/", "\0", "\u{7f}", "\u{e9}", "\r\n", "@", "["] {
-            refused(&with_fields(&format!("{name}{octet}: b\r\n")), Refusal::BadFieldName);
-            if octet != "\r\n" {
-                refused(&with_fields(&format!("{octet}{name}: b\r\n")), Refusal::BadFieldName);
+        for byte in ["(", "\"", "/", "\0", "\u{7f}", "\u{e9}", "\r\n", "@", "["] {
+            refused(&with_fields(&format!("{name}{byte}: b\r\n")), Refusal::BadFieldName);
+            if byte != "\r\n" {
+                refused(&with_fields(&format!("{byte}{name}: b\r\n")), Refusal::BadFieldName);
             }
         }
     }
@@ -27,16 +27,16 @@ fn a_field_name_is_a_token_with_a_colon_behind_it() {
 
 #[test]
 fn a_field_value_has_no_controls() {
-    for octet in 0..=255 {
-        let mut octets = b"GET / HTTP/1.1\r\nHost: a\r\nA: bcdefghijklm".to_vec();
-        octets.push(octet);
-        octets.extend_from_slice(b"n\r\n\r\n");
-        let expected = match octet {
+    for byte in 0..=255 {
+        let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\nA: bcdefghijklm".to_vec();
+        bytes.push(byte);
+        bytes.extend_from_slice(b"n\r\n\r\n");
+        let expected = match byte {
             b'\r' | b'\n' => Err(Refusal::BadLineEnd),
             b'\t' | b' '..=b'~' | 0x80.. => Ok(()),
             _ => Err(Refusal::BadFieldValue),
         };
-        assert_eq!(outcome(&octets, &LIMITS).map(|head| assert!(head.is_some())), expected, "octet {octet:#x}");
+        assert_eq!(outcome(&bytes, &LIMITS).map(|head| assert!(head.is_some())), expected, "byte {byte:#x}");
     }
 }
 

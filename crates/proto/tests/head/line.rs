@@ -6,7 +6,7 @@ use crate::*;
 fn one_empty_line_may_stand_before_the_request_line() {
     let text = get("/");
     let head = accepted(&format!("\r\n{text}"));
-    assert_eq!((head.octets as usize, head.token), (text.len() + 2, Span { start: 2, end: 5 }));
+    assert_eq!((head.bytes as usize, head.token), (text.len() + 2, Span { start: 2, end: 5 }));
     refused(&format!("\r\n\r\n{text}"), Refusal::BadMethod);
     refused(&format!("\r{text}"), Refusal::BadLineEnd);
     refused(&format!("\n{text}"), Refusal::BadLineEnd);

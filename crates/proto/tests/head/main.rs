@@ -18,14 +18,14 @@ use tenure_proto::{
 
 type Outcome = Result<Option<Head>, Refusal>;
 
-const LIMITS: HeadLimits = HeadLimits { head_octets_max: 1024, target_octets_max: 64, tolerate_lone_lf: false };
+const LIMITS: HeadLimits = HeadLimits { head_bytes_max: 1024, target_bytes_max: 64, tolerate_lone_lf: false };
 const LENIENT: HeadLimits = HeadLimits { tolerate_lone_lf: true, ..LIMITS };
 
 /// Feeds the pieces that end at `ends` one after another, until something is decided.
-fn fed(octets: &[u8], limits: &HeadLimits, ends: impl IntoIterator<Item = usize>) -> Outcome {
+fn fed(bytes: &[u8], limits: &HeadLimits, ends: impl IntoIterator<Item = usize>) -> Outcome {
     let mut parser = HeadParser::new();
     for end in ends {
-        let outcome = parser.parse(&octets[..end], limits);
+        let outcome = parser.parse(&bytes[..end], limits);
         if outcome != Ok(None) {
             return outcome;
         }
@@ -33,13 +33,13 @@ fn fed(octets: &[u8], limits: &HeadLimits, ends: impl IntoIterator<Item = usize>
     Ok(None)
 }
 
-/// The outcome of a vector, fed whole, octet by octet, and at every split.
-fn outcome(octets: &[u8], limits: &HeadLimits) -> Outcome {
-    let whole = fed(octets, limits, [octets.len()]);
-    let text = octets.escape_ascii();
-    assert_eq!(fed(octets, limits, 0..=octets.len()), whole, "octet by octet: {text}");
-    for split in 0..octets.len() {
-        assert_eq!(fed(octets, limits, [split, octets.len()]), whole, "split at {split}: {text}");
+/// The outcome of a vector, fed whole, byte by byte, and at every split.
+fn outcome(bytes: &[u8], limits: &HeadLimits) -> Outcome {
+    let whole = fed(bytes, limits, [bytes.len()]);
+    let text = bytes.escape_ascii();
+    assert_eq!(fed(bytes, limits, 0..=bytes.len()), whole, "byte by byte: {text}");
+    for split in 0..bytes.len() {
+        assert_eq!(fed(bytes, limits, [split, bytes.len()]), whole, "split at {split}: {text}");
     }
     whole
 }

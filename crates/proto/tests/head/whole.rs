@@ -5,11 +5,11 @@ use crate::*;
 #[test]
 fn a_head_says_where_everything_stands() {
     let text = "POST /adder?a=1 HTTP/1.1\r\nHost: 127.0.0.1:9101\r\nContent-Length: 12\r\n\r\n";
-    let head = accepted(&format!("{text}twelve octet"));
-    let octets = text.as_bytes();
-    assert_eq!(head.token.of(octets), b"POST");
-    assert_eq!(head.target.of(octets), b"/adder?a=1");
-    assert_eq!(head.fields.of(octets), b"Host: 127.0.0.1:9101\r\nContent-Length: 12\r\n");
+    let head = accepted(&format!("{text}twelve byte"));
+    let bytes = text.as_bytes();
+    assert_eq!(head.token.of(bytes), b"POST");
+    assert_eq!(head.target.of(bytes), b"/adder?a=1");
+    assert_eq!(head.fields.of(bytes), b"Host: 127.0.0.1:9101\r\nContent-Length: 12\r\n");
     assert_eq!(
         head,
         Head {
@@ -23,7 +23,7 @@ fn a_head_says_where_everything_stands() {
             token: head.token,
             target: head.target,
             fields: head.fields,
-            octets: u32::try_from(text.len()).unwrap(),
+            bytes: u32::try_from(text.len()).unwrap(),
         }
     );
 }
@@ -32,7 +32,7 @@ fn a_head_says_where_everything_stands() {
 fn what_stands_behind_the_head_is_not_looked_at() {
     let text = get("/");
     for behind in ["", "\0", "\r", "GET"] {
-        assert_eq!(accepted(&format!("{text}{behind}")).octets as usize, text.len(), "behind {behind:?}");
+        assert_eq!(accepted(&format!("{text}{behind}")).bytes as usize, text.len(), "behind {behind:?}");
     }
 }
 
@@ -45,7 +45,7 @@ fn every_beginning_of_a_head_is_incomplete() {
 }
 
 #[test]
-fn a_wrong_octet_is_refused_as_soon_as_it_is_seen() {
+fn a_wrong_byte_is_refused_as_soon_as_it_is_seen() {
     for (text, refusal) in [
         ("(", Refusal::BadMethod),
         ("GET a", Refusal::BadTarget),
@@ -77,7 +77,7 @@ fn lines_end_with_cr_lf_unless_a_lone_lf_is_tolerated() {
         }
         refused(&text, Refusal::BadLineEnd);
         let head = accepted_with(&text, &LENIENT);
-        assert_eq!((head.octets as usize, head.framing), (text.len(), Framing::Length(2)), "case {text:?}");
+        assert_eq!((head.bytes as usize, head.framing), (text.len(), Framing::Length(2)), "case {text:?}");
         assert_eq!(texts(&head, &text), texts(&accepted(strict), strict), "case {text:?}");
     }
     for limits in [LIMITS, LENIENT] {
@@ -88,7 +88,7 @@ fn lines_end_with_cr_lf_unless_a_lone_lf_is_tolerated() {
         refused_with(&with_fields("a: \rb\r\n"), &limits, Refusal::BadLineEnd);
         refused_with(&with_fields("a: b\r\r\n"), &limits, Refusal::BadLineEnd);
         refused_with(&with_fields("a\r: b\r\n"), &limits, Refusal::BadLineEnd);
-        // Were the case of every octet folded, this would be Content-Length.
+        // Were the case of every byte folded, this would be Content-Length.
         refused_with(&with_fields("Content\rLength: 5\r\n"), &limits, Refusal::BadLineEnd);
     }
     refused(&with_fields("a\n"), Refusal::BadLineEnd);
@@ -97,5 +97,5 @@ fn lines_end_with_cr_lf_unless_a_lone_lf_is_tolerated() {
 
 #[test]
 fn a_resume_point_is_small() {
-    assert!(size_of::<HeadParser>() <= 40, "{} octets", size_of::<HeadParser>());
+    assert!(size_of::<HeadParser>() <= 40, "{} bytes", size_of::<HeadParser>());
 }

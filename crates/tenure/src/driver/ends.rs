@@ -81,9 +81,9 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot_mut(index);
         let Some(socket) = &mut slot.socket else { return };
         match self.port.discard(socket) {
-            Received::Octets(octets) => {
-                slot.dropped = slot.dropped.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
-                if slot.dropped > self.settings.limits.linger_octets_max {
+            Received::Bytes(bytes) => {
+                slot.dropped = slot.dropped.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+                if slot.dropped > self.settings.limits.linger_bytes_max {
                     self.let_go(index, true);
                 }
             }

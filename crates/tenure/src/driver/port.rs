@@ -24,9 +24,9 @@ pub struct Interest(u8);
 impl Interest {
     /// Nothing but its failure.
     pub const NONE: Interest = Interest(0);
-    /// That octets, or the peer's close, can be received.
+    /// That bytes, or the peer's close, can be received.
     pub const RECEIVE: Interest = Interest(1);
-    /// That octets can be sent.
+    /// That bytes can be sent.
     pub const SEND: Interest = Interest(2);
 
     /// Whether it is about receiving.
@@ -42,11 +42,11 @@ impl Interest {
     }
 }
 
-/// What became of octets that were to be sent.
+/// What became of bytes that were to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmitted {
     /// That many were taken.
-    Octets(usize),
+    Bytes(usize),
     /// None now.
     Blocked,
     /// The connection is gone.
@@ -93,10 +93,10 @@ pub trait Port: Sized {
     fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
     /// Receives what is there and drops it.
     fn discard(&mut self, socket: &mut Self::Socket) -> Received;
-    /// Whether octets are there that have not been received.
+    /// Whether bytes are there that have not been received.
     fn has_unread(&mut self, socket: &mut Self::Socket) -> bool;
     /// Sends what there is room for, without waiting.
-    fn send(&mut self, socket: &mut Self::Socket, octets: &[u8]) -> Transmitted;
+    fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted;
     /// Closes the sending side.
     fn shut(&mut self, socket: &mut Self::Socket);
     /// Gives the socket up; `abort`: with a reset.
@@ -142,8 +142,8 @@ pub trait Port: Sized {
         session.end(reason);
     }
     /// Keeps an incomplete head for a connection, so that it holds no lane. `false`: it cannot, the lane waits.
-    fn put_away(&mut self, index: u32, octets: &[u8], parser: HeadParser) -> bool {
-        let _ = (index, octets, parser);
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+        let _ = (index, bytes, parser);
         false
     }
     /// Gives back what [`put_away`](Port::put_away) has kept: copies it into `into`.

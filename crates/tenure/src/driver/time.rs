@@ -22,7 +22,7 @@ pub(super) fn is_bound(ms: u32) -> bool {
     ms < 1 << 31
 }
 
-/// Whether an exchange goes on only when the peer has taken octets: some are left, or a stream that has had its turn waits
+/// Whether an exchange goes on only when the peer has taken bytes: some are left, or a stream that has had its turn waits
 /// for the socket to take more.
 fn awaits_peer(line: &Line) -> bool {
     line.wants_room.get() || line.output.try_borrow().is_ok_and(|output| output.end > 0)
@@ -65,7 +65,7 @@ impl<P: Port> Driver<P> {
         }
         let deadlines = self.settings.deadlines;
         for (stage, ms) in [
-            (Stage::Fresh, deadlines.first_octet_ms),
+            (Stage::Fresh, deadlines.first_byte_ms),
             (Stage::Idle, deadlines.idle_ms),
             (Stage::Pinned, deadlines.idle_ms),
             (Stage::Head, deadlines.head_ms),
@@ -87,7 +87,7 @@ impl<P: Port> Driver<P> {
                     break;
                 }
                 match stage {
-                    Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstOctet), false),
+                    Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstByte), false),
                     Stage::Head => self.head_overdue(index),
                     Stage::Closing => self.let_go(index, true),
                     // Without a lane there is nothing to say it with.
@@ -145,7 +145,7 @@ impl<P: Port> Driver<P> {
             _ if awaits_peer(line) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
             State::Head => (Deadline::Head, line.arrived_ms.get(), deadlines.head_ms),
             State::Exchange if line.wants_body.get() => {
-                let ms = line.body_ms(deadlines.body_ms, deadlines.body_octets_per_s);
+                let ms = line.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
                 (Deadline::Body, lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
             }
             State::Exchange if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {

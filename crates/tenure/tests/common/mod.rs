@@ -128,16 +128,16 @@ async fn add(request: &mut Request<'_, Tally>) -> Result<i64, Error> {
     Ok(tally.sum)
 }
 
-/// Counts the body's octets piece by piece, the session knowing how many.
+/// Counts the body's bytes piece by piece, the session knowing how many.
 async fn count(request: &mut Request<'_, Tally>) -> Result<i64, Error> {
     let _running = Running::new();
     request.session_or_insert_with(|| Tally::new(0));
-    let mut octets = 0;
+    let mut bytes = 0;
     while let Some(piece) = request.body().limit(u64::MAX).read().await? {
-        octets += i64::try_from(piece.len()).unwrap();
-        request.session_mut().unwrap().sum = octets;
+        bytes += i64::try_from(piece.len()).unwrap();
+        request.session_mut().unwrap().sum = bytes;
     }
-    Ok(octets)
+    Ok(bytes)
 }
 
 async fn wait(request: &mut Request<'_, Tally>) -> &'static str {
@@ -154,19 +154,19 @@ async fn wait_and_count(request: &mut Request<'_, Tally>) -> Result<i64, Error> 
     count(request).await
 }
 
-async fn octets(request: &mut Request<'_, Tally>) -> Result<Vec<u8>, Error> {
-    Ok(vec![b'x'; octets_wanted(request)?])
+async fn bytes(request: &mut Request<'_, Tally>) -> Result<Vec<u8>, Error> {
+    Ok(vec![b'x'; bytes_wanted(request)?])
 }
 
-fn octets_wanted(request: &Request<'_, Tally>) -> Result<usize, Error> {
-    Ok(request.parameter("octets").ok_or(Error::internal("no such parameter"))?.parse()?)
+fn bytes_wanted(request: &Request<'_, Tally>) -> Result<usize, Error> {
+    Ok(request.parameter("bytes").ok_or(Error::internal("no such parameter"))?.parse()?)
 }
 
-/// Streams two pieces of so many octets each, and waits at the gate between.
+/// Streams two pieces of so many bytes each, and waits at the gate between.
 async fn stream<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
     let _running = Running::new();
     request.session_or_insert_with(|| Tally::new(0)).sum += 1;
-    let piece = vec![b'x'; octets_wanted(request)?];
+    let piece = vec![b'x'; bytes_wanted(request)?];
     let mut stream = responder.stream(StatusCode::OK, &[]).await?;
     stream.write(&piece).await?;
     gate().await;
@@ -176,7 +176,7 @@ async fn stream<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) 
 
 /// Streams two pieces with the length told before, and waits at the gate between.
 async fn stream_of<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
-    let piece = vec![b'x'; octets_wanted(request)?];
+    let piece = vec![b'x'; bytes_wanted(request)?];
     let mut stream = responder.stream_of(StatusCode::OK, &[], 2 * piece.len() as u64).await?;
     stream.write(&piece).await?;
     gate().await;
@@ -221,10 +221,10 @@ pub fn app() -> impl Handler<Tally> {
         .route("/count", post(count))
         .route("/wait", get(wait).post(wait))
         .route("/wait-and-count", post(wait_and_count))
-        .route("/octets/{octets}", get(octets))
-        .route("/stream/{octets}", tenure::respond(Method::Get, stream))
-        .route("/long/{octets}", tenure::respond(Method::Get, stream).waits_long())
-        .route("/stream-of/{octets}", tenure::respond(Method::Get, stream_of))
+        .route("/bytes/{bytes}", get(bytes))
+        .route("/stream/{bytes}", tenure::respond(Method::Get, stream))
+        .route("/long/{bytes}", tenure::respond(Method::Get, stream).waits_long())
+        .route("/stream-of/{bytes}", tenure::respond(Method::Get, stream_of))
         .route("/remove", post(remove))
         .route("/replace", post(replace))
         .route("/take", post(take))
@@ -236,11 +236,11 @@ pub fn app() -> impl Handler<Tally> {
 
 /// Deadlines that differ, all of them short. The kit's clock wraps 5 s after its start.
 pub const DEADLINES: Deadlines = Deadlines {
-    first_octet_ms: 1_000,
+    first_byte_ms: 1_000,
     idle_ms: 9_000,
     head_ms: 2_000,
     body_ms: 3_000,
-    body_octets_per_s: 100,
+    body_bytes_per_s: 100,
     handler_ms: 4_000,
     response_ms: 6_000,
     linger_ms: 700,

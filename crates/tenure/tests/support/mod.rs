@@ -1,4 +1,4 @@
-//! What the request-level tests share: octets fed in every way, and responses taken apart.
+//! What the request-level tests share: bytes fed in every way, and responses taken apart.
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part")]
 
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use tenure::{
     kit::{Client, Event, Server, Settings},
 };
 
-/// What a server has done with the octets of one client.
+/// What a server has done with the bytes of one client.
 #[derive(PartialEq, Eq)]
 pub struct Answers {
-    pub octets: Vec<u8>,
+    pub bytes: Vec<u8>,
     pub closed: bool,
     pub reset: bool,
     pub ended: Vec<EndReason>,
@@ -19,8 +19,8 @@ pub struct Answers {
 
 impl std::fmt::Debug for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Answers { octets, closed, reset, ended } = self;
-        write!(f, "closed {closed}, reset {reset}, ended {ended:?}: {}", octets.escape_ascii())
+        let Answers { bytes, closed, reset, ended } = self;
+        write!(f, "closed {closed}, reset {reset}, ended {ended:?}: {}", bytes.escape_ascii())
     }
 }
 
@@ -28,14 +28,14 @@ impl Answers {
     /// The responses, none of them to a HEAD.
     #[track_caller]
     pub fn responses(&self) -> Vec<Response> {
-        responses(&self.octets)
+        responses(&self.bytes)
     }
 
     /// The one response that there is.
     #[track_caller]
     pub fn response(&self) -> Response {
         let mut responses = self.responses();
-        assert_eq!(responses.len(), 1, "{}", self.octets.escape_ascii());
+        assert_eq!(responses.len(), 1, "{}", self.bytes.escape_ascii());
         responses.remove(0)
     }
 
@@ -74,29 +74,29 @@ impl Response {
     }
 }
 
-/// Takes responses apart, none of them to a HEAD. All octets must be used up.
+/// Takes responses apart, none of them to a HEAD. All bytes must be used up.
 #[track_caller]
-pub fn responses(octets: &[u8]) -> Vec<Response> {
-    responses_to("", octets)
+pub fn responses(bytes: &[u8]) -> Vec<Response> {
+    responses_to("", bytes)
 }
 
 /// Takes responses apart; an `H` in `heads` stands for each that answers a HEAD, any other letter for each that does not.
 #[track_caller]
-pub fn responses_to(heads: &str, octets: &[u8]) -> Vec<Response> {
-    let (mut rest, mut responses, mut heads) = (octets, Vec::new(), heads.chars());
+pub fn responses_to(heads: &str, bytes: &[u8]) -> Vec<Response> {
+    let (mut rest, mut responses, mut heads) = (bytes, Vec::new(), heads.chars());
     while !rest.is_empty() {
-        let (response, octets) = response(rest, &mut heads);
+        let (response, bytes) = response(rest, &mut heads);
         responses.push(response);
-        rest = &rest[octets..];
+        rest = &rest[bytes..];
     }
     responses
 }
 
 #[track_caller]
-fn response(octets: &[u8], heads: &mut std::str::Chars<'_>) -> (Response, usize) {
-    let shown = octets[..octets.len().min(400)].escape_ascii();
-    let head = octets.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no head: {shown}"));
-    let text = str::from_utf8(&octets[..head]).expect("a head of text");
+fn response(bytes: &[u8], heads: &mut std::str::Chars<'_>) -> (Response, usize) {
+    let shown = bytes[..bytes.len().min(400)].escape_ascii();
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no head: {shown}"));
+    let text = str::from_utf8(&bytes[..head]).expect("a head of text");
     let mut lines = text.split("\r\n");
     let status_line = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("{shown}"));
     let (code, phrase) = status_line.split_once(' ').unwrap_or_else(|| panic!("{shown}"));
@@ -117,16 +117,16 @@ fn response(octets: &[u8], heads: &mut std::str::Chars<'_>) -> (Response, usize)
     if matches!(status, 100..200 | 204 | 304) {
         assert!(length.is_none() && !chunked, "framing of a status without a body: {shown}");
     } else if let Some(length) = length {
-        let body = octets.get(at..at + length).unwrap_or_else(|| panic!("the body is cut off: {shown}"));
+        let body = bytes.get(at..at + length).unwrap_or_else(|| panic!("the body is cut off: {shown}"));
         response.body = body.to_vec();
         at += length;
     } else if chunked {
         loop {
-            let line = octets[at..].windows(2).position(|two| two == b"\r\n").unwrap_or_else(|| panic!("{shown}"));
-            let size = usize::from_str_radix(str::from_utf8(&octets[at..at + line]).unwrap(), 16).unwrap();
+            let line = bytes[at..].windows(2).position(|two| two == b"\r\n").unwrap_or_else(|| panic!("{shown}"));
+            let size = usize::from_str_radix(str::from_utf8(&bytes[at..at + line]).unwrap(), 16).unwrap();
             at += line + 2;
-            response.body.extend_from_slice(&octets[at..at + size]);
-            assert_eq!(&octets[at + size..at + size + 2], b"\r\n", "{shown}");
+            response.body.extend_from_slice(&bytes[at..at + size]);
+            assert_eq!(&bytes[at + size..at + size + 2], b"\r\n", "{shown}");
             at += size + 2;
             if size == 0 {
                 break;
@@ -134,8 +134,8 @@ fn response(octets: &[u8], heads: &mut std::str::Chars<'_>) -> (Response, usize)
         }
     } else {
         assert!(response.says_close(), "a body without an end: {shown}");
-        response.body = octets[at..].to_vec();
-        at = octets.len();
+        response.body = bytes[at..].to_vec();
+        at = bytes.len();
     }
     (response, at)
 }
@@ -158,25 +158,24 @@ pub fn feed<'a, S: Session + 'static, A: Handler<S> + 'static>(
 /// What one client has got so far.
 pub fn answers<S: Session + 'static>(server: &Server<S>, client: &Client) -> Answers {
     let ended = server.ended().into_iter().filter(|(id, _)| Some(*id) == client.id()).map(|(_, reason)| reason);
-    Answers { octets: client.received(), closed: client.is_closed(), reset: client.is_reset(), ended: ended.collect() }
+    Answers { bytes: client.received(), closed: client.is_closed(), reset: client.is_reset(), ended: ended.collect() }
 }
 
-/// Feeds octets whole, octet by octet, and at every split; all answers must be equal.
+/// Feeds bytes whole, byte by byte, and at every split; all answers must be equal.
 #[track_caller]
 pub fn every_way<S: Session + 'static, A: Handler<S> + 'static>(
     app: impl Fn() -> A,
     settings: Settings,
-    octets: impl AsRef<[u8]>,
+    bytes: impl AsRef<[u8]>,
 ) -> Answers {
-    let octets = octets.as_ref();
-    let shown = || octets[..octets.len().min(300)].escape_ascii();
-    let whole = feed(app(), settings, [octets]);
-    assert_eq!(feed(app(), settings, octets.chunks(1)), whole, "octet by octet: {}", shown());
+    let bytes = bytes.as_ref();
+    let shown = || bytes[..bytes.len().min(300)].escape_ascii();
+    let whole = feed(app(), settings, [bytes]);
+    assert_eq!(feed(app(), settings, bytes.chunks(1)), whole, "byte by byte: {}", shown());
     // A long case is split around its two ends and now and then between.
-    let step =
-        |split: usize| octets.len() <= 400 || split < 200 || octets.len() - split < 50 || split.is_multiple_of(97);
-    for split in (1..octets.len()).filter(|&split| step(split)) {
-        let (first, second) = octets.split_at(split);
+    let step = |split: usize| bytes.len() <= 400 || split < 200 || bytes.len() - split < 50 || split.is_multiple_of(97);
+    for split in (1..bytes.len()).filter(|&split| step(split)) {
+        let (first, second) = bytes.split_at(split);
         assert_eq!(feed(app(), settings, [first, second]), whole, "split at {split}: {}", shown());
     }
     whole
@@ -210,20 +209,20 @@ pub fn post_chunked(target: &str, body: &str, sizes: &[usize]) -> String {
     text + "0\r\n\r\n"
 }
 
-/// The kit's settings with small buffers: 256 octets each way and that many for bodies.
-pub fn small(body_octets: usize) -> Settings {
-    Settings { input_octets: 256, body_octets, output_octets: 256, ..Settings::default() }
+/// The kit's settings with small buffers: 256 bytes each way and that many for bodies.
+pub fn small(body_bytes: usize) -> Settings {
+    Settings { input_bytes: 256, body_bytes, output_bytes: 256, ..Settings::default() }
 }
 
-/// Text of that many octets, no part of which is like another for long.
-pub fn text(octets: usize) -> String {
-    (0..octets).map(|at| char::from(b'a' + ((at * 7 + at / 26) % 26) as u8)).collect()
+/// Text of that many bytes, no part of which is like another for long.
+pub fn text(bytes: usize) -> String {
+    (0..bytes).map(|at| char::from(b'a' + ((at * 7 + at / 26) % 26) as u8)).collect()
 }
 
-/// Statuses and octets of the responses that the observer was told of.
+/// Statuses and bytes of the responses that the observer was told of.
 pub fn sent(events: &[Event]) -> Vec<(u16, u64)> {
     let sent = |event: &Event| match *event {
-        Event::Sent(_, status, octets) => Some((status.code(), octets)),
+        Event::Sent(_, status, bytes) => Some((status.code(), bytes)),
         _ => None,
     };
     events.iter().filter_map(sent).collect()

@@ -1,4 +1,4 @@
-//! The least that a server can do: each segment is answered with the same octets, none is looked at.
+//! The least that a server can do: each segment is answered with the same bytes, none is looked at.
 #![no_std]
 #![no_main]
 
@@ -15,7 +15,7 @@ async fn serve(stack: Stack<'static>, rings: &'static mut [[u8; RING]; 2]) -> ! 
     socket.set_nagle_enabled(false);
     loop {
         if socket.accept(PORT).await.is_ok() {
-            while let Ok(1..) = socket.read_with(|octets| (octets.len(), octets.len())).await {
+            while let Ok(1..) = socket.read_with(|bytes| (bytes.len(), bytes.len())).await {
                 // Behind the ring's end there may be the segment's rest: a second reply to it would let the client run ahead.
                 if socket.recv_queue() > 0 {
                     continue;

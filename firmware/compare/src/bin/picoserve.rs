@@ -31,7 +31,7 @@ static CONFIG: Config = Config {
 struct Sum<'a>(&'a Cell<i64>);
 
 /// A socket's rings, and the server's buffer.
-struct Octets {
+struct Bytes {
     rings: [[u8; RING]; 2],
     buffer: [u8; BUFFER],
 }
@@ -65,8 +65,8 @@ impl<'r, S> FromRequest<'r, S> for Body {
         body: RequestBody<'r, R>,
     ) -> Result<Self, Self::Rejection> {
         const REFUSED: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "not a number");
-        let octets = body.read_all().await.map_err(|_| REFUSED)?;
-        let text = str::from_utf8(octets).map_err(|_| REFUSED)?;
+        let bytes = body.read_all().await.map_err(|_| REFUSED)?;
+        let text = str::from_utf8(bytes).map_err(|_| REFUSED)?;
         text.parse().map(Body).map_err(|_| REFUSED)
     }
 }
@@ -82,8 +82,8 @@ async fn set(State(Sum(sum)): State<Sum<'_>>, Body(number): Body) -> Number {
 }
 
 #[embassy_executor::task(pool_size = SOCKETS)]
-async fn serve(stack: Stack<'static>, octets: &'static mut Octets) -> ! {
-    let Octets { rings: [received, sent], buffer } = octets;
+async fn serve(stack: Stack<'static>, bytes: &'static mut Bytes) -> ! {
+    let Bytes { rings: [received, sent], buffer } = bytes;
     let sum = Cell::new(0);
     let app = picoserve::Router::new().route("/adder", get(read).post(add).put(set)).with_state(Sum(&sum));
     loop {
@@ -97,11 +97,11 @@ async fn serve(stack: Stack<'static>, octets: &'static mut Octets) -> ! {
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    static OCTETS: ConstStaticCell<[Octets; SOCKETS]> =
-        ConstStaticCell::new([const { Octets { rings: [[0; RING]; 2], buffer: [0; BUFFER] } }; SOCKETS]);
+    static BYTES: ConstStaticCell<[Bytes; SOCKETS]> =
+        ConstStaticCell::new([const { Bytes { rings: [[0; RING]; 2], buffer: [0; BUFFER] } }; SOCKETS]);
     tenure_qemu::run(resources(), |spawner, stack| {
-        for octets in OCTETS.take() {
-            spawner.spawn(serve(stack, octets).expect("a task for each socket"));
+        for bytes in BYTES.take() {
+            spawner.spawn(serve(stack, bytes).expect("a task for each socket"));
         }
     })
 }

@@ -18,15 +18,15 @@ const PORT: u16 = 80;
 const SESSIONS: usize = 32;
 const LANES: usize = 4;
 const SOCKETS: usize = SESSIONS + 2;
-/// Octets of a socket's ring each way, and of each of a lane's three buffers.
+/// Bytes of a socket's ring each way, and of each of a lane's three buffers.
 const RING: usize = 512;
 const BUFFER: usize = 512;
 
 type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING, BUFFER>;
 
 /// All that server, lanes and sockets take.
-const OCTETS: usize = Board::octets::<Ends, _>(&app);
-const _: () = assert!(OCTETS <= 64 * 1024, "32 sessions on 4 lanes take more than 64 KiB");
+const BYTES: usize = Board::bytes::<Ends, _>(&app);
+const _: () = assert!(BYTES <= 64 * 1024, "32 sessions on 4 lanes take more than 64 KiB");
 
 static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
 static VISITORS: Visitors = Visitors::new();
@@ -63,7 +63,7 @@ fn app(visitors: &Visitors) -> impl Handler<Adder> {
 #[embassy_executor::task]
 async fn serve(stack: Stack<'static>) {
     static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
-    info!("server, lanes and sockets: {OCTETS} octets");
+    info!("server, lanes and sockets: {BYTES} bytes");
     tenure_adder::log_starting(PORT);
     let app = app(&VISITORS);
     let settings = Settings { lru_purge_enable: true, ..Settings::at(PORT) };

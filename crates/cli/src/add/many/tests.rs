@@ -18,8 +18,8 @@ fn serve(answer: impl Fn(u32) -> Option<String> + Send + Clone + 'static) -> u16
             let (mut stream, answer) = (stream.unwrap(), answer.clone());
             thread::spawn(move || {
                 for number in 0.. {
-                    let octets = stream.read(&mut [0; 4_096]).unwrap_or(0);
-                    match answer(number).filter(|_| octets > 0) {
+                    let bytes = stream.read(&mut [0; 4_096]).unwrap_or(0);
+                    match answer(number).filter(|_| bytes > 0) {
                         Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
                         None => break,
                     }
