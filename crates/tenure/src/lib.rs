@@ -47,45 +47,32 @@ extern crate alloc;
 #[cfg(feature = "kit")]
 extern crate std;
 
-mod body;
-mod buffer;
-mod driver;
-mod either;
-mod error;
-mod handler;
+mod engine;
+mod exchange;
 mod id;
 #[cfg(feature = "kit")]
 pub mod kit;
-mod lane;
-mod methods;
 mod observer;
-mod output;
-mod pattern;
 pub mod port;
-mod reply;
-mod request;
-mod responder;
-mod router;
+mod route;
 mod session;
 mod settings;
-mod switch;
-mod table;
-mod text;
-mod wire;
 
-pub use body::Body;
-pub use error::Error;
-pub use handler::{Handler, Next};
+pub use engine::wire::Peer;
+pub use exchange::body::Body;
+pub use exchange::error::Error;
+pub use exchange::reply::{IntoResponse, Outcome, Reply, Sent};
+pub use exchange::request::Request;
+pub use exchange::responder::{Responder, Stream};
+pub use exchange::text::FromText;
 pub use id::{ConnectionId, ParseIdError};
-pub use methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
 pub use observer::{Admission, Observer, RequestLine};
-pub use reply::{IntoResponse, Outcome, Reply, Sent};
-pub use request::Request;
-pub use responder::{Responder, Stream};
-pub use router::Router;
+pub use route::handler::{Handler, Next};
+pub use route::methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
+pub use route::router::Router;
+pub use route::switch::Switch;
 pub use session::{Deadline, EndReason, Session};
 pub use settings::{Deadlines, Limits, NEVER};
-pub use switch::Switch;
 pub use tenure_proto::{
     head::Version,
     method::Method,
@@ -93,5 +80,3 @@ pub use tenure_proto::{
     status::StatusCode,
     target::{DecodeError, Encoded},
 };
-pub use text::FromText;
-pub use wire::Peer;

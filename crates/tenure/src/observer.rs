@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use tenure_proto::{refusal::Refusal, status::StatusCode};
 
-use crate::{ConnectionId, EndReason, wire::Peer};
+use crate::{ConnectionId, EndReason, engine::wire::Peer};
 
 /// Whether a new connection is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 //! driver asks through [`Port`]. It keeps nothing of a connection itself but the socket. Applications need none of this.
 
 pub use crate::{
-    buffer::Buffer,
-    driver::{Driver, DriverSettings, Interest, Key, Lane, Listed, Panicked, Port, Transmitted},
-    lane::lane,
-    table::{Slot, Store},
-    wire::{Peer, Received, Wire},
+    engine::buffer::Buffer,
+    engine::driver::{Driver, DriverSettings, Interest, Key, Lane, Listed, Panicked, Port, Transmitted},
+    engine::lane::lane,
+    engine::table::{Slot, Store},
+    engine::wire::{Peer, Received, Wire},
 };
 pub use tenure_proto::{
     date::{DATE_BYTES, imf_fixdate},

@@ -12,8 +12,8 @@ use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
 
 use crate::{
     Deadline, EndReason, Error,
-    text::FromText,
-    wire::{BodyInput, Line},
+    engine::wire::{BodyInput, Line},
+    exchange::text::FromText,
 };
 
 const TOO_LARGE: Error = Error::too_large("the body is too large");

@@ -8,7 +8,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    output::{Exchange, Output},
+    engine::output::{Exchange, Output},
 };
 
 /// Proof that a response is complete. Only a finished response makes one.

@@ -16,7 +16,9 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::{ConnectionId, EndReason, Limits, NEVER, body::Fault, buffer::Buffer, output::Output};
+use crate::{
+    ConnectionId, EndReason, Limits, NEVER, engine::buffer::Buffer, engine::output::Output, exchange::body::Fault,
+};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

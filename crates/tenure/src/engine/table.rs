@@ -52,7 +52,7 @@ pub struct Slot<S, K> {
     pub(crate) stage: Stage,
     pub(crate) pinned: bool,
     /// What the port has been asked to report of the socket.
-    pub(crate) interest: crate::driver::Interest,
+    pub(crate) interest: crate::engine::driver::Interest,
     pub(crate) session: Option<S>,
 }
 
@@ -69,7 +69,7 @@ impl<S, K> Slot<S, K> {
             since_ms: 0,
             stage: Stage::Free,
             pinned: false,
-            interest: crate::driver::Interest::NONE,
+            interest: crate::engine::driver::Interest::NONE,
             session: None,
         }
     }

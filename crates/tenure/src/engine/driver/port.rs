@@ -13,8 +13,8 @@ use tenure_proto::head::HeadParser;
 use super::Lane;
 use crate::{
     EndReason, Observer, Session,
-    table::{Slot, Store},
-    wire::{Peer, Received, Wire},
+    engine::table::{Slot, Store},
+    engine::wire::{Peer, Received, Wire},
 };
 
 /// What a port is to report of a socket.

@@ -17,9 +17,9 @@ use tenure_proto::{
 
 use crate::{
     Body, ConnectionId, EndReason, RequestLine, Session,
-    body::Reader,
-    pattern::{Parameters, Sought},
-    wire::{Line, Wire},
+    engine::wire::{Line, Wire},
+    exchange::body::Reader,
+    route::pattern::{Parameters, Sought},
 };
 
 /// One request, and the loan of its connection's session.

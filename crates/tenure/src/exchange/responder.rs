@@ -10,9 +10,9 @@ use tenure_proto::{
 
 use crate::{
     EndReason, Error,
-    body::Reader,
-    reply::{IntoResponse, Outcome, Reply, Sent},
-    wire::Line,
+    engine::wire::Line,
+    exchange::body::Reader,
+    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
 };
 
 /// The right to answer one request. It is used up by the answer, so that none is answered twice; and only an answer makes
@@ -400,7 +400,7 @@ impl Line {
 
     /// What is left of the body decides whether the connection can go on: `bytes_max` of it at the most.
     #[inline(never)]
-    fn judge_rest(&self, exchange: &mut crate::output::Exchange, bytes_max: u64) {
+    fn judge_rest(&self, exchange: &mut crate::engine::output::Exchange, bytes_max: u64) {
         let rest = self.rest.get();
         if rest == 0 {
             return;

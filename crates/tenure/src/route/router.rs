@@ -11,10 +11,10 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    either::Either,
-    handler::{Handler, Wrapped},
-    pattern::{Parameters, Pattern, Sought, routed_path},
-    reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    route::either::Either,
+    route::handler::{Handler, Wrapped},
+    route::pattern::{Parameters, Pattern, Sought, routed_path},
 };
 
 /// Routes, in the order in which they were added: the first that matches answers.

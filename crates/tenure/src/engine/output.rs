@@ -7,7 +7,7 @@ use tenure_proto::{
     status::StatusCode,
 };
 
-use crate::{Switch, buffer::Buffer};
+use crate::{Switch, engine::buffer::Buffer};
 
 /// Bytes of the prebuilt beginning of a plain response.
 const STAMP_BYTES: usize = 128;

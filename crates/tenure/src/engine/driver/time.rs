@@ -5,8 +5,8 @@ use tenure_proto::refusal::Refusal;
 use super::{Driver, Port};
 use crate::{
     Deadline, EndReason,
-    table::{NONE, Stage},
-    wire::{Line, Order, State},
+    engine::table::{NONE, Stage},
+    engine::wire::{Line, Order, State},
 };
 
 /// How exactly the deadlines of exchanges are kept: they are looked through this often at the most.

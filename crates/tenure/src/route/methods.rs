@@ -10,10 +10,10 @@ use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
     Error, Request, Responder, Switch,
-    either::Either,
-    handler::{Function, Handler, Responding},
-    reply::{IntoResponse, Sent},
-    wire::Line,
+    engine::wire::Line,
+    exchange::reply::{IntoResponse, Sent},
+    route::either::Either,
+    route::handler::{Function, Handler, Responding},
 };
 
 /// What a handler is for.

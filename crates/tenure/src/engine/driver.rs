@@ -17,9 +17,9 @@ use tenure_proto::date::DATE_BYTES;
 
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
-    output::Output,
-    table::{NONE, Slot, Stage, Store, Table},
-    wire::{Ending, Line, Order, Received, State},
+    engine::output::Output,
+    engine::table::{NONE, Slot, Stage, Store, Table},
+    engine::wire::{Ending, Line, Order, Received, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
@@ -636,7 +636,7 @@ mod tests {
     };
     use crate::{
         Session,
-        wire::{Peer, Wire},
+        engine::wire::{Peer, Wire},
     };
     use core::convert::Infallible;
 

@@ -21,11 +21,11 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
-    body::{Fault, Reader},
-    output::Exchange,
-    reply::{IntoResponse, Outcome, Reply, Sent},
-    responder::{Answer, Opened},
-    wire::{Input, Line, Order, State, Wire},
+    engine::output::Exchange,
+    engine::wire::{Input, Line, Order, State, Wire},
+    exchange::body::{Fault, Reader},
+    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::responder::{Answer, Opened},
 };
 
 /// Pending once, so that the port sees the state.

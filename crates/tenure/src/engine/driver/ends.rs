@@ -3,8 +3,8 @@
 use super::{Driver, Interest, Key, Port};
 use crate::{
     ConnectionId, EndReason, Observer,
-    table::{NONE, Stage},
-    wire::{Ending, Received, State},
+    engine::table::{NONE, Stage},
+    engine::wire::{Ending, Received, State},
 };
 
 impl<P: Port> Driver<P> {

@@ -9,9 +9,9 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    reply::{IntoResponse, Outcome, Reply, Sent},
-    responder::Answer,
-    router::OnError,
+    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::responder::Answer,
+    route::router::OnError,
 };
 
 /// Answers requests on connections whose sessions are `S`.

@@ -1,0 +1,8 @@
+//! Who answers: handlers, their methods, and the routes that lead to them.
+
+mod either;
+pub(crate) mod handler;
+pub(crate) mod methods;
+pub(crate) mod pattern;
+pub(crate) mod router;
+pub(crate) mod switch;
