@@ -19,7 +19,7 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     engine::output::Output,
     engine::table::{NONE, Slot, Stage, Store, Table},
-    engine::wire::{Ending, Line, Order, Received, State},
+    engine::wire::{Ending, Order, Received, Shared, State},
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
@@ -301,18 +301,18 @@ impl<P: Port> Driver<P> {
     fn attach_late(&mut self, index: u32, number: u32) {
         let stopping = self.stopping();
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        let line = &lane.wire.line;
-        line.arrived_ms.set(slot.since_ms);
-        let mut input = line.input.borrow_mut();
+        let shared = &lane.wire.shared;
+        shared.arrived_ms.set(slot.since_ms);
+        let mut input = shared.input.borrow_mut();
         if let Some((bytes, parser)) = self.port.take_back(index, &mut input.buffer) {
             (input.start, input.end, input.parser) = (0, bytes.min(input.buffer.len()), parser);
         }
         drop(input);
         if slot.stage == Stage::Waiting {
             // A request's time runs while it waits for a lane.
-            line.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
+            shared.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
             // Only those that wait are given a lane while the server stops.
-            line.ending.set(stopping.map(|_| Ending::Shutdown));
+            shared.ending.set(stopping.map(|_| Ending::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -365,36 +365,36 @@ impl<P: Port> Driver<P> {
             && slot.interest.receives()
             && let Some(socket) = &mut slot.socket
         {
-            let received = lane.wire.line.receive(|space| port.receive(socket, space));
+            let received = lane.wire.shared.receive(|space| port.receive(socket, space));
             if received == Some(Received::Reset) {
                 return self.end(index, EndReason::PeerReset, true);
             }
         }
         loop {
-            let line = &lane.wire.line;
-            line.now_ms.set(*now_ms);
+            let shared = &lane.wire.shared;
+            shared.now_ms.set(*now_ms);
             if lane.dated != *dated {
                 lane.dated = *dated;
-                line.output.borrow_mut().stamp(date.as_ref());
+                shared.output.borrow_mut().stamp(date.as_ref());
             }
-            if line.state.get() == State::Exchange {
+            if shared.state.get() == State::Exchange {
                 let waited = now_ms.wrapping_sub(lane.polled_ms);
-                let so_far = if line.wants_body.get() { &line.body_waited_ms } else { &line.handler_waited_ms };
+                let so_far = if shared.wants_body.get() { &shared.body_waited_ms } else { &shared.handler_waited_ms };
                 so_far.set(so_far.get().saturating_add(waited));
             }
-            line.wants_body.set(false);
-            line.wants_room.set(false);
+            shared.wants_body.set(false);
+            shared.wants_room.set(false);
             lane.polled_ms = *now_ms;
             if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
                 port.restart(&lane.wire, lane.future.as_mut());
                 // What answers a panic may panic too.
-                if line.failed.replace(true) || line.state.get() != State::Exchange {
+                if shared.failed.replace(true) || shared.state.get() != State::Exchange {
                     return self.end(index, EndReason::Aborted, true);
                 }
-                line.order.set(Some(Order::Failed));
+                shared.order.set(Some(Order::Failed));
                 continue;
             }
-            let mut output = line.output.borrow_mut();
+            let mut output = shared.output.borrow_mut();
             let mut progress = false;
             if let Some(pending) = output.pending() {
                 let Some(socket) = &mut slot.socket else { return };
@@ -415,13 +415,13 @@ impl<P: Port> Driver<P> {
             let blocked = output.end > 0;
             lane.blocked = blocked;
             drop(output);
-            let state = line.state.get();
+            let state = shared.state.get();
             // What most come to, so it is asked for first.
             if state == State::Between && !blocked {
-                if line.ended.get() || ending(port, line).is_some() {
+                if shared.ended.get() || ending(port, shared).is_some() {
                     return self.close_idle(index, number);
                 }
-                if let Some(pinned) = line.pin.take() {
+                if let Some(pinned) = shared.pin.take() {
                     slot.pinned = pinned;
                 }
                 slot.since_ms = *now_ms;
@@ -443,11 +443,11 @@ impl<P: Port> Driver<P> {
                 }
                 State::Close if !blocked => return self.close(index, number),
                 State::Abort => {
-                    let reason = line.reason.get();
+                    let reason = shared.reason.get();
                     return self.end(index, reason, true);
                 }
                 // Room was made: on with the response, but others have their turns too.
-                State::Exchange if progress && line.wants_room.get() && rounds < ROUNDS_MAX => {
+                State::Exchange if progress && shared.wants_room.get() && rounds < ROUNDS_MAX => {
                     rounds += 1;
                     continue;
                 }
@@ -460,10 +460,10 @@ impl<P: Port> Driver<P> {
     /// Keeps the lane on its connection until something happens.
     fn hold(&mut self, index: u32, number: u32, blocked: bool) {
         let lane = &self.lanes[number as usize];
-        let line = &lane.wire.line;
-        let receives = !line.ended.get() && (line.state.get() == State::Head || line.wants_body.get());
+        let shared = &lane.wire.shared;
+        let receives = !shared.ended.get() && (shared.state.get() == State::Head || shared.wants_body.get());
         // A stream that has had its turn goes on as soon as the socket takes more.
-        let interest = if blocked || line.wants_room.get() {
+        let interest = if blocked || shared.wants_room.get() {
             Interest::SEND
         } else if receives {
             Interest::RECEIVE
@@ -492,10 +492,10 @@ impl<P: Port> Driver<P> {
     /// Ends a connection at a message boundary, where its peer has closed or it is to be closed.
     #[cold]
     fn close_idle(&mut self, index: u32, number: u32) {
-        let line = &self.lanes[number as usize].wire.line;
-        match ending(&self.port, line) {
-            Some(ending) if !line.ended.get() => {
-                line.reason.set(ending.into());
+        let shared = &self.lanes[number as usize].wire.shared;
+        match ending(&self.port, shared) {
+            Some(ending) if !shared.ended.get() => {
+                shared.reason.set(ending.into());
                 self.close(index, number);
             }
             _ => self.end(index, EndReason::PeerClosed, false),
@@ -510,25 +510,25 @@ impl<P: Port> Driver<P> {
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
-        let line = &self.lanes[number as usize].wire.line;
-        if line.ended.get() || ending(&self.port, line).is_some() {
+        let shared = &self.lanes[number as usize].wire.shared;
+        if shared.ended.get() || ending(&self.port, shared).is_some() {
             self.close_idle(index, number);
             return true;
         }
-        let mut input = line.input.borrow_mut();
+        let mut input = shared.input.borrow_mut();
         if !self.port.put_away(index, input.unread(), input.parser) {
             return false;
         }
         input.clear();
         drop(input);
-        line.handler_waited_ms.set(0);
+        shared.handler_waited_ms.set(0);
         let slot = self.table.slot_mut(index);
-        if let Some(pinned) = line.pin.take() {
+        if let Some(pinned) = shared.pin.take() {
             slot.pinned = pinned;
         }
         // A drop of bytes does not change when the head was due, nor its place on the list.
-        let arrived_ms = line.arrived_ms.get();
-        line.state.set(State::Between);
+        let arrived_ms = shared.arrived_ms.get();
+        shared.state.set(State::Between);
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
             self.table.insert(index, Stage::Head);
@@ -575,8 +575,8 @@ impl<P: Port> Driver<P> {
 
 /// Why a connection is to end behind what is at work.
 #[inline]
-fn ending(port: &impl Port, line: &Line) -> Option<Ending> {
-    line.ending.get().filter(|_| port.takes_orders())
+fn ending(port: &impl Port, shared: &Shared) -> Option<Ending> {
+    shared.ending.get().filter(|_| port.takes_orders())
 }
 
 /// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves, and
@@ -596,17 +596,17 @@ fn attach<P: Port>(
     (lane.slot, slot.lane) = (index, number);
     free.attached += 1;
     *lane.wire.session.borrow_mut() = slot.session.take();
-    let line = &lane.wire.line;
+    let shared = &lane.wire.shared;
     let id = ConnectionId::new(settings.worker, index, slot.generation);
     // A lane mostly serves the connection that it served before.
-    if line.id.get() != id
+    if shared.id.get() != id
         && let Some(socket) = &slot.socket
     {
-        line.id.set(id);
-        line.peer.set(port.peer(socket));
+        shared.id.set(id);
+        shared.peer.set(port.peer(socket));
     }
-    line.may_wait_long.set(free.attached < settings.lanes_max);
-    line.arrived_ms.set(now_ms);
+    shared.may_wait_long.set(free.attached < settings.lanes_max);
+    shared.arrived_ms.set(now_ms);
 }
 
 /// [`Driver::free`] of what is at hand.

@@ -22,7 +22,7 @@ use tenure_proto::{
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
     engine::output::Exchange,
-    engine::wire::{Input, Line, Order, State, Wire},
+    engine::wire::{Input, Order, Shared, State, Wire},
     exchange::body::{Fault, Reader},
     exchange::reply::{IntoResponse, Outcome, Reply, Sent},
     exchange::responder::{Answer, Opened},
@@ -61,25 +61,25 @@ where
     O: Observer,
 {
     let (wire, app, observer) = (&*wire, &*app, &*observer);
-    let line = &wire.line;
-    let mut input = line.input.borrow_mut();
+    let shared = &wire.shared;
+    let mut input = shared.input.borrow_mut();
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let read = if let Some(order) = line.order.get() {
-                line.order.set(None);
+            let read = if let Some(order) = shared.order.get() {
+                shared.order.set(None);
                 Err(order)
             } else if input.start == input.end {
                 (input.start, input.end) = (0, 0);
-                line.state.set(State::Between);
+                shared.state.set(State::Between);
                 Ok(None)
             } else {
                 // Most heads are the one before: what says so comes first, by itself.
-                match input.recall(&line.head_limits) {
+                match input.recall(&shared.head_limits) {
                     Some(known) => Ok(Some(known)),
-                    None => input.parse(&line.head_limits).map_err(|refusal| {
+                    None => input.parse(&shared.head_limits).map_err(|refusal| {
                         // The exchange before is over.
-                        line.state.set(State::Head);
+                        shared.state.set(State::Head);
                         Order::Refuse(refusal)
                     }),
                 }
@@ -87,10 +87,10 @@ where
             let (bytes, path, error) = match read {
                 Ok(Some((bytes, head))) => {
                     let asterisk = head.form == TargetForm::Asterisk;
-                    opened = Opened { line, bytes };
+                    opened = Opened { shared, bytes };
                     let mut request = Request::new(wire, bytes, head);
-                    line.open(head, bytes.len());
-                    observer.head_received(line.id.get(), request.inner.line_of_request());
+                    shared.open(head, bytes.len());
+                    observer.head_received(shared.id.get(), request.inner.line_of_request());
                     let responder = Responder { opened: &opened };
                     let result = if asterisk {
                         // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
@@ -99,30 +99,30 @@ where
                         app.handle(&mut request, responder).await
                     };
                     match result {
-                        Ok(_) if line.rest.get() == 0 => break 'done false,
+                        Ok(_) if shared.rest.get() == 0 => break 'done false,
                         Ok(_) => (bytes, &b""[..], None),
                         Err(error) => (bytes, request.inner.whole_path(), Some(error)),
                     }
                 }
                 Ok(None) => {
                     if input.start != input.end {
-                        line.state.set(State::Head);
+                        shared.state.set(State::Head);
                         input.compact();
                     }
                     drop(input);
                     Pause(false).await;
-                    input = line.input.borrow_mut();
+                    input = shared.input.borrow_mut();
                     continue 'serving;
                 }
-                Err(order) => (input.unread(), &b""[..], Some(line.take_up(observer, order))),
+                Err(order) => (input.unread(), &b""[..], Some(shared.take_up(observer, order))),
             };
-            let mut reader = Reader::new(line, bytes);
-            let mut conclusion = Conclusion::new(line, app, &mut reader, path, error);
-            poll_fn(|_| conclusion.poll(line, observer)).await
+            let mut reader = Reader::new(shared, bytes);
+            let mut conclusion = Conclusion::new(shared, app, &mut reader, path, error);
+            poll_fn(|_| conclusion.poll(shared, observer)).await
         };
-        if is_reset || !line.close(observer, &mut input) {
+        if is_reset || !shared.close(observer, &mut input) {
             drop(input);
-            line.state.set(if is_reset { State::Abort } else { State::Close });
+            shared.state.set(if is_reset { State::Abort } else { State::Close });
             // This future ends its work here: it is set anew before the wire serves on.
             return pending().await;
         }
@@ -146,16 +146,16 @@ struct Conclusion<'a, 'r, S, A> {
 }
 
 impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
-    fn new(line: &Line, app: &'a A, reader: &'a mut Reader<'r>, path: &'a [u8], error: Option<Error>) -> Self {
+    fn new(shared: &Shared, app: &'a A, reader: &'a mut Reader<'r>, path: &'a [u8], error: Option<Error>) -> Self {
         let mut conclusion = Conclusion { answer: Answer::new(reader), failure: None, is_reset: false };
         if let Some(error) = error {
             if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
-                log::error!("connection {}: {error}", line.id.get());
+                log::error!("connection {}: {error}", shared.id.get());
             }
-            let Exchange { begun, done, .. } = line.output.borrow().exchange;
+            let Exchange { begun, done, .. } = shared.output.borrow().exchange;
             conclusion.is_reset = begun && !done;
-            if conclusion.is_reset && !matches!(line.reason.get(), EndReason::Deadline(_)) {
-                line.reason.set(EndReason::Aborted);
+            if conclusion.is_reset && !matches!(shared.reason.get(), EndReason::Deadline(_)) {
+                shared.reason.set(EndReason::Aborted);
             }
             if !begun && !done {
                 conclusion.failure = Some(Failure { error, app, path, own_failed: false, session: PhantomData });
@@ -165,12 +165,12 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
     }
 
     /// Ready when it is finished. Returns whether the connection is to be reset.
-    fn poll(&mut self, line: &Line, observer: &impl Observer) -> Poll<bool> {
+    fn poll(&mut self, shared: &Shared, observer: &impl Observer) -> Poll<bool> {
         if let Some(failure) = &mut self.failure {
             match self.answer.poll(failure) {
                 Poll::Ready(Ok(_)) => self.failure = None,
                 Poll::Ready(Err(_)) => {
-                    line.reason.set(EndReason::Aborted);
+                    shared.reason.set(EndReason::Aborted);
                     return Poll::Ready(true);
                 }
                 Poll::Pending => return Poll::Pending,
@@ -179,7 +179,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
         if !self.is_reset && self.answer.poll_rest().is_pending() {
             return Poll::Pending;
         }
-        line.tell_refused(observer);
+        shared.tell_refused(observer);
         Poll::Ready(self.is_reset)
     }
 }
@@ -251,7 +251,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     }
 }
 
-impl Line {
+impl Shared {
     /// Prepares what is to be answered instead of what a handler would: a refusal, or what a lane that was set anew has been
     /// ordered.
     #[cold]

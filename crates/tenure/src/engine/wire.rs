@@ -176,7 +176,7 @@ impl BodyInput {
 /// The part of a wire that does not depend on the session's type: one copy of the code.
 // In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
 #[repr(C)]
-pub(crate) struct Line {
+pub(crate) struct Shared {
     /// Bytes of the body not yet handed out; `u64::MAX` while chunks may follow.
     pub(crate) rest: Cell<u64>,
     pub(crate) now_ms: Cell<u32>,
@@ -224,7 +224,7 @@ pub(crate) struct Line {
 /// The connection between one lane and its port.
 #[repr(C)]
 pub struct Wire<S> {
-    pub(crate) line: Line,
+    pub(crate) shared: Shared,
     pub(crate) session: RefCell<Option<S>>,
 }
 
@@ -245,7 +245,7 @@ impl<S> Wire<S> {
             tolerate_lone_lf: limits.tolerate_lone_lf,
         };
         Wire {
-            line: Line {
+            shared: Shared {
                 input: RefCell::new(Input {
                     buffer: input,
                     start: 0,
@@ -300,7 +300,7 @@ impl<S> Wire<S> {
 
 impl<S> fmt::Debug for Wire<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wire(connection {}, {:?})", self.line.id.get(), self.line.state.get())
+        write!(f, "Wire(connection {}, {:?})", self.shared.id.get(), self.shared.state.get())
     }
 }
 
@@ -317,7 +317,7 @@ pub enum Received {
     Reset,
 }
 
-impl Line {
+impl Shared {
     /// Ready for the next connection, the session taken out and nothing leased.
     pub(crate) fn reset(&self) {
         self.settling.set(false);

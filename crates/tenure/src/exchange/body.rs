@@ -12,7 +12,7 @@ use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
 
 use crate::{
     Deadline, EndReason, Error,
-    engine::wire::{BodyInput, Line},
+    engine::wire::{BodyInput, Shared},
     exchange::text::FromText,
 };
 
@@ -44,7 +44,7 @@ impl From<Fault> for Error {
 
 /// The bytes of a request's body, and the lease on what has been received of them.
 pub(crate) struct Reader<'r> {
-    pub(crate) line: &'r Line,
+    pub(crate) shared: &'r Shared,
     /// From the request's first byte to the last one that was received with its head.
     pub(crate) bytes: &'r [u8],
     /// Given back to the port while the handler waits for more.
@@ -74,21 +74,21 @@ enum Way {
 }
 
 impl<'r> Reader<'r> {
-    pub(crate) fn new(line: &'r Line, bytes: &'r [u8]) -> Self {
-        Reader { line, bytes, lease: None, piece: None }
+    pub(crate) fn new(shared: &'r Shared, bytes: &'r [u8]) -> Self {
+        Reader { shared, bytes, lease: None, piece: None }
     }
 
     /// From now on nothing is wanted of the body but its end. `false`: somebody else has the lease.
     #[cold]
     #[inline(never)]
     pub(crate) fn drain(&mut self) -> bool {
-        let line = self.line;
+        let shared = self.shared;
         if self.lease.is_none() {
-            self.lease = line.body.try_borrow_mut().ok();
+            self.lease = shared.body.try_borrow_mut().ok();
         }
         let Some(body) = &mut self.lease else { return false };
         (body.fresh, body.exceeded, body.filled) = (false, false, 0);
-        body.left = line.limits.drain_bytes_max.into();
+        body.left = shared.limits.drain_bytes_max.into();
         true
     }
 
@@ -101,29 +101,29 @@ impl<'r> Reader<'r> {
 
     /// Gives the lease back and waits for the port to receive more.
     fn wait(&mut self) -> Poll<Result<(), Fault>> {
-        let line = self.line;
-        let overdue = line.rest_overdue.take();
-        if overdue || line.ended.get() {
+        let shared = self.shared;
+        let overdue = shared.rest_overdue.take();
+        if overdue || shared.ended.get() {
             return self.lost(if overdue { Fault::Late } else { Fault::Closed });
         }
-        if line.expects_continue.get() {
-            let mut output = line.output.borrow_mut();
+        if shared.expects_continue.get() {
+            let mut output = shared.output.borrow_mut();
             // An interim response has no place behind the final one's head (RFC 9110 section 15.2).
             if !output.exchange.begun && !output.put(CONTINUE) {
-                line.wants_room.set(true);
+                shared.wants_room.set(true);
                 return Poll::Pending;
             }
-            line.expects_continue.set(false);
+            shared.expects_continue.set(false);
         }
         self.lease = None;
-        line.wants_body.set(true);
+        shared.wants_body.set(true);
         Poll::Pending
     }
 
     /// Nothing more can be had, and the next request cannot be found.
     #[cold]
     fn lost(&mut self, fault: Fault) -> Poll<Result<(), Fault>> {
-        self.line.cannot_go_on(match fault {
+        self.shared.cannot_go_on(match fault {
             Fault::TooLarge => EndReason::Unread,
             Fault::Closed => EndReason::PeerClosed,
             Fault::Late => EndReason::Deadline(Deadline::Body),
@@ -138,12 +138,12 @@ impl<'r> Reader<'r> {
     /// Reads on, a [`piece`](Reader::piece) of `bytes_max` bytes at the most.
     #[inline(never)]
     fn poll(&mut self, way: Way, bytes_max: usize) -> Poll<Result<(), Fault>> {
-        let line = self.line;
-        let body = self.lease.get_or_insert_with(|| line.body.borrow_mut());
+        let shared = self.shared;
+        let body = self.lease.get_or_insert_with(|| shared.body.borrow_mut());
         let body = &mut **body;
         body.fresh = false;
         loop {
-            let rest = line.rest.get();
+            let rest = shared.rest.get();
             let filled = body.filled;
             if rest == 0 {
                 // Put together in the buffer, or nothing.
@@ -193,7 +193,7 @@ impl<'r> Reader<'r> {
                 Ok(Chunk::Data { skip, length }) => (skip, length),
                 Ok(Chunk::Partial) => (here.len(), 0),
                 Ok(Chunk::End { skip }) => {
-                    line.rest.set(0);
+                    shared.rest.set(0);
                     (skip, 0)
                 }
                 Err(refusal) => return self.lost(Fault::Refused(refusal)),
@@ -206,7 +206,7 @@ impl<'r> Reader<'r> {
             }
             body.taken += length as u64;
             if body.chunked.is_none() {
-                line.rest.set(rest - length as u64);
+                shared.rest.set(rest - length as u64);
             } else if length > bound || length >= room {
                 // Behind chunks there is always framing, for which a byte of the buffer must be free: what fits does not
                 // depend on how it came. The decoder has gone past these bytes: without them nothing more is handed out.
@@ -217,7 +217,7 @@ impl<'r> Reader<'r> {
             if way == Way::Drain {
                 continue;
             }
-            if way == Way::Whole && (filled > 0 || line.rest.get() != 0) {
+            if way == Way::Whole && (filled > 0 || shared.rest.get() != 0) {
                 if body.spilled {
                     // Without framing in between they are where they belong.
                     body.buffer.copy_within(from..to, filled);
@@ -238,12 +238,12 @@ impl<'r> Reader<'r> {
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
     #[inline]
     fn here(&mut self) -> Option<&'r [u8]> {
-        let line = self.line;
+        let shared = self.shared;
         if self.lease.is_some() {
             return None;
         }
-        let mut body = line.body.try_borrow_mut().ok()?;
-        let rest = usize::try_from(line.rest.get()).ok()?;
+        let mut body = shared.body.try_borrow_mut().ok()?;
+        let rest = usize::try_from(shared.rest.get()).ok()?;
         let here = self.bytes.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
         if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
@@ -258,7 +258,7 @@ impl<'r> Reader<'r> {
         }
         let from = body.at;
         body.at = from + rest;
-        line.rest.set(0);
+        shared.rest.set(0);
         self.bytes.get(from..body.at)
     }
 
@@ -269,7 +269,7 @@ impl<'r> Reader<'r> {
         self.lease = None;
         // Where it was lost this has been said.
         if drained == Err(Fault::TooLarge) {
-            self.line.cannot_go_on(EndReason::Unread);
+            self.shared.cannot_go_on(EndReason::Unread);
         }
         Poll::Ready(())
     }
@@ -284,7 +284,7 @@ impl<'r> Reader<'r> {
         let mut lease;
         let body = match &mut self.lease {
             Some(body) => body,
-            None => match self.line.body.try_borrow_mut() {
+            None => match self.shared.body.try_borrow_mut() {
                 Ok(body) => {
                     lease = body;
                     &mut lease
@@ -332,7 +332,7 @@ impl<'a, 'r> Body<'a, 'r> {
 
     /// The bytes that the head announced and that are still unread; `None` for a chunked body.
     pub fn announced(&self) -> Option<u64> {
-        let rest = self.reader.line.rest.get();
+        let rest = self.reader.shared.rest.get();
         (rest != u64::MAX).then_some(rest)
     }
 

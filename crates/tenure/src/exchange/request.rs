@@ -17,7 +17,7 @@ use tenure_proto::{
 
 use crate::{
     Body, ConnectionId, EndReason, RequestLine, Session,
-    engine::wire::{Line, Wire},
+    engine::wire::{Shared, Wire},
     exchange::body::Reader,
     route::pattern::{Parameters, Sought},
 };
@@ -68,12 +68,12 @@ impl<'r, S> Request<'r, S> {
         }
         Request {
             session: wire.session.borrow_mut(),
-            inner: Inner { reader: Reader::new(&wire.line, bytes), head, routed_at, parameters: Parameters::new() },
+            inner: Inner { reader: Reader::new(&wire.shared, bytes), head, routed_at, parameters: Parameters::new() },
         }
     }
 
-    fn line(&self) -> &'r Line {
-        self.inner.reader.line
+    fn shared(&self) -> &'r Shared {
+        self.inner.reader.shared
     }
 
     /// The method; an extension method is [`Method::Other`], see [`method_token`](Request::method_token).
@@ -159,17 +159,17 @@ impl<'r, S> Request<'r, S> {
 
     /// The connection.
     pub fn id(&self) -> ConnectionId {
-        self.line().id.get()
+        self.shared().id.get()
     }
 
     /// The peer's address; `None` where the port has none, or the peer is gone.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.line().peer.get().address()
+        self.shared().peer.get().address()
     }
 
     /// Milliseconds of the port's clock at the request's arrival. The clock starts anywhere and wraps.
     pub fn arrived_ms(&self) -> u32 {
-        self.line().arrived_ms.get()
+        self.shared().arrived_ms.get()
     }
 
     /// The body.
@@ -203,9 +203,9 @@ impl<'r, S> Request<'r, S> {
 
     /// Closes the connection once the response has been sent; the response says so.
     pub fn close(&mut self) {
-        let line = self.line();
-        line.output.borrow_mut().exchange.persistent = false;
-        line.reason.set(EndReason::Handler);
+        let shared = self.shared();
+        shared.output.borrow_mut().exchange.persistent = false;
+        shared.reason.set(EndReason::Handler);
     }
 
     /// Waits until this exchange is to be the connection's last: the server stops, or the connection is to be closed from
@@ -214,13 +214,13 @@ impl<'r, S> Request<'r, S> {
     /// # Cancellation safety
     /// Safe.
     pub fn ending(&self) -> impl Future<Output = ()> + use<'r, S> {
-        let line = self.line();
-        poll_fn(move |_| if line.ending.get().is_some() { Poll::Ready(()) } else { Poll::Pending })
+        let shared = self.shared();
+        poll_fn(move |_| if shared.ending.get().is_some() { Poll::Ready(()) } else { Poll::Pending })
     }
 
     /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.
     pub fn pin(&mut self, pinned: bool) {
-        self.line().pin.set(Some(pinned));
+        self.shared().pin.set(Some(pinned));
     }
 }
 
@@ -278,8 +278,8 @@ impl<'r> Inner<'r> {
         self.head.token.of(self.reader.bytes)
     }
 
-    pub(crate) fn line(&self) -> &'r Line {
-        self.reader.line
+    pub(crate) fn shared(&self) -> &'r Shared {
+        self.reader.shared
     }
 
     /// Lets a router find the route for what it looks at.

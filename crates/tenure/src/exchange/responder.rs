@@ -10,7 +10,7 @@ use tenure_proto::{
 
 use crate::{
     EndReason, Error,
-    engine::wire::Line,
+    engine::wire::Shared,
     exchange::body::Reader,
     exchange::reply::{IntoResponse, Outcome, Reply, Sent},
 };
@@ -59,7 +59,7 @@ pub struct Responder<'r> {
 /// The exchange that a responder answers.
 #[derive(Debug)]
 pub(crate) struct Opened<'r> {
-    pub(crate) line: &'r Line,
+    pub(crate) shared: &'r Shared,
     /// From the request's first byte to the last one that was received with its head.
     pub(crate) bytes: &'r [u8],
 }
@@ -69,12 +69,12 @@ impl Opened<'_> {
     /// more state. Gives the response back where not: it may have been begun.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
-        let line = self.line;
+        let shared = self.shared;
         // Where code counts for more than time, an [`Answer`] is the one way for all responses.
-        if !WORDS || line.rest.get() != 0 {
+        if !WORDS || shared.rest.get() != 0 {
             return Err(response);
         }
-        match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+        match response.respond(&mut Reply::new(&mut shared.output.borrow_mut())) {
             Outcome::Sent(sent) => Ok(Ok(sent)),
             Outcome::Failed(error) => Ok(Err(error)),
             Outcome::Full => Err(response),
@@ -82,9 +82,9 @@ impl Opened<'_> {
     }
 }
 
-impl core::fmt::Debug for Line {
+impl core::fmt::Debug for Shared {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Line(connection {})", self.id.get())
+        write!(f, "Shared(connection {})", self.id.get())
     }
 }
 
@@ -101,7 +101,7 @@ impl<'r> Responder<'r> {
             Ok(result) => return result,
             Err(response) => response,
         };
-        let mut reader = Reader::new(self.opened.line, self.opened.bytes);
+        let mut reader = Reader::new(self.opened.shared, self.opened.bytes);
         let mut answer = Answer::new(&mut reader);
         poll_fn(|_| answer.poll(&mut response)).await
     }
@@ -115,7 +115,7 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
-        let bytes_max = u64::from(self.opened.line.limits.drain_bytes_max);
+        let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
         self.begin(status, fields, None, bytes_max).await
     }
 
@@ -140,7 +140,7 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn stream_of(self, status: StatusCode, fields: &[(&str, &str)], bytes: u64) -> Result<Stream<'r>, Error> {
-        let bytes_max = u64::from(self.opened.line.limits.drain_bytes_max);
+        let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
         self.begin(status, fields, Some(bytes), bytes_max).await
     }
 
@@ -152,18 +152,18 @@ impl<'r> Responder<'r> {
         missing: Option<u64>,
         bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
-        let line = self.opened.line;
+        let shared = self.opened.shared;
         let delimiter = match missing {
             // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
             _ if status == StatusCode::RESET_CONTENT => Delimiter::Length(0),
             Some(bytes) => Delimiter::Length(bytes),
-            None if line.output.borrow().exchange.http10 => Delimiter::Close,
+            None if shared.output.borrow().exchange.http10 => Delimiter::Close,
             None => Delimiter::Chunked,
         };
         loop {
             {
-                let mut output = line.output.borrow_mut();
-                line.judge_rest(&mut output.exchange, bytes_max);
+                let mut output = shared.output.borrow_mut();
+                shared.judge_rest(&mut output.exchange, bytes_max);
                 let content_type = output.content_type;
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
@@ -174,10 +174,10 @@ impl<'r> Responder<'r> {
                     let exchange = &output.exchange;
                     let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
-                    return Ok(Stream { line, missing, chunked, silent, status });
+                    return Ok(Stream { shared, missing, chunked, silent, status });
                 }
             }
-            line.room(usize::MAX).await;
+            shared.room(usize::MAX).await;
         }
     }
 }
@@ -210,24 +210,24 @@ impl<'a, 'r> Answer<'a, 'r> {
     /// One copy of the code for all responses.
     #[inline(never)]
     pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
-        let line = self.reader.line;
+        let shared = self.reader.shared;
         if self.step == Step::Settle {
             // What was read is not needed any more.
             self.reader.release();
-            self.step = if line.rest.get() == 0 { Step::Write } else { self.settle() };
+            self.step = if shared.rest.get() == 0 { Step::Write } else { self.settle() };
         }
         if self.step == Step::Drain {
             if self.reader.poll_drained().is_pending() {
                 return Poll::Pending;
             }
-            line.settling.set(false);
+            shared.settling.set(false);
             self.step = Step::Write;
         }
         loop {
-            if self.step == Step::Room && !line.has_room(usize::MAX) {
+            if self.step == Step::Room && !shared.has_room(usize::MAX) {
                 return Poll::Pending;
             }
-            match response.respond(&mut Reply::new(&mut line.output.borrow_mut())) {
+            match response.respond(&mut Reply::new(&mut shared.output.borrow_mut())) {
                 Outcome::Sent(sent) => return Poll::Ready(Ok(sent)),
                 Outcome::Failed(error) => return Poll::Ready(Err(error)),
                 Outcome::Full => self.step = Step::Room,
@@ -239,24 +239,24 @@ impl<'a, 'r> Answer<'a, 'r> {
     /// says so. A chunked rest is read, up to the bound, because its length is not known.
     #[cold]
     fn settle(&mut self) -> Step {
-        let line = self.reader.line;
-        if line.rest.get() != u64::MAX || line.expects_continue.get() {
-            line.judge_rest(&mut line.output.borrow_mut().exchange, u64::from(line.limits.drain_bytes_max));
+        let shared = self.reader.shared;
+        if shared.rest.get() != u64::MAX || shared.expects_continue.get() {
+            shared.judge_rest(&mut shared.output.borrow_mut().exchange, u64::from(shared.limits.drain_bytes_max));
         } else if self.reader.drain() {
-            line.settling.set(true);
+            shared.settling.set(true);
             return Step::Drain;
         } else {
             // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
-            line.cannot_go_on(EndReason::Unread);
+            shared.cannot_go_on(EndReason::Unread);
         }
         Step::Write
     }
 
     /// Reads what is left of the request's body behind the response, where the connection goes on.
     pub(crate) fn poll_rest(&mut self) -> Poll<()> {
-        let line = self.reader.line;
+        let shared = self.reader.shared;
         if self.step != Step::Drain {
-            if line.rest.get() == 0 || !line.output.borrow().exchange.persistent {
+            if shared.rest.get() == 0 || !shared.output.borrow().exchange.persistent {
                 return Poll::Ready(());
             }
             self.step = Step::Drain;
@@ -302,7 +302,7 @@ impl<'a, 'r> Answer<'a, 'r> {
 /// ```
 #[derive(Debug)]
 pub struct Stream<'r> {
-    line: &'r Line,
+    shared: &'r Shared,
     /// Bytes still to come, where the head has told how many there are.
     missing: Option<u64>,
     chunked: bool,
@@ -328,8 +328,8 @@ impl Stream<'_> {
         }
         while !bytes.is_empty() && !self.silent {
             let framing = if self.chunked { CHUNK_SIZE_BYTES_MAX + 2 } else { 0 };
-            self.line.room((bytes.len() + framing).min(64)).await;
-            let mut output = self.line.output.borrow_mut();
+            self.shared.room((bytes.len() + framing).min(64)).await;
+            let mut output = self.shared.output.borrow_mut();
             let piece = bytes.len().min(output.room().saturating_sub(framing));
             let (now, later) = bytes.split_at(piece);
             if self.chunked && piece > 0 {
@@ -349,7 +349,7 @@ impl Stream<'_> {
     /// # Cancellation safety
     /// Safe.
     pub async fn flush(&mut self) {
-        self.line.room(usize::MAX).await;
+        self.shared.room(usize::MAX).await;
     }
 
     /// Ends the response.
@@ -364,15 +364,15 @@ impl Stream<'_> {
             return Err(Error::internal("a stream was given fewer bytes than announced"));
         }
         if self.chunked && !self.silent {
-            self.line.room(LAST_CHUNK.len()).await;
-            self.line.output.borrow_mut().put(LAST_CHUNK);
+            self.shared.room(LAST_CHUNK.len()).await;
+            self.shared.output.borrow_mut().put(LAST_CHUNK);
         }
-        self.line.output.borrow_mut().exchange.done = true;
+        self.shared.output.borrow_mut().exchange.done = true;
         Ok(Sent { status: self.status })
     }
 }
 
-impl Line {
+impl Shared {
     /// Pending until the output has room for that many bytes, or is empty.
     pub(crate) async fn room(&self, bytes: usize) {
         poll_fn(|_| if self.has_room(bytes) { Poll::Ready(()) } else { Poll::Pending }).await;

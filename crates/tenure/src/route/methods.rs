@@ -10,7 +10,7 @@ use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
     Error, Request, Responder, Switch,
-    engine::wire::Line,
+    engine::wire::Shared,
     exchange::reply::{IntoResponse, Sent},
     route::either::Either,
     route::handler::{Function, Handler, Responding},
@@ -355,7 +355,7 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         if asked == Asked::of(Method::Head) && !self.chain.answers(asked) {
             asked = Asked::of(Method::Get);
         }
-        if !self.plain && !self.prepare(request.inner.line()) {
+        if !self.plain && !self.prepare(request.inner.shared()) {
             asked = Asked::LATER;
         }
         if !self.chain.answers(asked) {
@@ -376,10 +376,10 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
 impl<C> Methods<C> {
     /// Sets what a request here goes by; returns whether it may begin now.
     #[cold]
-    fn prepare(&self, line: &Line) -> bool {
-        line.route_handler_ms.set(self.handler_ms);
-        line.route_body_ms.set(self.body_ms);
-        !self.waits_long || line.may_wait_long.get()
+    fn prepare(&self, shared: &Shared) -> bool {
+        shared.route_handler_ms.set(self.handler_ms);
+        shared.route_body_ms.set(self.body_ms);
+        !self.waits_long || shared.may_wait_long.get()
     }
 }
 

@@ -12,10 +12,10 @@ impl<P: Port> Driver<P> {
     pub(super) fn finish(&mut self, index: u32, reason: EndReason) {
         let number = self.table.slot(index).lane;
         if let Some(lane) = self.lanes.get_mut(number as usize) {
-            if lane.wire.line.state.get() != State::Between {
+            if lane.wire.shared.state.get() != State::Between {
                 self.port.restart(&lane.wire, lane.future.as_mut());
             }
-            lane.wire.line.reset();
+            lane.wire.shared.reset();
             lane.blocked = false;
             self.free(index, number);
         }
@@ -54,8 +54,8 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn close(&mut self, index: u32, number: u32) {
-        let line = &self.lanes[number as usize].wire.line;
-        let (reason, ended) = (line.reason.get(), line.ended.get());
+        let shared = &self.lanes[number as usize].wire.shared;
+        let (reason, ended) = (shared.reason.get(), shared.ended.get());
         self.finish(index, reason);
         if ended { self.let_go(index, false) } else { self.linger(index) }
     }
@@ -126,22 +126,22 @@ impl<P: Port> Driver<P> {
     pub(super) fn close_after(&mut self, index: u32, ending: Ending) {
         let number = self.table.slot(index).lane;
         let Some(lane) = self.lanes.get(number as usize) else { return };
-        let line = &lane.wire.line;
-        match line.state.get() {
+        let shared = &lane.wire.shared;
+        match shared.state.get() {
             State::Exchange => {
-                if let Ok(mut output) = line.output.try_borrow_mut() {
+                if let Ok(mut output) = shared.output.try_borrow_mut() {
                     output.exchange.persistent = false;
                 }
-                line.reason.set(ending.into());
-                line.ending.set(Some(ending));
+                shared.reason.set(ending.into());
+                shared.ending.set(Some(ending));
                 // A handler may wait for just that.
                 self.advance(index, number, false);
             }
             // The last response is still on its way: the connection ends behind it.
-            State::Between => line.ending.set(Some(ending)),
-            State::Head if lane.blocked => line.ending.set(Some(ending)),
+            State::Between => shared.ending.set(Some(ending)),
+            State::Head if lane.blocked => shared.ending.set(Some(ending)),
             State::Head => {
-                line.reason.set(ending.into());
+                shared.reason.set(ending.into());
                 self.close(index, number);
             }
             // It ends already, for a reason of its own.

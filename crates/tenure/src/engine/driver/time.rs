@@ -6,7 +6,7 @@ use super::{Driver, Port};
 use crate::{
     Deadline, EndReason,
     engine::table::{NONE, Stage},
-    engine::wire::{Line, Order, State},
+    engine::wire::{Order, Shared, State},
 };
 
 /// How exactly the deadlines of exchanges are kept: they are looked through this often at the most.
@@ -24,8 +24,8 @@ pub(super) fn is_bound(ms: u32) -> bool {
 
 /// Whether an exchange goes on only when the peer has taken bytes: some are left, or a stream that has had its turn waits
 /// for the socket to take more.
-fn awaits_peer(line: &Line) -> bool {
-    line.wants_room.get() || line.output.try_borrow().is_ok_and(|output| output.end > 0)
+fn awaits_peer(shared: &Shared) -> bool {
+    shared.wants_room.get() || shared.output.try_borrow().is_ok_and(|output| output.end > 0)
 }
 
 impl<P: Port> Driver<P> {
@@ -112,7 +112,7 @@ impl<P: Port> Driver<P> {
     fn order(&mut self, index: u32, number: u32, order: Order) {
         let lane = &mut self.lanes[number as usize];
         self.port.restart(&lane.wire, lane.future.as_mut());
-        lane.wire.line.order.set(Some(order));
+        lane.wire.shared.order.set(Some(order));
         self.advance(index, number, false);
     }
 
@@ -139,18 +139,18 @@ impl<P: Port> Driver<P> {
     /// Which deadline a lane's exchange has now, and when it is due.
     pub(super) fn exchange_due(&self, number: u32) -> Option<(Deadline, u32)> {
         let lane = self.lanes.get(number as usize)?;
-        let line = &lane.wire.line;
+        let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
-        let (deadline, from_ms, ms) = match line.state.get() {
-            _ if awaits_peer(line) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
-            State::Head => (Deadline::Head, line.arrived_ms.get(), deadlines.head_ms),
-            State::Exchange if line.wants_body.get() => {
-                let ms = line.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
-                (Deadline::Body, lane.polled_ms.wrapping_sub(line.body_waited_ms.get()), ms)
+        let (deadline, from_ms, ms) = match shared.state.get() {
+            _ if awaits_peer(shared) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
+            State::Head => (Deadline::Head, shared.arrived_ms.get(), deadlines.head_ms),
+            State::Exchange if shared.wants_body.get() => {
+                let ms = shared.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
+                (Deadline::Body, lane.polled_ms.wrapping_sub(shared.body_waited_ms.get()), ms)
             }
-            State::Exchange if !line.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
-                let ms = line.handler_ms(deadlines.handler_ms);
-                (Deadline::Handler, lane.polled_ms.wrapping_sub(line.handler_waited_ms.get()), ms)
+            State::Exchange if !shared.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
+                let ms = shared.handler_ms(deadlines.handler_ms);
+                (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.handler_waited_ms.get()), ms)
             }
             _ => return None,
         };
@@ -158,16 +158,16 @@ impl<P: Port> Driver<P> {
     }
 
     fn exchange_overdue(&mut self, index: u32, number: u32, deadline: Deadline) {
-        let line = &self.lanes[number as usize].wire.line;
+        let shared = &self.lanes[number as usize].wire.shared;
         let order = match deadline {
             Deadline::Head => Order::Refuse(Refusal::HeadTimeout),
-            Deadline::Body if line.settling.get() => {
+            Deadline::Body if shared.settling.get() => {
                 // There is an answer already: only the connection cannot go on.
-                line.rest_overdue.set(true);
+                shared.rest_overdue.set(true);
                 return self.advance(index, number, false);
             }
             Deadline::Body => {
-                line.reason.set(EndReason::Deadline(deadline));
+                shared.reason.set(EndReason::Deadline(deadline));
                 Order::Refuse(Refusal::BodyTimeout)
             }
             // Not the connection's end: if it ends behind the answer, that has a reason of its own.
