@@ -2,7 +2,10 @@
 
 pub(crate) mod buffer;
 pub(crate) mod driver;
+pub(crate) mod input;
 pub(crate) mod lane;
 pub(crate) mod output;
+pub(crate) mod state;
 pub(crate) mod table;
+pub(crate) mod waiters;
 pub(crate) mod wire;

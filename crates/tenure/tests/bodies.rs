@@ -443,7 +443,7 @@ fn a_length_at_the_end_of_its_range_is_a_length() {
         ("0", "Some(0)"),
         ("007", "Some(7)"),
         ("18446744073709551614", "Some(18446744073709551614)"),
-        ("18446744073709551615", "Some(18446744073709551614)"),
+        ("18446744073709551615", "Some(18446744073709551615)"),
     ] {
         let client = server.connect();
         client.send(request("POST", "/announced", &format!("Content-Length: {length}\r\n"), ""));

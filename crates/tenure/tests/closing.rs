@@ -141,19 +141,19 @@ fn the_session_ends_before_the_linger() {
 
 async fn too_few<'r>(_: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
-    stream.write(b"nine octe").await?;
+    stream.write(b"nine byte").await?;
     stream.finish().await
 }
 
 async fn enough<'r>(_: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
-    stream.write(b"ten bytes").await?;
+    stream.write(b"ten bytes.").await?;
     stream.finish().await
 }
 
 async fn too_many<'r>(_: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut stream = responder.stream_of(StatusCode::OK, &[], 10).await?;
-    stream.write(b"ten oct").await?;
+    stream.write(b"ten byt").await?;
     stream.write(b"ets and one").await?;
     stream.finish().await
 }
@@ -182,9 +182,9 @@ fn a_response_that_breaks_off() {
             .route("/gives-up", respond(Method::Get, gives_up))
     };
     for (target, body, breaks) in [
-        ("/enough", Some("ten bytes"), false),
-        ("/too-few", Some("nine octe"), true),
-        ("/too-many", Some("ten oct"), true),
+        ("/enough", Some("ten bytes."), false),
+        ("/too-few", Some("nine byte"), true),
+        ("/too-many", Some("ten byt"), true),
         ("/fails", Some("4\r\nsome\r\n"), true),
         ("/gives-up", None, true),
     ] {

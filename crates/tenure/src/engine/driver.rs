@@ -17,9 +17,12 @@ use tenure_proto::date::DATE_BYTES;
 
 use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
-    engine::output::Output,
-    engine::table::{NONE, Slot, Stage, Store, Table},
-    engine::wire::{Ending, Order, Received, Shared, State},
+    engine::{
+        output::Output,
+        state::{Change, ConnectionState, Ending, Order, RequestState, State, Turn},
+        table::{NONE, Slot, Stage, Store, Table},
+        wire::{Received, Shared},
+    },
 };
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
@@ -27,7 +30,6 @@ pub use port::{Interest, Key, Panicked, Port, Transmitted};
 pub struct Lane<P: Port> {
     wire: P::Wire,
     future: Pin<P::Pinned>,
-    waker: Waker,
     /// The slot that it serves, or the next free lane.
     slot: u32,
     /// When its last poll ended.
@@ -43,7 +45,8 @@ impl<P: Port> Lane<P> {
     /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
-        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
+        wire.shared.waiters.set_lane(waker);
+        Lane { wire, future, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
     }
 
     /// The slot that the lane serves.
@@ -85,7 +88,7 @@ pub struct Listed {
 }
 
 /// The lanes that serve nobody: a list.
-struct FreeLanes {
+struct IdleLanes {
     first: u32,
     /// How many lanes serve somebody.
     attached: u32,
@@ -96,7 +99,7 @@ struct FreeLanes {
 #[repr(C)]
 pub struct Driver<P: Port> {
     now_ms: u32,
-    free: FreeLanes,
+    idle: IdleLanes,
     dated: u32,
     /// Nothing is due before.
     due_ms: Option<u32>,
@@ -113,6 +116,18 @@ pub struct Driver<P: Port> {
 const CANDIDATES_MAX: u32 = 16;
 /// Times that a stream is polled in one turn before others have theirs.
 const ROUNDS_MAX: u32 = 8;
+
+/// Why a lane goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Its socket is ready.
+    Ready,
+    /// A future of its own has woken it.
+    Woken,
+    /// The driver has something for it.
+    Told,
+}
+
 impl<P: Port> Driver<P> {
     /// A driver without connections.
     pub fn new(port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
@@ -121,7 +136,7 @@ impl<P: Port> Driver<P> {
             port,
             table: Table::new(slots, connections_max),
             lanes,
-            free: FreeLanes { first: NONE, attached: 0 },
+            idle: IdleLanes { first: NONE, attached: 0 },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -244,7 +259,7 @@ impl<P: Port> Driver<P> {
             (attached, _) => Some(attached),
         };
         match lane {
-            Some(lane) => self.go_on(key.index, lane, true),
+            Some(lane) => self.go_on(key.index, lane, Cause::Ready),
             None => self.wait(key.index),
         }
         self.serve_waiting();
@@ -254,7 +269,7 @@ impl<P: Port> Driver<P> {
     pub fn woken(&mut self, lane: u32) {
         let Some(index) = self.lanes.get(lane as usize).map(Lane::connection) else { return };
         if self.is_attached(index, lane) {
-            self.advance(index, lane, false);
+            self.advance(index, lane, Cause::Woken);
             self.serve_waiting();
         }
     }
@@ -286,14 +301,14 @@ impl<P: Port> Driver<P> {
         while self.table.oldest(Stage::Waiting) != NONE {
             let index = self.table.oldest(Stage::Waiting);
             let Some(lane) = self.give_lane(index) else { return };
-            self.advance(index, lane, true);
+            self.advance(index, lane, Cause::Ready);
         }
     }
 
     /// The lane that a connection gets next.
     #[inline]
     fn next_lane(&mut self) -> Option<u32> {
-        if self.free.first == NONE { self.new_lane() } else { Some(self.free.first) }
+        if self.idle.first == NONE { self.new_lane() } else { Some(self.idle.first) }
     }
 
     /// What attaching means for a connection whose request has begun before.
@@ -302,7 +317,7 @@ impl<P: Port> Driver<P> {
         let stopping = self.stopping();
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
         let shared = &lane.wire.shared;
-        shared.arrived_ms.set(slot.since_ms);
+        shared.request.change(|request| request.arrived_ms = slot.since_ms);
         let mut input = shared.input.borrow_mut();
         if let Some((bytes, parser)) = self.port.take_back(index, &mut input.buffer) {
             (input.start, input.end, input.parser) = (0, bytes.min(input.buffer.len()), parser);
@@ -310,9 +325,10 @@ impl<P: Port> Driver<P> {
         drop(input);
         if slot.stage == Stage::Waiting {
             // A request's time runs while it waits for a lane.
-            shared.handler_waited_ms.set(self.now_ms.wrapping_sub(slot.waiting_ms));
+            let waited_ms = self.now_ms.wrapping_sub(slot.waiting_ms);
+            shared.request.change(|request| request.handler_waited_ms = waited_ms);
             // Only those that wait are given a lane while the server stops.
-            shared.ending.set(stopping.map(|_| Ending::Shutdown));
+            shared.connection.change(|connection| connection.ending = stopping.map(|_| Ending::Shutdown));
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -323,9 +339,9 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        let Driver { port, table, lanes, free, settings, now_ms, .. } = self;
+        let Driver { port, table, lanes, idle, settings, now_ms, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        attach((index, number), lane, slot, free, port, settings, *now_ms);
+        attach((index, number), lane, slot, idle, port, settings, *now_ms);
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
@@ -345,125 +361,101 @@ impl<P: Port> Driver<P> {
 
     /// Lets a lane go on; see [`go_on`](Driver::go_on).
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn advance(&mut self, index: u32, number: u32, receives: bool) {
-        self.go_on(index, number, receives);
+    fn advance(&mut self, index: u32, number: u32, cause: Cause) {
+        self.go_on(index, number, cause);
     }
 
-    /// Lets a lane go on: attaches it where it is the next free one, receives once where that is asked for, polls it, sends
+    /// Lets a lane go on: attaches it where it is the next free one, receives once where the socket is ready, polls it, sends
     /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is
     /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn go_on(&mut self, index: u32, number: u32, receives: bool) {
-        let mut rounds = 0;
-        let Driver { port, table, lanes, free, settings, now_ms, date, dated, .. } = self;
+    fn go_on(&mut self, index: u32, number: u32, cause: Cause) {
+        let Driver { port, table, lanes, idle, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        if receives && slot.lane == NONE {
-            attach((index, number), lane, slot, free, port, settings, *now_ms);
-        }
-        if receives
-            && slot.interest.receives()
-            && let Some(socket) = &mut slot.socket
-        {
-            let received = lane.wire.shared.receive(|space| port.receive(socket, space));
-            if received == Some(Received::Reset) {
+        if cause == Cause::Ready {
+            if slot.lane == NONE {
+                attach((index, number), lane, slot, idle, port, settings, *now_ms);
+            }
+            if slot.interest.receives() && receive(lane, slot, port) == Some(Received::Reset) {
                 return self.end(index, EndReason::PeerReset, true);
             }
         }
+        if cause != Cause::Woken {
+            lane.wire.shared.waiters.wake();
+        }
+        let may_wait_long = idle.attached < settings.lanes_max;
+        let mut rounds = 0;
         loop {
+            begin_turn(lane, *now_ms, may_wait_long, (*dated, date.as_ref()));
             let shared = &lane.wire.shared;
-            shared.now_ms.set(*now_ms);
-            if lane.dated != *dated {
-                lane.dated = *dated;
-                shared.output.borrow_mut().stamp(date.as_ref());
-            }
-            if shared.state.get() == State::Exchange {
-                let waited = now_ms.wrapping_sub(lane.polled_ms);
-                let so_far = if shared.wants_body.get() { &shared.body_waited_ms } else { &shared.handler_waited_ms };
-                so_far.set(so_far.get().saturating_add(waited));
-            }
-            shared.wants_body.set(false);
-            shared.wants_room.set(false);
-            lane.polled_ms = *now_ms;
-            if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
-                port.restart(&lane.wire, lane.future.as_mut());
-                // What answers a panic may panic too.
-                if shared.failed.replace(true) || shared.state.get() != State::Exchange {
-                    return self.end(index, EndReason::Aborted, true);
-                }
-                shared.order.set(Some(Order::Failed));
-                continue;
-            }
-            let mut output = shared.output.borrow_mut();
-            let mut progress = false;
-            if let Some(pending) = output.pending() {
-                let Some(socket) = &mut slot.socket else { return };
-                match port.send(socket, pending) {
-                    Transmitted::Bytes(bytes) => {
-                        output.sent(bytes);
-                        lane.progress_ms = *now_ms;
-                        progress = true;
-                    }
-                    Transmitted::Blocked if lane.blocked => {}
-                    Transmitted::Blocked => lane.progress_ms = *now_ms,
-                    Transmitted::Reset => {
-                        drop(output);
-                        return self.end(index, EndReason::PeerReset, true);
-                    }
-                }
-            }
-            let blocked = output.end > 0;
-            lane.blocked = blocked;
-            drop(output);
-            let state = shared.state.get();
-            // What most come to, so it is asked for first.
-            if state == State::Between && !blocked {
-                if shared.ended.get() || ending(port, shared).is_some() {
-                    return self.close_idle(index, number);
-                }
-                if let Some(pinned) = shared.pin.take() {
-                    slot.pinned = pinned;
-                }
-                slot.since_ms = *now_ms;
-                detach(number, lane, slot, free);
-                let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
-                // Where nobody else has been idle since, it is there already.
-                if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-                    table.move_to(index, stage);
-                    self.report(index, Interest::RECEIVE);
-                }
-                return self.due(self.now_ms, self.settings.deadlines.idle_ms);
-            }
-            match state {
-                State::Head if !blocked => {
-                    if !self.put_away(index, number) {
-                        self.hold(index, number, blocked);
-                    }
-                    return;
-                }
-                State::Close if !blocked => return self.close(index, number),
-                State::Abort => {
-                    let reason = shared.reason.get();
-                    return self.end(index, reason, true);
-                }
-                // Room was made: on with the response, but others have their turns too.
-                State::Exchange if progress && shared.wants_room.get() && rounds < ROUNDS_MAX => {
-                    rounds += 1;
+            if port.poll(lane.future.as_mut(), &mut Context::from_waker(shared.waiters.lane())).is_err() {
+                if answer_panic(lane, port) {
                     continue;
                 }
-                _ => {}
+                return self.end(index, EndReason::Aborted, true);
             }
-            return self.hold(index, number, blocked);
+            let sent = send(lane, slot, port, *now_ms);
+            let shared = &lane.wire.shared;
+            match shared.state.get() {
+                // What most come to, so it is asked for first.
+                State::Between if !lane.blocked => return self.leave(index, number),
+                _ if sent == Progress::Reset => return self.end(index, EndReason::PeerReset, true),
+                // Room was made: on with the response, but others have their turns too.
+                State::Exchange if sent == Progress::Some && shared.turn.get().wants_room && rounds < ROUNDS_MAX => {
+                    rounds += 1;
+                    shared.waiters.wake();
+                }
+                State::Head if !lane.blocked => return self.put_away_or_hold(index, number),
+                State::Close if !lane.blocked => return self.close(index, number),
+                State::Abort => {
+                    let reason = shared.connection.get().reason;
+                    return self.end(index, reason, true);
+                }
+                _ => return self.hold(index, number),
+            }
+        }
+    }
+
+    /// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection, which is idle
+    /// from now on, or ends it.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn leave(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, idle, now_ms, .. } = self;
+        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        let connection = lane.wire.shared.connection.get();
+        if connection.ended || ending(port, &lane.wire.shared).is_some() {
+            return self.close_idle(index, number);
+        }
+        if let Some(pinned) = connection.pin {
+            slot.pinned = pinned;
+        }
+        slot.since_ms = *now_ms;
+        detach(number, lane, slot, idle);
+        let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
+        // Where nobody else has been idle since, it is there already.
+        if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
+            table.move_to(index, stage);
+            self.report(index, Interest::RECEIVE);
+        }
+        self.due(self.now_ms, self.settings.deadlines.idle_ms);
+    }
+
+    /// Lets an incomplete head wait, without a lane where the port can keep it.
+    fn put_away_or_hold(&mut self, index: u32, number: u32) {
+        if !self.put_away(index, number) {
+            self.hold(index, number);
         }
     }
 
     /// Keeps the lane on its connection until something happens.
-    fn hold(&mut self, index: u32, number: u32, blocked: bool) {
+    fn hold(&mut self, index: u32, number: u32) {
         let lane = &self.lanes[number as usize];
         let shared = &lane.wire.shared;
-        let receives = !shared.ended.get() && (shared.state.get() == State::Head || shared.wants_body.get());
+        let turn = shared.turn.get();
+        let receives = !shared.connection.get().ended && (shared.state.get() == State::Head || turn.wants_body);
         // A stream that has had its turn goes on as soon as the socket takes more.
-        let interest = if blocked || shared.wants_room.get() {
+        let interest = if lane.blocked || turn.wants_room {
             Interest::SEND
         } else if receives {
             Interest::RECEIVE
@@ -494,8 +486,8 @@ impl<P: Port> Driver<P> {
     fn close_idle(&mut self, index: u32, number: u32) {
         let shared = &self.lanes[number as usize].wire.shared;
         match ending(&self.port, shared) {
-            Some(ending) if !shared.ended.get() => {
-                shared.reason.set(ending.into());
+            Some(ending) if !shared.connection.get().ended => {
+                shared.connection.change(|connection| connection.reason = ending.into());
                 self.close(index, number);
             }
             _ => self.end(index, EndReason::PeerClosed, false),
@@ -503,15 +495,15 @@ impl<P: Port> Driver<P> {
     }
 
     /// Takes the session back from a lane and puts the lane on top of the free ones.
-    fn free(&mut self, index: u32, number: u32) {
+    fn detach(&mut self, index: u32, number: u32) {
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
-        detach(number, lane, slot, &mut self.free);
+        detach(number, lane, slot, &mut self.idle);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
         let shared = &self.lanes[number as usize].wire.shared;
-        if shared.ended.get() || ending(&self.port, shared).is_some() {
+        if shared.connection.get().ended || ending(&self.port, shared).is_some() {
             self.close_idle(index, number);
             return true;
         }
@@ -521,13 +513,12 @@ impl<P: Port> Driver<P> {
         }
         input.clear();
         drop(input);
-        shared.handler_waited_ms.set(0);
         let slot = self.table.slot_mut(index);
-        if let Some(pinned) = shared.pin.take() {
+        if let Some(pinned) = shared.connection.get().pin {
             slot.pinned = pinned;
         }
         // A drop of bytes does not change when the head was due, nor its place on the list.
-        let arrived_ms = shared.arrived_ms.get();
+        let arrived_ms = shared.request.get().arrived_ms;
         shared.state.set(State::Between);
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
@@ -535,7 +526,7 @@ impl<P: Port> Driver<P> {
             self.due(arrived_ms, self.settings.deadlines.head_ms);
         }
         self.report(index, Interest::RECEIVE);
-        self.free(index, number);
+        self.detach(index, number);
         true
     }
 
@@ -576,10 +567,10 @@ impl<P: Port> Driver<P> {
 /// Why a connection is to end behind what is at work.
 #[inline]
 fn ending(port: &impl Port, shared: &Shared) -> Option<Ending> {
-    shared.ending.get().filter(|_| port.takes_orders())
+    shared.connection.get().ending.filter(|_| port.takes_orders())
 }
 
-/// Takes a lane from the top of the free ones for a connection, whose session it gets, and tells it which one it serves, and
+/// Takes a lane from the top of the idle ones for a connection, whose session it gets, and tells it which one it serves, and
 /// since when.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
@@ -587,14 +578,14 @@ fn attach<P: Port>(
     (index, number): (u32, u32),
     lane: &mut Lane<P>,
     slot: &mut Slot<P::Session, P::Socket>,
-    free: &mut FreeLanes,
+    idle: &mut IdleLanes,
     port: &P,
     settings: &DriverSettings,
     now_ms: u32,
 ) {
-    free.first = lane.slot;
+    idle.first = lane.slot;
     (lane.slot, slot.lane) = (index, number);
-    free.attached += 1;
+    idle.attached += 1;
     *lane.wire.session.borrow_mut() = slot.session.take();
     let shared = &lane.wire.shared;
     let id = ConnectionId::new(settings.worker, index, slot.generation);
@@ -605,24 +596,100 @@ fn attach<P: Port>(
         shared.id.set(id);
         shared.peer.set(port.peer(socket));
     }
-    shared.may_wait_long.set(free.attached < settings.lanes_max);
-    shared.arrived_ms.set(now_ms);
+    shared.connection.set(ConnectionState::NEW);
+    shared.request.set(RequestState::new(now_ms));
 }
 
-/// [`Driver::free`] of what is at hand.
+/// [`Driver::detach`] of what is at hand.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(target_pointer_width = "32", inline(never))]
-fn detach<P: Port>(number: u32, lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, free: &mut FreeLanes) {
+fn detach<P: Port>(number: u32, lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, idle: &mut IdleLanes) {
     slot.session = lane.wire.session.borrow_mut().take();
     slot.lane = NONE;
-    lane.slot = free.first;
-    free.first = number;
-    free.attached -= 1;
+    lane.slot = idle.first;
+    idle.first = number;
+    idle.attached -= 1;
+}
+
+/// Lets the port receive once where the lane wants bytes.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn receive<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, port: &mut P) -> Option<Received> {
+    let socket = slot.socket.as_mut()?;
+    lane.wire.shared.receive(|space| port.receive(socket, space))
+}
+
+/// Tells a lane the time and the date, and counts what its request has waited.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn begin_turn<P: Port>(
+    lane: &mut Lane<P>,
+    now_ms: u32,
+    may_wait_long: bool,
+    (dated, date): (u32, Option<&[u8; DATE_BYTES]>),
+) {
+    let shared = &lane.wire.shared;
+    if lane.dated != dated {
+        lane.dated = dated;
+        shared.output.borrow_mut().stamp(date);
+    }
+    if shared.state.get() == State::Exchange {
+        let waited_ms = now_ms.wrapping_sub(lane.polled_ms);
+        let for_body = shared.turn.get().wants_body;
+        shared.request.change(|request| {
+            let sum_ms = if for_body { &mut request.body_waited_ms } else { &mut request.handler_waited_ms };
+            *sum_ms = sum_ms.saturating_add(waited_ms);
+        });
+    }
+    shared.turn.set(Turn::new(now_ms, may_wait_long));
+    lane.polled_ms = now_ms;
+}
+
+/// Sets a lane whose future has panicked anew, to answer that. `false`: the connection must end, because what answers a panic
+/// may panic too.
+#[cold]
+#[inline(never)]
+fn answer_panic<P: Port>(lane: &mut Lane<P>, port: &mut P) -> bool {
+    port.restart(&lane.wire, lane.future.as_mut());
+    let shared = &lane.wire.shared;
+    if shared.request.get().panicked || shared.state.get() != State::Exchange {
+        return false;
+    }
+    shared.request.change(|request| request.panicked = true);
+    shared.connection.change(|connection| connection.order = Some(Order::Failed));
+    true
+}
+
+/// What became of bytes that were to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    None,
+    Some,
+    Reset,
+}
+
+/// Sends once what a lane has written.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn send<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, port: &mut P, now_ms: u32) -> Progress {
+    let mut output = lane.wire.shared.output.borrow_mut();
+    let mut progress = Progress::None;
+    if let (Some(pending), Some(socket)) = (output.pending(), &mut slot.socket) {
+        match port.send(socket, pending) {
+            Transmitted::Bytes(bytes) => {
+                output.sent(bytes);
+                lane.progress_ms = now_ms;
+                progress = Progress::Some;
+            }
+            Transmitted::Blocked if lane.blocked => {}
+            Transmitted::Blocked => lane.progress_ms = now_ms,
+            Transmitted::Reset => progress = Progress::Reset,
+        }
+    }
+    lane.blocked = output.end > 0;
+    progress
 }
 
 impl<P: Port> core::fmt::Debug for Driver<P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.free.attached)
+        write!(f, "Driver({} connections, {} lanes at work)", self.count(), self.idle.attached)
     }
 }
 
@@ -701,8 +768,8 @@ mod tests {
             size_of::<Lane<Host>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1304 } else { 984 };
-        assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
+        let wire = if tenure_proto::bytes::WORDS { 1368 } else { 1048 };
+        assert_eq!(sizes, [56, 40, wire, 40], "slot, slot without a session, wire, lane");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::{
     future::{pending, poll_fn},
     marker::PhantomData,
     ops::Deref,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -21,10 +21,14 @@ use tenure_proto::{
 
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
-    engine::output::Exchange,
-    engine::wire::{Input, Order, Shared, State, Wire},
-    exchange::body::{Fault, Reader},
-    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    engine::{
+        input::{Fault, Input},
+        output::Exchange,
+        state::{Change, Drain, Order, RequestState, State},
+        wire::{Shared, Wire},
+    },
+    exchange::body::Reader,
+    exchange::reply::{IntoResponse, Outcome, Reply},
     exchange::responder::{Answer, Opened},
 };
 
@@ -66,8 +70,8 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let read = if let Some(order) = shared.order.get() {
-                shared.order.set(None);
+            let read = if let Some(order) = shared.connection.get().order {
+                shared.connection.change(|connection| connection.order = None);
                 Err(order)
             } else if input.start == input.end {
                 (input.start, input.end) = (0, 0);
@@ -96,11 +100,18 @@ where
                         // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
                         nothing_to_say()
                     } else {
-                        app.handle(&mut request, responder).await
+                        let mut handling = pin!(app.handle(&mut request, responder));
+                        poll_fn(|context| match handling.as_mut().poll(context) {
+                            Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
+                            // A response to HEAD ends at its head, whatever the handler would go on with.
+                            Poll::Pending if shared.turn.get().ends_at_head => Poll::Ready(Ok(())),
+                            Poll::Pending => Poll::Pending,
+                        })
+                        .await
                     };
                     match result {
-                        Ok(_) if shared.rest.get() == 0 => break 'done false,
-                        Ok(_) => (bytes, &b""[..], None),
+                        Ok(()) if shared.request.get().is_read() => break 'done false,
+                        Ok(()) => (bytes, &b""[..], None),
                         Err(error) => (bytes, request.inner.whole_path(), Some(error)),
                     }
                 }
@@ -118,9 +129,9 @@ where
             };
             let mut reader = Reader::new(shared, bytes);
             let mut conclusion = Conclusion::new(shared, app, &mut reader, path, error);
-            poll_fn(|_| conclusion.poll(shared, observer)).await
+            poll_fn(|context| conclusion.poll(context, shared, observer)).await
         };
-        if is_reset || !shared.close(observer, &mut input) {
+        if is_reset || !shared.end_exchange(observer, &mut input) {
             drop(input);
             shared.state.set(if is_reset { State::Abort } else { State::Close });
             // This future ends its work here: it is set anew before the wire serves on.
@@ -132,7 +143,7 @@ where
 /// What OPTIONS of the server in general is answered.
 #[cold]
 #[inline(never)]
-fn nothing_to_say() -> Result<Sent, Error> {
+fn nothing_to_say() -> Result<(), Error> {
     Err(Error::new(StatusCode::NO_CONTENT, ""))
 }
 
@@ -154,8 +165,8 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
             }
             let Exchange { begun, done, .. } = shared.output.borrow().exchange;
             conclusion.is_reset = begun && !done;
-            if conclusion.is_reset && !matches!(shared.reason.get(), EndReason::Deadline(_)) {
-                shared.reason.set(EndReason::Aborted);
+            if conclusion.is_reset && !matches!(shared.connection.get().reason, EndReason::Deadline(_)) {
+                shared.connection.change(|connection| connection.reason = EndReason::Aborted);
             }
             if !begun && !done {
                 conclusion.failure = Some(Failure { error, app, path, own_failed: false, session: PhantomData });
@@ -165,18 +176,18 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
     }
 
     /// Ready when it is finished. Returns whether the connection is to be reset.
-    fn poll(&mut self, shared: &Shared, observer: &impl Observer) -> Poll<bool> {
+    fn poll(&mut self, context: &Context<'_>, shared: &Shared, observer: &impl Observer) -> Poll<bool> {
         if let Some(failure) = &mut self.failure {
-            match self.answer.poll(failure) {
+            match self.answer.poll(context, failure) {
                 Poll::Ready(Ok(_)) => self.failure = None,
                 Poll::Ready(Err(_)) => {
-                    shared.reason.set(EndReason::Aborted);
+                    shared.connection.change(|connection| connection.reason = EndReason::Aborted);
                     return Poll::Ready(true);
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if !self.is_reset && self.answer.poll_rest().is_pending() {
+        if !self.is_reset && self.answer.poll_rest(context).is_pending() {
             return Poll::Pending;
         }
         shared.tell_refused(observer);
@@ -252,12 +263,11 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
 }
 
 impl Shared {
-    /// Prepares what is to be answered instead of what a handler would: a refusal, or what a lane that was set anew has been
-    /// ordered.
+    /// Turns an order (a refusal, or what the driver left for a restarted lane) into the error to answer.
     #[cold]
     #[inline(never)]
     fn take_up(&self, observer: &impl Observer, order: Order) -> Error {
-        self.settling.set(false);
+        self.request.change(|request| request.drain = Drain::None);
         let refusal = match order {
             Order::Failed => return Error::internal("a handler panicked"),
             Order::Overdue => return Error::unavailable("the answer took too long: try again later"),
@@ -265,19 +275,22 @@ impl Shared {
         };
         observer.refused(self.id.get(), refusal);
         let mut output = self.output.borrow_mut();
+        let mut body = self.body.borrow_mut();
         if self.state.get() == State::Exchange {
             output.exchange.persistent = false;
             // The rest is not waited for any more.
-            let mut body = self.body.borrow_mut();
-            (body.fresh, body.lost) = (false, Some(Fault::Late));
+            (body.fresh, body.state.fault) = (false, Some(Fault::Late));
         } else {
             // The last exchange of the connection begins here, before there is a request.
             output.exchange = Exchange::new(false, false, false);
+            body.begin(0, self.limits.body_bytes_max);
             self.state.set(State::Exchange);
-            self.rest.set(0);
-            self.reason.set(match refusal {
-                Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
-                refusal => EndReason::Protocol(refusal),
+            self.request.change(|request| *request = RequestState::new(request.arrived_ms));
+            self.connection.change(|connection| {
+                connection.reason = match refusal {
+                    Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
+                    refusal => EndReason::Protocol(refusal),
+                };
             });
         }
         refusal.into()
@@ -288,38 +301,32 @@ impl Shared {
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;
-        // What else ends the connection says so; a response that only a close can end is the version's, the peer's.
-        self.reason.set(EndReason::PeerAsked);
-        if let Some(ending) = self.ending.get() {
-            persistent = false;
-            self.reason.set(ending.into());
-        }
+        self.connection.change(|connection| {
+            // Default reason, where the version or the peer asks for a close; whoever else ends the connection overwrites it.
+            connection.reason = EndReason::PeerAsked;
+            if let Some(ending) = connection.ending {
+                persistent = false;
+                connection.reason = ending.into();
+            }
+        });
         self.output.borrow_mut().exchange =
             Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);
-        self.route_handler_ms.set(None);
-        self.route_body_ms.set(None);
         let mut body = self.body.borrow_mut();
-        body.at = head.bytes as usize;
-        if !body.fresh {
-            body.renew(self.limits.body_bytes_max);
+        body.begin(head.bytes as usize, self.limits.body_bytes_max);
+        if head.framing == Framing::Chunked {
+            (body.fresh, body.state.chunked) = (false, Some(ChunkedDecoder::new()));
         }
-        // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
-        self.expects_continue.set(head.expects_continue && body.at == received);
-        self.rest.set(match head.framing {
-            Framing::Empty => 0,
-            // The greatest number stands for chunks.
-            Framing::Length(bytes) => bytes.min(u64::MAX - 1),
-            Framing::Chunked => {
-                (body.fresh, body.chunked) = (false, Some(ChunkedDecoder::new()));
-                u64::MAX
-            }
+        self.request.change(|request| {
+            request.unread = head.framing;
+            // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
+            request.expects_continue = head.expects_continue && body.at == received;
         });
     }
 
     /// Tells the observer of a body whose framing was broken.
     fn tell_refused(&self, observer: &impl Observer) {
         if let Ok(body) = self.body.try_borrow()
-            && let Some(Fault::Refused(refusal)) = body.lost
+            && let Some(Fault::Refused(refusal)) = body.state.fault
         {
             observer.refused(self.id.get(), refusal);
         }
@@ -327,33 +334,31 @@ impl Shared {
 
     /// Tells the observer of a response that is complete; returns whether the connection goes on.
     #[inline]
-    fn close_response(&self, observer: &impl Observer) -> bool {
+    fn response_sent(&self, observer: &impl Observer) -> bool {
         let exchange = self.output.borrow().exchange;
-        let duration_ms = self.now_ms.get().wrapping_sub(self.arrived_ms.get());
+        let request = self.request.get();
+        let duration_ms = self.turn.get().now_ms.wrapping_sub(request.arrived_ms);
         observer.response_sent(self.id.get(), exchange.status, exchange.bytes, duration_ms);
-        exchange.persistent
+        exchange.persistent && !request.last
     }
 
     /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
     #[inline]
-    fn close(&self, observer: &impl Observer, input: &mut Input) -> bool {
-        if !self.close_response(observer) {
+    fn end_exchange(&self, observer: &impl Observer, input: &mut Input) -> bool {
+        if !self.response_sent(observer) {
             return false;
         }
-        // It is not changed, but nobody else has it any more, and this loan is the cheaper one.
+        // Only read; `borrow_mut` is cheaper here and cannot fail.
         let body = self.body.borrow_mut();
-        if body.spilled {
-            let behind = body.buffer.get(body.at..body.end).unwrap_or_default();
+        if body.state.spilled {
+            let behind = body.buffer.get(body.at..body.state.end).unwrap_or_default();
             (input.start, input.end) = (0, behind.len().min(input.buffer.len()));
             input.buffer[..input.end].copy_from_slice(&behind[..input.end]);
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        // What is there already of the next request counts as having arrived now.
-        self.arrived_ms.set(self.now_ms.get());
-        self.body_waited_ms.set(0);
-        self.handler_waited_ms.set(0);
-        self.failed.set(false);
+        // What has come of the next request counts as having arrived now.
+        self.request.set(RequestState::new(self.turn.get().now_ms));
         true
     }
 }

@@ -8,28 +8,24 @@ use core::{
     task::{Context, Poll},
 };
 
-use tenure_proto::{chunked::Chunk, refusal::Refusal, response::CONTINUE};
+use tenure_proto::{
+    chunked::{Chunk, ChunkedDecoder},
+    framing::Framing,
+    refusal::Refusal,
+    response::CONTINUE,
+};
 
 use crate::{
     Deadline, EndReason, Error,
-    engine::wire::{BodyInput, Shared},
+    engine::{
+        input::{BodyInput, Fault},
+        state::{Change, Drain},
+        wire::Shared,
+    },
     exchange::text::FromText,
 };
 
 const TOO_LARGE: Error = Error::too_large("the body is too large");
-
-/// Why nothing more can be had of a body. A byte, which a result holds in a register; what it says as an error comes last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It is above its bound.
-    TooLarge,
-    /// The peer closed before its end.
-    Closed,
-    /// It has not come in time.
-    Late,
-    /// Its framing is broken.
-    Refused(Refusal),
-}
 
 impl From<Fault> for Error {
     #[cold]
@@ -37,6 +33,7 @@ impl From<Fault> for Error {
         match fault {
             Fault::TooLarge => TOO_LARGE,
             Fault::Closed | Fault::Late => Error::bad_request("the peer closed within the body"),
+            Fault::Lent => Error::internal("the body is read in two places at once"),
             Fault::Refused(refusal) => refusal.into(),
         }
     }
@@ -64,13 +61,114 @@ struct Piece {
 
 /// How a body is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// The next bytes that are here.
+enum Mode {
+    /// The next bytes that have come.
     Piece,
-    /// Until all of it is here in one piece.
+    /// Until all of it is there in one piece.
     Whole,
     /// To its end, for the sake of the connection alone.
     Drain,
+}
+
+/// What comes next of a body among the bytes that have come.
+enum Next {
+    Data(Piece),
+    /// More must come.
+    Missing,
+    End,
+}
+
+impl BodyInput {
+    /// Passes over framing to the next data, `bytes_max` bytes of it at the most, and past them.
+    #[inline]
+    fn next(&mut self, unread: &mut Framing, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
+        loop {
+            let received =
+                if self.state.spilled { self.buffer.get(self.at..self.state.end) } else { with_head.get(self.at..) };
+            let received = received.unwrap_or_default();
+            if received.is_empty() {
+                return Ok(Next::Missing);
+            }
+            let received = &received[..received.len().min(bytes_max)];
+            let (skip, length) = match (&mut self.state.chunked, *unread) {
+                (Some(decoder), _) => match decoder.decode(received)? {
+                    Chunk::Data { skip, length } => (skip, length),
+                    Chunk::Partial => (received.len(), 0),
+                    Chunk::End { skip } => {
+                        *unread = Framing::Empty;
+                        self.at += skip;
+                        return Ok(Next::End);
+                    }
+                },
+                (None, Framing::Length(bytes)) => {
+                    let length = usize::try_from(bytes).unwrap_or(usize::MAX).min(received.len());
+                    *unread = match bytes - length as u64 {
+                        0 => Framing::Empty,
+                        bytes => Framing::Length(bytes),
+                    };
+                    (0, length)
+                }
+                (None, _) => return Ok(Next::End),
+            };
+            let from = self.at + skip;
+            self.at = from + length;
+            if length > 0 {
+                self.state.taken += length as u64;
+                return Ok(Next::Data(Piece { spilled: self.state.spilled, from, to: self.at }));
+            }
+        }
+    }
+
+    /// Bytes that the chunk at hand still announces.
+    fn announced(&self) -> u64 {
+        self.state.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
+    }
+
+    /// Bytes that may still be handed out in one way.
+    fn bound(&self, mode: Mode) -> u64 {
+        if mode == Mode::Whole { self.state.budget.min(self.room() as u64) } else { self.state.budget }
+    }
+
+    /// Bytes of the buffer behind what has been collected.
+    fn room(&self) -> usize {
+        self.buffer.len() - self.state.collected
+    }
+
+    /// Whether the chunk at hand, of which `length` bytes have been passed, is above what may be handed out. It is judged by
+    /// the size that it announces, so it does not matter how it was cut.
+    fn exceeds(&self, mode: Mode, length: usize) -> bool {
+        if self.state.chunked.is_none() {
+            return false;
+        }
+        let bytes = self.announced() + length as u64;
+        // Behind chunks there is always framing, for which a byte of the buffer must stay free.
+        bytes > self.state.budget || mode == Mode::Whole && bytes > 0 && bytes >= self.room() as u64
+    }
+
+    /// Adds a piece to what has been collected.
+    fn collect(&mut self, piece: Piece, with_head: &[u8]) {
+        let (collected, length) = (self.state.collected, piece.to - piece.from);
+        if piece.spilled {
+            // Without framing in between they are where they belong.
+            self.buffer.copy_within(piece.from..piece.to, collected);
+        } else if let (Some(room), Some(bytes)) =
+            (self.buffer.get_mut(collected..collected + length), with_head.get(piece.from..piece.to))
+        {
+            room.copy_from_slice(bytes);
+        }
+        self.state.collected += length;
+    }
+
+    /// What a cancelled `whole` has collected, `bytes_max` bytes of it at the most.
+    #[cold]
+    fn collected(&mut self, bytes_max: usize) -> Piece {
+        let collected = self.state.collected;
+        let bytes = collected.min(bytes_max);
+        // What is handed out goes behind the others, which stay in front.
+        self.buffer[..collected].rotate_left(bytes);
+        self.state.collected -= bytes;
+        Piece { spilled: true, from: collected - bytes, to: collected }
+    }
 }
 
 impl<'r> Reader<'r> {
@@ -78,17 +176,26 @@ impl<'r> Reader<'r> {
         Reader { shared, bytes, lease: None, piece: None }
     }
 
+    /// Takes the lease. `false`: somebody else has it.
+    #[inline]
+    fn borrow(&mut self) -> bool {
+        if self.lease.is_none() {
+            self.lease = self.shared.body.try_borrow_mut().ok();
+        }
+        self.lease.is_some()
+    }
+
     /// From now on nothing is wanted of the body but its end. `false`: somebody else has the lease.
     #[cold]
     #[inline(never)]
     pub(crate) fn drain(&mut self) -> bool {
-        let shared = self.shared;
-        if self.lease.is_none() {
-            self.lease = shared.body.try_borrow_mut().ok();
+        if !self.borrow() {
+            return false;
         }
-        let Some(body) = &mut self.lease else { return false };
-        (body.fresh, body.exceeded, body.filled) = (false, false, 0);
-        body.left = shared.limits.drain_bytes_max.into();
+        let bytes_max = self.shared.limits.drain_bytes_max.into();
+        self.with_body(|body| {
+            (body.state.exceeded, body.state.collected, body.state.budget) = (false, 0, bytes_max);
+        });
         true
     }
 
@@ -100,174 +207,135 @@ impl<'r> Reader<'r> {
     }
 
     /// Gives the lease back and waits for the port to receive more.
-    fn wait(&mut self) -> Poll<Result<(), Fault>> {
+    fn wait(&mut self, context: &Context<'_>) -> Poll<Result<(), Fault>> {
         let shared = self.shared;
-        let overdue = shared.rest_overdue.take();
-        if overdue || shared.ended.get() {
-            return self.lost(if overdue { Fault::Late } else { Fault::Closed });
+        let overdue = shared.request.get().drain == Drain::Overdue;
+        if overdue || shared.connection.get().ended {
+            return self.fail(if overdue { Fault::Late } else { Fault::Closed });
         }
-        if shared.expects_continue.get() {
-            let mut output = shared.output.borrow_mut();
-            // An interim response has no place behind the final one's head (RFC 9110 section 15.2).
-            if !output.exchange.begun && !output.put(CONTINUE) {
-                shared.wants_room.set(true);
+        shared.waiters.register(context);
+        if shared.request.get().expects_continue {
+            let interim = shared.output.try_borrow_mut().is_ok_and(|mut output| {
+                // An interim response has no place behind the final one's head (RFC 9110 section 15.2).
+                output.exchange.begun || output.put(CONTINUE)
+            });
+            if !interim {
+                shared.turn.change(|turn| turn.wants_room = true);
                 return Poll::Pending;
             }
-            shared.expects_continue.set(false);
+            shared.request.change(|request| request.expects_continue = false);
         }
         self.lease = None;
-        shared.wants_body.set(true);
+        shared.turn.change(|turn| turn.wants_body = true);
         Poll::Pending
     }
 
     /// Nothing more can be had, and the next request cannot be found.
     #[cold]
-    fn lost(&mut self, fault: Fault) -> Poll<Result<(), Fault>> {
+    fn fail(&mut self, fault: Fault) -> Poll<Result<(), Fault>> {
         self.shared.cannot_go_on(match fault {
-            Fault::TooLarge => EndReason::Unread,
+            Fault::TooLarge | Fault::Lent => EndReason::Unread,
             Fault::Closed => EndReason::PeerClosed,
             Fault::Late => EndReason::Deadline(Deadline::Body),
             Fault::Refused(refusal) => EndReason::Protocol(refusal),
         });
         if let Some(body) = &mut self.lease {
-            body.lost = Some(fault);
+            body.state.fault = Some(fault);
         }
         Poll::Ready(Err(fault))
     }
 
     /// Reads on, a [`piece`](Reader::piece) of `bytes_max` bytes at the most.
     #[inline(never)]
-    fn poll(&mut self, way: Way, bytes_max: usize) -> Poll<Result<(), Fault>> {
+    fn poll(&mut self, context: &Context<'_>, mode: Mode, bytes_max: usize) -> Poll<Result<(), Fault>> {
         let shared = self.shared;
-        let body = self.lease.get_or_insert_with(|| shared.body.borrow_mut());
-        let body = &mut **body;
+        if !self.borrow() {
+            return Poll::Ready(Err(Fault::Lent));
+        }
+        let Some(body) = self.lease.as_deref_mut() else { return Poll::Ready(Err(Fault::Lent)) };
         body.fresh = false;
         loop {
-            let rest = shared.rest.get();
-            let filled = body.filled;
-            if rest == 0 {
-                // Put together in the buffer, or nothing.
-                self.piece = (way == Way::Whole).then_some(Piece { spilled: true, from: 0, to: filled });
-                body.filled = 0;
+            let mut unread = shared.request.get().unread;
+            if unread == Framing::Empty {
+                // All of it has been collected in the buffer, or handed out.
+                let collected = core::mem::take(&mut body.state.collected);
+                self.piece = (mode == Mode::Whole).then_some(Piece { spilled: true, from: 0, to: collected });
                 return Poll::Ready(Ok(()));
             }
-            if let Some(fault) = body.lost {
+            if let Some(fault) = body.state.fault {
                 return Poll::Ready(Err(fault));
             }
-            if body.exceeded {
-                break;
+            if body.state.exceeded || matches!(unread, Framing::Length(bytes) if bytes > body.bound(mode)) {
+                return Poll::Ready(Err(Fault::TooLarge));
             }
-            let room = if way == Way::Whole { body.buffer.len() - filled } else { usize::MAX };
-            let bound = usize::try_from(body.left).unwrap_or(usize::MAX).min(room);
-            if rest != u64::MAX && rest > bound as u64 {
-                break;
-            }
-            if filled > 0 && way == Way::Piece {
-                // Put together for the whole, which was given up: they come first, what is told of them behind the others.
-                let bytes = filled.min(bytes_max);
-                body.buffer[..filled].rotate_left(bytes);
-                body.filled -= bytes;
-                self.piece = Some(Piece { spilled: true, from: filled - bytes, to: filled });
+            if body.state.collected > 0 && mode == Mode::Piece {
+                self.piece = Some(body.collected(bytes_max));
                 return Poll::Ready(Ok(()));
             }
-            let from = body.at;
-            let here = if body.spilled { body.buffer.get(from..body.end) } else { self.bytes.get(from..) };
-            let here = here.unwrap_or_default();
-            if here.is_empty() {
-                if body.missing() > bound.min(room.saturating_sub(1)) as u64 {
-                    body.exceeded = true;
-                    break;
-                }
-                (body.spilled, body.at, body.end) = (true, filled, filled);
-                return self.wait();
-            }
-            let here = &here[..here.len().min(bytes_max)];
-            // A body of known length is all data.
-            let chunk = match &mut body.chunked {
-                Some(decoder) => decoder.decode(here),
-                None => {
-                    Ok(Chunk::Data { skip: 0, length: usize::try_from(rest).unwrap_or(usize::MAX).min(here.len()) })
-                }
+            let next = body.next(&mut unread, self.bytes, bytes_max);
+            shared.request.change(|request| request.unread = unread);
+            let (piece, length) = match next {
+                Ok(Next::Data(piece)) => (Some(piece), piece.to - piece.from),
+                Ok(Next::Missing) => (None, 0),
+                Ok(Next::End) => continue,
+                Err(refusal) => return self.fail(Fault::Refused(refusal)),
             };
-            let (skip, length) = match chunk {
-                Ok(Chunk::Data { skip, length }) => (skip, length),
-                Ok(Chunk::Partial) => (here.len(), 0),
-                Ok(Chunk::End { skip }) => {
-                    shared.rest.set(0);
-                    (skip, 0)
-                }
-                Err(refusal) => return self.lost(Fault::Refused(refusal)),
+            if body.exceeds(mode, length) {
+                // The decoder may have gone past bytes of it: without them nothing more is handed out.
+                body.state.exceeded = true;
+                return Poll::Ready(Err(Fault::TooLarge));
+            }
+            let Some(piece) = piece else {
+                body.make_room();
+                return self.wait(context);
             };
-            let from = from + skip;
-            let to = from + length;
-            body.at = to;
-            if length == 0 {
-                continue;
-            }
-            body.taken += length as u64;
-            if body.chunked.is_none() {
-                shared.rest.set(rest - length as u64);
-            } else if length > bound || length >= room {
-                // Behind chunks there is always framing, for which a byte of the buffer must be free: what fits does not
-                // depend on how it came. The decoder has gone past these bytes: without them nothing more is handed out.
-                body.exceeded = true;
-                break;
-            }
-            body.left -= length as u64;
-            if way == Way::Drain {
-                continue;
-            }
-            if way == Way::Whole && (filled > 0 || shared.rest.get() != 0) {
-                if body.spilled {
-                    // Without framing in between they are where they belong.
-                    body.buffer.copy_within(from..to, filled);
-                } else if let (Some(room), Some(bytes)) =
-                    (body.buffer.get_mut(filled..filled + length), self.bytes.get(from..to))
-                {
-                    room.copy_from_slice(bytes);
+            body.state.budget -= length as u64;
+            let is_all = body.state.collected == 0 && unread == Framing::Empty;
+            match mode {
+                Mode::Drain => {}
+                Mode::Whole if !is_all => body.collect(piece, self.bytes),
+                Mode::Piece | Mode::Whole => {
+                    self.piece = Some(piece);
+                    return Poll::Ready(Ok(()));
                 }
-                body.filled += length;
-                continue;
             }
-            self.piece = Some(Piece { spilled: body.spilled, from, to });
-            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Err(Fault::TooLarge))
     }
 
     /// The whole body where it came with its head: nothing is moved and no lease is needed beyond this call.
     #[inline]
-    fn here(&mut self) -> Option<&'r [u8]> {
+    fn whole_with_head(&mut self) -> Option<&'r [u8]> {
         let shared = self.shared;
         if self.lease.is_some() {
             return None;
         }
         let mut body = shared.body.try_borrow_mut().ok()?;
-        let rest = usize::try_from(shared.rest.get()).ok()?;
-        let here = self.bytes.len().checked_sub(body.at)?;
+        let length = match shared.request.get().unread {
+            Framing::Empty => 0,
+            Framing::Length(bytes) => usize::try_from(bytes).ok()?,
+            Framing::Chunked => return None,
+        };
+        let received = self.bytes.len().checked_sub(body.at)?;
         // A bound of the handler's own is no reason to copy.
-        if !body.fresh && (body.spilled || body.chunked.is_some() || body.taken != 0) {
-            return None;
-        }
-        if rest > here || rest as u64 > body.left {
+        if !body.fresh && (body.state.spilled || body.state.chunked.is_some() || body.state.taken != 0) {
             return None;
         }
         // What fits must not depend on how it came.
-        if rest > body.buffer.len() {
+        if length > received || length as u64 > body.state.budget || length > body.buffer.len() {
             return None;
         }
         let from = body.at;
-        body.at = from + rest;
-        shared.rest.set(0);
+        body.at = from + length;
+        shared.request.change(|request| request.unread = Framing::Empty);
         self.bytes.get(from..body.at)
     }
 
     /// Reads and drops what is left of the body, up to the bound of [`drain`](Reader::drain), and gives the lease back. Where
     /// the next request cannot be found, the connection does not go on.
-    pub(crate) fn poll_drained(&mut self) -> Poll<()> {
-        let Poll::Ready(drained) = self.poll(Way::Drain, usize::MAX) else { return Poll::Pending };
+    pub(crate) fn poll_drained(&mut self, context: &Context<'_>) -> Poll<()> {
+        let Poll::Ready(drained) = self.poll(context, Mode::Drain, usize::MAX) else { return Poll::Pending };
         self.lease = None;
-        // Where it was lost this has been said.
+        // Where it failed for good this has been said.
         if drained == Err(Fault::TooLarge) {
             self.shared.cannot_go_on(EndReason::Unread);
         }
@@ -298,7 +366,7 @@ impl<'r> Reader<'r> {
 
     /// The next piece, `None` at the body's end.
     async fn read(&mut self, bytes_max: usize) -> Result<Option<&[u8]>, Error> {
-        poll_fn(|_| self.poll(Way::Piece, bytes_max)).await?;
+        poll_fn(|context| self.poll(context, Mode::Piece, bytes_max)).await?;
         Ok(self.piece())
     }
 }
@@ -323,8 +391,8 @@ impl<'a, 'r> Body<'a, 'r> {
     pub fn limit(self, bytes_max: u64) -> Self {
         self.reader.with_body(|body| {
             // Above its bound bytes have been passed over: what follows them must not be taken for the whole.
-            if !body.exceeded {
-                body.left = bytes_max.saturating_sub(body.taken);
+            if !body.state.exceeded {
+                body.state.budget = bytes_max.saturating_sub(body.state.taken);
             }
         });
         self
@@ -332,8 +400,11 @@ impl<'a, 'r> Body<'a, 'r> {
 
     /// The bytes that the head announced and that are still unread; `None` for a chunked body.
     pub fn announced(&self) -> Option<u64> {
-        let rest = self.reader.shared.rest.get();
-        (rest != u64::MAX).then_some(rest)
+        match self.reader.shared.request.get().unread {
+            Framing::Empty => Some(0),
+            Framing::Length(bytes) => Some(bytes),
+            Framing::Chunked => None,
+        }
     }
 
     /// The next bytes, waiting for some where none are here; `None` at the body's end.
@@ -418,12 +489,12 @@ pub struct Whole<'a, 'r> {
 
 impl<'a> Whole<'a, '_> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn bytes(&mut self) -> Poll<Result<&'a [u8], Fault>> {
+    fn bytes(&mut self, context: &Context<'_>) -> Poll<Result<&'a [u8], Fault>> {
         let Some(reader) = self.reader.take() else { return Poll::Pending };
-        if let Some(bytes) = reader.here() {
+        if let Some(bytes) = reader.whole_with_head() {
             return Poll::Ready(Ok(bytes));
         }
-        match reader.poll(Way::Whole, usize::MAX) {
+        match reader.poll(context, Mode::Whole, usize::MAX) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(reader.piece().unwrap_or_default())),
             Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
             Poll::Pending => {
@@ -438,8 +509,8 @@ impl<'a> Future for Whole<'a, '_> {
     type Output = Result<&'a [u8], Error>;
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        self.bytes().map_err(Error::from)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.bytes(context).map_err(Error::from)
     }
 }
 
@@ -455,9 +526,9 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
 
     // Where a handler has it within itself, the value stays in a register.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // No combinators: each would copy the result once more.
-        match self.whole.bytes() {
+        match self.whole.bytes(context) {
             Poll::Ready(Ok(bytes)) => Poll::Ready(T::from_text(bytes)),
             Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
             Poll::Pending => Poll::Pending,

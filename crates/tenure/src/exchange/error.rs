@@ -132,7 +132,7 @@ mod tests {
     use core::task::Poll;
 
     #[test]
-    fn an_byte_is_told_as_it_was_given() {
+    fn a_byte_is_told_as_it_was_given() {
         let error = Error::bad_request("not a digit");
         assert_eq!(error.byte(), None);
         for byte in [0, 1, u32::MAX] {

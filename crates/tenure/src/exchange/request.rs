@@ -17,7 +17,10 @@ use tenure_proto::{
 
 use crate::{
     Body, ConnectionId, EndReason, RequestLine, Session,
-    engine::wire::{Shared, Wire},
+    engine::{
+        state::Change,
+        wire::{Shared, Wire},
+    },
     exchange::body::Reader,
     route::pattern::{Parameters, Sought},
 };
@@ -169,7 +172,7 @@ impl<'r, S> Request<'r, S> {
 
     /// Milliseconds of the port's clock at the request's arrival. The clock starts anywhere and wraps.
     pub fn arrived_ms(&self) -> u32 {
-        self.shared().arrived_ms.get()
+        self.shared().request.get().arrived_ms
     }
 
     /// The body.
@@ -201,11 +204,9 @@ impl<'r, S> Request<'r, S> {
         self.session.take()
     }
 
-    /// Closes the connection once the response has been sent; the response says so.
+    /// Closes the connection once the response has been sent; the response says so, unless its head has been written already.
     pub fn close(&mut self) {
-        let shared = self.shared();
-        shared.output.borrow_mut().exchange.persistent = false;
-        shared.reason.set(EndReason::Handler);
+        self.shared().cannot_go_on(EndReason::Handler);
     }
 
     /// Waits until this exchange is to be the connection's last: the server stops, or the connection is to be closed from
@@ -215,12 +216,18 @@ impl<'r, S> Request<'r, S> {
     /// Safe.
     pub fn ending(&self) -> impl Future<Output = ()> + use<'r, S> {
         let shared = self.shared();
-        poll_fn(move |_| if shared.ending.get().is_some() { Poll::Ready(()) } else { Poll::Pending })
+        poll_fn(move |context| {
+            if shared.connection.get().ending.is_some() {
+                return Poll::Ready(());
+            }
+            shared.waiters.register(context);
+            Poll::Pending
+        })
     }
 
     /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.
     pub fn pin(&mut self, pinned: bool) {
-        self.shared().pin.set(Some(pinned));
+        self.shared().connection.change(|connection| connection.pin = Some(pinned));
     }
 }
 

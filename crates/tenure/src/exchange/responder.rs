@@ -1,16 +1,23 @@
 //! The right to answer a request, once.
 
-use core::{future::poll_fn, task::Poll};
+use core::{
+    future::{pending, poll_fn},
+    task::{Context, Poll},
+};
 
 use tenure_proto::{
     bytes::WORDS,
+    framing::Framing,
     response::{CHUNK_SIZE_BYTES_MAX, Delimiter, LAST_CHUNK, chunk_size},
     status::StatusCode,
 };
 
 use crate::{
     EndReason, Error,
-    engine::wire::Shared,
+    engine::{
+        state::{Change, Drain},
+        wire::Shared,
+    },
     exchange::body::Reader,
     exchange::reply::{IntoResponse, Outcome, Reply, Sent},
 };
@@ -71,7 +78,7 @@ impl Opened<'_> {
     pub(crate) fn send_now<R: IntoResponse>(&self, mut response: R) -> Result<Result<Sent, Error>, R> {
         let shared = self.shared;
         // Where code counts for more than time, an [`Answer`] is the one way for all responses.
-        if !WORDS || shared.rest.get() != 0 {
+        if !WORDS || !shared.request.get().is_read() {
             return Err(response);
         }
         match response.respond(&mut Reply::new(&mut shared.output.borrow_mut())) {
@@ -103,7 +110,7 @@ impl<'r> Responder<'r> {
         };
         let mut reader = Reader::new(self.opened.shared, self.opened.bytes);
         let mut answer = Answer::new(&mut reader);
-        poll_fn(|_| answer.poll(&mut response)).await
+        poll_fn(|context| answer.poll(context, &mut response)).await
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
@@ -149,11 +156,11 @@ impl<'r> Responder<'r> {
         self,
         status: StatusCode,
         fields: &[(&str, &str)],
-        missing: Option<u64>,
+        remaining: Option<u64>,
         bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
         let shared = self.opened.shared;
-        let delimiter = match missing {
+        let delimiter = match remaining {
             // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
             _ if status == StatusCode::RESET_CONTENT => Delimiter::Length(0),
             Some(bytes) => Delimiter::Length(bytes),
@@ -171,14 +178,20 @@ impl<'r> Responder<'r> {
                     reply.field(name, value);
                 }
                 if reply.end_head(delimiter, content_type)? {
-                    let exchange = &output.exchange;
-                    let silent = exchange.head_only || status.has_no_body() || delimiter == Delimiter::Length(0);
+                    if output.exchange.head_only {
+                        // The response is complete: the lane drops the handler.
+                        output.exchange.done = true;
+                        break;
+                    }
+                    let silent = status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
-                    return Ok(Stream { shared, missing, chunked, silent, status });
+                    return Ok(Stream { shared, remaining, chunked, silent, status });
                 }
             }
             shared.room(usize::MAX).await;
         }
+        shared.turn.change(|turn| turn.ends_at_head = true);
+        pending().await
     }
 }
 
@@ -193,7 +206,7 @@ pub(crate) struct Answer<'a, 'r> {
 enum Step {
     /// What is left of the request's body is to be looked at.
     Settle,
-    /// That is read.
+    /// That is dropped.
     Drain,
     Write,
     /// The output was full.
@@ -209,22 +222,22 @@ impl<'a, 'r> Answer<'a, 'r> {
     /// Settles what is left of the request's body, and asks the response until all of it is written: the same one each time.
     /// One copy of the code for all responses.
     #[inline(never)]
-    pub(crate) fn poll(&mut self, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
+    pub(crate) fn poll(&mut self, context: &Context<'_>, response: &mut dyn IntoResponse) -> Poll<Result<Sent, Error>> {
         let shared = self.reader.shared;
         if self.step == Step::Settle {
             // What was read is not needed any more.
             self.reader.release();
-            self.step = if shared.rest.get() == 0 { Step::Write } else { self.settle() };
+            self.step = if shared.request.get().is_read() { Step::Write } else { self.settle() };
         }
         if self.step == Step::Drain {
-            if self.reader.poll_drained().is_pending() {
+            if self.reader.poll_drained(context).is_pending() {
                 return Poll::Pending;
             }
-            shared.settling.set(false);
+            shared.request.change(|request| request.drain = Drain::None);
             self.step = Step::Write;
         }
         loop {
-            if self.step == Step::Room && !shared.has_room(usize::MAX) {
+            if self.step == Step::Room && !shared.has_room(context, usize::MAX) {
                 return Poll::Pending;
             }
             match response.respond(&mut Reply::new(&mut shared.output.borrow_mut())) {
@@ -236,33 +249,34 @@ impl<'a, 'r> Answer<'a, 'r> {
     }
 
     /// Decides by what is left of the request's body whether the connection can go on after the response, before that
-    /// says so. A chunked rest is read, up to the bound, because its length is not known.
+    /// says so. The length of a chunked rest is not known, so it is read first, up to the bound; not where the connection closes
+    /// anyway.
     #[cold]
     fn settle(&mut self) -> Step {
         let shared = self.reader.shared;
-        if shared.rest.get() != u64::MAX || shared.expects_continue.get() {
+        let request = shared.request.get();
+        let persistent = shared.output.borrow().exchange.persistent;
+        if request.unread != Framing::Chunked || request.expects_continue || !persistent {
             shared.judge_rest(&mut shared.output.borrow_mut().exchange, u64::from(shared.limits.drain_bytes_max));
         } else if self.reader.drain() {
-            shared.settling.set(true);
+            shared.request.change(|request| request.drain = Drain::Runs);
             return Step::Drain;
-        } else {
-            // A handler that still holds a piece of the body keeps it from being read on: then the connection closes.
-            shared.cannot_go_on(EndReason::Unread);
         }
+        // Where a handler still holds a piece of the body it is read behind the response.
         Step::Write
     }
 
     /// Reads what is left of the request's body behind the response, where the connection goes on.
-    pub(crate) fn poll_rest(&mut self) -> Poll<()> {
+    pub(crate) fn poll_rest(&mut self, context: &Context<'_>) -> Poll<()> {
         let shared = self.reader.shared;
         if self.step != Step::Drain {
-            if shared.rest.get() == 0 || !shared.output.borrow().exchange.persistent {
+            if shared.request.get().is_read() || !shared.output.borrow().exchange.persistent {
                 return Poll::Ready(());
             }
             self.step = Step::Drain;
             self.reader.drain();
         }
-        self.reader.poll_drained()
+        self.reader.poll_drained(context)
     }
 }
 
@@ -304,9 +318,9 @@ impl<'a, 'r> Answer<'a, 'r> {
 pub struct Stream<'r> {
     shared: &'r Shared,
     /// Bytes still to come, where the head has told how many there are.
-    missing: Option<u64>,
+    remaining: Option<u64>,
     chunked: bool,
-    /// The answer to a HEAD, or of a status without a body or with an empty one: nothing is sent.
+    /// The status has no body, or an empty one: nothing is sent.
     silent: bool,
     status: StatusCode,
 }
@@ -320,11 +334,15 @@ impl Stream<'_> {
     /// # Cancellation safety
     /// Not: a part of the bytes may have been sent. Dropped midway, the stream cannot be finished.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if let Some(missing) = &mut self.missing {
-            let Some(rest) = missing.checked_sub(bytes.len() as u64) else {
+        if let Some(remaining) = &mut self.remaining {
+            let Some(rest) = remaining.checked_sub(bytes.len() as u64) else {
                 return Err(Error::internal("a stream was given more bytes than announced"));
             };
-            *missing = rest;
+            *remaining = rest;
+        }
+        if self.silent {
+            // Whoever writes without an end must let others have their turn.
+            yield_once().await;
         }
         while !bytes.is_empty() && !self.silent {
             let framing = if self.chunked { CHUNK_SIZE_BYTES_MAX + 2 } else { 0 };
@@ -360,7 +378,7 @@ impl Stream<'_> {
     /// # Cancellation safety
     /// Dropped before its end, the connection is reset.
     pub async fn finish(self) -> Result<Sent, Error> {
-        if self.missing.is_some_and(|missing| missing > 0) && !self.silent {
+        if self.remaining.is_some_and(|remaining| remaining > 0) && !self.silent {
             return Err(Error::internal("a stream was given fewer bytes than announced"));
         }
         if self.chunked && !self.silent {
@@ -372,46 +390,63 @@ impl Stream<'_> {
     }
 }
 
+/// Pending once, and woken at once.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl Shared {
     /// Pending until the output has room for that many bytes, or is empty.
     pub(crate) async fn room(&self, bytes: usize) {
-        poll_fn(|_| if self.has_room(bytes) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|context| if self.has_room(context, bytes) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Whether the output has room for that many bytes, or is empty. Where not, the port sees that it is waited for.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn has_room(&self, bytes: usize) -> bool {
+    fn has_room(&self, context: &Context<'_>, bytes: usize) -> bool {
         let mut output = self.output.borrow_mut();
         if output.end != 0 && output.room() < bytes {
             output.compact();
         }
         let has = output.end == 0 || output.room() >= bytes;
         if !has {
-            self.wants_room.set(true);
+            self.waiters.register(context);
+            self.turn.change(|turn| turn.wants_room = true);
         }
         has
     }
 
     /// The response at hand is the connection's last.
     pub(crate) fn cannot_go_on(&self, reason: EndReason) {
-        self.reason.set(reason);
-        self.output.borrow_mut().exchange.persistent = false;
+        self.connection.change(|connection| connection.reason = reason);
+        self.request.change(|request| request.last = true);
+        // A response that is just being written cannot say so any more.
+        if let Ok(mut output) = self.output.try_borrow_mut() {
+            output.exchange.persistent = false;
+        }
     }
 
     /// What is left of the body decides whether the connection can go on: `bytes_max` of it at the most.
     #[inline(never)]
     fn judge_rest(&self, exchange: &mut crate::engine::output::Exchange, bytes_max: u64) {
-        let rest = self.rest.get();
-        if rest == 0 {
+        let request = self.request.get();
+        if request.is_read() {
             return;
         }
-        let lost = self.body.try_borrow().is_ok_and(|body| body.lost.is_some());
-        let unasked = self.expects_continue.get();
-        let too_much = rest != u64::MAX && rest > bytes_max;
-        if exchange.persistent && (lost || unasked || too_much) {
+        let failed = self.body.try_borrow().is_ok_and(|body| body.state.fault.is_some());
+        let too_much = matches!(request.unread, Framing::Length(bytes) if bytes > bytes_max);
+        if exchange.persistent && (failed || request.expects_continue || too_much) {
             exchange.persistent = false;
-            if !lost {
-                self.reason.set(EndReason::Unread);
+            if !failed {
+                self.connection.change(|connection| connection.reason = EndReason::Unread);
             }
         }
     }

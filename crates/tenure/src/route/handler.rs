@@ -113,7 +113,7 @@ where
                 Err(response) => response,
             };
             let mut answer = Answer::new(&mut request.inner.reader);
-            poll_fn(|_| answer.poll(&mut response)).await
+            poll_fn(|context| answer.poll(context, &mut response)).await
         }
     }
 }

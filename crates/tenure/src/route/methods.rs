@@ -10,7 +10,10 @@ use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
     Error, Request, Responder, Switch,
-    engine::wire::Shared,
+    engine::{
+        state::{Change, RouteDeadlines},
+        wire::Shared,
+    },
     exchange::reply::{IntoResponse, Sent},
     route::either::Either,
     route::handler::{Function, Handler, Responding},
@@ -377,9 +380,9 @@ impl<C> Methods<C> {
     /// Sets what a request here goes by; returns whether it may begin now.
     #[cold]
     fn prepare(&self, shared: &Shared) -> bool {
-        shared.route_handler_ms.set(self.handler_ms);
-        shared.route_body_ms.set(self.body_ms);
-        !self.waits_long || shared.may_wait_long.get()
+        let deadlines = RouteDeadlines { handler_ms: self.handler_ms, body_ms: self.body_ms };
+        shared.request.change(|request| request.route_deadlines = deadlines);
+        !self.waits_long || shared.turn.get().may_wait_long
     }
 }
 

@@ -1,10 +1,13 @@
 //! How connections end: one at a time, at once or behind their last response, and all of them.
 
-use super::{Driver, Interest, Key, Port};
+use super::{Cause, Driver, Interest, Key, Port};
 use crate::{
     ConnectionId, EndReason, Observer,
     engine::table::{NONE, Stage},
-    engine::wire::{Ending, Received, State},
+    engine::{
+        state::{Change, Ending, State},
+        wire::Received,
+    },
 };
 
 impl<P: Port> Driver<P> {
@@ -15,9 +18,9 @@ impl<P: Port> Driver<P> {
             if lane.wire.shared.state.get() != State::Between {
                 self.port.restart(&lane.wire, lane.future.as_mut());
             }
-            lane.wire.shared.reset();
+            lane.wire.shared.clear();
             lane.blocked = false;
-            self.free(index, number);
+            self.detach(index, number);
         }
         let slot = self.table.slot_mut(index);
         if slot.stage == Stage::Head || slot.stage == Stage::Waiting {
@@ -55,9 +58,9 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     pub(super) fn close(&mut self, index: u32, number: u32) {
         let shared = &self.lanes[number as usize].wire.shared;
-        let (reason, ended) = (shared.reason.get(), shared.ended.get());
-        self.finish(index, reason);
-        if ended { self.let_go(index, false) } else { self.linger(index) }
+        let connection = shared.connection.get();
+        self.finish(index, connection.reason);
+        if connection.ended { self.let_go(index, false) } else { self.linger(index) }
     }
 
     pub(super) fn linger(&mut self, index: u32) {
@@ -129,19 +132,16 @@ impl<P: Port> Driver<P> {
         let shared = &lane.wire.shared;
         match shared.state.get() {
             State::Exchange => {
-                if let Ok(mut output) = shared.output.try_borrow_mut() {
-                    output.exchange.persistent = false;
-                }
-                shared.reason.set(ending.into());
-                shared.ending.set(Some(ending));
+                shared.cannot_go_on(ending.into());
+                shared.connection.change(|connection| connection.ending = Some(ending));
                 // A handler may wait for just that.
-                self.advance(index, number, false);
+                self.advance(index, number, Cause::Told);
             }
             // The last response is still on its way: the connection ends behind it.
-            State::Between => shared.ending.set(Some(ending)),
-            State::Head if lane.blocked => shared.ending.set(Some(ending)),
+            State::Between => shared.connection.change(|connection| connection.ending = Some(ending)),
+            State::Head if lane.blocked => shared.connection.change(|connection| connection.ending = Some(ending)),
             State::Head => {
-                shared.reason.set(ending.into());
+                shared.connection.change(|connection| connection.reason = ending.into());
                 self.close(index, number);
             }
             // It ends already, for a reason of its own.

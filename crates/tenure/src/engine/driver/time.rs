@@ -2,11 +2,14 @@
 
 use tenure_proto::refusal::Refusal;
 
-use super::{Driver, Port};
+use super::{Cause, Driver, Port};
 use crate::{
     Deadline, EndReason,
     engine::table::{NONE, Stage},
-    engine::wire::{Order, Shared, State},
+    engine::{
+        state::{Change, Drain, Order, State},
+        wire::Shared,
+    },
 };
 
 /// How exactly the deadlines of exchanges are kept: they are looked through this often at the most.
@@ -25,7 +28,7 @@ pub(super) fn is_bound(ms: u32) -> bool {
 /// Whether an exchange goes on only when the peer has taken bytes: some are left, or a stream that has had its turn waits
 /// for the socket to take more.
 fn awaits_peer(shared: &Shared) -> bool {
-    shared.wants_room.get() || shared.output.try_borrow().is_ok_and(|output| output.end > 0)
+    shared.turn.get().wants_room || shared.output.try_borrow().is_ok_and(|output| output.end > 0)
 }
 
 impl<P: Port> Driver<P> {
@@ -112,8 +115,8 @@ impl<P: Port> Driver<P> {
     fn order(&mut self, index: u32, number: u32, order: Order) {
         let lane = &mut self.lanes[number as usize];
         self.port.restart(&lane.wire, lane.future.as_mut());
-        lane.wire.shared.order.set(Some(order));
-        self.advance(index, number, false);
+        lane.wire.shared.connection.change(|connection| connection.order = Some(order));
+        self.advance(index, number, Cause::Told);
     }
 
     fn expire_exchanges(&mut self) {
@@ -143,14 +146,14 @@ impl<P: Port> Driver<P> {
         let deadlines = &self.settings.deadlines;
         let (deadline, from_ms, ms) = match shared.state.get() {
             _ if awaits_peer(shared) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
-            State::Head => (Deadline::Head, shared.arrived_ms.get(), deadlines.head_ms),
-            State::Exchange if shared.wants_body.get() => {
+            State::Head => (Deadline::Head, shared.request.get().arrived_ms, deadlines.head_ms),
+            State::Exchange if shared.turn.get().wants_body => {
                 let ms = shared.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
-                (Deadline::Body, lane.polled_ms.wrapping_sub(shared.body_waited_ms.get()), ms)
+                (Deadline::Body, lane.polled_ms.wrapping_sub(shared.request.get().body_waited_ms), ms)
             }
             State::Exchange if !shared.output.try_borrow().is_ok_and(|output| output.exchange.begun) => {
                 let ms = shared.handler_ms(deadlines.handler_ms);
-                (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.handler_waited_ms.get()), ms)
+                (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.request.get().handler_waited_ms), ms)
             }
             _ => return None,
         };
@@ -161,13 +164,13 @@ impl<P: Port> Driver<P> {
         let shared = &self.lanes[number as usize].wire.shared;
         let order = match deadline {
             Deadline::Head => Order::Refuse(Refusal::HeadTimeout),
-            Deadline::Body if shared.settling.get() => {
+            Deadline::Body if shared.request.get().drain == Drain::Runs => {
                 // There is an answer already: only the connection cannot go on.
-                shared.rest_overdue.set(true);
-                return self.advance(index, number, false);
+                shared.request.change(|request| request.drain = Drain::Overdue);
+                return self.advance(index, number, Cause::Told);
             }
             Deadline::Body => {
-                shared.reason.set(EndReason::Deadline(deadline));
+                shared.connection.change(|connection| connection.reason = EndReason::Deadline(deadline));
                 Order::Refuse(Refusal::BodyTimeout)
             }
             // Not the connection's end: if it ends behind the answer, that has a reason of its own.

@@ -1,0 +1,150 @@
+//! What has been received: heads and what came with them, and what of a body came later.
+
+use tenure_proto::{
+    chunked::ChunkedDecoder,
+    head::{Head, HeadLimits, HeadMemo, HeadParser},
+    refusal::Refusal,
+};
+
+use crate::engine::buffer::Buffer;
+
+/// Bytes of requests: heads, and what came with them.
+#[repr(C)]
+pub(crate) struct Input {
+    pub(crate) buffer: Buffer,
+    /// First byte of the request at hand.
+    pub(crate) start: usize,
+    /// Behind the last byte received.
+    pub(crate) end: usize,
+    pub(crate) parser: HeadParser,
+    memo: HeadMemo,
+}
+
+impl Input {
+    pub(crate) fn new(buffer: Buffer) -> Self {
+        Input { buffer, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new() }
+    }
+
+    #[inline]
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What is unread and what its head says, where that is the head before, byte by byte.
+    #[inline]
+    pub(crate) fn recall(&self, limits: &HeadLimits) -> Option<(&[u8], &Head)> {
+        let bytes = self.buffer.get(self.start..self.end)?;
+        Some((bytes, self.parser.recall(bytes, limits, &self.memo)?))
+    }
+
+    /// Reads on a head that is not the one before; where it is complete, what is unread and what the head says.
+    #[inline]
+    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
+        // There always are such bytes: without them nothing would be complete.
+        let Some(bytes) = self.buffer.get(self.start..self.end) else { return Ok(None) };
+        let head = self.parser.learn(bytes, limits, &mut self.memo)?;
+        Ok(head.map(|head| (bytes, head)))
+    }
+
+    /// Moves what is unread to the front, so that a whole head has room.
+    pub(crate) fn compact(&mut self) {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+        self.parser = HeadParser::new();
+    }
+}
+
+/// Bytes of a request's body. They begin behind the head in the input; what comes later is received here.
+pub(crate) struct BodyInput {
+    pub(crate) buffer: Buffer,
+    /// The next unread byte: in the bytes from the request's start on, or in `buffer`.
+    pub(crate) at: usize,
+    /// True while `state` is as at a request's start; whoever changes it clears this.
+    pub(crate) fresh: bool,
+    pub(crate) state: BodyState,
+}
+
+/// How far a body has been read: of one request, replaced as a whole where the next one begins.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyState {
+    /// Whether the input's bytes have been used up and positions now count in the body's own buffer.
+    pub(crate) spilled: bool,
+    /// Behind the last byte received in the buffer.
+    pub(crate) end: usize,
+    /// Bytes at the front of the buffer that are a body being collected.
+    pub(crate) collected: usize,
+    pub(crate) chunked: Option<ChunkedDecoder>,
+    /// Bytes handed out.
+    pub(crate) taken: u64,
+    /// Bytes that may still be handed out.
+    pub(crate) budget: u64,
+    /// More than that has come, or was announced: nothing more is handed out.
+    pub(crate) exceeded: bool,
+    /// Why nothing more of it can be had.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl BodyState {
+    pub(crate) const fn new(bytes_max: u64) -> Self {
+        BodyState {
+            spilled: false,
+            end: 0,
+            collected: 0,
+            chunked: None,
+            taken: 0,
+            budget: bytes_max,
+            exceeded: false,
+            fault: None,
+        }
+    }
+}
+
+impl BodyInput {
+    pub(crate) fn new(buffer: Buffer, bytes_max: u64) -> Self {
+        BodyInput { buffer, at: 0, fresh: true, state: BodyState::new(bytes_max) }
+    }
+
+    /// Begins the body of another request, `at` bytes behind its start.
+    #[inline]
+    pub(crate) fn begin(&mut self, at: usize, bytes_max: u64) {
+        self.at = at;
+        if !self.fresh {
+            self.renew(bytes_max);
+        }
+    }
+
+    #[cold]
+    fn renew(&mut self, bytes_max: u64) {
+        self.fresh = true;
+        self.state = BodyState::new(bytes_max);
+    }
+
+    /// Lets go what has been read of the buffer, so that more can be received behind what has been collected.
+    pub(crate) fn make_room(&mut self) {
+        let collected = self.state.collected;
+        self.at = collected;
+        (self.state.spilled, self.state.end) = (true, collected);
+    }
+}
+
+/// Why nothing more can be had of a body. A byte, which a result holds in a register; what it says as an error comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is above its bound.
+    TooLarge,
+    /// The peer closed before its end.
+    Closed,
+    /// It has not come in time.
+    Late,
+    /// Somebody else is reading it.
+    Lent,
+    /// Its framing is broken.
+    Refused(Refusal),
+}

@@ -1,0 +1,168 @@
+//! What lane and port know of a connection at work, in three values: what is of a request, of a connection and of a turn.
+//! Each is replaced as a whole at its boundary, so nothing of one outlives it.
+
+use core::cell::Cell;
+
+use tenure_proto::{framing::Framing, refusal::Refusal};
+
+use crate::EndReason;
+
+/// Where a lane stands between two polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// At a message boundary, nothing unread: the connection may be detached.
+    Between,
+    /// A head is incomplete.
+    Head,
+    /// A request is being answered.
+    Exchange,
+    /// What is in the output is the last that is sent.
+    Close,
+    /// The connection is to be reset.
+    Abort,
+}
+
+/// What a lane must do instead of serving a request: its future has been set anew in the midst of one, or a head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Answer the refusal and close.
+    Refuse(Refusal),
+    /// The handler panicked: answer 500 and go on.
+    Failed,
+    /// The handler missed its deadline: answer 503 and go on.
+    Overdue,
+}
+
+/// Why a connection is to end behind what is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Shutdown,
+    Closed,
+}
+
+impl From<Ending> for EndReason {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Shutdown => EndReason::Shutdown,
+            Ending::Closed => EndReason::Closed,
+        }
+    }
+}
+
+/// What is of one request, from its arrival to the end of its exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestState {
+    /// What of the body has not been handed out: [`Framing::Empty`] where nothing is left.
+    pub(crate) unread: Framing,
+    pub(crate) arrived_ms: u32,
+    /// What it has waited for its body.
+    pub(crate) body_waited_ms: u32,
+    /// What it has waited for all else, a lane included.
+    pub(crate) handler_waited_ms: u32,
+    /// What its route says of deadlines.
+    pub(crate) route_deadlines: RouteDeadlines,
+    /// The client waits for `100 (Continue)`.
+    pub(crate) expects_continue: bool,
+    /// Its handler has panicked: another panic ends the connection.
+    pub(crate) panicked: bool,
+    pub(crate) drain: Drain,
+    /// Its response is the connection's last, whether or not it says so.
+    pub(crate) last: bool,
+}
+
+/// Whether the rest of a body is being dropped before the answer, for the sake of the connection alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drain {
+    None,
+    /// It is: a response waits behind it.
+    Runs,
+    /// It has not come in time: the response goes without it.
+    Overdue,
+}
+
+/// A route's own deadlines in milliseconds, where it has some.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RouteDeadlines {
+    pub(crate) handler_ms: Option<u32>,
+    pub(crate) body_ms: Option<u32>,
+}
+
+impl RequestState {
+    /// A request whose head has not been read yet.
+    #[inline]
+    pub(crate) const fn new(arrived_ms: u32) -> Self {
+        RequestState {
+            unread: Framing::Empty,
+            arrived_ms,
+            body_waited_ms: 0,
+            handler_waited_ms: 0,
+            route_deadlines: RouteDeadlines { handler_ms: None, body_ms: None },
+            expects_continue: false,
+            panicked: false,
+            drain: Drain::None,
+            last: false,
+        }
+    }
+
+    /// Whether all of the body has been handed out.
+    #[inline]
+    pub(crate) fn is_read(&self) -> bool {
+        self.unread == Framing::Empty
+    }
+}
+
+/// What is of one connection, from when it gets a lane to when the lane leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionState {
+    /// The peer has closed its side: no more bytes will come.
+    pub(crate) ended: bool,
+    /// Whether a handler has pinned it, or no longer so.
+    pub(crate) pin: Option<bool>,
+    /// It ends behind what is at work: the response says so.
+    pub(crate) ending: Option<Ending>,
+    /// What the lane must do first when it is set anew.
+    pub(crate) order: Option<Order>,
+    /// Why it ends, when it does.
+    pub(crate) reason: EndReason,
+}
+
+impl ConnectionState {
+    pub(crate) const NEW: ConnectionState =
+        ConnectionState { ended: false, pin: None, ending: None, order: None, reason: EndReason::PeerClosed };
+}
+
+/// What is of one turn of a lane, from one poll to the next.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
+pub(crate) struct Turn {
+    pub(crate) now_ms: u32,
+    /// Another lane is free, so that a handler that takes long may start.
+    pub(crate) may_wait_long: bool,
+    /// The lane waits for bytes of a body.
+    pub(crate) wants_body: bool,
+    /// The lane waits for room in the output.
+    pub(crate) wants_room: bool,
+    /// The response ends at its head: its handler is dropped.
+    pub(crate) ends_at_head: bool,
+}
+
+impl Turn {
+    #[inline]
+    pub(crate) const fn new(now_ms: u32, may_wait_long: bool) -> Self {
+        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, ends_at_head: false }
+    }
+}
+
+/// Changes a part of a value that is replaced as a whole elsewhere.
+pub(crate) trait Change<T> {
+    fn change(&self, change: impl FnOnce(&mut T));
+}
+
+impl<T: Copy> Change<T> for Cell<T> {
+    #[inline(always)]
+    fn change(&self, change: impl FnOnce(&mut T)) {
+        let mut value = self.get();
+        change(&mut value);
+        self.set(value);
+    }
+}

@@ -1,0 +1,86 @@
+//! Futures that wait within a handler under a waker of their own, as those of a `FuturesUnordered` do.
+//!
+//! The driver polls the lane whenever something happens, so a future under the lane's own waker needs no other. Those of
+//! other wakers are woken first: what combines them then polls them.
+
+use core::{
+    cell::{Cell, OnceCell, RefCell},
+    task::{Context, Waker},
+};
+
+/// Wakers that are kept at a time without a heap. One more wakes those that there are, which then ask again.
+#[cfg(not(feature = "alloc"))]
+const WAITERS_MAX: usize = 4;
+
+#[cfg(feature = "alloc")]
+type Wakers = alloc::vec::Vec<Waker>;
+#[cfg(not(feature = "alloc"))]
+type Wakers = heapless::Vec<Waker, WAITERS_MAX>;
+
+/// Who waits on a lane.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    /// Whether `others` has some.
+    some: Cell<bool>,
+    lane: OnceCell<Waker>,
+    others: RefCell<Wakers>,
+}
+
+impl Waiters {
+    pub(crate) const fn new() -> Self {
+        Waiters { some: Cell::new(false), lane: OnceCell::new(), others: RefCell::new(Wakers::new()) }
+    }
+
+    /// Sets the waker that the lane itself is polled with.
+    pub(crate) fn set_lane(&self, waker: Waker) {
+        let _ = self.lane.set(waker);
+    }
+
+    /// The waker that the lane is polled with.
+    #[inline]
+    pub(crate) fn lane(&self) -> &Waker {
+        self.lane.get().unwrap_or(Waker::noop())
+    }
+
+    /// A future of that context waits for something that the driver will see.
+    #[inline]
+    pub(crate) fn register(&self, context: &Context<'_>) {
+        if !self.lane().will_wake(context.waker()) {
+            self.add(context.waker());
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add(&self, waker: &Waker) {
+        let Ok(mut others) = self.others.try_borrow_mut() else { return waker.wake_by_ref() };
+        if others.iter().any(|other| other.will_wake(waker)) {
+            return;
+        }
+        #[cfg(feature = "alloc")]
+        others.push(waker.clone());
+        #[cfg(not(feature = "alloc"))]
+        if others.is_full() {
+            others.drain(..).for_each(Waker::wake);
+        }
+        #[cfg(not(feature = "alloc"))]
+        let _ = others.push(waker.clone());
+        self.some.set(true);
+    }
+
+    /// Something has happened: wakes all that wait under another waker than the lane's.
+    #[inline]
+    pub(crate) fn wake(&self) {
+        if self.some.get() {
+            self.wake_others();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_others(&self) {
+        self.some.set(false);
+        let others = self.others.take();
+        others.into_iter().for_each(Waker::wake);
+    }
+}
