@@ -639,7 +639,12 @@ fn begin_turn<P: Port>(
             *sum_ms = sum_ms.saturating_add(waited_ms);
         });
     }
-    shared.turn.set(Turn::new(now_ms, may_wait_long));
+    let before = shared.turn.replace(Turn::new(now_ms, may_wait_long));
+    if shared.waiters.any() {
+        // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
+        let (wants_body, wants_room) = (before.wants_body, before.wants_room);
+        shared.turn.change(|turn| (turn.wants_body, turn.wants_room) = (wants_body, wants_room));
+    }
     lane.polled_ms = now_ms;
 }
 

@@ -68,6 +68,12 @@ impl Waiters {
         self.some.set(true);
     }
 
+    /// Whether some wait under another waker than the lane's.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        self.some.get()
+    }
+
     /// Something has happened: wakes all that wait under another waker than the lane's.
     #[inline]
     pub(crate) fn wake(&self) {
