@@ -19,7 +19,7 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
     engine::{
         output::Output,
-        state::{Change, ConnectionState, Ending, Order, RequestState, State, Turn},
+        state::{Change, ConnectionState, Ending, Order, State, Turn},
         table::{NONE, Slot, Stage, Store, Table},
         wire::{Received, Shared},
     },
@@ -30,6 +30,7 @@ pub use port::{Interest, Key, Panicked, Port, Transmitted};
 pub struct Lane<P: Port> {
     wire: P::Wire,
     future: Pin<P::Pinned>,
+    waker: Waker,
     /// The slot that it serves, or the next free lane.
     slot: u32,
     /// When its last poll ended.
@@ -45,8 +46,8 @@ impl<P: Port> Lane<P> {
     /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
-        wire.shared.waiters.set_lane(waker);
-        Lane { wire, future, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
+        wire.shared.waiters.set_lane(waker.clone());
+        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
     }
 
     /// The slot that the lane serves.
@@ -317,7 +318,7 @@ impl<P: Port> Driver<P> {
         let stopping = self.stopping();
         let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
         let shared = &lane.wire.shared;
-        shared.request.change(|request| request.arrived_ms = slot.since_ms);
+        shared.connection.change(|connection| connection.arrived_ms = slot.since_ms);
         let mut input = shared.input.borrow_mut();
         if let Some((bytes, parser)) = self.port.take_back(index, &mut input.buffer) {
             (input.start, input.end, input.parser) = (0, bytes.min(input.buffer.len()), parser);
@@ -326,9 +327,11 @@ impl<P: Port> Driver<P> {
         if slot.stage == Stage::Waiting {
             // A request's time runs while it waits for a lane.
             let waited_ms = self.now_ms.wrapping_sub(slot.waiting_ms);
-            shared.request.change(|request| request.handler_waited_ms = waited_ms);
-            // Only those that wait are given a lane while the server stops.
-            shared.connection.change(|connection| connection.ending = stopping.map(|_| Ending::Shutdown));
+            shared.connection.change(|connection| {
+                connection.waited_ms = waited_ms;
+                // Only those that wait are given a lane while the server stops.
+                connection.ending = stopping.map(|_| Ending::Shutdown);
+            });
             self.table.move_to(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
@@ -388,8 +391,7 @@ impl<P: Port> Driver<P> {
         let mut rounds = 0;
         loop {
             begin_turn(lane, *now_ms, may_wait_long, (*dated, date.as_ref()));
-            let shared = &lane.wire.shared;
-            if port.poll(lane.future.as_mut(), &mut Context::from_waker(shared.waiters.lane())).is_err() {
+            if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
                 if answer_panic(lane, port) {
                     continue;
                 }
@@ -518,7 +520,7 @@ impl<P: Port> Driver<P> {
             slot.pinned = pinned;
         }
         // A drop of bytes does not change when the head was due, nor its place on the list.
-        let arrived_ms = shared.request.get().arrived_ms;
+        let arrived_ms = shared.connection.get().arrived_ms;
         shared.state.set(State::Between);
         if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
             slot.since_ms = arrived_ms;
@@ -596,8 +598,7 @@ fn attach<P: Port>(
         shared.id.set(id);
         shared.peer.set(port.peer(socket));
     }
-    shared.connection.set(ConnectionState::NEW);
-    shared.request.set(RequestState::new(now_ms));
+    shared.connection.set(ConnectionState::new(now_ms));
 }
 
 /// [`Driver::detach`] of what is at hand.
@@ -639,11 +640,11 @@ fn begin_turn<P: Port>(
             *sum_ms = sum_ms.saturating_add(waited_ms);
         });
     }
-    let before = shared.turn.replace(Turn::new(now_ms, may_wait_long));
     if shared.waiters.any() {
         // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
-        let (wants_body, wants_room) = (before.wants_body, before.wants_room);
-        shared.turn.change(|turn| (turn.wants_body, turn.wants_room) = (wants_body, wants_room));
+        shared.turn.change(|turn| (turn.now_ms, turn.may_wait_long) = (now_ms, may_wait_long));
+    } else {
+        shared.turn.set(Turn::new(now_ms, may_wait_long));
     }
     lane.polled_ms = now_ms;
 }
@@ -773,8 +774,8 @@ mod tests {
             size_of::<Lane<Host>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1368 } else { 1048 };
-        assert_eq!(sizes, [56, 40, wire, 40], "slot, slot without a session, wire, lane");
+        let wire = if tenure_proto::bytes::WORDS { 1376 } else { 1056 };
+        assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
     }
 
     #[test]

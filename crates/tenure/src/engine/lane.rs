@@ -285,7 +285,7 @@ impl Shared {
             output.exchange = Exchange::new(false, false, false);
             body.begin(0, self.limits.body_bytes_max);
             self.state.set(State::Exchange);
-            self.request.change(|request| *request = RequestState::new(request.arrived_ms));
+            self.request.set(RequestState::new(Framing::Empty, false, 0));
             self.connection.change(|connection| {
                 connection.reason = match refusal {
                     Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
@@ -301,6 +301,7 @@ impl Shared {
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
         let mut persistent = head.persistent;
+        let waited_ms = self.connection.get().waited_ms;
         self.connection.change(|connection| {
             // Default reason, where the version or the peer asks for a close; whoever else ends the connection overwrites it.
             connection.reason = EndReason::PeerAsked;
@@ -316,11 +317,9 @@ impl Shared {
         if head.framing == Framing::Chunked {
             (body.fresh, body.state.chunked) = (false, Some(ChunkedDecoder::new()));
         }
-        self.request.change(|request| {
-            request.unread = head.framing;
-            // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
-            request.expects_continue = head.expects_continue && body.at == received;
-        });
+        // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
+        let expects_continue = head.expects_continue && body.at == received;
+        self.request.set(RequestState::new(head.framing, expects_continue, waited_ms));
     }
 
     /// Tells the observer of a body whose framing was broken.
@@ -336,10 +335,9 @@ impl Shared {
     #[inline]
     fn response_sent(&self, observer: &impl Observer) -> bool {
         let exchange = self.output.borrow().exchange;
-        let request = self.request.get();
-        let duration_ms = self.turn.get().now_ms.wrapping_sub(request.arrived_ms);
+        let duration_ms = self.turn.get().now_ms.wrapping_sub(self.connection.get().arrived_ms);
         observer.response_sent(self.id.get(), exchange.status, exchange.bytes, duration_ms);
-        exchange.persistent && !request.last
+        exchange.persistent && !self.request.get().last
     }
 
     /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
@@ -358,7 +356,8 @@ impl Shared {
             input.start = (input.start + body.at).min(input.end);
         }
         // What has come of the next request counts as having arrived now.
-        self.request.set(RequestState::new(self.turn.get().now_ms));
+        let now_ms = self.turn.get().now_ms;
+        self.connection.change(|connection| (connection.arrived_ms, connection.waited_ms) = (now_ms, 0));
         true
     }
 }

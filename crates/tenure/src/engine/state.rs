@@ -49,12 +49,11 @@ impl From<Ending> for EndReason {
     }
 }
 
-/// What is of one request, from its arrival to the end of its exchange.
+/// What is of one request, from the end of its head to the end of its exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestState {
     /// What of the body has not been handed out: [`Framing::Empty`] where nothing is left.
     pub(crate) unread: Framing,
-    pub(crate) arrived_ms: u32,
     /// What it has waited for its body.
     pub(crate) body_waited_ms: u32,
     /// What it has waited for all else, a lane included.
@@ -88,16 +87,15 @@ pub(crate) struct RouteDeadlines {
 }
 
 impl RequestState {
-    /// A request whose head has not been read yet.
+    /// A request whose head has been read, which has waited that long for a lane.
     #[inline]
-    pub(crate) const fn new(arrived_ms: u32) -> Self {
+    pub(crate) const fn new(unread: Framing, expects_continue: bool, waited_ms: u32) -> Self {
         RequestState {
-            unread: Framing::Empty,
-            arrived_ms,
+            unread,
             body_waited_ms: 0,
-            handler_waited_ms: 0,
+            handler_waited_ms: waited_ms,
             route_deadlines: RouteDeadlines { handler_ms: None, body_ms: None },
-            expects_continue: false,
+            expects_continue,
             panicked: false,
             drain: Drain::None,
             last: false,
@@ -114,6 +112,10 @@ impl RequestState {
 /// What is of one connection, from when it gets a lane to when the lane leaves it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionState {
+    /// When the request at hand arrived, or the one that is still to come.
+    pub(crate) arrived_ms: u32,
+    /// What that has waited for a lane.
+    pub(crate) waited_ms: u32,
     /// The peer has closed its side: no more bytes will come.
     pub(crate) ended: bool,
     /// Whether a handler has pinned it, or no longer so.
@@ -127,8 +129,18 @@ pub(crate) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(crate) const NEW: ConnectionState =
-        ConnectionState { ended: false, pin: None, ending: None, order: None, reason: EndReason::PeerClosed };
+    #[inline]
+    pub(crate) const fn new(arrived_ms: u32) -> Self {
+        ConnectionState {
+            arrived_ms,
+            waited_ms: 0,
+            ended: false,
+            pin: None,
+            ending: None,
+            order: None,
+            reason: EndReason::PeerClosed,
+        }
+    }
 }
 
 /// What is of one turn of a lane, from one poll to the next.

@@ -94,11 +94,11 @@ impl<S> Wire<S> {
         };
         Wire {
             shared: Shared {
-                request: Cell::new(RequestState::new(0)),
+                request: Cell::new(RequestState::new(Framing::Empty, false, 0)),
                 turn: Cell::new(Turn::new(0, true)),
                 state: Cell::new(State::Between),
                 id: Cell::new(ConnectionId::NONE),
-                connection: Cell::new(ConnectionState::NEW),
+                connection: Cell::new(ConnectionState::new(0)),
                 body: RefCell::new(BodyInput::new(body, limits.body_bytes_max)),
                 output: RefCell::new(Output::new(output, limits.content_type)),
                 input: RefCell::new(Input::new(input)),

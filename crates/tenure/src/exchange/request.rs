@@ -172,7 +172,7 @@ impl<'r, S> Request<'r, S> {
 
     /// Milliseconds of the port's clock at the request's arrival. The clock starts anywhere and wraps.
     pub fn arrived_ms(&self) -> u32 {
-        self.shared().request.get().arrived_ms
+        self.shared().connection.get().arrived_ms
     }
 
     /// The body.

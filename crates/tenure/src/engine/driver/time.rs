@@ -146,7 +146,7 @@ impl<P: Port> Driver<P> {
         let deadlines = &self.settings.deadlines;
         let (deadline, from_ms, ms) = match shared.state.get() {
             _ if awaits_peer(shared) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
-            State::Head => (Deadline::Head, shared.request.get().arrived_ms, deadlines.head_ms),
+            State::Head => (Deadline::Head, shared.connection.get().arrived_ms, deadlines.head_ms),
             State::Exchange if shared.turn.get().wants_body => {
                 let ms = shared.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
                 (Deadline::Body, lane.polled_ms.wrapping_sub(shared.request.get().body_waited_ms), ms)
