@@ -384,13 +384,16 @@ impl<P: Port> Driver<P> {
                 return self.end(index, EndReason::PeerReset, true);
             }
         }
-        if cause != Cause::Woken {
+        let mut keeps_wants = false;
+        if cause == Cause::Woken {
+            keeps_wants = lane.wire.shared.waiters.any();
+        } else {
             lane.wire.shared.waiters.wake();
         }
         let may_wait_long = idle.attached < settings.lanes_max;
         let mut rounds = 0;
         loop {
-            begin_turn(lane, *now_ms, may_wait_long, (*dated, date.as_ref()));
+            begin_turn(lane, *now_ms, may_wait_long, keeps_wants, (*dated, date.as_ref()));
             if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
                 if answer_panic(lane, port) {
                     continue;
@@ -401,12 +404,23 @@ impl<P: Port> Driver<P> {
             let shared = &lane.wire.shared;
             match shared.state.get() {
                 // What most come to, so it is asked for first.
-                State::Between if !lane.blocked => return self.leave(index, number),
+                State::Between if !lane.blocked => {
+                    let Some(stage) = leave((number, lane), slot, idle, port, *now_ms) else {
+                        return self.close_idle(index, number);
+                    };
+                    // Where nobody else has been idle since, it is there already.
+                    if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
+                        table.move_to(index, stage);
+                        self.report(index, Interest::RECEIVE);
+                    }
+                    return self.due(self.now_ms, self.settings.deadlines.idle_ms);
+                }
                 _ if sent == Progress::Reset => return self.end(index, EndReason::PeerReset, true),
                 // Room was made: on with the response, but others have their turns too.
                 State::Exchange if sent == Progress::Some && shared.turn.get().wants_room && rounds < ROUNDS_MAX => {
                     rounds += 1;
                     shared.waiters.wake();
+                    keeps_wants = false;
                 }
                 State::Head if !lane.blocked => return self.put_away_or_hold(index, number),
                 State::Close if !lane.blocked => return self.close(index, number),
@@ -417,30 +431,6 @@ impl<P: Port> Driver<P> {
                 _ => return self.hold(index, number),
             }
         }
-    }
-
-    /// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection, which is idle
-    /// from now on, or ends it.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn leave(&mut self, index: u32, number: u32) {
-        let Driver { port, table, lanes, idle, now_ms, .. } = self;
-        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        let connection = lane.wire.shared.connection.get();
-        if connection.ended || ending(port, &lane.wire.shared).is_some() {
-            return self.close_idle(index, number);
-        }
-        if let Some(pinned) = connection.pin {
-            slot.pinned = pinned;
-        }
-        slot.since_ms = *now_ms;
-        detach(number, lane, slot, idle);
-        let stage = if slot.pinned { Stage::Pinned } else { Stage::Idle };
-        // Where nobody else has been idle since, it is there already.
-        if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-            table.move_to(index, stage);
-            self.report(index, Interest::RECEIVE);
-        }
-        self.due(self.now_ms, self.settings.deadlines.idle_ms);
     }
 
     /// Lets an incomplete head wait, without a lane where the port can keep it.
@@ -619,12 +609,35 @@ fn receive<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, 
     lane.wire.shared.receive(|space| port.receive(socket, space))
 }
 
+/// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection. Returns the
+/// stage that this has then; `None` where it ends.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn leave<P: Port>(
+    (number, lane): (u32, &mut Lane<P>),
+    slot: &mut Slot<P::Session, P::Socket>,
+    idle: &mut IdleLanes,
+    port: &P,
+    now_ms: u32,
+) -> Option<Stage> {
+    let connection = lane.wire.shared.connection.get();
+    if connection.ended || ending(port, &lane.wire.shared).is_some() {
+        return None;
+    }
+    if let Some(pinned) = connection.pin {
+        slot.pinned = pinned;
+    }
+    slot.since_ms = now_ms;
+    detach(number, lane, slot, idle);
+    Some(if slot.pinned { Stage::Pinned } else { Stage::Idle })
+}
+
 /// Tells a lane the time and the date, and counts what its request has waited.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 fn begin_turn<P: Port>(
     lane: &mut Lane<P>,
     now_ms: u32,
     may_wait_long: bool,
+    keeps_wants: bool,
     (dated, date): (u32, Option<&[u8; DATE_BYTES]>),
 ) {
     let shared = &lane.wire.shared;
@@ -640,7 +653,7 @@ fn begin_turn<P: Port>(
             *sum_ms = sum_ms.saturating_add(waited_ms);
         });
     }
-    if shared.waiters.any() {
+    if keeps_wants {
         // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
         shared.turn.change(|turn| (turn.now_ms, turn.may_wait_long) = (now_ms, may_wait_long));
     } else {

@@ -105,7 +105,7 @@ impl RequestState {
     /// Whether all of the body has been handed out.
     #[inline]
     pub(crate) fn is_read(&self) -> bool {
-        self.unread == Framing::Empty
+        matches!(self.unread, Framing::Empty)
     }
 }
 

@@ -256,7 +256,7 @@ impl<'r> Reader<'r> {
         body.fresh = false;
         loop {
             let mut unread = shared.request.get().unread;
-            if unread == Framing::Empty {
+            if matches!(unread, Framing::Empty) {
                 // All of it has been collected in the buffer, or handed out.
                 let collected = core::mem::take(&mut body.state.collected);
                 self.piece = (mode == Mode::Whole).then_some(Piece { spilled: true, from: 0, to: collected });
@@ -290,7 +290,7 @@ impl<'r> Reader<'r> {
                 return self.wait(context);
             };
             body.state.budget -= length as u64;
-            let is_all = body.state.collected == 0 && unread == Framing::Empty;
+            let is_all = body.state.collected == 0 && matches!(unread, Framing::Empty);
             match mode {
                 Mode::Drain => {}
                 Mode::Whole if !is_all => body.collect(piece, self.bytes),
