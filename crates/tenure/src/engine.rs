@@ -2,6 +2,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod driver;
+pub(crate) mod heap;
 pub(crate) mod input;
 pub(crate) mod lane;
 pub(crate) mod output;

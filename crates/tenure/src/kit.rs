@@ -590,6 +590,12 @@ impl<S: Session + 'static> Server<S> {
         self.run();
     }
 
+    /// Deadlines that the driver has looked at one by one.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u32 {
+        self.driver.looks()
+    }
+
     /// Calls of the driver so far: what a port would have been woken for.
     pub fn calls(&self) -> u64 {
         self.calls

@@ -104,6 +104,9 @@ pub struct Driver<P: Port> {
     dated: u32,
     /// Nothing is due before.
     due_ms: Option<u32>,
+    /// Deadlines in the table's heap that were looked at.
+    #[cfg(test)]
+    looks: core::cell::Cell<u32>,
     stopping: Option<u32>,
     settings: DriverSettings,
     date: Option<[u8; DATE_BYTES]>,
@@ -141,6 +144,8 @@ impl<P: Port> Driver<P> {
             settings,
             now_ms: 0,
             due_ms: None,
+            #[cfg(test)]
+            looks: core::cell::Cell::new(0),
             date: None,
             dated: 0,
             stopping: None,
@@ -290,8 +295,8 @@ impl<P: Port> Driver<P> {
         if slot.stage != Stage::Head {
             slot.since_ms = now_ms;
         }
-        slot.waiting_ms = now_ms;
         self.table.move_to(index, Stage::Waiting);
+        self.table.slot_mut(index).mark = now_ms;
         self.report(index, Interest::NONE);
         self.due(self.now_ms, self.settings.deadlines.handler_ms);
     }
@@ -326,13 +331,13 @@ impl<P: Port> Driver<P> {
         drop(input);
         if slot.stage == Stage::Waiting {
             // A request's time runs while it waits for a lane.
-            let waited_ms = self.now_ms.wrapping_sub(slot.waiting_ms);
+            let waited_ms = self.now_ms.wrapping_sub(slot.mark);
             shared.connection.change(|connection| {
                 connection.waited_ms = waited_ms;
                 // Only those that wait are given a lane while the server stops.
                 connection.ending = stopping.map(|_| Ending::Shutdown);
             });
-            self.table.move_to(index, Stage::Busy);
+            self.watch(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
     }
@@ -408,9 +413,13 @@ impl<P: Port> Driver<P> {
                     let Some(stage) = leave((number, lane), slot, idle, port, *now_ms) else {
                         return self.close_idle(index, number);
                     };
-                    // Where nobody else has been idle since, it is there already.
+                    // Where nobody else has been idle since, it is there already; one that is pinned still is so in any case.
                     if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-                        table.move_to(index, stage);
+                        if slot.pinned {
+                            self.watch(index, stage);
+                        } else {
+                            table.move_to(index, stage);
+                        }
                         self.report(index, Interest::RECEIVE);
                     }
                     return self.due(self.now_ms, self.settings.deadlines.idle_ms);
@@ -454,10 +463,7 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
-        if let Some((_, due_ms)) = self.exchange_due(number) {
-            self.due(due_ms, 0);
-        }
-        self.table.move_to(index, Stage::Busy);
+        self.watch(index, Stage::Busy);
         self.report(index, interest);
     }
 
@@ -509,14 +515,10 @@ impl<P: Port> Driver<P> {
         if let Some(pinned) = shared.connection.get().pin {
             slot.pinned = pinned;
         }
-        // A drop of bytes does not change when the head was due, nor its place on the list.
-        let arrived_ms = shared.connection.get().arrived_ms;
+        // A drop of bytes does not change when the head was due.
+        slot.since_ms = shared.connection.get().arrived_ms;
         shared.state.set(State::Between);
-        if slot.stage != Stage::Head || slot.since_ms != arrived_ms {
-            slot.since_ms = arrived_ms;
-            self.table.insert(index, Stage::Head);
-            self.due(arrived_ms, self.settings.deadlines.head_ms);
-        }
+        self.watch(index, Stage::Head);
         self.report(index, Interest::RECEIVE);
         self.detach(index, number);
         true
@@ -530,7 +532,7 @@ impl<P: Port> Driver<P> {
         slot.pinned = pinned;
         match (slot.stage, pinned) {
             // The idle deadline stays as it was.
-            (Stage::Idle, true) => self.table.insert(id.index(), Stage::Pinned),
+            (Stage::Idle, true) => self.watch(id.index(), Stage::Pinned),
             (Stage::Pinned, false) => {
                 slot.since_ms = now_ms;
                 self.table.move_to(id.index(), Stage::Idle);
@@ -716,12 +718,10 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 mod tests {
     use core::mem::size_of;
 
-    use super::{
-        time::{is_bound, is_due},
-        *,
-    };
+    use super::{time::is_bound, *};
     use crate::{
         Session,
+        engine::table::is_due,
         engine::wire::{Peer, Wire},
     };
     use core::convert::Infallible;

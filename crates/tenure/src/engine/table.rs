@@ -1,39 +1,41 @@
-//! The connections of one worker: slots, and lists of them in the order of their last use.
+//! The connections of one worker: slots, and the order in which their deadlines come.
 //!
-//! A slot is on one list, that of its stage. The lists whose deadline is the same for all (fresh, idle, pinned, head,
-//! closing) are in the order of their deadlines, so that eviction and deadlines look at their heads only.
+//! Connections that are fresh, idle, waiting or closing are on one list per stage. Each joins it at its end and all of a list
+//! have the same time, so the oldest is due first. All others (an incomplete head may have begun long ago, exchanges have
+//! deadlines of different lengths) share one heap. So eviction and deadlines look only at who comes first.
 
 use core::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
 };
 
-/// No slot, no lane.
-pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) use crate::engine::heap::NONE;
+use crate::engine::heap::{self, Links, Nodes};
 
-/// What a slot is doing, and so which list it is on.
+/// What a slot is doing, and so where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
-    /// No connection.
-    Free,
     /// Connected, no byte yet.
     Fresh,
     /// Between two requests.
     Idle,
+    /// Bytes are there and no lane is free.
+    Waiting,
+    /// The last response is sent; what still comes is dropped.
+    Closing,
     /// Between two requests, not to be evicted.
     Pinned,
     /// A head is incomplete; its bytes are put away.
     Head,
-    /// Bytes are there and no lane is free.
-    Waiting,
     /// On a lane.
     Busy,
-    /// The last response is sent; what still comes is dropped.
-    Closing,
+    /// No connection.
+    Free,
 }
 
-const STAGE_COUNT: usize = 8;
+/// The first stages have lists, those behind them the heap.
+const LIST_COUNT: usize = Stage::Closing as usize + 1;
 
 /// One connection.
 #[derive(Debug)]
@@ -41,12 +43,11 @@ pub struct Slot<S, K> {
     pub(crate) socket: Option<K>,
     pub(crate) generation: u32,
     pub(crate) lane: u32,
-    /// Bytes dropped while closing.
-    pub(crate) dropped: u32,
-    /// Milliseconds of the port's clock: since when it has waited for a lane.
-    pub(crate) waiting_ms: u32,
-    older: u32,
-    newer: u32,
+    /// While closing: bytes dropped. While waiting: since when it has waited for a lane. In the heap: nothing is due before.
+    /// The last two in milliseconds of the port's clock.
+    pub(crate) mark: u32,
+    /// On a list: the older one, the newer one.
+    links: Links,
     /// Milliseconds of the port's clock: last use, or since when the stage counts.
     pub(crate) since_ms: u32,
     pub(crate) stage: Stage,
@@ -62,10 +63,8 @@ impl<S, K> Slot<S, K> {
             socket: None,
             generation: 0,
             lane: NONE,
-            dropped: 0,
-            waiting_ms: 0,
-            older: NONE,
-            newer: NONE,
+            mark: 0,
+            links: Links::ALONE,
             since_ms: 0,
             stage: Stage::Free,
             pinned: false,
@@ -77,8 +76,23 @@ impl<S, K> Slot<S, K> {
     /// Whether it is the most recent one on the list of that stage.
     #[inline]
     pub(crate) fn is_newest(&self, stage: Stage) -> bool {
-        self.stage == stage && self.newer == NONE
+        self.stage == stage && self.links.behind == NONE
     }
+}
+
+impl<S, K> Nodes for [Slot<S, K>] {
+    fn links(&mut self, node: u32) -> &mut Links {
+        &mut self[node as usize].links
+    }
+
+    fn is_first(&self, node: u32, other: u32) -> bool {
+        is_due(self[node as usize].mark, self[other as usize].mark)
+    }
+}
+
+/// Whether `then` is not after `now`; times wrap.
+pub(crate) fn is_due(then_ms: u32, now_ms: u32) -> bool {
+    now_ms.wrapping_sub(then_ms) < 1 << 31
 }
 
 /// Memory for slots or lanes that grows up to a bound: a `Vec`, or a `heapless::Vec` on a board.
@@ -117,7 +131,9 @@ pub(crate) struct Table<S, K, V> {
     free: u32,
     count: u32,
     max: u32,
-    lists: [Ends; STAGE_COUNT],
+    lists: [Ends; LIST_COUNT],
+    /// The first of the heap.
+    first: u32,
     slots: V,
     items: PhantomData<fn() -> Slot<S, K>>,
 }
@@ -130,7 +146,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             max,
             count: 0,
             free: NONE,
-            lists: [Ends { oldest: NONE, newest: NONE }; STAGE_COUNT],
+            lists: [Ends { oldest: NONE, newest: NONE }; LIST_COUNT],
+            first: NONE,
             items: PhantomData,
         }
     }
@@ -171,12 +188,14 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         (index as usize) < self.slots.len()
     }
 
-    pub(crate) fn newest(&self, stage: Stage) -> u32 {
-        self.lists[stage as usize].newest
-    }
-
+    /// The first on a stage's list.
     pub(crate) fn oldest(&self, stage: Stage) -> u32 {
         self.lists[stage as usize].oldest
+    }
+
+    /// Who in the heap is due first, and nothing before when.
+    pub(crate) fn first_due(&self) -> Option<(u32, u32)> {
+        Some((self.first, self.slots.get(self.first as usize)?.mark))
     }
 
     /// Takes a free slot onto the list of the fresh ones.
@@ -186,10 +205,10 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         }
         let index = self.free;
         let slot = &mut self.slots[index as usize];
-        self.free = slot.newer;
+        self.free = slot.links.behind;
         slot.socket = Some(socket);
         slot.since_ms = now_ms;
-        (slot.pinned, slot.dropped, slot.lane) = (false, 0, NONE);
+        (slot.pinned, slot.lane) = (false, NONE);
         self.count += 1;
         self.link(index, Stage::Fresh);
         Ok(index)
@@ -201,7 +220,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         let slot = &mut self.slots[index as usize];
         slot.generation = slot.generation.wrapping_add(1);
         slot.stage = Stage::Free;
-        slot.newer = self.free;
+        slot.links.behind = self.free;
         self.free = index;
         self.count -= 1;
     }
@@ -232,7 +251,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// The slot behind this one on its list, used more recently.
     pub(crate) fn newer(&self, index: u32) -> u32 {
-        self.slots[index as usize].newer
+        self.slots[index as usize].links.behind
     }
 
     /// Moves a slot to the recent end of a stage's list.
@@ -246,26 +265,25 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.link(index, stage);
     }
 
-    /// Puts a slot where its time belongs on a stage's list: it counts from a time that may have passed long ago.
-    pub(crate) fn insert(&mut self, index: u32, stage: Stage) {
-        self.unlink(index);
-        let since_ms = self.slots[index as usize].since_ms;
-        let (mut newer, mut older) = (NONE, self.lists[stage as usize].newest);
-        while let Some(slot) = self.slots.get(older as usize)
-            && since_ms.wrapping_sub(slot.since_ms) >= 1 << 31
-        {
-            (newer, older) = (older, slot.older);
-        }
+    /// Gives a slot of the heap that stage, nothing of it being due before then. One that is looked at earlier anyway stays
+    /// where it is. Returns whether it has been moved.
+    pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
         let slot = &mut self.slots[index as usize];
-        (slot.older, slot.newer, slot.stage) = (older, newer, stage);
-        match self.slots.get_mut(older as usize) {
-            Some(before) => before.newer = index,
-            None => self.lists[stage as usize].oldest = index,
+        let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Busy) && is_due(slot.mark, due_ms);
+        if stays {
+            slot.stage = stage;
+        } else {
+            self.put_off(index, stage, due_ms);
         }
-        match self.slots.get_mut(newer as usize) {
-            Some(behind) => behind.older = index,
-            None => self.lists[stage as usize].newest = index,
-        }
+        !stays
+    }
+
+    /// As [`watch`](Table::watch), also where it would have been looked at earlier.
+    pub(crate) fn put_off(&mut self, index: u32, stage: Stage, due_ms: u32) {
+        self.unlink(index);
+        let slot = &mut self.slots[index as usize];
+        (slot.stage, slot.mark) = (stage, due_ms);
+        self.first = heap::insert(&mut *self.slots, self.first, index);
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
@@ -273,9 +291,9 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     fn link(&mut self, index: u32, stage: Stage) {
         let newest = self.lists[stage as usize].newest;
         let slot = &mut self.slots[index as usize];
-        (slot.older, slot.newer, slot.stage) = (newest, NONE, stage);
+        (slot.links.before, slot.links.behind, slot.stage) = (newest, NONE, stage);
         match self.slots.get_mut(newest as usize) {
-            Some(before) => before.newer = index,
+            Some(before) => before.links.behind = index,
             None => self.lists[stage as usize].oldest = index,
         }
         self.lists[stage as usize].newest = index;
@@ -284,15 +302,18 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn unlink(&mut self, index: u32) {
-        let Slot { older, newer, stage, .. } = self.slots[index as usize];
-        let list = &mut self.lists[stage as usize];
-        match self.slots.get_mut(older as usize) {
-            Some(slot) => slot.newer = newer,
-            None => list.oldest = newer,
+        let Slot { links: Links { before, behind, .. }, stage, .. } = self.slots[index as usize];
+        let Some(list) = self.lists.get_mut(stage as usize) else {
+            self.first = heap::remove(&mut *self.slots, self.first, index);
+            return;
+        };
+        match self.slots.get_mut(before as usize) {
+            Some(slot) => slot.links.behind = behind,
+            None => list.oldest = behind,
         }
-        match self.slots.get_mut(newer as usize) {
-            Some(slot) => slot.older = older,
-            None => list.newest = older,
+        match self.slots.get_mut(behind as usize) {
+            Some(slot) => slot.links.before = before,
+            None => list.newest = before,
         }
     }
 }
@@ -310,38 +331,60 @@ mod tests {
         let mut index = table.oldest(stage);
         while index != NONE {
             indices.push(index).unwrap();
-            assert_eq!(table.slot(index).older, older);
+            assert_eq!(table.slot(index).links.before, older);
             (older, index) = (index, table.newer(index));
         }
-        assert_eq!(table.newest(stage), older);
+        assert_eq!(table.lists[stage as usize].newest, older);
         indices
     }
 
-    /// Slots that are put back with an older time stand where it belongs, also where the clock wraps.
+    /// Slots move between lists and the heap, also where the clock wraps.
     #[test]
-    fn insert_keeps_the_order() {
+    fn lists_and_heap() {
         for start_ms in [0u32, u32::MAX - 25] {
             let mut table: Table<(), u32, Slots> = Table::new(heapless::Vec::new(), 8);
             for socket in 0..5 {
                 table.take(socket, start_ms).unwrap();
             }
-            for (index, after_ms) in [(0, 20), (1, 40), (2, 10), (3, 30), (4, 20)] {
-                table.slot_mut(index).since_ms = start_ms.wrapping_add(after_ms);
-                table.insert(index, Stage::Head);
+            assert_eq!(list(&table, Stage::Fresh), [0, 1, 2, 3, 4]);
+            for (index, after_ms) in [(0, 20), (1, 40), (2, 10), (3, 30), (4, 50)] {
+                assert!(table.watch(index, Stage::Head, start_ms.wrapping_add(after_ms)));
             }
-            assert_eq!(list(&table, Stage::Head), [2, 0, 4, 3, 1], "the later of two equals behind");
             assert_eq!(list(&table, Stage::Fresh), []);
-            // Out of the middle, and from both ends.
+            assert_eq!(table.first_due(), Some((2, start_ms.wrapping_add(10))));
+            // Out of the heap's midst and from its front.
             for index in [4, 2, 1] {
                 table.move_to(index, Stage::Idle);
             }
-            assert_eq!(list(&table, Stage::Head), [0, 3]);
             assert_eq!(list(&table, Stage::Idle), [4, 2, 1]);
+            assert_eq!(table.first_due(), Some((0, start_ms.wrapping_add(20))));
             table.free(2);
             assert_eq!((list(&table, Stage::Idle).as_slice(), table.count()), ([4, 1].as_slice(), 4));
             assert!(table.get(2, 0).is_none());
             assert_eq!(table.take(9, start_ms), Ok(2));
             assert!(table.get(2, 0).is_none() && table.get(2, 1).is_some(), "the slot has another generation");
+            table.free(0);
+            assert_eq!(table.first_due(), Some((3, start_ms.wrapping_add(30))));
+            table.free(3);
+            assert_eq!(table.first_due(), None);
         }
+    }
+
+    /// What is due later than before stays where it is until it is looked at; what is due earlier is moved.
+    #[test]
+    fn only_what_is_due_earlier_is_moved() {
+        let mut table: Table<(), u32, Slots> = Table::new(heapless::Vec::new(), 8);
+        for socket in 0..2 {
+            table.take(socket, 0).unwrap();
+        }
+        assert!(table.watch(0, Stage::Busy, 100));
+        assert!(table.watch(1, Stage::Busy, 110));
+        assert!(!table.watch(0, Stage::Pinned, 101));
+        assert_eq!((table.first_due(), table.slot(0).stage), (Some((0, 100)), Stage::Pinned));
+        assert!(!table.watch(0, Stage::Head, 100));
+        assert!(table.watch(1, Stage::Head, 99));
+        assert_eq!((table.first_due(), table.slot(1).stage), (Some((1, 99)), Stage::Head));
+        table.put_off(1, Stage::Head, 102);
+        assert_eq!(table.first_due(), Some((0, 100)));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Cause, Driver, Interest, Key, Port};
 use crate::{
     ConnectionId, EndReason, Observer,
-    engine::table::{NONE, Stage},
+    engine::table::Stage,
     engine::{
         state::{Change, Ending, State},
         wire::Received,
@@ -73,6 +73,7 @@ impl<P: Port> Driver<P> {
             self.port.shut(socket);
         }
         self.table.move_to(index, Stage::Closing);
+        self.table.slot_mut(index).mark = 0;
         self.report(index, Interest::RECEIVE);
         self.due(self.now_ms, self.settings.deadlines.linger_ms);
         self.discard(index, false);
@@ -85,8 +86,8 @@ impl<P: Port> Driver<P> {
         let Some(socket) = &mut slot.socket else { return };
         match self.port.discard(socket) {
             Received::Bytes(bytes) => {
-                slot.dropped = slot.dropped.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-                if slot.dropped > self.settings.limits.linger_bytes_max {
+                slot.mark = slot.mark.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+                if slot.mark > self.settings.limits.linger_bytes_max {
                     self.let_go(index, true);
                 }
             }
@@ -156,25 +157,21 @@ impl<P: Port> Driver<P> {
             return;
         }
         self.stopping = Some(self.now_ms);
-        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head] {
-            while self.table.oldest(stage) != NONE {
-                let index = self.table.oldest(stage);
-                let socket = self.table.slot_mut(index).socket.as_mut();
-                // A request that has arrived is answered.
-                if socket.is_some_and(|socket| self.port.has_unread(socket)) {
-                    self.wait(index);
-                } else {
-                    self.end(index, EndReason::Shutdown, false);
+        let mut next = 0;
+        while let Some(index) = self.next_connection(&mut next) {
+            let slot = self.table.slot_mut(index);
+            match slot.stage {
+                Stage::Busy => self.close_after(index, Ending::Shutdown),
+                Stage::Fresh | Stage::Idle | Stage::Pinned | Stage::Head => {
+                    // A request that has arrived is answered.
+                    if slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket)) {
+                        self.wait(index);
+                    } else {
+                        self.end(index, EndReason::Shutdown, false);
+                    }
                 }
+                Stage::Waiting | Stage::Closing | Stage::Free => {}
             }
-        }
-        let mut index = self.table.oldest(Stage::Busy);
-        // Those that go on meanwhile move to the end of the list: each is told once.
-        let last = self.table.newest(Stage::Busy);
-        while index != NONE {
-            let newer = if index == last { NONE } else { self.table.newer(index) };
-            self.close_after(index, Ending::Shutdown);
-            index = newer;
         }
         self.due(self.now_ms, self.settings.deadlines.flush_ms);
         // Requests that wait for a lane have arrived: they are answered too.
@@ -183,14 +180,25 @@ impl<P: Port> Driver<P> {
 
     /// Ends everything at once.
     pub fn end_all(&mut self) {
-        for stage in [Stage::Fresh, Stage::Idle, Stage::Pinned, Stage::Head, Stage::Waiting, Stage::Busy] {
-            while self.table.oldest(stage) != NONE {
-                self.end(self.table.oldest(stage), EndReason::Shutdown, stage == Stage::Busy);
+        let mut next = 0;
+        while let Some(index) = self.next_connection(&mut next) {
+            match self.table.slot(index).stage {
+                Stage::Closing => self.let_go(index, true),
+                stage => self.end(index, EndReason::Shutdown, stage == Stage::Busy),
             }
         }
-        while self.table.oldest(Stage::Closing) != NONE {
-            self.let_go(self.table.oldest(Stage::Closing), true);
+    }
+
+    /// The next connection from that slot on, whatever has become of those in front of it.
+    fn next_connection(&self, next: &mut u32) -> Option<u32> {
+        while self.table.is_slot(*next) {
+            let index = *next;
+            *next += 1;
+            if self.table.slot(index).stage != Stage::Free {
+                return Some(index);
+            }
         }
+        None
     }
 
     /// Hands an idle connection over: its socket and its session leave this server, the session unended. `None` where it

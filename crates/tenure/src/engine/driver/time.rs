@@ -5,20 +5,17 @@ use tenure_proto::refusal::Refusal;
 use super::{Cause, Driver, Port};
 use crate::{
     Deadline, EndReason,
-    engine::table::{NONE, Stage},
+    engine::table::{NONE, Stage, is_due},
     engine::{
         state::{Change, Drain, Order, State},
         wire::Shared,
     },
 };
 
-/// How exactly the deadlines of exchanges are kept: they are looked through this often at the most.
-const TICK_MS: u32 = 50;
-
-/// Whether `then` is not after `now`; times wrap.
-pub(super) fn is_due(then_ms: u32, now_ms: u32) -> bool {
-    now_ms.wrapping_sub(then_ms) < 1 << 31
-}
+/// A deadline that was missed is looked at again so much later, should it be missed still.
+const AGAIN_MS: u32 = 50;
+/// What is due later than that, or never, is looked at then: times of the heap must not be half the clock's range apart.
+const FAR_MS: u32 = 1 << 30;
 
 /// Whether a deadline is ever due: half the clock's range and more cannot be told from the past.
 pub(super) fn is_bound(ms: u32) -> bool {
@@ -32,6 +29,11 @@ fn awaits_peer(shared: &Shared) -> bool {
 }
 
 impl<P: Port> Driver<P> {
+    #[cfg(all(test, feature = "kit"))]
+    pub(crate) fn looks(&self) -> u32 {
+        self.looks.get()
+    }
+
     /// Something is due that long after then, unless that is for ever.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(super) fn due(&mut self, from_ms: u32, ms: u32) {
@@ -70,8 +72,6 @@ impl<P: Port> Driver<P> {
         for (stage, ms) in [
             (Stage::Fresh, deadlines.first_byte_ms),
             (Stage::Idle, deadlines.idle_ms),
-            (Stage::Pinned, deadlines.idle_ms),
-            (Stage::Head, deadlines.head_ms),
             (Stage::Waiting, deadlines.handler_ms),
             (Stage::Closing, deadlines.linger_ms),
         ] {
@@ -84,14 +84,13 @@ impl<P: Port> Driver<P> {
                     break;
                 }
                 let slot = self.table.slot(index);
-                let since_ms = if stage == Stage::Waiting { slot.waiting_ms } else { slot.since_ms };
+                let since_ms = if stage == Stage::Waiting { slot.mark } else { slot.since_ms };
                 if !is_due(since_ms.wrapping_add(ms), self.now_ms) {
                     self.due(since_ms, ms);
                     break;
                 }
                 match stage {
                     Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstByte), false),
-                    Stage::Head => self.head_overdue(index),
                     Stage::Closing => self.let_go(index, true),
                     // Without a lane there is nothing to say it with.
                     Stage::Waiting => self.end(index, EndReason::Deadline(Deadline::Handler), false),
@@ -99,8 +98,58 @@ impl<P: Port> Driver<P> {
                 }
             }
         }
-        self.expire_exchanges();
+        self.expire_watched();
         self.serve_waiting();
+    }
+
+    /// Acts on the deadlines in the heap. Each that is looked at has been missed, or was put off since it was looked at last.
+    fn expire_watched(&mut self) {
+        while let Some((index, look_ms)) = self.table.first_due() {
+            if !is_due(look_ms, self.now_ms) {
+                return self.due(look_ms, 0);
+            }
+            #[cfg(test)]
+            self.looks.set(self.looks.get() + 1);
+            let stage = self.table.slot(index).stage;
+            match self.watched_due(index, stage) {
+                Some((deadline, due_ms)) if is_due(due_ms, self.now_ms) => {
+                    self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
+                    match stage {
+                        Stage::Busy => self.exchange_overdue(index, deadline),
+                        Stage::Head => self.head_overdue(index),
+                        _ => self.end(index, EndReason::Idle, false),
+                    }
+                }
+                due => self.table.put_off(index, stage, self.look_ms(due)),
+            }
+        }
+    }
+
+    /// Keeps a connection in the heap, in that stage.
+    pub(super) fn watch(&mut self, index: u32, stage: Stage) {
+        let look_ms = self.look_ms(self.watched_due(index, stage));
+        if self.table.watch(index, stage, look_ms) {
+            self.due(look_ms, 0);
+        }
+    }
+
+    /// When to look at what is due then: later than now, so that one who never makes progress does not keep others waiting.
+    fn look_ms(&self, due: Option<(Deadline, u32)>) -> u32 {
+        let far_ms = self.now_ms.wrapping_add(FAR_MS);
+        let due_ms = due.map_or(far_ms, |(_, due_ms)| if is_due(due_ms, far_ms) { due_ms } else { far_ms });
+        if is_due(due_ms, self.now_ms) { self.now_ms.wrapping_add(1) } else { due_ms }
+    }
+
+    /// Which deadline a connection in the heap has in that stage, and when it is due.
+    fn watched_due(&self, index: u32, stage: Stage) -> Option<(Deadline, u32)> {
+        let slot = self.table.slot(index);
+        let ms = match stage {
+            Stage::Busy => return self.exchange_due(slot.lane),
+            Stage::Head => self.settings.deadlines.head_ms,
+            _ => self.settings.deadlines.idle_ms,
+        };
+        // Who is idle misses none of a request's.
+        is_bound(ms).then(|| (Deadline::Head, slot.since_ms.wrapping_add(ms)))
     }
 
     /// A head that was put away is overdue: a lane says so.
@@ -119,28 +168,8 @@ impl<P: Port> Driver<P> {
         self.advance(index, number, Cause::Told);
     }
 
-    fn expire_exchanges(&mut self) {
-        let mut index = self.table.oldest(Stage::Busy);
-        // Those that are served meanwhile go to the end of the list: no more than were there are looked at.
-        let last = self.table.newest(Stage::Busy);
-        while index != NONE {
-            let newer = if index == last { NONE } else { self.table.newer(index) };
-            let number = self.table.slot(index).lane;
-            if let Some((deadline, due_ms)) = self.exchange_due(number) {
-                if is_due(due_ms, self.now_ms) {
-                    self.exchange_overdue(index, number, deadline);
-                } else {
-                    // Not more often than every tick, however many there are.
-                    let tick_ms = self.now_ms.wrapping_add(TICK_MS);
-                    self.due(if is_due(due_ms, tick_ms) { tick_ms } else { due_ms }, 0);
-                }
-            }
-            index = newer;
-        }
-    }
-
     /// Which deadline a lane's exchange has now, and when it is due.
-    pub(super) fn exchange_due(&self, number: u32) -> Option<(Deadline, u32)> {
+    fn exchange_due(&self, number: u32) -> Option<(Deadline, u32)> {
         let lane = self.lanes.get(number as usize)?;
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
@@ -160,7 +189,8 @@ impl<P: Port> Driver<P> {
         is_bound(ms).then(|| (deadline, from_ms.wrapping_add(ms)))
     }
 
-    fn exchange_overdue(&mut self, index: u32, number: u32, deadline: Deadline) {
+    fn exchange_overdue(&mut self, index: u32, deadline: Deadline) {
+        let number = self.table.slot(index).lane;
         let shared = &self.lanes[number as usize].wire.shared;
         let order = match deadline {
             Deadline::Head => Order::Refuse(Refusal::HeadTimeout),
@@ -178,5 +208,121 @@ impl<P: Port> Driver<P> {
             _ => return self.end(index, EndReason::Deadline(deadline), true),
         };
         self.order(index, number, order);
+    }
+}
+
+#[cfg(all(test, feature = "kit"))]
+mod tests {
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    use crate::{
+        Deadlines, Error, Request, Router, get,
+        kit::{Client, Server, Settings},
+    };
+
+    const COUNT: u32 = 500;
+    const SMALL: Settings = Settings {
+        connections_max: 2 * COUNT,
+        lanes_max: 2 * COUNT,
+        evict: false,
+        deadlines: Deadlines { first_byte_ms: 60_000, idle_ms: 60_000, head_ms: 60_000, ..Deadlines::HOST },
+        limits: crate::Limits::HOST,
+        input_bytes: 256,
+        body_bytes: 16,
+        output_bytes: 256,
+        puts_heads_away: true,
+        dated: false,
+    };
+
+    async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+        "hello"
+    }
+
+    async fn never(_: &mut Request<'_, ()>) {
+        core::future::pending::<()>().await;
+    }
+
+    async fn count(request: &mut Request<'_, ()>) -> Result<u64, Error> {
+        let mut bytes = 0;
+        while let Some(piece) = request.body().read().await? {
+            bytes += piece.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    fn server(settings: Settings) -> Server<()> {
+        let app = Router::new()
+            .route("/", get(hello).post(count))
+            .route("/never", get(never).handler_deadline(Duration::from_secs(100_000)));
+        Server::with(app, settings)
+    }
+
+    /// That many clients, a millisecond apart, which have sent that.
+    fn clients(server: &mut Server<()>, sends: &str) -> Vec<Client> {
+        let connect = |_| {
+            let client = server.connect();
+            client.send(sends);
+            server.advance(1);
+            client
+        };
+        (0..COUNT).map(connect).collect()
+    }
+
+    /// Exchanges whose deadlines are far away are not looked at when another connection's is due.
+    #[test]
+    fn exchanges_are_left_alone_while_others_fall_due() {
+        let mut server = server(SMALL);
+        let busy = clients(&mut server, "GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+        let idle = clients(&mut server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.advance(60_000);
+        assert!(idle.iter().all(Client::is_closed) && !busy.iter().any(Client::is_closed));
+        assert_eq!(server.looks(), 0);
+    }
+
+    /// Each deadline that is missed is looked at once, whatever order the connections came in.
+    #[test]
+    fn what_is_missed_is_looked_at_once() {
+        for reversed in [false, true] {
+            let mut server = server(Settings { lanes_max: 1, ..SMALL });
+            let blocker = server.connect();
+            let mut clients = clients(&mut server, "G");
+            blocker.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+            server.run();
+            if reversed {
+                clients.reverse();
+            }
+            for client in &clients {
+                client.send("E");
+                server.run();
+            }
+            // Only now there is a lane for them, and their heads are put away again in the order in which they waited.
+            blocker.send("x");
+            server.run();
+            server.advance(59_999);
+            let ended: Vec<_> = server.ended().iter().map(|(id, _)| *id).collect();
+            if reversed {
+                clients.reverse();
+            }
+            let ids: Vec<_> = clients.iter().filter_map(Client::id).collect();
+            assert_eq!(ended, ids, "in the order in which they have begun");
+            // Those that wait for a lane are in the heap while they have it.
+            assert!(server.looks() <= COUNT + 1, "{} looks", server.looks());
+        }
+    }
+
+    /// An exchange whose deadline moves with each byte is looked at when the first one is due, not with each byte.
+    #[test]
+    fn progress_costs_no_looks() {
+        let mut server = server(SMALL);
+        let client = server.connect();
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+        for _ in 0..1_000 {
+            server.advance(11);
+            client.send("x");
+        }
+        server.run();
+        assert!(client.received_text().ends_with("\r\n\r\n1000"));
+        assert!(server.looks() <= 10, "{} looks", server.looks());
     }
 }
