@@ -107,7 +107,7 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Timeout(Deadlines::HOST.body_ms))]
     body_timeout: Timeout,
 
-    /// Bytes of a body that must come each second once its timeout is used up; 0: any
+    /// Bytes of a body that must come each second once its timeout is used up; 0: nothing extends the timeout
     #[arg(long, value_name = "BYTES", env = "TENURE_BODY_RATE", value_parser = number(0, u32::MAX))]
     #[arg(default_value_t = Deadlines::HOST.body_bytes_per_s)]
     body_rate: u32,
@@ -117,10 +117,15 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Timeout(Deadlines::HOST.handler_ms))]
     handler_timeout: Timeout,
 
-    /// For a peer to take more of a response
+    /// For a peer to take its responses, beyond what their rate gives back
     #[arg(long, value_name = "TIME", env = "TENURE_RESPONSE_TIMEOUT", value_parser = timeout)]
     #[arg(default_value_t = Timeout(Deadlines::HOST.response_ms))]
     response_timeout: Timeout,
+
+    /// Bytes of a response that the peer must take each second once its timeout is used up; 0: nothing extends the timeout
+    #[arg(long, value_name = "BYTES", env = "TENURE_RESPONSE_RATE", value_parser = number(0, u32::MAX))]
+    #[arg(default_value_t = Deadlines::HOST.response_bytes_per_s)]
+    response_rate: u32,
 
     /// For a peer to read the last response before its connection is released; may be 0s
     #[arg(long, value_name = "TIME", env = "TENURE_LINGER_TIMEOUT")]
@@ -252,6 +257,7 @@ impl Timeouts {
             body_bytes_per_s: self.body_rate,
             handler_ms: self.handler_timeout.0,
             response_ms: self.response_timeout.0,
+            response_bytes_per_s: self.response_rate,
             linger_ms: self.linger_timeout.0,
             flush_ms: self.flush_timeout.0,
         }
@@ -387,12 +393,19 @@ mod tests {
     #[test]
     fn options_of_serve() {
         let serve = serve(
-            "--bind 0.0.0.0:80 --bind [::1]:0,127.0.0.2:81 --sessions 7 --threads 2 --idle-timeout never --head-timeout 500ms --linger-timeout 0s --body-rate 0",
+            "--bind 0.0.0.0:80 --bind [::1]:0,127.0.0.2:81 --sessions 7 --threads 2 --idle-timeout never --head-timeout 500ms --linger-timeout 0s --body-rate 0 --response-rate 7",
         );
         let wanted = ["0.0.0.0:80", "[::1]:0", "127.0.0.2:81"].map(|address| address.parse().unwrap());
         assert_eq!(serve.bind, wanted);
         assert_eq!((serve.sessions, serve.threads), (7, Some(2)));
-        let wanted = Deadlines { idle_ms: NEVER, head_ms: 500, linger_ms: 0, body_bytes_per_s: 0, ..Deadlines::HOST };
+        let wanted = Deadlines {
+            idle_ms: NEVER,
+            head_ms: 500,
+            linger_ms: 0,
+            body_bytes_per_s: 0,
+            response_bytes_per_s: 7,
+            ..Deadlines::HOST
+        };
         assert_eq!(serve.timeouts.deadlines(), wanted);
     }
 

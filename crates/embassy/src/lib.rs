@@ -35,7 +35,7 @@
 //! | `backlog_conn` | `SOCKETS` of [`Memory`], less its `CONNECTIONS` |
 //! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
-//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
+//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms), `response_bytes_per_s`: for the whole, not a call |
 //! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |
 //! | `httpd_sess_update_lru_counter` | [`Request::pin`](tenure::Request::pin), [`Handle::pin`] |
 //! | `httpd_sess_trigger_close`, `httpd_get_client_list` | [`Handle::close`], [`Handle::list`] |

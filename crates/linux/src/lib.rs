@@ -23,7 +23,7 @@
 //! | `backlog_conn` | [`Settings::backlog_conn`] |
 //! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
-//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms) |
+//! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms), `response_bytes_per_s`: for the whole, not a call |
 //! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | the same names |
 //! | `enable_so_linger`, `linger_timeout` | [`Settings::so_linger`] |
 //! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |

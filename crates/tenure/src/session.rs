@@ -78,7 +78,7 @@ pub enum Deadline {
     Body,
     /// From a request's arrival to its response head.
     Handler,
-    /// From one byte of a response that the peer took to the next.
+    /// What a peer may take to receive its responses.
     Response,
 }
 

@@ -12,7 +12,7 @@
 //! | `head_ms` | ms | 10,000 | 5,000 | 408, closed |
 //! | `body_ms` + bytes / `body_bytes_per_s` | ms, bytes a second | 10,000, 500 | 5,000, 100 | 408, closed |
 //! | `handler_ms` | ms | 30,000 | 10,000 | 503; closed where no lane came free |
-//! | `response_ms` | ms | 30,000 | 10,000 | reset |
+//! | `response_ms` + bytes / `response_bytes_per_s` | ms, bytes a second | 30,000, 500 | 10,000, 100 | reset |
 //! | `linger_ms` | ms | 5,000 | 2,000 | reset |
 //! | `flush_ms` | ms | 10,000 | 5,000 | sessions end, connections reset |
 
@@ -72,12 +72,16 @@ pub struct Deadlines {
     pub head_ms: u32,
     /// What a handler may wait for bytes of a body, beyond what `body_bytes_per_s` grants. Then 408.
     pub body_ms: u32,
-    /// Bytes that must come each second on average once `body_ms` is used up; 0: any.
+    /// Each byte of a body that has come grants a second divided by this. 0: none grants any, `body_ms` is all there is.
     pub body_bytes_per_s: u32,
     /// From a request's arrival to its response head, not counting the wait for its body. Then 503.
     pub handler_ms: u32,
-    /// From bytes of a response that the peer took to the next ones. Then the connection is reset.
+    /// What responses may wait for their peer to take more, beyond what `response_bytes_per_s` grants. Then the connection is
+    /// reset. Time counts only while there is something to take. Requests that follow each other without a pause share it.
     pub response_ms: u32,
+    /// Each byte that the peer takes gives back a second divided by this, up to all of `response_ms`. So a peer that takes as
+    /// many bytes per second never misses it, and one that takes nothing does after `response_ms`. 0: none gives back any.
+    pub response_bytes_per_s: u32,
     /// How long bytes are read and dropped after the last response so that the peer can read it whole.
     pub linger_ms: u32,
     /// How long exchanges in flight may go on when the server stops.
@@ -94,6 +98,7 @@ impl Deadlines {
         body_bytes_per_s: 500,
         handler_ms: 30_000,
         response_ms: 30_000,
+        response_bytes_per_s: 500,
         linger_ms: 5_000,
         flush_ms: 10_000,
     };
@@ -106,7 +111,14 @@ impl Deadlines {
         body_bytes_per_s: 100,
         handler_ms: 10_000,
         response_ms: 10_000,
+        response_bytes_per_s: 100,
         linger_ms: 2_000,
         flush_ms: 5_000,
     };
+}
+
+/// The milliseconds that bytes grant at that rate; none where it is 0.
+pub(crate) fn granted_ms(bytes: u64, bytes_per_s: u32) -> u32 {
+    let granted_ms = bytes.saturating_mul(1000).checked_div(u64::from(bytes_per_s)).unwrap_or(0);
+    u32::try_from(granted_ms).unwrap_or(NEVER)
 }

@@ -296,6 +296,31 @@ fn body_below_its_rate() {
     assert_eq!(status_of(&client.received_text()), "408");
 }
 
+/// Without a rate no byte grants time: the deadline is for the whole body. Only a route or a setting that says never has none.
+#[test]
+fn body_without_a_rate() {
+    for (body_ms, ends) in [(3_000, true), (NEVER, false)] {
+        let deadlines = Deadlines { body_ms, body_bytes_per_s: 0, ..DEADLINES };
+        let mut server = Server::with(app(), Settings { deadlines, ..settings() });
+        let client = server.connect();
+        client.send(body_of(5_000));
+        for _ in 0..2 {
+            server.advance(1_000);
+            client.send([b'x'; 1_000]);
+        }
+        server.advance(999);
+        assert_eq!(client.received_text(), "", "too early");
+        server.advance(1 + LATE_MS);
+        assert_eq!(!client.received_text().is_empty(), ends);
+        if !ends {
+            server.advance(100_000);
+            client.send([b'x'; 3_000]);
+            server.run();
+            assert!(client.received_text().ends_with("\r\n\r\n5000"));
+        }
+    }
+}
+
 /// What the handler waits for itself is not the body's, nor the other way around.
 #[test]
 fn body_and_handler_wait_apart() {
@@ -512,25 +537,125 @@ fn response() {
     assert_eq!(client.received().len(), 1_000);
 }
 
-/// One that takes a little now and then is not.
-#[test]
-fn response_taken_slowly() {
-    let mut server = server();
-    let client = server.connect();
-    client.set_window(1_000);
-    client.send(get_of("/bytes/10000"));
-    let mut bytes = 0;
-    for _ in 0..10 {
-        server.advance(5_999);
-        assert_eq!(end_of(&server, &client), None);
-        bytes += client.received().len();
+/// Lets a client take so many bytes after each pause of that length, until its connection has ended. Returns how many pauses
+/// it has lasted.
+fn pauses_lasted(server: &mut Server<Tally>, client: &Client, pause_ms: u32, bytes: usize) -> u32 {
+    for pauses in 0..100 {
+        server.advance(pause_ms);
+        if end_of(server, client).is_some() {
+            return pauses;
+        }
+        client.received();
+        client.set_window(bytes);
         server.run();
     }
-    client.set_window(usize::MAX);
+    100
+}
+
+/// One that takes as many bytes as the rate says is not reset, however long it takes; one that takes fewer is, once the base
+/// is used up.
+#[test]
+fn response_at_and_below_its_rate() {
+    for (pause_ms, bytes, lasts) in [
+        (1_000, 100, 100),
+        (1_000, 101, 100),
+        // Each pause costs 10 ms of 6,000, half of it, almost all of it.
+        (1_000, 99, 100),
+        (1_000, 50, 10),
+        (2_900, 1, 2),
+        // What was given back is never more than the base.
+        (5_999, 600, 100),
+        (6_001, 10_000, 0),
+    ] {
+        let mut server = server();
+        let client = server.connect();
+        client.set_window(bytes);
+        client.send(get_of("/bytes/1000000"));
+        server.run();
+        let lasted = pauses_lasted(&mut server, &client, pause_ms, bytes);
+        assert_eq!(lasted, lasts, "{bytes} bytes every {pause_ms} ms");
+        let end = (lasts < 100).then_some(missed(Deadline::Response));
+        assert_eq!((end_of(&server, &client), client.is_reset()), (end, end.is_some()));
+    }
+}
+
+/// To the millisecond: of 6,000 ms ten pauses leave 1,000.
+#[test]
+fn response_below_its_rate_is_due_exactly() {
+    let mut server = server();
+    let client = server.connect();
+    client.set_window(50);
+    client.send(get_of("/bytes/100000"));
     server.run();
-    bytes += client.received().len();
-    assert!(bytes > 10_000, "{bytes}");
-    assert_eq!(end_of(&server, &client), None);
+    for _ in 0..10 {
+        server.advance(1_000);
+        client.received();
+        server.run();
+    }
+    assert_due(&mut server, &client, 1_000, missed(Deadline::Response));
+}
+
+/// Without a rate no byte gives back time: the deadline is for all that is waited.
+#[test]
+fn response_without_a_rate() {
+    let deadlines = Deadlines { response_bytes_per_s: 0, ..DEADLINES };
+    let mut server = Server::with(app(), Settings { deadlines, ..settings() });
+    let client = server.connect();
+    client.set_window(1_000);
+    client.send(get_of("/bytes/100000"));
+    server.run();
+    for _ in 0..2 {
+        server.advance(2_000);
+        client.received();
+        server.run();
+    }
+    assert_due(&mut server, &client, 2_000, missed(Deadline::Response));
+}
+
+/// Who has used up most of the time has all of it for the next response, and so has the next one on the lane.
+#[test]
+fn response_has_its_own_time() {
+    for same in [true, false] {
+        let mut server = Server::with(app(), Settings { lanes_max: 1, ..settings() });
+        let mut client = server.connect();
+        for _ in 0..2 {
+            client.set_window(1_000);
+            client.send(get_of("/bytes/1000"));
+            server.advance(5_999);
+            client.received();
+            client.set_window(usize::MAX);
+            server.run();
+            client.received();
+            if !same {
+                client = server.connect();
+            }
+        }
+        // Also for one that has waited for the lane.
+        let late = server.connect();
+        client.set_window(1_000);
+        client.send(get_of("/bytes/1000"));
+        server.run();
+        late.set_window(1_000);
+        late.send(get_of("/bytes/1000"));
+        server.advance(3_900);
+        client.set_window(usize::MAX);
+        server.run();
+        assert_due(&mut server, &late, 6_000, missed(Deadline::Response));
+    }
+}
+
+/// Requests that come together share the time: short responses are no way around the rate.
+#[test]
+fn responses_to_pipelined_requests_share_their_time() {
+    let mut server = Server::with(app(), Settings { output_bytes: 256, ..settings() });
+    let client = server.connect();
+    client.set_window(100);
+    client.send(get_of("/sum").repeat(100));
+    server.run();
+    // Each of them is shorter than what is taken every time.
+    let lasted = pauses_lasted(&mut server, &client, 2_900, 150);
+    assert_eq!(lasted, 3, "each pause costs 1,400 ms of 6,000");
+    assert_eq!(end_of(&server, &client), Some(missed(Deadline::Response)));
 }
 
 /// The time counts from when there is something to take, not from what was taken long before.
@@ -588,6 +713,7 @@ fn never() {
             body_bytes_per_s: 1,
             handler_ms: never,
             response_ms: never,
+            response_bytes_per_s: 1,
             linger_ms: never,
             flush_ms: never,
         };

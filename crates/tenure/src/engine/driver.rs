@@ -35,8 +35,14 @@ pub struct Lane<P: Port> {
     slot: u32,
     /// When its last poll ended.
     polled_ms: u32,
-    /// Since when bytes wait for the peer to take some.
-    progress_ms: u32,
+    /// Bytes that the peer has taken since it was held last.
+    taken: u32,
+    /// When it was held last.
+    held_ms: u32,
+    /// What it has waited for its peer by then, less what bytes that were taken have given back.
+    peer_waited_ms: u32,
+    /// It has been held until the peer takes bytes.
+    awaits_peer: bool,
     blocked: bool,
     /// Which of the driver's dates its output has; none at first.
     dated: u32,
@@ -47,7 +53,19 @@ impl<P: Port> Lane<P> {
     /// then calls [`Driver::woken`].
     pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
         wire.shared.waiters.set_lane(waker.clone());
-        Lane { wire, future, waker, slot: NONE, polled_ms: 0, progress_ms: 0, blocked: false, dated: u32::MAX }
+        Lane {
+            wire,
+            future,
+            waker,
+            slot: NONE,
+            polled_ms: 0,
+            taken: 0,
+            held_ms: 0,
+            peer_waited_ms: 0,
+            awaits_peer: false,
+            blocked: false,
+            dated: u32::MAX,
+        }
     }
 
     /// The slot that the lane serves.
@@ -337,7 +355,6 @@ impl<P: Port> Driver<P> {
                 // Only those that wait are given a lane while the server stops.
                 connection.ending = stopping.map(|_| Ending::Shutdown);
             });
-            self.watch(index, Stage::Busy);
             self.report(index, Interest::RECEIVE);
         }
     }
@@ -405,7 +422,7 @@ impl<P: Port> Driver<P> {
                 }
                 return self.end(index, EndReason::Aborted, true);
             }
-            let sent = send(lane, slot, port, *now_ms);
+            let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
             match shared.state.get() {
                 // What most come to, so it is asked for first.
@@ -451,12 +468,15 @@ impl<P: Port> Driver<P> {
 
     /// Keeps the lane on its connection until something happens.
     fn hold(&mut self, index: u32, number: u32) {
-        let lane = &self.lanes[number as usize];
+        let goes_on = self.table.slot(index).stage == Stage::Busy;
+        let lane = &mut self.lanes[number as usize];
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();
         let receives = !shared.connection.get().ended && (shared.state.get() == State::Head || turn.wants_body);
         // A stream that has had its turn goes on as soon as the socket takes more.
-        let interest = if lane.blocked || turn.wants_room {
+        let awaits_peer = lane.blocked || turn.wants_room;
+        lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
+        let interest = if awaits_peer {
             Interest::SEND
         } else if receives {
             Interest::RECEIVE
@@ -689,18 +709,17 @@ enum Progress {
 
 /// Sends once what a lane has written.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-fn send<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, port: &mut P, now_ms: u32) -> Progress {
+fn send<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, port: &mut P) -> Progress {
     let mut output = lane.wire.shared.output.borrow_mut();
     let mut progress = Progress::None;
     if let (Some(pending), Some(socket)) = (output.pending(), &mut slot.socket) {
         match port.send(socket, pending) {
             Transmitted::Bytes(bytes) => {
                 output.sent(bytes);
-                lane.progress_ms = now_ms;
+                lane.taken = lane.taken.wrapping_add(bytes as u32);
                 progress = Progress::Some;
             }
-            Transmitted::Blocked if lane.blocked => {}
-            Transmitted::Blocked => lane.progress_ms = now_ms,
+            Transmitted::Blocked => {}
             Transmitted::Reset => progress = Progress::Reset,
         }
     }
@@ -788,7 +807,7 @@ mod tests {
         ];
         // Boards remember shorter heads.
         let wire = if tenure_proto::bytes::WORDS { 1376 } else { 1056 };
-        assert_eq!(sizes, [56, 40, wire, 56], "slot, slot without a session, wire, lane");
+        assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 
     #[test]

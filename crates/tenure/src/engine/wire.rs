@@ -13,7 +13,7 @@ use core::{
 use tenure_proto::{framing::Framing, head::HeadLimits};
 
 use crate::{
-    ConnectionId, Limits, NEVER,
+    ConnectionId, Limits,
     engine::{
         buffer::Buffer,
         input::{BodyInput, Input},
@@ -21,6 +21,7 @@ use crate::{
         state::{Change, ConnectionState, Drain, RequestState, State, Turn},
         waiters::Waiters,
     },
+    settings::granted_ms,
 };
 
 /// Where the peer's address comes from: some ports ask for it only when it is wanted.
@@ -193,12 +194,8 @@ impl Shared {
         if request.drain == Drain::Runs {
             return base_ms;
         }
-        if bytes_per_s == 0 || base_ms == NEVER {
-            return NEVER;
-        }
         let received =
             self.body.try_borrow().map_or(0, |body| body.state.taken + (body.state.end.saturating_sub(body.at)) as u64);
-        let granted = received.min(u64::MAX / 1000) * 1000 / u64::from(bytes_per_s);
-        u32::try_from(granted).unwrap_or(NEVER).saturating_add(base_ms)
+        granted_ms(received, bytes_per_s).saturating_add(base_ms)
     }
 }

@@ -243,6 +243,7 @@ pub const DEADLINES: Deadlines = Deadlines {
     body_bytes_per_s: 100,
     handler_ms: 4_000,
     response_ms: 6_000,
+    response_bytes_per_s: 100,
     linger_ms: 700,
     flush_ms: 8_000,
 };

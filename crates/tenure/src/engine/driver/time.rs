@@ -2,14 +2,12 @@
 
 use tenure_proto::refusal::Refusal;
 
-use super::{Cause, Driver, Port};
+use super::{Cause, Driver, Lane, Port};
 use crate::{
     Deadline, EndReason,
+    engine::state::{Change, Drain, Order, State},
     engine::table::{NONE, Stage, is_due},
-    engine::{
-        state::{Change, Drain, Order, State},
-        wire::Shared,
-    },
+    settings::granted_ms,
 };
 
 /// A deadline that was missed is looked at again so much later, should it be missed still.
@@ -22,10 +20,18 @@ pub(super) fn is_bound(ms: u32) -> bool {
     ms < 1 << 31
 }
 
-/// Whether an exchange goes on only when the peer has taken bytes: some are left, or a stream that has had its turn waits
-/// for the socket to take more.
-fn awaits_peer(shared: &Shared) -> bool {
-    shared.turn.get().wants_room || shared.output.try_borrow().is_ok_and(|output| output.end > 0)
+impl<P: Port> Lane<P> {
+    /// Counts what a lane that is held has waited for its peer. `goes_on`: it has been held before, for the same connection.
+    pub(super) fn count_wait(&mut self, goes_on: bool, awaits_peer: bool, now_ms: u32, bytes_per_s: u32) {
+        if !goes_on {
+            self.peer_waited_ms = 0;
+        } else if self.awaits_peer {
+            self.peer_waited_ms = self.peer_waited_ms.saturating_add(now_ms.wrapping_sub(self.held_ms));
+        }
+        let given_back_ms = granted_ms(u64::from(self.taken), bytes_per_s);
+        self.peer_waited_ms = self.peer_waited_ms.saturating_sub(given_back_ms);
+        (self.taken, self.held_ms, self.awaits_peer) = (0, now_ms, awaits_peer);
+    }
 }
 
 impl<P: Port> Driver<P> {
@@ -174,7 +180,9 @@ impl<P: Port> Driver<P> {
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
         let (deadline, from_ms, ms) = match shared.state.get() {
-            _ if awaits_peer(shared) => (Deadline::Response, lane.progress_ms, deadlines.response_ms),
+            _ if lane.awaits_peer => {
+                (Deadline::Response, lane.held_ms.wrapping_sub(lane.peer_waited_ms), deadlines.response_ms)
+            }
             State::Head => (Deadline::Head, shared.connection.get().arrived_ms, deadlines.head_ms),
             State::Exchange if shared.turn.get().wants_body => {
                 let ms = shared.body_ms(deadlines.body_ms, deadlines.body_bytes_per_s);
