@@ -54,7 +54,7 @@ where
     stopped: Stop,
 }
 
-/// However it ends, every session is ended.
+/// However it ends, nobody waits for it any more.
 impl<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> Drop
     for Worker<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
 where
@@ -65,7 +65,6 @@ where
 {
     fn drop(&mut self) {
         self.bell.close();
-        self.driver.end_all();
     }
 }
 

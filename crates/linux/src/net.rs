@@ -5,7 +5,6 @@ use std::{
     convert::Infallible,
     future::Future,
     os::fd::OwnedFd,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -20,7 +19,7 @@ use rustix::{
 };
 use tenure::{
     EndReason, Limits, Observer, Session,
-    port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire},
+    port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
 };
 
 use crate::{handle::LaneWake, handle::WorkerShared, sys};
@@ -164,7 +163,7 @@ where
     fn restart(&mut self, wire: &Rc<Wire<S>>, mut future: Pin<&mut F>) {
         let renewed = self.renew(wire);
         // The new one is in place also where dropping the old one panics.
-        if catch_unwind(AssertUnwindSafe(|| future.set(renewed))).is_err() {
+        if contain(|| future.set(renewed)).is_none() {
             log::error!("a handler panicked when it was dropped");
         }
     }
@@ -172,16 +171,24 @@ where
     #[inline]
     fn poll(&mut self, future: Pin<&mut F>, context: &mut Context<'_>) -> Result<(), Panicked> {
         // What the future had borrowed is dropped with it, and the driver sets it anew.
-        catch_unwind(AssertUnwindSafe(|| {
+        contain(|| {
             let _ = future.poll(context);
-        }))
-        .map_err(|_| Panicked)
+        })
+        .ok_or(Panicked)
     }
 
     fn end(&mut self, session: S, reason: EndReason) {
-        if catch_unwind(AssertUnwindSafe(|| session.end(reason))).is_err() {
+        if contain(|| session.end(reason)).is_none() {
             log::error!("a session panicked when it was ended");
         }
+    }
+
+    fn tell<R>(&mut self, tell: impl FnOnce(&O) -> R) -> Option<R> {
+        let told = contain(|| tell(self.observer));
+        if told.is_none() {
+            log::error!("an observer panicked");
+        }
+        told
     }
 
     fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {

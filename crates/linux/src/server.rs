@@ -101,7 +101,7 @@ impl Server {
     /// What the operating system refuses a worker. The others are stopped.
     ///
     /// # Panics
-    /// When a worker panics outside of a handler and of a session's end.
+    /// When a worker panics outside of a handler, of a session's end and of an observer. All sessions are ended first.
     pub fn run<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
         S: Session,

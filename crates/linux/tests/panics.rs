@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::{Adder, Gate, Running, Tally, app, forever, session, settings};
-use tenure::{EndReason, Request, Router, Session, get};
+use tenure::{Admission, ConnectionId, EndReason, Observer, Peer, Request, Router, Session, get};
 
 #[test]
 fn a_panic_in_a_handler_is_answered_and_the_session_stays() {
@@ -88,6 +90,38 @@ fn a_panic_at_a_sessions_end_stays_in_its_connection() {
     // Within a handler it is that handler's panic.
     assert_eq!(other.get("/leave").status, 500);
     assert_eq!(other.get("/leave").text(), "false", "it has ended, once");
+    server.stop();
+    assert_eq!(tally.counts().ended.len(), 4);
+}
+
+/// Who an observer panics over is refused, or ends all the same; others go on.
+#[test]
+fn a_panic_of_an_observer_stays_in_its_connection() {
+    struct Panics(&'static Tally, &'static AtomicBool);
+    impl Observer for Panics {
+        fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+            assert!(!self.1.load(Ordering::Relaxed), "as it should");
+            self.0.connected(id, peer)
+        }
+        fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
+            self.0.disconnected(id, reason, session);
+            panic!("as it should");
+        }
+    }
+    let (tally, refuses) = (forever(Tally::default()), forever(AtomicBool::new(false)));
+    let server = Running::start(settings(), app(tally), Panics(tally, refuses));
+    let mut other = server.client();
+    for (count, sum) in [(1, 1), (2, 2), (3, 3)] {
+        let mut client = server.client();
+        assert_eq!(client.add(1), 1);
+        drop(client);
+        let counts = tally.wait(|counts| counts.disconnected.len() == count);
+        assert_eq!(counts.ended, vec![EndReason::PeerClosed; count]);
+        refuses.store(true, Ordering::Relaxed);
+        server.client().expect_gone();
+        refuses.store(false, Ordering::Relaxed);
+        assert_eq!(other.add(1), sum);
+    }
     server.stop();
     assert_eq!(tally.counts().ended.len(), 4);
 }

@@ -5,13 +5,17 @@ mod common;
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::Duration,
 };
 
 use common::port::Server;
 use common::{Client, Running, Tally, app, forever, with_threads};
+use tenure::EndReason;
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
 /// clients have left, it must not be left waiting.
@@ -39,7 +43,26 @@ fn a_newcomer_is_not_left_to_a_worker_that_defers() {
     }
 }
 
-/// Panics when a connection ends, which is neither a handler nor a session.
+/// Panics when it is told that an observer has, once: in a worker that is neither in a handler nor in a session's end.
+struct Logger(AtomicBool);
+
+static LOGGER: Logger = Logger(AtomicBool::new(false));
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string().contains("an observer panicked") {
+            assert!(!self.0.swap(false, Ordering::Relaxed), "a logger's panic");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Panics when a connection ends.
 struct Panics;
 
 impl tenure::Observer for Panics {
@@ -48,28 +71,36 @@ impl tenure::Observer for Panics {
     }
 }
 
-/// Whichever worker it is, the first one included, which `run` is called on.
+/// Whichever worker it is, the first one included, which `run` is called on; and every session is ended, that worker's too.
 #[test]
 fn a_worker_that_panics_ends_the_server() {
+    log::set_logger(&LOGGER).unwrap();
+    log::set_max_level(log::LevelFilter::Error);
     for worker in ["0", "1"] {
         let server = Server::bind(with_threads(2)).unwrap();
         let address = server.local_addr();
+        let tally = forever(Tally::default());
         // Nothing is ever sent: the end of the thread is the end of the channel.
         let (running, ended) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
             let _running = running;
-            server.run(&app(forever(Tally::default())), &Panics)
+            server.run(&app(tally), &Panics)
         });
         let clients: Vec<Client> = (0..120).map(|_| Client::connect(address)).collect();
         let of_worker = |client: &mut Client| client.get("/id").text().split('.').next() == Some(worker);
         let (mut mine, mut others) = (Vec::new(), Vec::new());
         for mut client in clients {
+            client.add(1);
             if of_worker(&mut client) { mine.push(client) } else { others.push(client) }
         }
-        assert!(!mine.is_empty() && !others.is_empty());
-        drop(mine);
+        assert!(mine.len() > 1 && !others.is_empty());
+        LOGGER.0.store(true, Ordering::Relaxed);
+        drop(mine.pop());
         let end = ended.recv_timeout(Duration::from_secs(20));
         assert_eq!(end, Err(RecvTimeoutError::Disconnected), "the other worker goes on without worker {worker}");
         assert!(thread.join().is_err());
+        let counts = tally.counts();
+        assert_eq!((counts.opened, counts.ended.len()), (120, 120));
+        assert!(counts.ended.iter().filter(|reason| **reason == EndReason::Shutdown).count() >= 119, "{counts:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! Who serves a connection, and when.
 
 pub(crate) mod buffer;
+#[cfg(feature = "std")]
+pub(crate) mod contain;
 pub(crate) mod driver;
 pub(crate) mod heap;
 pub(crate) mod input;

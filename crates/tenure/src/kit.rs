@@ -30,7 +30,6 @@ use core::{
 };
 use std::{
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError},
 };
 
@@ -39,7 +38,7 @@ use crate::{
     StatusCode,
     port::{
         Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
-        Transmitted, Wire, lane,
+        Transmitted, Wire, contain, lane,
     },
 };
 
@@ -345,18 +344,22 @@ impl<S: Session + 'static> Port for KitPort<S> {
     fn restart(&mut self, wire: &Rc<Wire<S>>, mut future: Pin<&mut LaneFuture>) {
         let anew = (self.renew)(wire);
         // An assignment whose drop panics is made all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| future.set(anew)));
+        let _ = contain(|| future.set(anew));
     }
 
     fn poll(&mut self, future: Pin<&mut LaneFuture>, context: &mut Context<'_>) -> Result<(), Panicked> {
-        catch_unwind(AssertUnwindSafe(|| {
+        contain(|| {
             let _ = future.poll(context);
-        }))
-        .map_err(|_| Panicked)
+        })
+        .ok_or(Panicked)
     }
 
     fn end(&mut self, session: S, reason: EndReason) {
-        let _ = catch_unwind(AssertUnwindSafe(|| session.end(reason)));
+        let _ = contain(|| session.end(reason));
+    }
+
+    fn tell<R>(&mut self, tell: impl FnOnce(&Recorder) -> R) -> Option<R> {
+        contain(|| tell(&self.recorder))
     }
 
     fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
@@ -388,7 +391,7 @@ impl Pipe {
 
 /// A server on bytes and virtual time.
 ///
-/// The clock starts shortly before it wraps, so that every test of some length sees that too.
+/// The clock starts shortly before it wraps, so that every test of some length sees that too. Dropped, it ends all sessions.
 pub struct Server<S: Session + 'static> {
     driver: Driver<KitPort<S>>,
     recorder: Rc<Recorder>,

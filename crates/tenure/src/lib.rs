@@ -42,9 +42,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(any(feature = "alloc", feature = "kit"))]
+#[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "kit")]
+#[cfg(feature = "std")]
 extern crate std;
 
 mod engine;

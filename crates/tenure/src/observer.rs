@@ -42,6 +42,10 @@ impl<'a> RequestLine<'a> {
 /// Watches a server. Every method does nothing by default; `()` watches nothing and costs nothing.
 ///
 /// Called on the thread that serves the connection: what takes long here keeps its other connections waiting.
+///
+/// On ports with `std` a panic of a method that is told of a connection is logged and goes no further: a connection that it
+/// should have admitted is refused, one whose end it was told of ends all the same. A panic of a method that is told of a
+/// request is taken for its handler's: 500, or a reset where a response has begun.
 #[allow(unused_variables)]
 pub trait Observer {
     /// The server listens at that address, the real one where port 0 was asked for.

@@ -3,6 +3,8 @@
 //! A port accepts sockets and tells the [`Driver`] of each; reports readiness, wake-ups and the time; and does what the
 //! driver asks through [`Port`]. It keeps nothing of a connection itself but the socket. Applications need none of this.
 
+#[cfg(feature = "std")]
+pub use crate::engine::contain::contain;
 pub use crate::{
     engine::buffer::Buffer,
     engine::driver::{Driver, DriverSettings, Interest, Key, Lane, Listed, Panicked, Port, Transmitted},

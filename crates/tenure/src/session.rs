@@ -15,8 +15,12 @@ pub trait Session {
     /// Takes the session back: the connection has ended, or a handler has removed or replaced the session.
     ///
     /// Called once for each session, never for one that a handler took
-    /// ([`Request::take_session`](crate::Request::take_session)). It can no longer write to the peer. A panic in it stays
-    /// in it on ports with `std`.
+    /// ([`Request::take_session`](crate::Request::take_session)). It can no longer write to the peer.
+    ///
+    /// # Panics
+    /// A panic in it stays in it on ports with `std`; where a handler ends the session it is the handler's. Whatever else
+    /// panics, each session is ended once: a server that a panic ends, ends all of its sessions first. As everywhere in Rust, a
+    /// panic that leaves a destructor while another panic unwinds aborts the process, and then nothing is ended.
     fn end(self, reason: EndReason);
 }
 
@@ -61,7 +65,7 @@ pub enum EndReason {
     Aborted,
     /// The network is gone, or this side's address has changed.
     LinkDown,
-    /// The server stops.
+    /// The server stops, or a panic has ended it.
     Shutdown,
     /// The connection was handed over to something else than this server.
     HandedOver,

@@ -6,9 +6,16 @@ use common::{
     Tally, ask, assert_serves, end_of, gate, get_of, open_gate, opened, post_of, server, sessions_ended, settings,
     status_of, statuses, with_session,
 };
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind, panic_any},
+    rc::Rc,
+};
+
 use tenure::{
-    EndReason, Error, Method, Request, Responder, Router, Sent, Session, StatusCode, get,
-    kit::{Server, Settings},
+    Admission, ConnectionId, EndReason, Error, Method, Observer, Peer, Refusal, Request, RequestLine, Responder,
+    Router, Sent, Session, StatusCode, get,
+    kit::{Client, Server, Settings},
     post, respond,
 };
 
@@ -149,6 +156,21 @@ fn in_the_end_of_a_session_that_a_handler_removes() {
     assert!(ask(&mut server, &client, get_of("/sum")).ends_with("\r\n\r\n0"));
 }
 
+/// The one that takes its place is there all the same, and ends as any other.
+#[test]
+fn in_the_end_of_a_session_that_a_handler_replaces() {
+    let mut server = server();
+    let client = server.connect();
+    ask(&mut server, &client, post_of("/sum", "666"));
+    assert_eq!(status_of(&ask(&mut server, &client, post_of("/replace", ""))), "500");
+    assert_eq!(sessions_ended(), [(666, EndReason::Replaced)]);
+    assert!(ask(&mut server, &client, get_of("/sum")).ends_with("\r\n\r\n100"));
+    client.close();
+    server.run();
+    assert_eq!(sessions_ended(), [(666, EndReason::Replaced), (100, EndReason::PeerClosed)]);
+    assert_eq!(opened(), 2);
+}
+
 /// One for the errors panics: once it has a second chance, for 500; then the connection ends.
 #[test]
 fn in_an_error_handler() {
@@ -263,4 +285,186 @@ fn without_a_session() {
     client.send(get_of("/"));
     server.run();
     assert_eq!(status_of(&client.received_text()), "500");
+}
+
+/// Panics in the method of that name.
+#[derive(Clone, Default)]
+struct PanicsIn(Rc<Cell<&'static str>>);
+
+impl PanicsIn {
+    fn call(&self, method: &'static str) {
+        if self.0.get() == method {
+            // What is thrown is no better.
+            panic_any(Bomb(3));
+        }
+    }
+}
+
+impl Observer for PanicsIn {
+    fn connected(&self, _: ConnectionId, _: Peer) -> Admission {
+        self.call("connected");
+        Admission::Accept
+    }
+    fn head_received(&self, _: ConnectionId, _: RequestLine<'_>) {
+        self.call("head_received");
+    }
+    fn response_sent(&self, _: ConnectionId, _: StatusCode, _: u64, _: u32) {
+        self.call("response_sent");
+    }
+    fn refused(&self, _: ConnectionId, _: Refusal) {
+        self.call("refused");
+    }
+    fn evicted(&self, _: ConnectionId, _: ConnectionId) {
+        self.call("evicted");
+    }
+    fn disconnected(&self, _: ConnectionId, _: EndReason, _: bool) {
+        self.call("disconnected");
+    }
+}
+
+/// Panics when it is dropped, with what does the same, so many times.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if let Some(less) = self.0.checked_sub(1) {
+            panic_any(Bomb(less));
+        }
+    }
+}
+
+fn watched(settings: Settings) -> (Server<Tally>, PanicsIn) {
+    let observer = PanicsIn::default();
+    (Server::watched(common::app(), settings, observer.clone()), observer)
+}
+
+/// Whatever an observer's method that panics was told of, the session ends once, the place is free and others go on.
+#[test]
+fn in_an_observer() {
+    for (method, bytes, reason) in [
+        ("nothing", get_of("/sum"), EndReason::PeerClosed),
+        ("head_received", get_of("/sum"), EndReason::PeerClosed),
+        ("response_sent", get_of("/sum"), EndReason::Aborted),
+        ("refused", "GET / HTTP/1.1\r\n\r\n".to_owned(), EndReason::Aborted),
+        ("disconnected", String::new(), EndReason::PeerClosed),
+    ] {
+        let (mut server, observer) = watched(Settings { connections_max: 2, lanes_max: 1, ..settings() });
+        let (client, other) = (with_session(&mut server), with_session(&mut server));
+        let before = sessions_ended().len();
+        observer.0.set(method);
+        let answer = ask(&mut server, &client, bytes);
+        let status = if method == "head_received" { "500" } else { "200" };
+        assert_eq!(answer.is_empty(), !["nothing", "head_received"].contains(&method), "{method}: {answer}");
+        assert!(answer.is_empty() || status_of(&answer) == status, "{method}: {answer}");
+        client.close();
+        server.run();
+        observer.0.set("");
+        assert_eq!(sessions_ended()[before..], [(1, reason)], "{method}");
+        assert_eq!(end_of(&server, &client), Some(reason), "{method}");
+        assert!(ask(&mut server, &other, get_of("/sum")).ends_with("\r\n\r\n1"), "{method}");
+        assert_serves(&mut server);
+    }
+}
+
+#[test]
+fn in_an_observer_that_is_to_admit() {
+    let (mut server, observer) = watched(settings());
+    observer.0.set("connected");
+    let client = server.connect();
+    assert!(client.is_closed());
+    observer.0.set("");
+    assert_eq!(server.list(), []);
+    assert_serves(&mut server);
+}
+
+#[test]
+fn in_an_observer_of_evictions() {
+    let (mut server, observer) = watched(Settings { connections_max: 1, evict: true, ..settings() });
+    for method in ["evicted", "disconnected", ""] {
+        let old = with_session(&mut server);
+        observer.0.set(method);
+        let new = server.connect();
+        assert!(old.is_closed() && new.id().is_some() && server.list().len() == 1, "{method}");
+        assert!(ask(&mut server, &new, get_of("/sum")).ends_with("\r\n\r\n0"), "{method}");
+        observer.0.set("");
+        new.close();
+        server.run();
+    }
+    assert!(sessions_ended().iter().all(|(_, reason)| matches!(reason, EndReason::Evicted { .. })));
+    assert_eq!((opened(), sessions_ended().len()), (3, 3));
+}
+
+/// Who is told that a connection leaves cannot keep it.
+#[test]
+fn in_an_observer_of_what_is_handed_over() {
+    let (mut server, observer) = watched(settings());
+    let client = with_session(&mut server);
+    observer.0.set("disconnected");
+    assert_eq!(server.hand_over(client.id().unwrap()).map(|tally| tally.sum), Some(1));
+    assert_eq!((sessions_ended(), server.list()), (vec![], vec![]));
+}
+
+/// What is thrown may panic itself when it is dropped.
+#[test]
+fn with_something_that_panics_when_it_is_dropped() {
+    struct Ends;
+    impl Session for Ends {
+        fn end(self, _: EndReason) {
+            Tally::new(1).end(EndReason::Closed);
+            panic_any(Bomb(3));
+        }
+    }
+    async fn throws(request: &mut Request<'_, Ends>) {
+        request.session_or_insert_with(|| Ends);
+        panic_any(Bomb(3));
+    }
+    async fn waits(_: &mut Request<'_, Ends>) {
+        struct ThrowsInDrop;
+        impl Drop for ThrowsInDrop {
+            fn drop(&mut self) {
+                panic_any(Bomb(3));
+            }
+        }
+        let _throws = ThrowsInDrop;
+        gate().await;
+    }
+    let mut server = Server::with(Router::new().route("/", get(throws)).route("/waits", get(waits)), settings());
+    let (client, other) = (server.connect(), server.connect());
+    let mut ask = |client: &Client, request: String| {
+        client.send(request);
+        server.run();
+        client.received_text()
+    };
+    assert_eq!(status_of(&ask(&client, get_of("/"))), "500");
+    assert_eq!(ask(&other, get_of("/waits")), "");
+    other.reset();
+    client.close();
+    server.run();
+    assert_eq!(sessions_ended(), [(1, EndReason::Closed)]);
+    assert_eq!((server.ended().len(), server.list().len()), (2, 0));
+}
+
+/// A server that unwinds ends every session, whatever its connection is doing, also behind one whose end panics.
+#[test]
+fn that_ends_the_server() {
+    for unwinds in [true, false] {
+        let before = sessions_ended().len();
+        let run = AssertUnwindSafe(|| {
+            let mut server = Server::with(common::app(), Settings { lanes_max: 1, ..settings() });
+            let clients: Vec<_> = (0..6).map(|_| with_session(&mut server)).collect();
+            ask(&mut server, &clients[0], post_of("/sum", "665"));
+            ask(&mut server, &clients[1], get_of("/pin"));
+            clients[2].send("GET /su");
+            server.run();
+            clients[3].send(get_of("/wait"));
+            server.run();
+            clients[4].send(get_of("/sum"));
+            server.run();
+            assert!(!unwinds, "on purpose");
+        });
+        assert_eq!(catch_unwind(run).is_err(), unwinds);
+        let mut ended: Vec<_> = sessions_ended()[before..].iter().map(|(sum, reason)| (*sum, *reason)).collect();
+        ended.sort_by_key(|(sum, _)| *sum);
+        assert_eq!(ended, [1, 1, 1, 1, 2, 666].map(|sum| (sum, EndReason::Shutdown)), "unwinds: {unwinds}");
+    }
 }

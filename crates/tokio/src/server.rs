@@ -49,7 +49,7 @@ impl Drop for Server {
 /// A setting that cannot be meant, or what the operating system refuses.
 ///
 /// # Panics
-/// Outside of a runtime with I/O and time; when an observer panics.
+/// Outside of a runtime with I/O and time.
 ///
 /// # Cancellation safety
 /// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
@@ -147,7 +147,8 @@ impl Server {
     /// What the operating system refuses a worker. The others are stopped.
     ///
     /// # Panics
-    /// Within a runtime; when a worker panics outside of a handler and of a session's end.
+    /// Within a runtime; when a worker panics outside of a handler, of a session's end and of an observer. All sessions are
+    /// ended first.
     pub fn run<S, A, O>(mut self, app: &A, observer: &O) -> Result<(), Error>
     where
         S: Session,
@@ -205,7 +206,7 @@ impl Server {
     /// More than one worker was asked for, or what the operating system refuses.
     ///
     /// # Panics
-    /// Outside of a runtime with I/O and time; when an observer panics.
+    /// Outside of a runtime with I/O and time; when [`Observer::started`] or [`Observer::stopped`] panics.
     ///
     /// # Cancellation safety
     /// Where it is dropped every session is ended, and every connection reset that a request was being answered on.

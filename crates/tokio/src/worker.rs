@@ -83,7 +83,7 @@ struct Worker<'a, S: Session, F: Future<Output = Infallible>, M: Fn(Rc<Wire<S>>)
     look_again: bool,
 }
 
-/// However it ends, every session is ended: a server's future may be dropped.
+/// The connections of a server whose future is dropped do not count any more.
 impl<S, F, M, O> Drop for Worker<'_, S, F, M, O>
 where
     S: Session,
@@ -92,9 +92,6 @@ where
     O: Observer,
 {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.driver.end_all();
-        }
         self.acceptor.count(0);
     }
 }

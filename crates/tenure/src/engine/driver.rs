@@ -219,13 +219,16 @@ impl<P: Port> Driver<P> {
         let (key, by) = (Key { index, generation }, self.id(index, generation));
         let peer = self.port.peer(&socket);
         // Asked first: nobody gives way to one that is not taken.
-        if !self.port.register(key, &mut socket) || self.port.observer().connected(by, peer) == Admission::Refuse {
+        if !self.port.register(key, &mut socket)
+            || self.port.tell(|observer| observer.connected(by, peer)) != Some(Admission::Accept)
+        {
             return Err(socket);
         }
         if let Some(victim) = victim {
             let slot = self.table.slot(victim);
             let idle_ms = self.now_ms.wrapping_sub(slot.since_ms);
-            self.port.observer().evicted(self.id(victim, slot.generation), by);
+            let evicted = self.id(victim, slot.generation);
+            let _ = self.port.tell(|observer| observer.evicted(evicted, by));
             self.end(victim, EndReason::Evicted { by, idle_ms }, false);
         }
         let index = self.table.take(socket, self.now_ms)?;
@@ -735,7 +738,11 @@ impl<P: Port> core::fmt::Debug for Driver<P> {
 
 #[cfg(test)]
 mod tests {
-    use core::mem::size_of;
+    use core::{
+        marker::PhantomData,
+        mem::size_of,
+        sync::atomic::{AtomicU32, Ordering},
+    };
 
     use super::{time::is_bound, *};
     use crate::{
@@ -753,16 +760,16 @@ mod tests {
         fn end(self, _: EndReason) {}
     }
 
-    /// A port whose handles are pointers, as a host's are.
-    struct Host;
+    /// A port whose handles are pointers, as a host's are, and which catches nothing. It has room for `N`.
+    struct Host<S, const N: usize>(PhantomData<S>);
 
-    impl Port for Host {
-        type Session = Adder;
+    impl<S: Session + 'static, const N: usize> Port for Host<S, N> {
+        type Session = S;
         type Socket = u32;
-        type Wire = &'static Wire<Adder>;
+        type Wire = &'static Wire<S>;
         type Future = core::future::Pending<Infallible>;
         type Pinned = &'static mut Self::Future;
-        type Slots = heapless::Vec<Slot<Adder, u32>, 1>;
+        type Slots = heapless::Vec<Slot<S, u32>, N>;
         type Lanes = heapless::Vec<Lane<Self>, 1>;
         type Observer = ();
 
@@ -803,7 +810,7 @@ mod tests {
             size_of::<Slot<Adder, u32>>(),
             size_of::<Slot<(), u32>>(),
             size_of::<Wire<Adder>>(),
-            size_of::<Lane<Host>>(),
+            size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
         let wire = if tenure_proto::bytes::WORDS { 1376 } else { 1056 };
@@ -822,18 +829,46 @@ mod tests {
         assert!(is_bound((1 << 31) - 1) && !is_bound(1 << 31) && !is_bound(crate::NEVER));
     }
 
-    /// A store that is smaller than what is asked for is the bound.
-    #[test]
-    fn a_store_that_is_full() {
+    fn driver<S: Session + 'static, const N: usize>(connections_max: u32) -> Driver<Host<S, N>> {
         let settings = DriverSettings {
-            connections_max: 2,
+            connections_max,
             lanes_max: 1,
             evict: false,
             deadlines: Deadlines::BOARD,
             limits: Limits::BOARD,
             worker: 0,
         };
-        let mut driver = Driver::new(Host, heapless::Vec::new(), heapless::Vec::new(), settings);
+        Driver::new(Host(PhantomData), heapless::Vec::new(), heapless::Vec::new(), settings)
+    }
+
+    /// A session whose end panics ends no other one twice, nor keeps it from being ended, where the port lets it pass.
+    #[test]
+    #[cfg(feature = "std")]
+    fn a_panic_in_the_end_of_one_of_many() {
+        static ENDED: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
+        struct Numbered(usize);
+        impl Session for Numbered {
+            fn end(self, _: EndReason) {
+                ENDED[self.0].fetch_add(1, Ordering::Relaxed);
+                assert!(self.0 != 1, "on purpose");
+            }
+        }
+        let unwound = crate::port::contain(|| {
+            let mut driver = driver::<Numbered, 4>(4);
+            for number in 0..4 {
+                let key = driver.connected(number).unwrap();
+                driver.table.slot_mut(key.index).session = Some(Numbered(number as usize));
+            }
+            driver.end_all();
+        });
+        assert_eq!(unwound, None);
+        assert_eq!(ENDED.each_ref().map(|ended| ended.load(Ordering::Relaxed)), [1; 4]);
+    }
+
+    /// A store that is smaller than what is asked for is the bound.
+    #[test]
+    fn a_store_that_is_full() {
+        let mut driver = driver::<Adder, 1>(2);
         assert!(driver.has_room());
         assert!(driver.connected(7).is_ok());
         assert!(!driver.has_room() && driver.is_full());

@@ -233,6 +233,9 @@ impl<'r, S> Request<'r, S> {
 
 impl<S: Session> Request<'_, S> {
     /// Ends the session with [`EndReason::Removed`]; the connection goes on. Returns whether there was one.
+    ///
+    /// # Panics
+    /// When [`Session::end`] does. The session has ended all the same.
     pub fn end_session(&mut self) -> bool {
         match self.session.take() {
             Some(session) => {
@@ -244,11 +247,17 @@ impl<S: Session> Request<'_, S> {
     }
 
     /// Puts `session` in the place of the one there is, which ends with [`EndReason::Replaced`].
+    ///
+    /// # Panics
+    /// When [`Session::end`] of the one before does. The new one is in its place all the same.
     pub fn replace_session(&mut self, session: S) -> &mut S {
-        if let Some(before) = self.session.take() {
+        let before = self.session.take();
+        // First: should the end of the other one panic, this one is the connection's.
+        let session = self.session.insert(session);
+        if let Some(before) = before {
             before.end(EndReason::Replaced);
         }
-        self.session.insert(session)
+        session
     }
 }
 

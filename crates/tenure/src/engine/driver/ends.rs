@@ -33,8 +33,10 @@ impl<P: Port> Driver<P> {
         if let Some(session) = session {
             self.port.end(session, reason);
         }
-        log::debug!("connection {id} ended: {reason}");
-        self.port.observer().disconnected(id, reason, had_session);
+        let _ = self.port.tell(|observer| {
+            log::debug!("connection {id} ended: {reason}");
+            observer.disconnected(id, reason, had_session);
+        });
     }
 
     /// Ends a connection at once; `abort`: with a reset.
@@ -208,10 +210,19 @@ impl<P: Port> Driver<P> {
         if !matches!(slot.stage, Stage::Fresh | Stage::Idle | Stage::Pinned) {
             return None;
         }
-        let session = slot.session.take();
-        let socket = slot.socket.take()?;
+        let has_session = slot.session.is_some();
+        // As long as it is told, the connection is this server's: should that panic, its session is ended.
+        let _ = self.port.tell(|observer| observer.disconnected(id, EndReason::HandedOver, has_session));
+        let slot = self.table.slot_mut(id.index());
+        let (session, socket) = (slot.session.take(), slot.socket.take()?);
         self.table.free(id.index());
-        self.port.observer().disconnected(id, EndReason::HandedOver, session.is_some());
         Some((socket, session))
+    }
+}
+
+/// However a driver ends, every session is ended: a port's worker may be dropped, or unwind.
+impl<P: Port> Drop for Driver<P> {
+    fn drop(&mut self) {
+        self.end_all();
     }
 }

@@ -137,6 +137,10 @@ pub trait Port: Sized {
         let _ = future.poll(context);
         Ok(())
     }
+    /// Tells who watches, keeping a panic of it in it where the port can. `None`: it has panicked.
+    fn tell<R>(&mut self, tell: impl FnOnce(&Self::Observer) -> R) -> Option<R> {
+        Some(tell(self.observer()))
+    }
     /// Ends a session, keeping a panic of it in it where the port can.
     fn end(&mut self, session: Self::Session, reason: EndReason) {
         session.end(reason);
