@@ -2,6 +2,8 @@
 
 mod either;
 pub(crate) mod handler;
+pub(crate) mod layers;
+mod list;
 pub(crate) mod methods;
 pub(crate) mod pattern;
 pub(crate) mod router;

@@ -5,13 +5,10 @@ use core::{
     marker::PhantomData,
 };
 
-use tenure_proto::status::StatusCode;
-
 use crate::{
     Error, Request, Responder,
     exchange::reply::{IntoResponse, Outcome, Reply, Sent},
     exchange::responder::Answer,
-    route::router::OnError,
 };
 
 /// Answers requests on connections whose sessions are `S`.
@@ -137,87 +134,5 @@ where
 {
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.function)(request, responder).await
-    }
-}
-
-/// What a middleware wraps: the handler behind it and the right to answer.
-#[derive(Debug)]
-pub struct Next<'n, 'r, H> {
-    handler: &'n H,
-    responder: Responder<'r>,
-}
-
-impl<'r, H> Next<'_, 'r, H> {
-    /// Lets the wrapped handler answer.
-    ///
-    /// # Errors
-    /// Its error: to be passed on, or another one in its place.
-    ///
-    /// # Cancellation safety
-    /// That of the handler.
-    pub async fn run<S>(self, request: &mut Request<'r, S>) -> Result<Sent, Error>
-    where
-        H: Handler<S>,
-    {
-        self.handler.handle(request, self.responder).await
-    }
-
-    /// Answers in the handler's place.
-    pub fn respond(self) -> Responder<'r> {
-        self.responder
-    }
-}
-
-/// A handler with a middleware around it.
-#[derive(Debug)]
-pub struct Wrapped<F, H> {
-    middleware: F,
-    handler: H,
-}
-
-impl<F, H> Wrapped<F, H> {
-    pub(crate) fn new(middleware: F, handler: H) -> Self {
-        Wrapped { middleware, handler }
-    }
-}
-
-impl<F, H> Wrapped<F, H> {
-    /// Wraps another middleware around this one, as [`Router::wrap`](crate::Router::wrap): the last is asked first.
-    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
-    where
-        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
-    {
-        Wrapped::new(middleware, self)
-    }
-
-    /// Sets the application's own response for an error status, as [`Router::error`](crate::Router::error).
-    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
-    where
-        G: Fn(&Error) -> R,
-        R: IntoResponse,
-    {
-        OnError::new(status, response, self)
-    }
-}
-
-impl<S, F, H> Handler<S> for Wrapped<F, H>
-where
-    H: Handler<S>,
-    F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, H>) -> Result<Sent, Error>,
-{
-    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        (self.middleware)(request, Next { handler: &self.handler, responder }).await
-    }
-
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        self.handler.error(error, reply)
-    }
-
-    fn is_on(&self) -> bool {
-        self.handler.is_on()
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     exchange::reply::{IntoResponse, Sent},
     route::either::Either,
     route::handler::{Function, Handler, Responding},
+    route::list::{Append, End, Link},
 };
 
 /// What a handler is for.
@@ -47,58 +48,26 @@ pub struct Methods<C> {
     waits_long: bool,
 }
 
-/// One method and its handler, in front of others. The first that was added stands outermost: the cheapest to reach.
+/// One method and its handler.
 #[derive(Debug)]
-pub struct On<H, C> {
+pub struct On<H> {
     verb: Verb,
-    /// What is asked of it: one byte, whatever it is for.
-    asked: Asked,
+    /// What selects it: one comparable byte, whatever its verb is.
+    selector: Selector,
     handler: H,
-    next: C,
 }
-
-/// No more methods.
-#[derive(Debug)]
-pub struct End;
 
 /// The handlers of a target's methods.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Chain<S>: Declared {
-    /// Lets the handler for what is asked answer.
+    /// Lets the selected handler answer.
     async fn handle<'r>(
         &self,
-        asked: Asked,
+        selector: Selector,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> Result<Sent, Error>;
-}
-
-/// A chain that can be added to at its end.
-#[doc(hidden)]
-pub trait Append {
-    /// The same with one more.
-    type With<H>;
-
-    /// Adds one, as that number.
-    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H>;
-}
-
-impl Append for End {
-    type With<H> = On<H, End>;
-
-    fn with<H>(self, number: u32, verb: Verb, handler: H) -> On<H, End> {
-        let asked = if let Verb::Known(method) = verb { Asked::of(method) } else { Asked::number(number) };
-        On { verb, asked, handler, next: End }
-    }
-}
-
-impl<G, C: Append> Append for On<G, C> {
-    type With<H> = On<G, C::With<H>>;
-
-    fn with<H>(self, number: u32, verb: Verb, handler: H) -> Self::With<H> {
-        On { verb: self.verb, asked: self.asked, handler: self.handler, next: self.next.with(number, verb, handler) }
-    }
 }
 
 /// Which methods a chain has, its handlers numbered from 0.
@@ -108,7 +77,7 @@ pub trait Declared {
     const COUNT: u32;
 
     /// Whether it has a handler for exactly that.
-    fn answers(&self, asked: Asked) -> bool;
+    fn answers(&self, selector: Selector) -> bool;
 
     /// What the handler of that number is for; `None` behind the last.
     fn verb(&self, number: u32) -> Option<&Verb>;
@@ -118,7 +87,7 @@ impl Declared for End {
     const COUNT: u32 = 0;
 
     #[inline]
-    fn answers(&self, _: Asked) -> bool {
+    fn answers(&self, _: Selector) -> bool {
         false
     }
 
@@ -128,18 +97,18 @@ impl Declared for End {
     }
 }
 
-impl<H, C: Declared> Declared for On<H, C> {
+impl<H, C: Declared> Declared for Link<On<H>, C> {
     const COUNT: u32 = C::COUNT + 1;
 
     #[inline]
-    fn answers(&self, asked: Asked) -> bool {
-        self.asked == asked || self.next.answers(asked)
+    fn answers(&self, selector: Selector) -> bool {
+        self.value.selector == selector || self.next.answers(selector)
     }
 
     #[inline]
     fn verb(&self, number: u32) -> Option<&Verb> {
         match number.checked_sub(1) {
-            None => Some(&self.verb),
+            None => Some(&self.value.verb),
             Some(number) => self.next.verb(number),
         }
     }
@@ -153,18 +122,18 @@ fn has(verbs: Verbs<'_>, wanted: Verb) -> bool {
     (0..).map_while(verbs).any(|verb| *verb == wanted)
 }
 
-/// The handler for what is asked, where that is no known method or it is one for all; what is asked, where there is none.
+/// Selects a handler of an extension method or of all methods; `selector` itself where there is none.
 /// What was added for one method goes before what was added for all, in whatever order.
 #[cold]
 #[inline(never)]
-fn find_else(verbs: Verbs<'_>, asked: Asked, token: &[u8]) -> Asked {
-    let mut found = asked;
+fn find_else(verbs: Verbs<'_>, selector: Selector, token: &[u8]) -> Selector {
+    let mut found = selector;
     for (number, verb) in (0..).map_while(|number| Some((number, verbs(number)?))) {
         match verb {
-            Verb::Extension(extension) if asked == Asked::OTHER && extension.as_bytes() == token => {
-                return Asked::number(number);
+            Verb::Extension(extension) if selector == Selector::OTHER && extension.as_bytes() == token => {
+                return Selector::number(number);
             }
-            Verb::Any if asked != Asked::LATER => found = Asked::number(number),
+            Verb::Any if selector != Selector::LATER => found = Selector::number(number),
             _ => {}
         }
     }
@@ -175,46 +144,46 @@ impl<S> Chain<S> for End {
     #[inline]
     fn handle<'r>(
         &self,
-        asked: Asked,
+        selector: Selector,
         _: &mut Request<'r, S>,
         _: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        poll_fn(move |_| Poll::Ready(Err(asked.unanswered())))
+        poll_fn(move |_| Poll::Ready(Err(selector.unanswered())))
     }
 }
 
-/// What a chain is asked for, as one byte: it is compared with each method's.
+/// What selects a handler of a chain: the method of a request, or the number of the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-pub struct Asked(u8);
+pub struct Selector(u8);
 
 /// Handlers of a target at the most: more than there are known methods, and so few that a byte tells them from these.
 const HANDLERS_MAX: u32 = 0x40;
 
-impl Asked {
+impl Selector {
     /// Any method, but it cannot be begun now.
-    const LATER: Asked = Asked(u8::MAX);
-    const OTHER: Asked = Asked::of(Method::Other);
+    const LATER: Selector = Selector(u8::MAX);
+    const OTHER: Selector = Selector::of(Method::Other);
 
     /// That method.
     const fn of(method: Method) -> Self {
-        Asked(method as u8)
+        Selector(method as u8)
     }
 
     /// The handler of that number, which is for no known method.
     const fn number(number: u32) -> Self {
-        Asked(HANDLERS_MAX as u8 + number as u8)
+        Selector(HANDLERS_MAX as u8 + number as u8)
     }
 
     /// What to say where no handler has answered.
     #[cold]
     fn unanswered(self) -> Error {
-        const OPTIONS: Asked = Asked::of(Method::Options);
+        const OPTIONS: Selector = Selector::of(Method::Options);
         match self {
-            Asked::LATER => Error::unavailable("too many long responses: try again later"),
+            Selector::LATER => Error::unavailable("too many long responses: try again later"),
             // Not an error at all, but it is answered where errors are: with an Allow field.
             OPTIONS => Error::new(StatusCode::NO_CONTENT, ""),
-            Asked::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
+            Selector::OTHER => Error::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here"),
             _ => Error::new(StatusCode::METHOD_NOT_ALLOWED, "this target has no such method: see Allow"),
         }
     }
@@ -224,32 +193,33 @@ impl Asked {
 static ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
-impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for On<H, C> {
+impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for Link<On<H>, C> {
     #[inline]
     fn handle<'r>(
         &self,
-        asked: Asked,
+        selector: Selector,
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        if self.asked == asked {
-            Either::First { future: self.handler.handle(request, responder) }
+        if self.value.selector == selector {
+            Either::First { future: self.value.handler.handle(request, responder) }
         } else {
-            Either::Second { future: self.next.handle(asked, request, responder) }
+            Either::Second { future: self.next.handle(selector, request, responder) }
         }
     }
 }
 
 impl<C> Methods<C> {
-    fn with<H>(self, verb: Verb, handler: H) -> Methods<C::With<H>>
+    fn with<H>(self, verb: Verb, handler: H) -> Methods<C::With<On<H>>>
     where
         C: Declared + Append,
     {
         const { assert!(C::COUNT < HANDLERS_MAX, "a target can have 64 handlers at the most") };
         let twice = has(&|number| self.chain.verb(number), verb);
         assert!(!twice, "a target has two handlers for {verb:?}");
+        let selector = if let Verb::Known(method) = verb { Selector::of(method) } else { Selector::number(C::COUNT) };
         Methods {
-            chain: self.chain.with(C::COUNT, verb, handler),
+            chain: self.chain.with(On { verb, selector, handler }),
             switch: self.switch,
             plain: self.plain,
             handler_ms: self.handler_ms,
@@ -262,7 +232,7 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already.
-    pub fn on<S, F, R>(self, method: Method, handler: F) -> Methods<C::With<Function<S, F, R>>>
+    pub fn on<S, F, R>(self, method: Method, handler: F) -> Methods<C::With<On<Function<S, F, R>>>>
     where
         C: Declared + Append,
         F: AsyncFn(&mut Request<'_, S>) -> R,
@@ -275,7 +245,7 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already.
-    pub fn respond<S, F>(self, method: Method, handler: F) -> Methods<C::With<Responding<S, F>>>
+    pub fn respond<S, F>(self, method: Method, handler: F) -> Methods<C::With<On<Responding<S, F>>>>
     where
         C: Declared + Append,
         F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
@@ -287,7 +257,7 @@ impl<C> Methods<C> {
     ///
     /// # Panics
     /// When the method has a handler already, or is not an extension.
-    pub fn extension<S, F, R>(self, token: &'static str, handler: F) -> Methods<C::With<Function<S, F, R>>>
+    pub fn extension<S, F, R>(self, token: &'static str, handler: F) -> Methods<C::With<On<Function<S, F, R>>>>
     where
         C: Declared + Append,
         F: AsyncFn(&mut Request<'_, S>) -> R,
@@ -354,17 +324,17 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let mut asked = Asked::of(request.method());
-        if asked == Asked::of(Method::Head) && !self.chain.answers(asked) {
-            asked = Asked::of(Method::Get);
+        let mut selector = Selector::of(request.method());
+        if selector == Selector::of(Method::Head) && !self.chain.answers(selector) {
+            selector = Selector::of(Method::Get);
         }
         if !self.plain && !self.prepare(request.inner.shared()) {
-            asked = Asked::LATER;
+            selector = Selector::LATER;
         }
-        if !self.chain.answers(asked) {
-            asked = find_else(&|number| self.chain.verb(number), asked, request.inner.token());
+        if !self.chain.answers(selector) {
+            selector = find_else(&|number| self.chain.verb(number), selector, request.inner.token());
         }
-        self.chain.handle(asked, request, responder)
+        self.chain.handle(selector, request, responder)
     }
 
     fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {
@@ -413,7 +383,7 @@ const NONE: Methods<End> =
     Methods { chain: End, switch: None, plain: true, handler_ms: None, body_ms: None, waits_long: false };
 
 /// The first method of a chain of them.
-type First<H> = Methods<On<H, End>>;
+type First<H> = Methods<Link<On<H>, End>>;
 
 /// A target with a handler for that method. [`Method::Other`] stands for every method.
 pub fn on<S, F, R>(method: Method, handler: F) -> First<Function<S, F, R>>
@@ -460,7 +430,7 @@ macro_rules! by_name {
         impl<C: Declared + Append> Methods<C> {
             $(
                 #[doc = concat!("Adds a handler for ", $text, ".\n\n# Panics\nWhen it has one already.")]
-                pub fn $name<S, F, R>(self, handler: F) -> Methods<C::With<Function<S, F, R>>>
+                pub fn $name<S, F, R>(self, handler: F) -> Methods<C::With<On<Function<S, F, R>>>>
                 where
                     F: AsyncFn(&mut Request<'_, S>) -> R,
                     R: IntoResponse,

@@ -11,9 +11,11 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::reply::{IntoResponse, Sent},
     route::either::Either,
-    route::handler::{Handler, Wrapped},
+    route::handler::Handler,
+    route::layers::{Next, OnError, Wrapped},
+    route::list::{Append, End, Link},
     route::pattern::{Parameters, Pattern, Sought, routed_path},
 };
 
@@ -23,20 +25,9 @@ use crate::{
 /// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A segment `.` or `..`,
 /// encoded or not, matches no parameter, nor does one that has such a part once its slashes are decoded. What nothing
 /// matches is answered 404; the session stays.
-pub struct Router<S, H = NotFound> {
+pub struct Router<S, H = End> {
     routes: H,
     session: PhantomData<fn(&S)>,
-}
-
-/// The end of all routes.
-#[derive(Debug)]
-pub struct NotFound;
-
-/// A route in front of others. The first that was added stands outermost: it is asked first, and the cheapest to reach.
-#[derive(Debug)]
-pub struct Route<E, N> {
-    entry: E,
-    next: N,
 }
 
 /// The target of a route.
@@ -51,40 +42,6 @@ pub struct Target<H> {
 pub struct Nested<H> {
     prefix: Pattern,
     router: H,
-}
-
-/// Routes that can be added to at their end.
-#[doc(hidden)]
-pub trait Append {
-    /// The same with one more.
-    type With<E>;
-
-    /// Adds one.
-    fn with<E>(self, entry: E) -> Self::With<E>;
-}
-
-impl Append for NotFound {
-    type With<E> = Route<E, NotFound>;
-
-    fn with<E>(self, entry: E) -> Route<E, NotFound> {
-        Route { entry, next: NotFound }
-    }
-}
-
-impl<F, N: Append> Append for Route<F, N> {
-    type With<E> = Route<F, N::With<E>>;
-
-    fn with<E>(self, entry: E) -> Self::With<E> {
-        Route { entry: self.entry, next: self.next.with(entry) }
-    }
-}
-
-/// A router with a response of the application's own for one error status.
-#[derive(Debug)]
-pub struct OnError<F, H> {
-    status: StatusCode,
-    response: F,
-    handler: H,
 }
 
 /// One route.
@@ -182,7 +139,7 @@ pub trait Routes<S>: Append {
     fn has(&self, pattern: &str) -> bool;
 }
 
-impl<S> Routes<S> for NotFound {
+impl<S> Routes<S> for End {
     #[inline]
     fn find<'t>(&self, _: &Sought<'t>, _: &mut Parameters<'t>) -> u32 {
         0
@@ -210,10 +167,10 @@ fn not_found() -> Error {
     Error::not_found("there is no such target here")
 }
 
-impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
+impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn find<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> u32 {
-        if self.entry.matches(sought, found) { 0 } else { self.next.find(sought, found) + 1 }
+        if self.value.matches(sought, found) { 0 } else { self.next.find(sought, found) + 1 }
     }
 
     #[inline]
@@ -224,27 +181,27 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Route<E, N> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         match number.checked_sub(1) {
-            None => Either::First { future: self.entry.handle(request, responder) },
+            None => Either::First { future: self.value.handle(request, responder) },
             Some(number) => Either::Second { future: self.next.handle(number, request, responder) },
         }
     }
 
     fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str)) {
         match number.checked_sub(1) {
-            None => self.entry.methods(path, tell),
+            None => self.value.methods(path, tell),
             Some(number) => self.next.methods(number, path, tell),
         }
     }
 
     fn has(&self, pattern: &str) -> bool {
-        self.entry.text() == pattern || self.next.has(pattern)
+        self.value.text() == pattern || self.next.has(pattern)
     }
 }
 
 impl<S> Router<S> {
     /// A router without routes.
     pub fn new() -> Self {
-        Router { routes: NotFound, session: PhantomData }
+        Router { routes: End, session: PhantomData }
     }
 }
 
@@ -310,10 +267,10 @@ impl<S, N> Router<S, N> {
         F: Fn(&Error) -> R,
         R: IntoResponse,
     {
-        OnError { status, response, handler: self }
+        OnError::new(status, response, self)
     }
 
-    /// Wraps a middleware around all routes: an async function that gets the request and what is [`Next`](crate::Next).
+    /// Wraps a middleware around all routes: an async function that gets the request and what is [`Next`].
     ///
     /// # Examples
     /// ```
@@ -343,7 +300,7 @@ impl<S, N> Router<S, N> {
     pub fn wrap<F>(self, middleware: F) -> Wrapped<F, Self>
     where
         N: Routes<S>,
-        F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, crate::Next<'n, 'r, Self>) -> Result<Sent, Error>,
+        F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
     {
         Wrapped::new(middleware, self)
     }
@@ -363,61 +320,6 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.routes.methods(self.routes.find(&Sought::path(path), &mut Parameters::new()), path, tell);
-    }
-}
-
-impl<F, H> OnError<F, H> {
-    pub(crate) fn new(status: StatusCode, response: F, handler: H) -> Self {
-        OnError { status, response, handler }
-    }
-
-    /// Sets the response for another status, as [`Router::error`].
-    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
-    where
-        G: Fn(&Error) -> R,
-        R: IntoResponse,
-    {
-        OnError { status, response, handler: self }
-    }
-
-    /// Wraps a middleware around it, as [`Router::wrap`].
-    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
-    where
-        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, crate::Next<'n, 'r, Self>) -> Result<Sent, Error>,
-    {
-        Wrapped::new(middleware, self)
-    }
-}
-
-impl<S, F, R, H> Handler<S> for OnError<F, H>
-where
-    H: Handler<S>,
-    F: Fn(&Error) -> R,
-    R: IntoResponse,
-{
-    // Not an `async fn`: a layer less for every request.
-    #[inline]
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        self.handler.handle(request, responder)
-    }
-
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        if error.status() == self.status {
-            return Some((self.response)(error).respond(reply));
-        }
-        self.handler.error(error, reply)
-    }
-
-    fn is_on(&self) -> bool {
-        self.handler.is_on()
     }
 }
 
