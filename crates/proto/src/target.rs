@@ -237,26 +237,51 @@ pub fn segments(path: &str) -> impl Iterator<Item = Encoded<'_>> {
     path.strip_prefix('/').unwrap_or(path).split('/').map(Encoded::path)
 }
 
-/// Whether a segment, decoded, is `.` or `..`, or has one of them between its slashes: RFC 3986 section 3.3. Such a segment
-/// must never reach a file system.
-pub fn is_dot_segment(segment: impl AsRef<[u8]>) -> bool {
-    has_dots(segment.as_ref())
-}
-
-fn has_dots(mut segment: &[u8]) -> bool {
-    // The dots of a part, more than two if it has something else.
-    let mut dots = 0;
-    while let (byte, taken @ 1..) = first_decoded(segment) {
-        segment = segment.get(taken..).unwrap_or_default();
-        dots = match byte {
-            b'.' => dots + 1,
-            // An encoded slash is one to a file system, and a backslash may be.
-            b'/' | b'\\' if matches!(dots, 1 | 2) => return true,
-            b'/' | b'\\' => 0,
-            _ => 3,
+/// Where percent-encoded text of a path, decoded and joined to a folder's path, would lead out of the folder on Unix or
+/// Windows; `None` where it stays inside.
+///
+/// Both slashes part the decoded text. It leads out where it begins with one, where a part is `.` or `..` (alone or
+/// before a blank) or begins with a drive letter and a colon, and at a NUL. What is told is the offset of the byte that
+/// shows it: the slash, what stands behind the dots, the colon, the NUL. A broken escape is not decoded.
+///
+/// # Examples
+/// ```
+/// use tenure_proto::target::leaves_folder_at;
+///
+/// assert_eq!(leaves_folder_at(b"img/%2E%2E/secret"), Some(10));
+/// assert_eq!(leaves_folder_at(b"img/..png"), None);
+/// ```
+pub fn leaves_folder_at(path: &[u8]) -> Option<usize> {
+    // What a part has so far: up to two dots, a letter, or anything else.
+    const LETTER: u8 = 3;
+    const OTHER: u8 = 4;
+    let (mut at, mut part) = (0, 0);
+    loop {
+        let (byte, taken) = first_decoded(path.get(at..)?);
+        // The end of the text is that of its last part.
+        let ends = taken == 0 || matches!(byte, b'/' | b'\\');
+        let is_dots = matches!(part, 1 | 2);
+        let leaves = match byte {
+            _ if ends => is_dots || at == 0 && taken != 0,
+            // Windows drops blanks at the end of a path.
+            b' ' => is_dots,
+            b':' => part == LETTER,
+            byte => byte == 0,
         };
+        if leaves {
+            return Some(at);
+        }
+        if taken == 0 {
+            return None;
+        }
+        part = match byte {
+            _ if ends => 0,
+            b'.' if part < 2 => part + 1,
+            _ if part == 0 && byte.is_ascii_alphabetic() => LETTER,
+            _ => OTHER,
+        };
+        at += taken;
     }
-    matches!(dots, 1 | 2)
 }
 
 /// The byte that percent-encoded text of a path begins with, decoded, and how many bytes stand for it: none at its end. A

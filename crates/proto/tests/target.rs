@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tenure_proto::{
     head::TargetForm::{self, Absolute, Asterisk, Origin},
-    target::{DecodeError, Encoded, PARSED_BYTES_MAX, Target, is_dot_segment, pairs, segments},
+    target::{DecodeError, Encoded, PARSED_BYTES_MAX, Target, leaves_folder_at, pairs, segments},
 };
 
 #[test]
@@ -150,20 +150,54 @@ fn paths_have_segments() {
     }
 }
 
+/// Each byte of a text as itself and escaped in both cases of its digits, in all combinations.
+fn every_encoding(text: &str) -> Vec<String> {
+    text.bytes().fold(vec![String::new()], |encodings, byte| {
+        let plain = char::from(byte).to_string();
+        let forms = [plain, format!("%{byte:02x}"), format!("%{byte:02X}")];
+        encodings.iter().flat_map(|before| forms.iter().map(move |form| before.clone() + form)).collect()
+    })
+}
+
 #[test]
-fn dot_segments_are_known_however_they_are_encoded() {
-    for segment in [".", "..", "%2e", "%2E", "%2e.", ".%2e", "%2E%2e", ".%2E"] {
-        assert!(is_dot_segment(segment), "{segment}");
+fn what_leads_out_of_a_folder_is_known_however_it_is_encoded() {
+    for (text, byte) in [
+        (".", 1),
+        ("..", 2),
+        ("../a", 2),
+        ("a/..", 4),
+        ("a/./b", 3),
+        ("a/.. ", 4),
+        ("a/. /", 3),
+        ("..\\a", 2),
+        ("a\\..", 4),
+        ("/", 0),
+        ("/a", 0),
+        ("//a", 0),
+        ("\\a", 0),
+        ("C:", 1),
+        ("z:a", 1),
+        ("a/C:/b", 3),
+        ("a\\c:", 3),
+        ("\0", 0),
+        ("ab\0", 2),
+    ] {
+        for encoded in every_encoding(text) {
+            let offset = leaves_folder_at(encoded.as_bytes());
+            let told = offset.map(|offset| Encoded::path(&encoded[..offset]).bytes().count());
+            assert_eq!(told, Some(byte), "{encoded:?} is {text:?}");
+        }
     }
-    // An encoded slash parts the decoded text as any other.
-    for segment in ["..%2F", "%2f..", "a%2F..%2fb", "a%2f%2E", "..%5C", "a%5c%2e.%2Fb", ".%2Fa"] {
-        assert!(is_dot_segment(segment), "{segment}");
+    for text in
+        ["", "a", "...", ".a", "..a", "a.", "a/", "a//b", "a\\", ".../a", "1:", "aa:", ":", "a/bc:", "a ..", " ."]
+    {
+        for encoded in every_encoding(text) {
+            assert_eq!(leaves_folder_at(encoded.as_bytes()), None, "{encoded:?} is {text:?}");
+        }
     }
-    for segment in ["%2F", "a%2Fb", "a%2F...", "%2F%5C", "..a%2Fa..", "a.%2F.b"] {
-        assert!(!is_dot_segment(segment), "{segment}");
-    }
-    for segment in ["", "...", "%2e%2e%2e", "a", ".a", "a.", "..a", "%252e", "%2", "%2g", ".%", "+", ".+", "\u{2024}"] {
-        assert!(!is_dot_segment(segment), "{segment}");
+    // What is no escape stands for itself, and an escape is decoded once.
+    for text in ["%252e", "%2", "%2g", ".%", "+", ".+", "\u{2024}", "%25%32%65"] {
+        assert_eq!(leaves_folder_at(text.as_bytes()), None, "{text}");
     }
 }
 
@@ -194,7 +228,7 @@ fn form() -> impl Strategy<Value = TargetForm> {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "[a-e/?&=%+.0-9@:é*]{0,24}", form in form()) {
+    fn no_text_panics(text in r"[a-e/\\?&=%+.0-9@:é* ]{0,24}", form in form()) {
         let target = Target::new(&text, form);
         prop_assert!(!target.path.is_empty() || form == Asterisk);
         for encoded in segments(target.path).chain(pairs(target.query.unwrap_or_default()).flat_map(|(name, value)| [name, value])) {
@@ -206,7 +240,10 @@ proptest! {
                     prop_assert_eq!(decoded.as_bytes(), &bytes[..]);
                     prop_assert!(encoded == decoded);
                     let mut parts = bytes.split(|byte| matches!(byte, b'/' | b'\\'));
-                    prop_assert_eq!(is_dot_segment(encoded.raw()), parts.any(|part| part == b"." || part == b".."));
+                    let dots = |part: &[u8]| part.starts_with(b". ") || part.starts_with(b".. ") || [&b"."[..], b".."].contains(&part);
+                    let drive = |part: &[u8]| matches!(part, [letter, b':', ..] if letter.is_ascii_alphabetic());
+                    let leaves = bytes.contains(&0) || matches!(bytes.first(), Some(b'/' | b'\\')) || parts.any(|part| dots(part) || drive(part));
+                    prop_assert_eq!(leaves_folder_at(encoded.raw().as_bytes()).is_some(), leaves);
                 }
                 (Err(DecodeError::Escape), Err(DecodeError::Escape)) => {}
                 (Err(DecodeError::Utf8), Ok(bytes)) => prop_assert!(core::str::from_utf8(&bytes).is_err()),

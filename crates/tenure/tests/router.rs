@@ -2,11 +2,14 @@
 
 mod support;
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    path::{Component, Path},
+};
 use support::{every_way, feed, get, post, request, responses, small};
 use tenure::{
-    EndReason, Error, Handler, Limits, Method, Next, Request, Router, Sent, Session, StatusCode, Switch, any, delete,
-    extension,
+    Encoded, EndReason, Error, Handler, Limits, Method, Next, Request, Router, Sent, Session, StatusCode, Switch, any,
+    delete, extension,
     kit::{Server, Settings},
     on, options, patch, put,
 };
@@ -66,7 +69,8 @@ fn the_first_route_that_matches_answers() {
         ("/x/1/y", "y a=1"),
         ("/x/1/z", "rest rest=1/z"),
         ("/x/1/", "rest rest=1/"),
-        ("/x//", "rest rest=/"),
+        ("/x//", "404"),
+        ("/x/a//", "rest rest=a//"),
         ("/x/.", "404"),
         ("/x/..", "404"),
         ("/x/%2e%2E", "404"),
@@ -75,6 +79,10 @@ fn the_first_route_that_matches_answers() {
         ("/x/..%2Fa", "404"),
         ("/x/a%2f..%5Cb/c", "404"),
         ("/x/...", "one a=..."),
+        ("/x/%2Fa", "404"),
+        ("/x/C:", "404"),
+        ("/x/CD:", "one a=CD:"),
+        ("/x/1:", "one a=1:"),
         ("/x/%zz", "400"),
         ("/x/../x/first", "404"),
         ("/a%20b", "space"),
@@ -168,6 +176,100 @@ fn the_six_innermost_parameters_are_kept() {
         Router::new().nest("/{a}", Router::new().nest("/{b}", inner))
     };
     assert_eq!(found(app, "/1/2/3/4/5"), "handler a=5 b=2 c=3 d=4");
+}
+
+/// Neither does it forget those of the routers around it.
+#[test]
+fn a_route_that_does_not_match_leaves_no_parameter() {
+    let app = || {
+        let inner = Router::new()
+            .route("/{rest}/no", tenure::get(says("no")))
+            .nest("/{rest}/{rest}/no", tenure::get(says("no")))
+            .route("/{rest}/y", tenure::get(says("y")))
+            .route("/yes", tenure::get(says("yes")))
+            .route("/{*rest}", tenure::get(says("rest")));
+        let middle = Router::new().nest("/{d}/no", tenure::get(says("no"))).nest("/{d}/{e}/{f}", inner);
+        Router::new().nest("/{rest}/{rest}/no", tenure::get(says("no"))).nest("/{a}/{b}/{c}", middle)
+    };
+    for (target, wanted) in [
+        ("/1/2/3/4/5/6/yes", "yes a=1 b=2 c=3 d=4 e=5 f=6"),
+        ("/1/2/3/4/5/6/%79es", "yes a=1 b=2 c=3 d=4 e=5 f=6"),
+        ("/1/2/3/4/5/6/7/y", "y b=2 c=3 d=4 e=5 f=6 rest=7"),
+        ("/1/2/3/4/5/6/7/8/9", "rest b=2 c=3 d=4 e=5 f=6 rest=7/8/9"),
+        ("/1/2/3/4/5/6/7/8/no", "no c=3 d=4 e=5 f=6 rest=8"),
+        ("/1/2/3/4/5/6//..", "404"),
+    ] {
+        assert_eq!(found(app, target), wanted, "{target}");
+    }
+}
+
+/// Whether `PathBuf::join` on Windows and a system that drops blanks at a path's end keep what the text is joined to.
+fn stays_on_windows(text: &str) -> bool {
+    let leads_out = |part: &str| match part.as_bytes() {
+        [letter, b':', ..] if letter.is_ascii_alphabetic() => true,
+        // More than Windows does where something stands behind the blank.
+        _ => matches!(part.split(' ').next(), Some("." | "..")),
+    };
+    !text.starts_with(['/', '\\']) && !text.split(['/', '\\']).any(leads_out)
+}
+
+fn stays_on_unix(text: &str) -> bool {
+    let (folder, text) = (Path::new("/srv/www"), text.replace('\\', "/"));
+    let joined = folder.join(text);
+    joined.starts_with(folder) && !joined.components().any(|part| part == Component::ParentDir)
+}
+
+#[test]
+fn no_parameter_leaves_its_folder() {
+    async fn tell(request: &mut Request<'_, ()>) -> Result<Vec<u8>, Error> {
+        let mut space = [0; 64];
+        let value = request.parameter("value").ok_or(Error::internal("the route has it"))?.decode(&mut space)?;
+        Ok(value.as_bytes().to_vec())
+    }
+    let app = Router::new().route("/one/{value}", tenure::get(tell)).route("/all/{*value}", tenure::get(tell));
+    let mut server = Server::new(app);
+    let client = server.connect();
+    let mut ask = |target: &str| {
+        client.send(get(target));
+        server.run();
+        let response = responses(&client.received()).remove(0);
+        (response.status, response.text().to_owned())
+    };
+    // What joins and what does not stand beside each other.
+    let encodings = |text: &str| {
+        let escaped =
+            |lower| text.bytes().map(move |byte| if lower { format!("%{byte:02x}") } else { format!("%{byte:02X}") });
+        [text.to_owned(), escaped(true).collect(), escaped(false).collect()]
+    };
+    let pieces: Vec<_> = ["/", "\\", ".", "..", "a", "C:", " ", "\0", "etc"].into_iter().flat_map(encodings).collect();
+    let (mut inside, mut outside) = (0, 0);
+    for number in 0..pieces.len().pow(3) {
+        let value: String = (0..3).map(|place| &*pieces[number / pieces.len().pow(place) % pieces.len()]).collect();
+        // What no head may have.
+        if value.contains([' ', '\\', '\0']) {
+            continue;
+        }
+        let mut space = [0; 64];
+        let text = Encoded::path(&value).decode(&mut space).unwrap();
+        let stays = stays_on_windows(text) && stays_on_unix(text) && !text.contains('\0');
+        assert_eq!(ask(&format!("/all/{value}")), if stays { (200, text.to_owned()) } else { not_found() }, "{value}");
+        if !value.contains('/') {
+            assert_eq!(
+                ask(&format!("/one/{value}")),
+                if stays { (200, text.to_owned()) } else { not_found() },
+                "{value}"
+            );
+        }
+        if stays { inside += 1 } else { outside += 1 }
+    }
+    assert!(inside > 1000 && outside > 1000, "{inside} {outside}");
+    for value in ["", "a/", "a//b", "...", "..a", "a..", "%252e%252e", "12:30", "ab:", "a%5Cb"] {
+        assert_eq!(ask(&format!("/all/{value}")).0, 200, "{value}");
+    }
+}
+
+fn not_found() -> (u16, String) {
+    (404, "there is no such target here\n".to_owned())
 }
 
 #[test]

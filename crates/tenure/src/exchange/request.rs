@@ -22,7 +22,7 @@ use crate::{
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
-    route::pattern::{Parameters, Sought},
+    route::{parameters::Parameters, unrouted::Unrouted},
 };
 
 /// One request, and the loan of its connection's session.
@@ -106,8 +106,8 @@ impl<'r, S> Request<'r, S> {
         Target::new(self.target(), self.inner.head.form).path
     }
 
-    /// The segments of the path. They may be `.` and `..`: for what leads to files use a `{*rest}` parameter, which
-    /// never has these.
+    /// The segments of the path. They may be `..` or, decoded, `/etc`: what leads to files is to come from a
+    /// [`parameter`](Request::parameter), which cannot leave its folder.
     pub fn segments(&self) -> impl Iterator<Item = Encoded<'r>> {
         target::segments(self.path())
     }
@@ -128,7 +128,8 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the six
-    /// innermost parameters).
+    /// innermost parameters). Decoded and joined to a folder's path it stays below the folder: see
+    /// [`Router`](crate::Router).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
         Some(Encoded::of_target(self.inner.parameters.value(name)?, self.inner.head.encoded))
     }
@@ -269,12 +270,12 @@ impl<'r> Inner<'r> {
 
     /// The target from where the router at hand looks at it.
     #[inline(always)]
-    pub(crate) fn sought(&self) -> Sought<'r> {
+    pub(crate) fn unrouted(&self) -> Unrouted<'r> {
         let bytes = self.reader.bytes.get(self.routed_at as usize..);
         match (bytes, self.head.target.end.checked_sub(self.routed_at)) {
-            (Some(bytes @ [b'/', ..]), Some(end)) => Sought::new(bytes, end as usize, self.head.encoded),
+            (Some(bytes @ [b'/', ..]), Some(end)) => Unrouted::new(bytes, end as usize, self.head.encoded),
             // An absolute target may have no path, and a nested router's prefix may be all of it.
-            _ => Sought::new(b"/", 1, self.head.encoded),
+            _ => Unrouted::new(b"/", 1, self.head.encoded),
         }
     }
 
@@ -300,8 +301,8 @@ impl<'r> Inner<'r> {
 
     /// Lets a router find the route for what it looks at.
     #[inline(always)]
-    pub(crate) fn find(&mut self, find: impl FnOnce(&Sought<'r>, &mut Parameters<'r>) -> u32) -> u32 {
-        find(&self.sought(), &mut self.parameters)
+    pub(crate) fn find(&mut self, find: impl FnOnce(&mut Unrouted<'r>, &mut Parameters<'r>) -> u32) -> u32 {
+        find(&mut self.unrouted(), &mut self.parameters)
     }
 
     /// Goes into a nested router whose prefix takes `bytes` of what is routed.

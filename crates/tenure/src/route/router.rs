@@ -16,15 +16,21 @@ use crate::{
     route::handler::Handler,
     route::layers::{Next, OnError, Wrapped},
     route::list::{Append, End, Link},
-    route::pattern::{Parameters, Pattern, Sought, routed_path},
+    route::parameters::Parameters,
+    route::pattern::Pattern,
+    route::unrouted::{Unrouted, routed_path},
 };
 
 /// Routes, in the order in which they were added: the first that matches answers.
 ///
 /// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
-/// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A segment `.` or `..`,
-/// encoded or not, matches no parameter, nor does one that has such a part once its slashes are decoded. What nothing
-/// matches is answered 404; the session stays.
+/// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. What nothing matches is
+/// answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
+///
+/// The decoded value of a parameter can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
+/// lies below the folder, or is the folder where a rest is empty. So no parameter matches what begins with a slash, has a
+/// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
+/// slash there.
 pub struct Router<S, H = End> {
     routes: H,
     session: PhantomData<fn(&S)>,
@@ -40,6 +46,7 @@ pub struct Target<H> {
 /// A router of its own below a prefix.
 #[derive(Debug)]
 pub struct Nested<H> {
+    text: &'static str,
     prefix: Pattern,
     router: H,
 }
@@ -51,8 +58,8 @@ pub trait Entry<S> {
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
-    /// Whether it is for what is sought; `found` has its parameters then.
-    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool;
+    /// Whether it is for that target; `found` has its parameters then, and is as it was otherwise.
+    fn matches<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> bool;
 
     /// Answers.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
@@ -67,8 +74,8 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     }
 
     #[inline(always)]
-    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
-        self.handler.is_on() && self.pattern.matches(sought, found)
+    fn matches<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> bool {
+        self.handler.is_on() && self.pattern.taken(target, found).is_some()
     }
 
     // Not an `async fn`: a layer less for every request.
@@ -86,13 +93,21 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     }
 }
 
+impl<H> Nested<H> {
+    /// What of a path below the prefix is left to the router.
+    fn behind<'p>(&self, path: &'p [u8]) -> &'p [u8] {
+        let taken = self.prefix.taken(&mut Unrouted::path(path), &mut Parameters::new()).unwrap_or_default();
+        routed_path(path.get(taken..).unwrap_or_default())
+    }
+}
+
 impl<S, H: Handler<S>> Entry<S> for Nested<H> {
     fn text(&self) -> &'static str {
-        self.prefix.text()
+        self.text
     }
 
-    fn matches<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> bool {
-        self.router.is_on() && self.prefix.prefix(sought, found).is_some()
+    fn matches<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> bool {
+        self.router.is_on() && self.prefix.taken(target, found).is_some()
     }
 
     fn handle<'r>(
@@ -101,18 +116,13 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
         // What it has for parameters is known already.
-        let bytes = self.prefix.prefix(&request.inner.sought(), &mut Parameters::new()).unwrap_or_default();
-        request.inner.enter(bytes);
+        let taken = self.prefix.taken(&mut request.inner.unrouted(), &mut Parameters::new()).unwrap_or_default();
+        request.inner.enter(taken);
         self.router.handle(request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        let behind = self
-            .prefix
-            .prefix(&Sought::path(path), &mut Parameters::new())
-            .and_then(|bytes| path.get(bytes..))
-            .unwrap_or_default();
-        self.router.methods(routed_path(behind), tell);
+        self.router.methods(self.behind(path), tell);
     }
 }
 
@@ -120,9 +130,9 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Routes<S>: Append {
-    /// The number of the first route that is for what is sought; how many there are where none is. `found` as in
+    /// The number of the first route that is for that target; how many there are where none is. `found` as in
     /// [`Entry::matches`].
-    fn find<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> u32;
+    fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32;
 
     /// Lets the route of that number answer.
     async fn handle<'r>(
@@ -141,7 +151,7 @@ pub trait Routes<S>: Append {
 
 impl<S> Routes<S> for End {
     #[inline]
-    fn find<'t>(&self, _: &Sought<'t>, _: &mut Parameters<'t>) -> u32 {
+    fn find<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> u32 {
         0
     }
 
@@ -169,8 +179,8 @@ fn not_found() -> Error {
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn find<'t>(&self, sought: &Sought<'t>, found: &mut Parameters<'t>) -> u32 {
-        if self.value.matches(sought, found) { 0 } else { self.next.find(sought, found) + 1 }
+    fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32 {
+        if self.value.matches(target, found) { 0 } else { self.next.find(target, found) + 1 }
     }
 
     #[inline]
@@ -235,7 +245,7 @@ impl<S, N> Router<S, N> {
         N: Routes<S>,
     {
         assert!(!self.routes.has(prefix), "the route {prefix:?} is taken");
-        let nested = Nested { prefix: Pattern::new(prefix), router };
+        let nested = Nested { text: prefix, prefix: Pattern::prefix(prefix), router };
         Router { routes: self.routes.with(nested), session: PhantomData }
     }
 
@@ -314,17 +324,96 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
         request: &mut Request<'r, S>,
         responder: Responder<'r>,
     ) -> impl Future<Output = Result<Sent, Error>> {
-        let number = request.inner.find(|sought, found| self.routes.find(sought, found));
+        let number = request.inner.find(|target, found| self.routes.find(target, found));
         self.routes.handle(number, request, responder)
     }
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.routes.methods(self.routes.find(&Sought::path(path), &mut Parameters::new()), path, tell);
+        self.routes.methods(self.routes.find(&mut Unrouted::path(path), &mut Parameters::new()), path, tell);
     }
 }
 
 impl<S, H> fmt::Debug for Router<S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Router")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::{Parameters, Router, Routes, Unrouted};
+    use crate::{Handler, Request, get};
+    use std::{format, string::String};
+
+    async fn hello(_: &mut Request<'_, ()>) {}
+
+    /// Bytes that are looked at until no route of this router has been found to match.
+    fn looks<N: Routes<()>>(router: &Router<(), N>, target: &str) -> usize
+    where
+        Router<(), N>: Handler<()>,
+    {
+        let mut unrouted = Unrouted::new(target.as_bytes(), target.len(), target.contains('%'));
+        let number = router.routes.find(&mut unrouted, &mut Parameters::new());
+        assert!(number > 6, "{target} matches");
+        unrouted.looks
+    }
+
+    macro_rules! router {
+        ($($pattern:expr;)*) => { Router::new()$(.route($pattern, get(hello)))* };
+    }
+
+    macro_rules! tenants {
+        ($($number:literal)*) => { router!($(concat!("/{tenant}/r", $number);)*) };
+    }
+
+    /// A target's length counts once, however many routes look at it; what counts per route is its pattern's.
+    #[test]
+    fn what_a_target_costs_does_not_grow_with_the_routes() {
+        let few = tenants!(0 1 2 3 4 5 6 7);
+        let many = tenants!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+        for target in [
+            format!("/{}/zz", "a".repeat(8000)),
+            format!("/{}%41/zz", "a".repeat(8000)),
+            format!("/a{}/zz", "%2F".repeat(2660)),
+            format!("/{}/zz", "%2F".repeat(2660)),
+            format!("/{}%2F../zz", "a".repeat(8000)),
+            format!("/a/zz/{}", "%2F".repeat(2660)),
+            format!("/a%41/zz?{}", "%2F".repeat(2660)),
+        ] {
+            let (few, many) = (looks(&few, &target), looks(&many, &target));
+            assert!(few <= target.len() + 8 * 16, "{few} for {target:.20}");
+            assert!(many <= few + (32 - 8) * 16, "{many} after {few} for {target:.20}");
+        }
+    }
+
+    /// Rests of a path that lead out of a folder somewhere, and which others of its rests do so, is found out once.
+    #[test]
+    fn what_a_rest_costs_does_not_grow_with_the_routes() {
+        let rests = router! {
+            "/a/a/a/{*rest}"; "/a/a/a/a/{*rest}"; "/{*rest}"; "/a/{*rest}"; "/a/a/{*rest}"; "/{a}/{*rest}"; "/a/{a}/{*rest}";
+        };
+        let long = "/a".repeat(4000);
+        for target in [long.clone() + "/..", long.clone() + "/%2e%2E?x", long + "/%00"] {
+            let looks = looks(&rests, &target);
+            assert!(looks <= 2 * target.len() + 7 * 16, "{looks} for {:?}", target.len());
+        }
+    }
+
+    /// However many segments are longer than any literal, and whatever short ones have been looked at before.
+    #[test]
+    fn what_many_segments_cost_does_not_grow_with_the_routes() {
+        let long = |number: usize| "b".repeat(1000 + number);
+        let target: String =
+            (0..6).flat_map(|_| ["/%61".into()]).chain((0..8).map(|number| format!("/{}", long(number)))).collect();
+        let router = router! {
+            "/{a}/{b}/{c}/{d}/{e}/{f}/x"; "/a/a/a/a/a/a/{a}/{b}/{c}/{d}/{e}/{f}/x"; "/a/a/a/a/a/a/{a}/{b}/{c}/{d}/{e}/{f}/y";
+            "/a/a/a/a/a/a/{a}/{b}/{c}/{d}/{e}/{f}/z"; "/{f}/a/a/a/a/a/{a}/{b}/{c}/{d}/{e}/x"; "/a/a/a/a/a/a/{a}/x";
+            "/a/a/a/a/a/a/{a}/{b}/{c}/{d}/{e}/x";
+        };
+        let looks = looks(&router, &target);
+        let patterns = 7 * 64;
+        assert!(looks <= target.len() + patterns, "{looks} for {}", target.len());
     }
 }
