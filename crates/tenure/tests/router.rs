@@ -367,6 +367,7 @@ fn what_is_not_allowed_is_405_with_the_methods_that_are() {
             .route("/head", on(Method::Head, says("head")).get(says("get")))
             .route("/options", options(says("options")).extension("PURGE", says("purge")))
             .nest("/nest/{a}", inner)
+            .route("/", delete(says("delete")))
             .route("/param/{a}", patch(says("patch")))
     };
     for (method, target, allow) in [
@@ -381,6 +382,8 @@ fn what_is_not_allowed_is_405_with_the_methods_that_are() {
         ("GET", "/nest/1/deep", "PUT, OPTIONS"),
         ("GET", "/nest/1/deep?x=/y", "PUT, OPTIONS"),
         ("GET", "http://h/nest/1/deep", "PUT, OPTIONS"),
+        ("PUT", "http://h", "DELETE, OPTIONS"),
+        ("PUT", "http://h?x=/y", "DELETE, OPTIONS"),
         ("GET", "/param/%31", "PATCH, OPTIONS"),
     ] {
         let bytes = request(method, target, "", "") + &get("/get");
@@ -663,12 +666,74 @@ fn error_responses_and_middleware_stand_in_any_order() {
         || Router::new().route("/", tenure::get(says("root"))).error(StatusCode::NOT_FOUND, |_| "own").wrap(guard);
     assert_eq!(one(app(), &get("/nothing")), (404, "own".to_owned()));
     assert_eq!(one(app(), &get("/nothing?own")), (202, "/nothing".to_owned()));
-    let inner = Router::new().route("/", any(async |_: &mut Request<'_, ()>| None::<()>));
-    // A nested router's own error responses do not count: there is one place for them.
-    let nested = Router::new()
-        .nest("/n", inner.error(StatusCode::NOT_FOUND, |_| "inner"))
-        .error(StatusCode::NOT_FOUND, |_| "outer");
-    assert_eq!(one(nested, &get("/n")), (404, "outer".to_owned()));
+}
+
+/// What a router says of an error: its name.
+fn page(name: &'static str) -> impl Fn(&Error) -> &'static str {
+    move |_| name
+}
+
+#[test]
+fn an_error_is_answered_by_the_innermost_router_that_has_a_response_for_it() {
+    let app = || {
+        let fails = async |_: &mut Request<'_, ()>| Error::conflict("not now");
+        let plain = Router::new().route("/x", tenure::get(says("x")));
+        let api = Router::new()
+            .route("/", tenure::get(says("api")))
+            .route("/fails", tenure::get(fails))
+            .nest("/deep", plain)
+            .nest(
+                "/deeper",
+                Router::new().route("/fails", tenure::get(fails)).error(StatusCode::CONFLICT, page("deeper")),
+            )
+            .error(StatusCode::NOT_FOUND, page("api"))
+            .error(StatusCode::METHOD_NOT_ALLOWED, page("api"))
+            .error(StatusCode::NOT_FOUND, page("never"))
+            .wrap(guard);
+        let root = Router::new().route("/root", tenure::get(says("root"))).error(StatusCode::BAD_REQUEST, page("root"));
+        Router::new()
+            .route("/fails", tenure::get(fails))
+            .nest("/api", api)
+            .nest("/of/{a}", Router::new().error(StatusCode::NOT_FOUND, page("of")))
+            .nest("/whole", Router::new().error(StatusCode::NOT_FOUND, page("whole")))
+            .nest("/", root.error(StatusCode::NOT_IMPLEMENTED, page("root")))
+            .error(StatusCode::NOT_FOUND, page("outermost"))
+            .error(StatusCode::METHOD_NOT_ALLOWED, page("outermost"))
+            .error(StatusCode::BAD_REQUEST, page("outermost"))
+            .error(StatusCode::FORBIDDEN, page("outermost"))
+            .error(StatusCode::CONFLICT, page("outermost"))
+    };
+    for (bytes, status, text) in [
+        (get("/api/none"), 404, "api"),
+        (get("/%61pi/none?x=/y"), 404, "api"),
+        (get("http://h/api/none"), 404, "api"),
+        (post("/api", ""), 405, "api"),
+        (get("/api"), 200, "api"),
+        (get("/api/deep/none"), 404, "api"),
+        (post("/api/deep/x", ""), 405, "api"),
+        (get("/api/fails"), 409, "outermost"),
+        (get("/api/deeper/fails"), 409, "deeper"),
+        (get("/api/deeper/none"), 404, "api"),
+        // Also what a middleware around the nested router says.
+        (get("/api/none?refuse"), 403, "outermost"),
+        (get("/api/none?replace"), 409, "outermost"),
+        (get("/of/1/none"), 404, "of"),
+        (get("/of/1"), 404, "of"),
+        (get("/of"), 404, "outermost"),
+        (get("/whole"), 404, "whole"),
+        (get("/wholes"), 404, "outermost"),
+        (get("/fails"), 409, "outermost"),
+        (post("/root", ""), 405, "outermost"),
+        (request("FOO", "/root", "", ""), 501, "root"),
+        (get("http://h"), 404, "outermost"),
+        // Before there is a request only the outermost counts.
+        (get("/root").replace("Host", "Host "), 400, "outermost"),
+        (request("GET", "*", "", ""), 400, "outermost"),
+    ] {
+        assert_eq!(one(app(), &bytes), (status, text.to_owned()), "{bytes}");
+    }
+    let response = feed(app(), Settings::default(), [post("/api/deep/x", "").as_bytes()]).response();
+    assert_eq!(response.field("allow"), Some("GET, HEAD, OPTIONS"));
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             if self.own_failed {
                 break;
             }
-            match self.app.error(&self.error, reply) {
+            match self.app.error(&self.error, self.path, reply) {
                 Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
                 Some(outcome) => return outcome,
                 None => {}

@@ -22,7 +22,10 @@ use crate::{
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
-    route::{parameters::Parameters, unrouted::Unrouted},
+    route::{
+        parameters::Parameters,
+        unrouted::{Unrouted, routed_path},
+    },
 };
 
 /// One request, and the loan of its connection's session.
@@ -282,7 +285,7 @@ impl<'r> Inner<'r> {
     /// The target's path from where the outermost router looks at it.
     #[cold]
     pub(crate) fn whole_path(&self) -> &'r [u8] {
-        target::path(self.head.target.of(self.reader.bytes), self.head.form)
+        routed_path(target::path(self.head.target.of(self.reader.bytes), self.head.form))
     }
 
     #[inline]

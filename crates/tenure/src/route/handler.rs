@@ -43,11 +43,16 @@ pub trait Handler<S> {
         let _ = (path, tell);
     }
 
-    /// Writes the application's own response for an error; `None`: it has none. The status is set already.
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        let _ = (error, reply);
+    /// Writes the application's own response for an error of a request for `path`; `None`: it has none. The status is set
+    /// already. The path is empty where the request is not known, and `*` for the server in general.
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        let _ = (error, path, reply);
         None
     }
+
+    /// It may have responses of its own for errors: where none has, a program pays for no search.
+    #[doc(hidden)]
+    const HAS_PAGES: bool = true;
 
     /// Whether it is there now; a route of a handler that is switched off is as if it had never been added.
     #[doc(hidden)]
@@ -65,9 +70,11 @@ impl<S, H: Handler<S>> Handler<S> for &H {
         (**self).methods(path, tell);
     }
 
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        (**self).error(error, reply)
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        (**self).error(error, path, reply)
     }
+
+    const HAS_PAGES: bool = H::HAS_PAGES;
 
     fn is_on(&self) -> bool {
         (**self).is_on()
@@ -92,6 +99,8 @@ where
     F: AsyncFn(&mut Request<'_, S>) -> R,
     R: IntoResponse,
 {
+    const HAS_PAGES: bool = false;
+
     #[expect(
         clippy::manual_async_fn,
         reason = "it would keep its arguments twice, as they were given and as they are used"
@@ -132,6 +141,8 @@ impl<S, F> Handler<S> for Responding<S, F>
 where
     F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
 {
+    const HAS_PAGES: bool = false;
+
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.function)(request, responder).await
     }

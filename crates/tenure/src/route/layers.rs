@@ -75,6 +75,8 @@ where
     H: Handler<S>,
     F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, H>) -> Result<Sent, Error>,
 {
+    const HAS_PAGES: bool = H::HAS_PAGES;
+
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
     }
@@ -83,8 +85,8 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        self.handler.error(error, reply)
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        self.handler.error(error, path, reply)
     }
 
     fn is_on(&self) -> bool {
@@ -143,11 +145,11 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, reply: &mut Reply<'_>) -> Option<Outcome> {
-        if error.status() == self.status {
-            return Some((self.response)(error).respond(reply));
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        if let Some(outcome) = self.handler.error(error, path, reply) {
+            return Some(outcome);
         }
-        self.handler.error(error, reply)
+        (error.status() == self.status).then(|| (self.response)(error).respond(reply))
     }
 
     fn is_on(&self) -> bool {

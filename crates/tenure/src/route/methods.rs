@@ -317,6 +317,8 @@ fn extension_verb(token: &'static str) -> Verb {
 }
 
 impl<S, C: Chain<S>> Handler<S> for Methods<C> {
+    const HAS_PAGES: bool = false;
+
     // Not an `async fn`: a layer less for every request.
     #[inline]
     fn handle<'r>(

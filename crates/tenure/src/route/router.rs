@@ -11,7 +11,7 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    exchange::reply::{IntoResponse, Sent},
+    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
     route::either::Either,
     route::handler::Handler,
     route::layers::{Next, OnError, Wrapped},
@@ -66,6 +66,12 @@ pub trait Entry<S> {
 
     /// Tells its methods.
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str));
+
+    /// It may have responses of its own for errors.
+    const HAS_PAGES: bool;
+
+    /// Writes its own response for an error.
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome>;
 }
 
 impl<S, H: Handler<S>> Entry<S> for Target<H> {
@@ -90,6 +96,12 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.handler.methods(path, tell);
+    }
+
+    const HAS_PAGES: bool = H::HAS_PAGES;
+
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        self.handler.error(error, path, reply)
     }
 }
 
@@ -124,6 +136,12 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.router.methods(self.behind(path), tell);
     }
+
+    const HAS_PAGES: bool = H::HAS_PAGES;
+
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        self.router.error(error, self.behind(path), reply)
+    }
 }
 
 /// Routes, numbered from 0 in the order in which they were added.
@@ -144,6 +162,12 @@ pub trait Routes<S>: Append {
 
     /// Tells the methods of the route of that number.
     fn methods(&self, number: u32, path: &[u8], tell: &mut dyn FnMut(&str));
+
+    /// One of them may have responses of its own for errors.
+    const HAS_PAGES: bool;
+
+    /// Writes the response for an error of the route of that number.
+    fn error(&self, number: u32, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome>;
 
     /// Whether that pattern is taken.
     fn has(&self, pattern: &str) -> bool;
@@ -166,6 +190,12 @@ impl<S> Routes<S> for End {
     }
 
     fn methods(&self, _: u32, _: &[u8], _: &mut dyn FnMut(&str)) {}
+
+    const HAS_PAGES: bool = false;
+
+    fn error(&self, _: u32, _: &Error, _: &[u8], _: &mut Reply<'_>) -> Option<Outcome> {
+        None
+    }
 
     fn has(&self, _: &str) -> bool {
         false
@@ -200,6 +230,15 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
         match number.checked_sub(1) {
             None => self.value.methods(path, tell),
             Some(number) => self.next.methods(number, path, tell),
+        }
+    }
+
+    const HAS_PAGES: bool = E::HAS_PAGES || N::HAS_PAGES;
+
+    fn error(&self, number: u32, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        match number.checked_sub(1) {
+            None => self.value.error(error, path, reply),
+            Some(number) => self.next.error(number, error, path, reply),
         }
     }
 
@@ -250,7 +289,11 @@ impl<S, N> Router<S, N> {
     }
 
     /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
-    /// there is a request, the protocol. It counts on the outermost router, for all of its routes.
+    /// there is a request, the protocol.
+    ///
+    /// That of a nested router counts for all requests below its prefix. Where it has none for the status, and elsewhere,
+    /// that of the router around it counts. Refusals before there is a request, handlers that panic and handlers that miss
+    /// their deadline are answered by the outermost router. Of two for one status on a router the first counts.
     ///
     /// The response has the error's status unless it sets another. An Allow field stands in it already where it is 405.
     ///
@@ -330,6 +373,16 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
 
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
         self.routes.methods(self.routes.find(&mut Unrouted::path(path), &mut Parameters::new()), path, tell);
+    }
+
+    const HAS_PAGES: bool = N::HAS_PAGES;
+
+    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+        if !N::HAS_PAGES || !path.starts_with(b"/") {
+            return None;
+        }
+        let number = self.routes.find(&mut Unrouted::path(path), &mut Parameters::new());
+        self.routes.error(number, error, path, reply)
     }
 }
 
