@@ -178,6 +178,36 @@ fn the_six_innermost_parameters_are_kept() {
     assert_eq!(found(app, "/1/2/3/4/5"), "handler a=5 b=2 c=3 d=4");
 }
 
+/// What a route has learnt of the target is true for the next one, too.
+#[test]
+fn routes_look_at_the_same_target_one_after_the_other() {
+    let app = || {
+        Router::new()
+            .route("/x/{*rest}", tenure::get(says("x")))
+            .route("/x/{a}/{*rest}", tenure::get(says("xa")))
+            .route("/{a}/1", tenure::get(says("1")))
+            .route("/{b}/2", tenure::get(says("2")))
+            .route("/{c}/{d}/3", tenure::get(says("3")))
+            .route("/{*rest}", tenure::get(says("rest")))
+    };
+    for (target, wanted) in [
+        // It leads out of the folder where it begins here, and not where it begins before.
+        ("/x//b", "rest rest=x//b"),
+        ("/x//b%3F?c", "rest rest=x//b?"),
+        ("/x/../b", "404"),
+        ("/x/b/../c", "404"),
+        ("/x/b//c", "x rest=b//c"),
+        ("/aaaaaaaaaa/2", "2 b=aaaaaaaaaa"),
+        ("/aaaaaaaaaa%41/2", "2 b=aaaaaaaaaaA"),
+        ("/aaaaaaaaaa%2F../2", "404"),
+        ("/aaaaaaaaaa/bbbbbbbbbb/3", "3 c=aaaaaaaaaa d=bbbbbbbbbb"),
+        ("/aaaaaaaaaa/bbbbb%62bbbb/3", "3 c=aaaaaaaaaa d=bbbbbbbbbb"),
+        ("/aaaaaaaaaa/%2Fbbbbb/4", "rest rest=aaaaaaaaaa//bbbbb/4"),
+    ] {
+        assert_eq!(found(app, target), wanted, "{target}");
+    }
+}
+
 /// Neither does it forget those of the routers around it.
 #[test]
 fn a_route_that_does_not_match_leaves_no_parameter() {
