@@ -21,7 +21,6 @@ pin_project! {
 impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
     type Output = A::Output;
 
-    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<A::Output> {
         match self.project() {
             Projected::First { future } => future.poll(context),

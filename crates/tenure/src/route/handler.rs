@@ -105,7 +105,6 @@ where
         clippy::manual_async_fn,
         reason = "it would keep its arguments twice, as they were given and as they are used"
     )]
-    #[inline]
     fn handle<'r>(
         &self,
         request: &mut Request<'r, S>,

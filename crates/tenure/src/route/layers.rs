@@ -132,7 +132,6 @@ where
     R: IntoResponse,
 {
     // Not an `async fn`: a layer less for every request.
-    #[inline]
     fn handle<'r>(
         &self,
         request: &mut Request<'r, S>,

@@ -86,12 +86,10 @@ pub trait Declared {
 impl Declared for End {
     const COUNT: u32 = 0;
 
-    #[inline]
     fn answers(&self, _: Selector) -> bool {
         false
     }
 
-    #[inline]
     fn verb(&self, _: u32) -> Option<&Verb> {
         None
     }
@@ -100,12 +98,10 @@ impl Declared for End {
 impl<H, C: Declared> Declared for Link<On<H>, C> {
     const COUNT: u32 = C::COUNT + 1;
 
-    #[inline]
     fn answers(&self, selector: Selector) -> bool {
         self.value.selector == selector || self.next.answers(selector)
     }
 
-    #[inline]
     fn verb(&self, number: u32) -> Option<&Verb> {
         match number.checked_sub(1) {
             None => Some(&self.value.verb),
@@ -125,7 +121,6 @@ fn has(verbs: Verbs<'_>, wanted: Verb) -> bool {
 /// Selects a handler of an extension method or of all methods; `selector` itself where there is none.
 /// What was added for one method goes before what was added for all, in whatever order.
 #[cold]
-#[inline(never)]
 fn find_else(verbs: Verbs<'_>, selector: Selector, token: &[u8]) -> Selector {
     let mut found = selector;
     for (number, verb) in (0..).map_while(|number| Some((number, verbs(number)?))) {
@@ -141,7 +136,6 @@ fn find_else(verbs: Verbs<'_>, selector: Selector, token: &[u8]) -> Selector {
 }
 
 impl<S> Chain<S> for End {
-    #[inline]
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -194,7 +188,6 @@ static ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for Link<On<H>, C> {
-    #[inline]
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -320,7 +313,6 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
     const HAS_PAGES: bool = false;
 
     // Not an `async fn`: a layer less for every request.
-    #[inline]
     fn handle<'r>(
         &self,
         request: &mut Request<'r, S>,
@@ -358,7 +350,6 @@ impl<C> Methods<C> {
     }
 }
 
-#[inline(never)]
 fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
     let bit = |method| 1u32 << method as u32;
     let (mut told, mut all) = (0, false);

@@ -31,7 +31,6 @@ impl<'t> Parameters<'t> {
     }
 
     /// What the target has for the innermost parameter of that name.
-    #[inline]
     pub(crate) fn value(&self, name: &str) -> Option<&'t [u8]> {
         let is = |parameter: &&Parameter| parameter.name.len() == name.len() && same(parameter.name, name.as_bytes());
         Some(self.values.iter().rev().find(is)?.value)
@@ -62,7 +61,6 @@ impl<'t> Parameters<'t> {
     }
 
     #[cold]
-    #[inline(never)]
     fn add_to_full(&mut self, parameter: Parameter<'t>) {
         self.values.copy_within(1.., 0);
         if let Some(last) = self.values.last_mut() {

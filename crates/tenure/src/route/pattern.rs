@@ -64,7 +64,6 @@ struct Place {
 
 impl Place {
     /// The name in the braces.
-    #[inline(always)]
     fn name(self, text: &'static [u8]) -> Option<&'static [u8]> {
         text.get(self.name_at.into()..usize::from(self.end) - 1)
     }
@@ -132,7 +131,6 @@ impl Pattern {
     }
 
     /// Goes along both.
-    #[inline(always)]
     fn end<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> Option<usize> {
         let text = self.text.as_bytes();
         let compared = self.first.first().filter(|_| !target.is_encoded());

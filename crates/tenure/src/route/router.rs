@@ -85,7 +85,6 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     }
 
     // Not an `async fn`: a layer less for every request.
-    #[inline]
     fn handle<'r>(
         &self,
         request: &mut Request<'r, S>,
@@ -174,12 +173,10 @@ pub trait Routes<S>: Append {
 }
 
 impl<S> Routes<S> for End {
-    #[inline]
     fn find<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> u32 {
         0
     }
 
-    #[inline]
     fn handle<'r>(
         &self,
         _: u32,
@@ -213,7 +210,6 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
         if self.value.matches(target, found) { 0 } else { self.next.find(target, found) + 1 }
     }
 
-    #[inline]
     fn handle<'r>(
         &self,
         number: u32,
@@ -361,7 +357,6 @@ impl<S, N> Router<S, N> {
 
 impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
     // Not an `async fn`: a layer less for every request.
-    #[inline]
     fn handle<'r>(
         &self,
         request: &mut Request<'r, S>,

@@ -63,13 +63,11 @@ impl<'t> Unrouted<'t> {
     }
 
     /// Whether it may not be what it says, byte by byte.
-    #[inline(always)]
     pub(crate) fn is_encoded(&self) -> bool {
         self.encoded
     }
 
     /// Whether its first word is that of a pattern, as far as `bits` tell; not asked where something is encoded.
-    #[inline(always)]
     pub(crate) fn begins(&self, word: u64, bits: u64) -> bool {
         self.first.first().is_none_or(|first| (first ^ word) & bits == 0)
     }
@@ -150,7 +148,6 @@ impl<'t> Unrouted<'t> {
     }
 
     /// The rest of the path from `at` on, if it can be the value of a parameter: it leads out of no folder.
-    #[inline(never)]
     pub(crate) fn rest(&mut self, at: usize) -> Option<&'t [u8]> {
         if at < self.outside_before {
             return None;
@@ -180,7 +177,6 @@ impl<'t> Unrouted<'t> {
     }
 
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests count"))]
-    #[inline(always)]
     fn look(&mut self, bytes: usize) {
         let _ = bytes;
         #[cfg(test)]
@@ -191,7 +187,6 @@ impl<'t> Unrouted<'t> {
 }
 
 /// The first eight bytes, the first one lowest; what there is not, zero.
-#[inline(always)]
 pub(crate) fn first_word(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or_else(
         || bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
@@ -204,7 +199,6 @@ const fn each(byte: u8) -> u64 {
 }
 
 /// Bytes of a word of ASCII before its first slash or question mark, eight where it has none.
-#[inline(always)]
 fn before_stop(word: u64) -> usize {
     // The two differ by one bit. What is marked first is one of them.
     let rest = (word | each(b'/' ^ b'?')) ^ each(b'/' | b'?');
@@ -213,7 +207,6 @@ fn before_stop(word: u64) -> usize {
 }
 
 /// Whether a word of ASCII has a backslash.
-#[inline(always)]
 fn has_backslash(word: u64) -> bool {
     (word ^ each(b'\\')).wrapping_sub(each(1)) & each(0x80) != 0
 }
