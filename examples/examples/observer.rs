@@ -10,7 +10,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use tenure::{Admission, ConnectionId, EndReason, Observer, Peer, Request, RequestLine, Router, StatusCode, get};
+use tenure::{
+    Admission, ConnectionId, EndReason, Observer, PeerAddress, Request, RequestLine, Router, StatusCode, get,
+};
 use tenure_linux::{Server, Settings};
 
 /// Whom we do not serve.
@@ -25,8 +27,8 @@ struct Counter {
 }
 
 impl Observer for Counter {
-    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
-        if peer.address().is_some_and(|peer| peer.ip() == UNWANTED) {
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
+        if peer.and_then(PeerAddress::ip) == Some(UNWANTED) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Admission::Refuse; // `disconnected` is not told of it
         }

@@ -7,10 +7,13 @@ use core::{
 };
 
 use embassy_net::{
-    IpAddress, IpEndpoint,
+    IpAddress,
     tcp::{Error, State, TcpSocket},
 };
-use tenure::port::{Interest, Key};
+use tenure::{
+    PeerAddress,
+    port::{Interest, Key},
+};
 
 use crate::{handle::Mark, sys};
 
@@ -60,8 +63,8 @@ impl Place<'_> {
 
     /// The peer's address, while the stack knows it.
     #[inline(never)]
-    pub(crate) fn remote(&self) -> Option<IpEndpoint> {
-        self.socket.remote_endpoint()
+    pub(crate) fn peer(&self) -> Option<PeerAddress> {
+        self.socket.remote_endpoint().map(|endpoint| PeerAddress::Ip(endpoint.into()))
     }
 
     /// Whether nothing but the peer's close is missing.
@@ -351,7 +354,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             }
             Role::Closing => match state {
                 // A reset has been sent, or there was none to send.
-                State::Closed if self.all[number].remote().is_none() => self.listen(number),
+                State::Closed if self.all[number].peer().is_none() => self.listen(number),
                 State::TimeWait => self.assign(number, Role::Closed),
                 _ => self.watch_state(number),
             },

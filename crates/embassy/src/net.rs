@@ -78,8 +78,7 @@ where
     }
 
     fn peer(&self, socket: &u8) -> Peer {
-        let endpoint = self.places.all[usize::from(*socket)].remote();
-        endpoint.map_or(Peer::Unknown, |endpoint| Peer::Known(endpoint.into()))
+        Peer::known(self.places.all[usize::from(*socket)].peer())
     }
 
     /// Copies what is there, and leaves it in the socket's ring until it is known what it was: see

@@ -225,7 +225,8 @@ where
     fn admit_newcomers(&mut self) {
         while self.driver.port.places.newcomers() > 0 && self.driver.has_room() {
             let Some(number) = self.driver.port.places.oldest(Role::Newcomer) else { return };
-            if self.driver.connected(number as u8).is_err() {
+            let peer = self.driver.port.places.all[number].peer();
+            if self.driver.connected(number as u8, peer).is_err() {
                 self.driver.port.places.give_up(number, false);
             }
         }

@@ -11,7 +11,9 @@ use rustix::{
     net::{self, SocketFlags, sockopt},
 };
 
-use crate::{Settings, handle::Shared};
+use tenure::PeerAddress;
+
+use crate::{Settings, handle::Shared, sys::peer_address};
 
 /// Connections above its fair share that a worker takes before it leaves the next ones to the others.
 const SLACK: u32 = 16;
@@ -35,7 +37,7 @@ pub(crate) struct Acceptor<'a> {
 
 /// What became of an attempt to accept.
 pub(crate) enum Accepted {
-    Socket(OwnedFd),
+    Socket(OwnedFd, Option<PeerAddress>),
     /// Nobody waits.
     None,
     /// Something has run out, or an error that will not pass at once.
@@ -117,13 +119,13 @@ impl<'a> Acceptor<'a> {
 
     pub(crate) fn accept(&mut self, listener: &OwnedFd, now_ms: u32) -> Accepted {
         loop {
-            match net::accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok(socket) => {
+            match net::acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok((socket, peer)) => {
                     if self.said {
                         self.said = false;
                         log::info!("connections are accepted again");
                     }
-                    return Accepted::Socket(socket);
+                    return Accepted::Socket(socket, peer.and_then(peer_address));
                 }
                 Err(Errno::AGAIN) => return Accepted::None,
                 // One that is gone already, as accept(2) tells of errors of the new socket: on to the next.

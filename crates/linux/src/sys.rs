@@ -1,17 +1,22 @@
 //! What cannot be said in safe Rust: a socket's address by its number, and the coarse clock.
 #![expect(unsafe_code, reason = "the only file of this crate that has some")]
 
-use std::{
-    net::SocketAddr,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
-};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::net::getpeername;
-use tenure::port::Peer;
+use rustix::net::{AddressFamily, SocketAddrAny, getpeername};
+use tenure::{PeerAddress, port::Peer};
 
 /// How a lane asks for its peer's address, which most requests never do.
 pub(crate) fn peer(socket: &OwnedFd) -> Peer {
-    Peer::Ask(peer_of, i64::from(socket.as_raw_fd()))
+    Peer::asked(peer_of, i64::from(socket.as_raw_fd()))
+}
+
+/// What the kernel tells of a peer.
+pub(crate) fn peer_address(address: SocketAddrAny) -> Option<PeerAddress> {
+    match address.address_family() {
+        AddressFamily::UNIX => Some(PeerAddress::Unix),
+        _ => address.try_into().ok().map(PeerAddress::Ip),
+    }
 }
 
 /// The coarse monotonic clock: seconds and nanoseconds.
@@ -24,11 +29,12 @@ pub(crate) fn coarse_clock() -> (i64, i64) {
     (now.tv_sec, now.tv_nsec)
 }
 
-fn peer_of(number: i64) -> Option<SocketAddr> {
+fn peer_of(number: i64) -> Option<PeerAddress> {
     let number = i32::try_from(number).ok().filter(|&number| number >= 0)?;
-    // SAFETY: the number comes from `peer` and is asked for by a request of that very socket's connection, or by the driver
-    // while it holds the socket. The driver sets a lane's future anew, which ends its request, before it lets go of the
-    // socket, so the descriptor is open for as long as this borrow lives, which is this function.
+    // SAFETY: the number comes from `peer`, and a `Peer` can be asked by `tenure` alone: for a request of that very socket's
+    // connection, or while the driver holds the socket. The driver sets a lane's future anew, which ends its request, before
+    // it gives up the socket, and drops its lanes before its sockets. So the descriptor is open for as long as this borrow
+    // lives, which is this function.
     let socket = unsafe { BorrowedFd::borrow_raw(number) };
-    getpeername(socket).ok().flatten()?.try_into().ok()
+    peer_address(getpeername(socket).ok().flatten()?)
 }

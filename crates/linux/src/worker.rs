@@ -266,10 +266,10 @@ where
                     return;
                 }
                 match self.acceptor.accept(listener, self.now_ms) {
-                    Accepted::Socket(socket) => {
+                    Accepted::Socket(socket, peer) => {
                         configure(&socket, self.server.settings());
                         // Where it is refused, dropping it closes it.
-                        drop(self.driver.connected(socket));
+                        drop(self.driver.connected(socket, peer));
                     }
                     Accepted::None => break,
                     Accepted::Rest => {

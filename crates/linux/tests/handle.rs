@@ -59,7 +59,7 @@ fn lists_from_elsewhere_and_within_a_handler() {
         assert_eq!(listed.iter().filter(|listed| listed.busy).count(), 1);
         for client in &clients {
             let address = client.stream.local_addr().unwrap();
-            assert_eq!(listed.iter().filter(|listed| listed.peer == Some(address)).count(), 1);
+            assert_eq!(listed.iter().filter(|listed| listed.peer == Some(address.into())).count(), 1);
         }
         for _ in 0..20 {
             for client in &mut clients[1..] {

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Adder, Gate, Running, Tally, app, forever, session, settings};
-use tenure::{Admission, ConnectionId, EndReason, Observer, Peer, Request, Router, Session, get};
+use tenure::{Admission, ConnectionId, EndReason, Observer, PeerAddress, Request, Router, Session, get};
 
 #[test]
 fn a_panic_in_a_handler_is_answered_and_the_session_stays() {
@@ -99,7 +99,7 @@ fn a_panic_at_a_sessions_end_stays_in_its_connection() {
 fn a_panic_of_an_observer_stays_in_its_connection() {
     struct Panics(&'static Tally, &'static AtomicBool);
     impl Observer for Panics {
-        fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+        fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
             assert!(!self.1.load(Ordering::Relaxed), "as it should");
             self.0.connected(id, peer)
         }

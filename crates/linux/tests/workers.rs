@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    cell::Cell,
     io::{Read, Write},
     net::TcpStream,
     sync::{
@@ -14,8 +15,8 @@ use std::{
 };
 
 use common::port::Server;
-use common::{Client, Running, Tally, app, forever, with_threads};
-use tenure::EndReason;
+use common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, with_threads};
+use tenure::{EndReason, PeerAddress, Request, Router, get};
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
 /// clients have left, it must not be left waiting.
@@ -43,10 +44,13 @@ fn a_newcomer_is_not_left_to_a_worker_that_defers() {
     }
 }
 
-/// Panics when it is told that an observer has, once: in a worker that is neither in a handler nor in a session's end.
-struct Logger(AtomicBool);
+/// Panics when it is told that an observer has in a thread where one is to be followed: in a worker that is neither in a handler
+/// nor in a session's end.
+struct Logger;
 
-static LOGGER: Logger = Logger(AtomicBool::new(false));
+thread_local! {
+    static IS_FOLLOWED: Cell<bool> = const { Cell::new(false) };
+}
 
 impl log::Log for Logger {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
@@ -55,18 +59,28 @@ impl log::Log for Logger {
 
     fn log(&self, record: &log::Record<'_>) {
         if record.args().to_string().contains("an observer panicked") {
-            assert!(!self.0.swap(false, Ordering::Relaxed), "a logger's panic");
+            assert!(!IS_FOLLOWED.replace(false), "a logger's panic");
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Panics when a connection ends.
-struct Panics;
+/// Panics when a connection ends; the logger follows once it is allowed to.
+struct Panics(AtomicBool);
+
+impl Panics {
+    fn new() -> &'static Self {
+        // The other test may have set it.
+        let _ = log::set_logger(&Logger);
+        log::set_max_level(log::LevelFilter::Error);
+        forever(Panics(AtomicBool::new(false)))
+    }
+}
 
 impl tenure::Observer for Panics {
     fn disconnected(&self, _: tenure::ConnectionId, _: tenure::EndReason, _: bool) {
+        IS_FOLLOWED.set(self.0.swap(false, Ordering::Relaxed));
         panic!("an observer's panic");
     }
 }
@@ -74,17 +88,15 @@ impl tenure::Observer for Panics {
 /// Whichever worker it is, the first one included, which `run` is called on; and every session is ended, that worker's too.
 #[test]
 fn a_worker_that_panics_ends_the_server() {
-    log::set_logger(&LOGGER).unwrap();
-    log::set_max_level(log::LevelFilter::Error);
     for worker in ["0", "1"] {
         let server = Server::bind(with_threads(2)).unwrap();
         let address = server.local_addr();
-        let tally = forever(Tally::default());
+        let (tally, panics) = (forever(Tally::default()), Panics::new());
         // Nothing is ever sent: the end of the thread is the end of the channel.
         let (running, ended) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
             let _running = running;
-            server.run(&app(tally), &Panics)
+            server.run(&app(tally), panics)
         });
         let clients: Vec<Client> = (0..120).map(|_| Client::connect(address)).collect();
         let of_worker = |client: &mut Client| client.get("/id").text().split('.').next() == Some(worker);
@@ -94,7 +106,7 @@ fn a_worker_that_panics_ends_the_server() {
             if of_worker(&mut client) { mine.push(client) } else { others.push(client) }
         }
         assert!(mine.len() > 1 && !others.is_empty());
-        LOGGER.0.store(true, Ordering::Relaxed);
+        panics.0.store(true, Ordering::Relaxed);
         drop(mine.pop());
         let end = ended.recv_timeout(Duration::from_secs(20));
         assert_eq!(end, Err(RecvTimeoutError::Disconnected), "the other worker goes on without worker {worker}");
@@ -103,4 +115,32 @@ fn a_worker_that_panics_ends_the_server() {
         assert_eq!((counts.opened, counts.ended.len()), (120, 120));
         assert!(counts.ended.iter().filter(|reason| **reason == EndReason::Shutdown).count() >= 119, "{counts:?}");
     }
+}
+
+/// Tells its peer's address when it is dropped.
+struct Dropped<'a, 'r>(&'a Request<'r, Adder>, &'a mpsc::Sender<Option<PeerAddress>>);
+
+impl Drop for Dropped<'_, '_> {
+    fn drop(&mut self) {
+        self.1.send(self.0.peer()).unwrap();
+    }
+}
+
+/// Otherwise the number of its descriptor might be another connection's already.
+#[test]
+fn a_handler_at_work_is_dropped_before_its_socket_when_its_worker_panics() {
+    let (gate, (tell, told)) = (forever(Gate::default()), mpsc::channel());
+    let wait = get(async move |request: &mut Request<'_, Adder>| {
+        let _dropped = Dropped(request, &tell);
+        gate.pass().await;
+    });
+    let panics = Panics::new();
+    panics.0.store(true, Ordering::Relaxed);
+    let server = Running::start(with_threads(1), Router::new().route("/wait", wait), panics);
+    let (mut waiting, leaving) = (server.client(), server.client());
+    waiting.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    gate.wait(1);
+    let address = waiting.stream.local_addr().unwrap();
+    drop(leaving);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Some(address.into())));
 }

@@ -24,7 +24,7 @@ use core::{
     cell::{Cell, RefCell},
     convert::Infallible,
     future::Future,
-    net::{Ipv4Addr, SocketAddr},
+    net::Ipv4Addr,
     pin::Pin,
     task::Context,
 };
@@ -34,8 +34,8 @@ use std::{
 };
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, Refusal, RequestLine, Session,
-    StatusCode,
+    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, PeerAddress, Refusal, RequestLine,
+    Session, StatusCode,
     port::{
         Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
         Transmitted, Wire, contain, lane,
@@ -124,7 +124,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
         if self.refuses.get() {
             return Admission::Refuse;
         }
@@ -175,7 +175,7 @@ struct Pipe {
     server_reset: Cell<bool>,
     key: Cell<Option<Key>>,
     interest: Cell<Interest>,
-    peer: SocketAddr,
+    peer: PeerAddress,
 }
 
 /// A client of the kit's server: the other end of one connection.
@@ -273,7 +273,7 @@ impl<S: Session + 'static> Port for KitPort<S> {
     }
 
     fn peer(&self, socket: &Rc<Pipe>) -> Peer {
-        Peer::Known(socket.peer)
+        Peer::known(Some(socket.peer))
     }
 
     fn receive(&mut self, socket: &mut Rc<Pipe>, into: &mut [u8]) -> Received {
@@ -465,7 +465,7 @@ impl<S: Session + 'static> Server<S> {
             server_reset: Cell::new(false),
             key: Cell::new(None),
             interest: Cell::new(Interest::RECEIVE),
-            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, self.connected)),
+            peer: PeerAddress::Ip((Ipv4Addr::LOCALHOST, self.connected).into()),
         });
         self.backlog.push_back(pipe.clone());
         self.run();
@@ -506,7 +506,7 @@ impl<S: Session + 'static> Server<S> {
         let mut accepted = false;
         while !self.backlog.is_empty() && self.driver.has_room() {
             let Some(pipe) = self.backlog.pop_front() else { break };
-            match self.driver.connected(pipe.clone()) {
+            match self.driver.connected(pipe.clone(), Some(pipe.peer)) {
                 Ok(key) => {
                     pipe.key.set(Some(key));
                     self.pipes.push(pipe);

@@ -53,12 +53,12 @@ mod id;
 #[cfg(feature = "kit")]
 pub mod kit;
 mod observer;
+mod peer;
 pub mod port;
 mod route;
 mod session;
 mod settings;
 
-pub use engine::wire::Peer;
 pub use exchange::body::Body;
 pub use exchange::error::Error;
 pub use exchange::reply::{IntoResponse, Outcome, Reply, Sent};
@@ -67,6 +67,7 @@ pub use exchange::responder::{Responder, Stream};
 pub use exchange::text::FromText;
 pub use id::{ConnectionId, ParseIdError};
 pub use observer::{Admission, Observer, RequestLine};
+pub use peer::PeerAddress;
 pub use route::handler::Handler;
 pub use route::layers::Next;
 pub use route::methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};

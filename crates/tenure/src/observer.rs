@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use tenure_proto::{refusal::Refusal, status::StatusCode};
 
-use crate::{ConnectionId, EndReason, engine::wire::Peer};
+use crate::{ConnectionId, EndReason, PeerAddress};
 
 /// Whether a new connection is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub trait Observer {
     /// The server listens at that address, the real one where port 0 was asked for.
     fn started(&self, address: SocketAddr) {}
 
-    /// A connection was opened; it may be refused.
-    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+    /// A connection was opened from that address, where the port knows it; it may be refused.
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
         Admission::Accept
     }
 
@@ -83,7 +83,7 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).started(address);
     }
 
-    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
         (**self).connected(id, peer)
     }
 

@@ -10,7 +10,8 @@ pub use crate::{
     engine::driver::{Driver, DriverSettings, Interest, Key, Lane, Listed, Panicked, Port, Transmitted},
     engine::lane::lane,
     engine::table::{Slot, Store},
-    engine::wire::{Peer, Received, Wire},
+    engine::wire::{Received, Wire},
+    peer::Peer,
 };
 pub use tenure_proto::{
     date::{DATE_BYTES, imf_fixdate},

@@ -150,7 +150,7 @@ where
     }
 
     fn peer(&self, _: &&'static Pipe) -> Peer {
-        Peer::Unknown
+        Peer::known(None)
     }
 
     fn receive(&mut self, socket: &mut &'static Pipe, into: &mut [u8]) -> Received {
@@ -284,7 +284,7 @@ fn run<P: Port<Socket = &'static Pipe>>(driver: &mut Driver<P>, pipes: &'static 
 
 /// Connects the pipe as a newcomer.
 fn connect<P: Port<Socket = &'static Pipe>>(driver: &mut Driver<P>, pipe: &'static Pipe) -> bool {
-    pipe.key.set(driver.connected(pipe).ok());
+    pipe.key.set(driver.connected(pipe, None).ok());
     pipe.key.get().is_some()
 }
 

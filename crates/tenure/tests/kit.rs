@@ -126,7 +126,7 @@ fn connections_are_listed_with_what_is_known_of_them() {
     let of = |client: &tenure::kit::Client| list.iter().find(|listed| Some(listed.id) == client.id()).unwrap();
     assert_eq!((of(&idle).busy, of(&idle).pinned), (false, true));
     assert_eq!((of(&busy).busy, of(&busy).pinned), (true, false));
-    assert_eq!(of(&busy).peer.unwrap().port(), 2);
+    assert_eq!(of(&busy).peer.unwrap().socket_addr().unwrap().port(), 2);
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod support;
 use std::{cell::RefCell, rc::Rc};
 use support::{get, post_chunked, request, text};
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Handler, Observer, Peer, Refusal, Request, RequestLine, Router, Session,
-    StatusCode, any,
+    Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Refusal, Request, RequestLine, Router,
+    Session, StatusCode, any,
     kit::{Client, Event, Server, Settings},
 };
 
@@ -25,8 +25,8 @@ impl Notes {
 }
 
 impl Observer for Notes {
-    fn connected(&self, id: ConnectionId, peer: Peer) -> Admission {
-        let port = peer.address().map_or(0, |peer| peer.port());
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
+        let port = peer.and_then(PeerAddress::socket_addr).map_or(0, |peer| peer.port());
         self.note(format!("{id} connected from {port}"));
         if port == 13 { Admission::Refuse } else { Admission::Accept }
     }

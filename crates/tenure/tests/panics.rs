@@ -13,7 +13,7 @@ use std::{
 };
 
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Method, Observer, Peer, Refusal, Request, RequestLine, Responder,
+    Admission, ConnectionId, EndReason, Error, Method, Observer, PeerAddress, Refusal, Request, RequestLine, Responder,
     Router, Sent, Session, StatusCode, get,
     kit::{Client, Server, Settings},
     post, respond,
@@ -301,7 +301,7 @@ impl PanicsIn {
 }
 
 impl Observer for PanicsIn {
-    fn connected(&self, _: ConnectionId, _: Peer) -> Admission {
+    fn connected(&self, _: ConnectionId, _: Option<PeerAddress>) -> Admission {
         self.call("connected");
         Admission::Accept
     }

@@ -326,7 +326,7 @@ where
 
     #[inline]
     fn peer(&self, socket: &Socket) -> Peer {
-        Peer::Known(socket.peer)
+        Peer::known(Some(socket.peer.into()))
     }
 
     #[inline]

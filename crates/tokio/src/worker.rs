@@ -332,7 +332,7 @@ where
                             return self.acceptor.keep(socket, peer);
                         }
                         configure(&socket, self.server.settings);
-                        if let Err(refused) = self.driver.connected(Socket::new(socket, peer)) {
+                        if let Err(refused) = self.driver.connected(Socket::new(socket, peer), Some(peer.into())) {
                             self.driver.port.close(refused);
                         }
                     }

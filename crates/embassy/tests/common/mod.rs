@@ -30,7 +30,9 @@ use smoltcp::{
         NdiscPrefixInformation, NdiscRepr, NdiscRouterFlags, TcpPacket,
     },
 };
-use tenure::{Admission, ConnectionId, EndReason, Error, Handler, Observer, Request, Router, Session, get};
+use tenure::{
+    Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Request, Router, Session, get,
+};
 use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
@@ -242,7 +244,7 @@ pub(crate) struct Ends {
 }
 
 impl Observer for Ends {
-    fn connected(&self, _: ConnectionId, _: tenure::Peer) -> Admission {
+    fn connected(&self, _: ConnectionId, _: Option<PeerAddress>) -> Admission {
         if self.refuses.get() { Admission::Refuse } else { Admission::Accept }
     }
 
@@ -286,7 +288,12 @@ pub(crate) const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
 pub(crate) fn app() -> impl Handler<Sum> {
     Router::new()
         .route("/add", get(add).post(add))
-        .route("/port", get(async |request: &mut Request<'_, Sum>| request.peer().map_or(0, |peer| peer.port())))
+        .route(
+            "/port",
+            get(async |request: &mut Request<'_, Sum>| {
+                request.peer().and_then(PeerAddress::socket_addr).map_or(0, |peer| peer.port())
+            }),
+        )
         .route("/wait", get(wait))
         .route("/long-wait", get(wait).waits_long())
         .route("/long", get(async |_: &mut Request<'_, Sum>| LONG))

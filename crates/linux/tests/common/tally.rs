@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use tenure::{Admission, ConnectionId, EndReason, Observer, Peer};
+use tenure::{Admission, ConnectionId, EndReason, Observer, PeerAddress};
 
 use super::PATIENCE;
 
@@ -61,7 +61,7 @@ impl Tally {
 }
 
 impl Observer for Tally {
-    fn connected(&self, _: ConnectionId, _: Peer) -> Admission {
+    fn connected(&self, _: ConnectionId, _: Option<PeerAddress>) -> Admission {
         self.change(|counts| counts.connected += 1);
         Admission::Accept
     }

@@ -8,7 +8,6 @@ mod port;
 mod time;
 
 use core::{
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Waker},
 };
@@ -16,7 +15,7 @@ use core::{
 use tenure_proto::date::DATE_BYTES;
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Limits, Observer,
+    Admission, ConnectionId, Deadlines, EndReason, Limits, Observer, PeerAddress,
     engine::{
         output::Output,
         state::{Change, ConnectionState, Ending, Order, State, Turn},
@@ -96,8 +95,8 @@ pub struct DriverSettings {
 pub struct Listed {
     /// Which.
     pub id: ConnectionId,
-    /// The peer's address.
-    pub peer: Option<SocketAddr>,
+    /// The peer's address; `None` where the port has none, or the peer is gone.
+    pub peer: Option<PeerAddress>,
     /// Milliseconds since its last use, 0 where it is busy.
     pub idle_ms: u32,
     /// Whether a request is being answered.
@@ -128,8 +127,9 @@ pub struct Driver<P: Port> {
     stopping: Option<u32>,
     settings: DriverSettings,
     date: Option<[u8; DATE_BYTES]>,
-    table: Table<P::Session, P::Socket, P::Slots>,
+    // Dropped before the sockets: what a handler drops may ask for its peer's address.
     lanes: P::Lanes,
+    table: Table<P::Session, P::Socket, P::Slots>,
     /// The port, for its own use between calls.
     pub port: P,
 }
@@ -198,12 +198,12 @@ impl<P: Port> Driver<P> {
         self.table.has_place() || self.victim().is_some()
     }
 
-    /// Takes a new connection, evicting the least recently used idle one if there is no place and that is allowed. Gives
+    /// Takes a new connection from that peer, evicting the least recently used idle one if there is no place and that is allowed. Gives
     /// the socket back where there is no place, or the observer refuses it.
     ///
     /// # Errors
     /// The socket.
-    pub fn connected(&mut self, mut socket: P::Socket) -> Result<Key, P::Socket> {
+    pub fn connected(&mut self, mut socket: P::Socket, peer: Option<PeerAddress>) -> Result<Key, P::Socket> {
         if self.stopping().is_some() {
             return Err(socket);
         }
@@ -217,7 +217,6 @@ impl<P: Port> Driver<P> {
             None => (self.table.next(), self.table.slot(self.table.next()).generation),
         };
         let (key, by) = (Key { index, generation }, self.id(index, generation));
-        let peer = self.port.peer(&socket);
         // Asked first: nobody gives way to one that is not taken.
         if !self.port.register(key, &mut socket)
             || self.port.tell(|observer| observer.connected(by, peer)) != Some(Admission::Accept)
@@ -745,11 +744,7 @@ mod tests {
     };
 
     use super::{time::is_bound, *};
-    use crate::{
-        Session,
-        engine::table::is_due,
-        engine::wire::{Peer, Wire},
-    };
+    use crate::{Session, engine::table::is_due, engine::wire::Wire, peer::Peer};
     use core::convert::Infallible;
 
     struct Adder {
@@ -777,7 +772,7 @@ mod tests {
             &()
         }
         fn peer(&self, _: &u32) -> Peer {
-            Peer::Unknown
+            Peer::known(None)
         }
         fn receive(&mut self, _: &mut u32, _: &mut [u8]) -> Received {
             Received::Blocked
@@ -856,7 +851,7 @@ mod tests {
         let unwound = crate::port::contain(|| {
             let mut driver = driver::<Numbered, 4>(4);
             for number in 0..4 {
-                let key = driver.connected(number).unwrap();
+                let key = driver.connected(number, None).unwrap();
                 driver.table.slot_mut(key.index).session = Some(Numbered(number as usize));
             }
             driver.end_all();
@@ -870,9 +865,9 @@ mod tests {
     fn a_store_that_is_full() {
         let mut driver = driver::<Adder, 1>(2);
         assert!(driver.has_room());
-        assert!(driver.connected(7).is_ok());
+        assert!(driver.connected(7, None).is_ok());
         assert!(!driver.has_room() && driver.is_full());
-        assert_eq!(driver.connected(8), Err(8));
+        assert_eq!(driver.connected(8, None), Err(8));
         assert_eq!(driver.count(), 1);
     }
 }

@@ -7,7 +7,6 @@
 use core::{
     cell::{Cell, RefCell},
     fmt,
-    net::SocketAddr,
 };
 
 use tenure_proto::{framing::Framing, head::HeadLimits};
@@ -21,30 +20,9 @@ use crate::{
         state::{Change, ConnectionState, Drain, RequestState, State, Turn},
         waiters::Waiters,
     },
+    peer::Peer,
     settings::granted_ms,
 };
-
-/// Where the peer's address comes from: some ports ask for it only when it is wanted.
-#[derive(Clone, Copy, Debug)]
-pub enum Peer {
-    /// There is none.
-    Unknown,
-    /// It is known.
-    Known(SocketAddr),
-    /// The port looks it up by its number for the socket.
-    Ask(fn(i64) -> Option<SocketAddr>, i64),
-}
-
-impl Peer {
-    /// The address. Where the port must ask for it this is a system call; `None`, too, where the peer is gone already.
-    pub fn address(self) -> Option<SocketAddr> {
-        match self {
-            Peer::Unknown => None,
-            Peer::Known(address) => Some(address),
-            Peer::Ask(ask, socket) => ask(socket),
-        }
-    }
-}
 
 /// The part of a wire that does not depend on the session's type: one copy of the code.
 // In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
@@ -103,7 +81,7 @@ impl<S> Wire<S> {
                 body: RefCell::new(BodyInput::new(body, limits.body_bytes_max)),
                 output: RefCell::new(Output::new(output, limits.content_type)),
                 input: RefCell::new(Input::new(input)),
-                peer: Cell::new(Peer::Unknown),
+                peer: Cell::new(Peer::known(None)),
                 waiters: Waiters::new(),
                 limits,
                 head_limits,

@@ -4,7 +4,6 @@ use core::{
     cell::RefMut,
     fmt,
     future::{Future, poll_fn},
-    net::SocketAddr,
     task::Poll,
 };
 
@@ -16,7 +15,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    Body, ConnectionId, EndReason, RequestLine, Session,
+    Body, ConnectionId, EndReason, PeerAddress, RequestLine, Session,
     engine::{
         state::Change,
         wire::{Shared, Wire},
@@ -169,8 +168,8 @@ impl<'r, S> Request<'r, S> {
         self.shared().id.get()
     }
 
-    /// The peer's address; `None` where the port has none, or the peer is gone.
-    pub fn peer(&self) -> Option<SocketAddr> {
+    /// The peer's address; `None` where the port has none, or the peer is gone. On Linux this is a system call.
+    pub fn peer(&self) -> Option<PeerAddress> {
         self.shared().peer.get().address()
     }
 

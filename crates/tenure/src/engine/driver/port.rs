@@ -14,7 +14,8 @@ use super::Lane;
 use crate::{
     EndReason, Observer, Session,
     engine::table::{Slot, Store},
-    engine::wire::{Peer, Received, Wire},
+    engine::wire::{Received, Wire},
+    peer::Peer,
 };
 
 /// What a port is to report of a socket.
@@ -28,6 +29,8 @@ impl Interest {
     pub const RECEIVE: Interest = Interest(1);
     /// That bytes can be sent.
     pub const SEND: Interest = Interest(2);
+    /// Either. The driver never asks for both, but a port may have bytes of its own to send while it receives.
+    pub const BOTH: Interest = Interest(3);
 
     /// Whether it is about receiving.
     #[inline]
@@ -87,7 +90,7 @@ pub trait Port: Sized {
 
     /// Who watches.
     fn observer(&self) -> &Self::Observer;
-    /// The peer's address.
+    /// How a request learns of its peer's address.
     fn peer(&self, socket: &Self::Socket) -> Peer;
     /// Receives what is there, without waiting.
     fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
