@@ -33,18 +33,12 @@
 //! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
-mod accept;
 mod clock;
-mod error;
-mod handle;
 mod net;
 mod server;
-mod settings;
 mod signals;
 mod sys;
 mod worker;
 
-pub use error::Error;
-pub use handle::{Handle, Listing};
 pub use server::Server;
-pub use settings::Settings;
+pub use tenure_host::{Error, Handle, Listing, Settings};

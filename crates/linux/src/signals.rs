@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first stops the server, the second ends it at once.
+//! SIGTERM and SIGINT, for the first worker's epoll.
 
 use std::{io::Read, os::unix::net::UnixStream};
 
@@ -8,7 +8,7 @@ use signal_hook::{
     low_level,
 };
 
-use crate::{Error, Handle};
+use crate::Error;
 
 /// Hears signals until it is dropped: each writes a byte that a worker's epoll reports. No thread is needed.
 #[derive(Debug)]
@@ -39,17 +39,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Acts on the signals that have come; returns how many there have been so far.
-    pub(crate) fn act(&self, before: usize, handle: &Handle) -> usize {
-        let count = before + (&self.heard).read(&mut [0; 64]).unwrap_or(0);
-        if before == 0 && count > 0 {
-            log::info!("stopping, as a signal asks: exchanges at work finish; a second signal ends them");
-            handle.stop();
-        }
-        if count > 1 {
-            log::warn!("ending at once, as a second signal asks");
-            handle.stop_now();
-        }
-        count
+    /// How many have come since the last call.
+    pub(crate) fn take(&self) -> usize {
+        (&self.heard).read(&mut [0; 64]).unwrap_or(0)
     }
 }

@@ -1,5 +1,6 @@
 //! A worker that asks for events for a while before it sleeps serves, stops and keeps deadlines as any other.
 
+#[path = "../../host/suite/common/mod.rs"]
 mod common;
 
 use std::{fs, future::pending, ops::Range, time::Duration};

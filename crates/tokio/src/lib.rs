@@ -62,17 +62,11 @@
 //! elsewhere at the next bytes that are sent or received.
 #![forbid(unsafe_code)]
 
-mod accept;
 mod clock;
-mod error;
-mod handle;
 mod net;
 mod server;
-mod settings;
 mod signals;
 mod worker;
 
-pub use error::Error;
-pub use handle::{Handle, Listing};
 pub use server::{Server, serve};
-pub use settings::Settings;
+pub use tenure_host::{Error, Handle, Listing, Settings};

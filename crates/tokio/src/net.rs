@@ -1,15 +1,13 @@
 //! Sockets for the driver: bytes in and out, readiness, release.
 //!
 //! tokio tells of a change once; the driver wants to hear of a state for as long as it lasts. So each socket that the driver
-//! has an interest in is either in the worker's queue, or its waker is set in tokio: [`TokioPort::receive`] and the others
+//! has an interest in is either in the worker's queue, or its waker is set in tokio: [`Watches::receive`] and the others
 //! leave it so.
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     future::Future,
     io::{ErrorKind, Read},
-    marker::PhantomData,
     mem::MaybeUninit,
     net::{Shutdown, SocketAddr},
     pin::Pin,
@@ -19,16 +17,9 @@ use std::{
 };
 
 use socket2::SockRef;
-use tenure::{
-    EndReason, Limits, Observer, Session,
-    port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
-};
+use tenure::port::{Interest, Key, Peer, Received, Transmitted};
+use tenure_host::{Inbox, Mark, Marked, Net};
 use tokio::{io::ReadBuf, net::TcpStream};
-
-use crate::handle::{Mark, Of, WorkerShared};
-
-/// Bytes that are dropped at once while a peer's rest is read away.
-const SCRATCH_BYTES: usize = 65_536;
 
 /// Whether the system tells of bytes that come behind those that were received, also where nothing was refused: epoll and
 /// kqueue do, and tokio itself makes use of it there.
@@ -132,7 +123,7 @@ type Failing = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Every socket's watch, by its number.
 pub(crate) struct Watches {
-    shared: Arc<WorkerShared>,
+    inbox: Arc<Inbox>,
     all: Vec<Watch>,
     free: Vec<u32>,
     /// Connections whose handler waits for something else than its peer.
@@ -140,15 +131,15 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(crate) fn new(shared: Arc<WorkerShared>) -> Self {
-        Watches { shared, all: Vec::new(), free: Vec::new(), failing: HashMap::new() }
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        Watches { inbox, all: Vec::new(), free: Vec::new(), failing: HashMap::new() }
     }
 
     /// Gives a socket a watch.
     fn give(&mut self, key: Key) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
             let number = self.all.len() as u32;
-            let mark = Mark::new(self.shared.clone(), Of::Socket(number));
+            let mark = Mark::new(self.inbox.clone(), Marked::Socket(number));
             let waker = mark.clone().into();
             self.all.push(Watch { mark, waker, key, interest: Interest::NONE, watched: false, retired: false });
             number
@@ -187,7 +178,7 @@ impl Watches {
     #[inline]
     pub(crate) fn taken(&mut self, number: u32) -> Option<(Key, Interest)> {
         let watch = self.all.get_mut(number as usize)?;
-        watch.mark.taken();
+        watch.mark.take_back();
         watch.watched = false;
         if watch.retired {
             watch.retired = false;
@@ -199,7 +190,7 @@ impl Watches {
 
     /// Readiness is a level to the driver: what it has left untouched is reported again.
     #[inline]
-    pub(crate) fn looked_at(&mut self, number: u32) {
+    pub(crate) fn served(&mut self, number: u32) {
         if let Some(watch) = self.all.get_mut(number as usize)
             && !watch.watched
             && watch.interest != Interest::NONE
@@ -214,6 +205,42 @@ impl Watches {
         let Some(failing) = self.failing.get_mut(&number) else { return false };
         let waker = &self.all[number as usize].waker;
         failing.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+    }
+}
+
+impl Net for Watches {
+    type Socket = Socket;
+
+    fn register(&mut self, key: Key, socket: &mut Socket) -> bool {
+        socket.watch = self.give(key);
+        self.begin(socket);
+        true
+    }
+
+    fn report(&mut self, _: Key, socket: &mut Socket, interest: Interest) {
+        if interest == Interest::NONE {
+            let Some(stream) = socket.share() else { return };
+            let failing = async move {
+                let _ = stream.ready(tokio::io::Interest::ERROR).await;
+            };
+            self.failing.insert(socket.watch, Box::pin(failing));
+        } else {
+            self.failing.remove(&socket.watch);
+            socket.unshare();
+        }
+        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
+        watch.interest = interest;
+        let Some(stream) = socket.stream() else { return };
+        if interest.receives() {
+            watch.receive(stream);
+        }
+        if interest.sends() {
+            watch.send(stream);
+        }
+        if interest == Interest::NONE {
+            // The future is polled when the mark is looked at.
+            watch.mark.set();
+        }
     }
 
     #[inline]
@@ -245,102 +272,6 @@ impl Watches {
         received
     }
 
-    fn report(&mut self, socket: &mut Socket, interest: Interest) {
-        if interest == Interest::NONE {
-            let Some(stream) = socket.share() else { return };
-            let failing = async move {
-                let _ = stream.ready(tokio::io::Interest::ERROR).await;
-            };
-            self.failing.insert(socket.watch, Box::pin(failing));
-        } else {
-            self.failing.remove(&socket.watch);
-            socket.unshare();
-        }
-        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
-        watch.interest = interest;
-        let Some(stream) = socket.stream() else { return };
-        if interest.receives() {
-            watch.receive(stream);
-        } else if interest.sends() {
-            watch.send(stream);
-        } else {
-            // The future is polled when the mark is looked at.
-            watch.mark.set();
-        }
-    }
-}
-
-/// What the driver asks of tokio. `M` makes lanes' futures `F`.
-pub(crate) struct TokioPort<'a, S, F, M, O> {
-    pub(crate) make: M,
-    pub(crate) observer: &'a O,
-    pub(crate) buffers: Buffers,
-    /// Incomplete heads, which hold no lane.
-    pub(crate) heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
-    pub(crate) watches: Watches,
-    /// Those of the lanes, by their numbers.
-    pub(crate) lane_marks: Vec<Arc<Mark>>,
-    pub(crate) scratch: Vec<u8>,
-    pub(crate) types: PhantomData<fn(S) -> F>,
-}
-
-/// Bytes of a lane's buffers, and the bounds that go with them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Buffers {
-    pub(crate) input_bytes: usize,
-    pub(crate) body_bytes: usize,
-    pub(crate) output_bytes: usize,
-    pub(crate) limits: Limits,
-}
-
-impl<S, F, M, O> TokioPort<'_, S, F, M, O> {
-    /// Closes a socket.
-    pub(crate) fn close(&mut self, socket: Socket) {
-        let number = socket.watch;
-        self.watches.failing.remove(&number);
-        drop(socket);
-        self.watches.take_back(number);
-    }
-}
-
-impl<S, F, M, O> Port for TokioPort<'_, S, F, M, O>
-where
-    S: Session,
-    F: Future<Output = Infallible>,
-    M: Fn(Rc<Wire<S>>) -> F,
-    O: Observer,
-{
-    type Session = S;
-    type Socket = Socket;
-    type Wire = Rc<Wire<S>>;
-    type Future = F;
-    type Pinned = Box<F>;
-    type Slots = Vec<Slot<S, Socket>>;
-    type Lanes = Vec<Lane<Self>>;
-    type Observer = O;
-
-    #[inline]
-    fn observer(&self) -> &O {
-        self.observer
-    }
-
-    #[inline]
-    fn peer(&self, socket: &Socket) -> Peer {
-        Peer::known(Some(socket.peer.into()))
-    }
-
-    #[inline]
-    fn receive(&mut self, socket: &mut Socket, into: &mut [u8]) -> Received {
-        self.watches.receive(socket, into)
-    }
-
-    fn discard(&mut self, socket: &mut Socket) -> Received {
-        if self.scratch.is_empty() {
-            self.scratch = vec![0; SCRATCH_BYTES];
-        }
-        self.watches.receive(socket, &mut self.scratch)
-    }
-
     fn has_unread(&mut self, socket: &mut Socket) -> bool {
         let Some(stream) = socket.stream() else { return false };
         let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
@@ -354,7 +285,7 @@ where
         match stream.try_write(bytes) {
             Ok(bytes) => Transmitted::Bytes(bytes),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                self.watches.all[socket.watch as usize].send(stream);
+                self.all[socket.watch as usize].send(stream);
                 Transmitted::Blocked
             }
             Err(_) => Transmitted::Reset,
@@ -372,73 +303,14 @@ where
         if let Some(stream) = socket.stream().filter(|_| abort) {
             let _ = stream.set_zero_linger();
         }
-        self.close(socket);
-    }
-
-    fn register(&mut self, key: Key, socket: &mut Socket) -> bool {
-        socket.watch = self.watches.give(key);
-        self.watches.begin(socket);
-        true
+        let number = socket.watch;
+        self.failing.remove(&number);
+        drop(socket);
+        self.take_back(number);
     }
 
     #[inline]
-    fn report(&mut self, _: Key, socket: &mut Socket, interest: Interest) {
-        self.watches.report(socket, interest);
-    }
-
-    fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let Buffers { input_bytes, body_bytes, output_bytes, limits } = self.buffers;
-        let buffer = Buffer::with_bytes;
-        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
-        let future = Box::pin((self.make)(wire.clone()));
-        let mark = Mark::new(self.watches.shared.clone(), Of::Lane(number));
-        self.lane_marks.push(mark.clone());
-        Some(Lane::new(wire, future, mark.into()))
-    }
-
-    fn renew(&mut self, wire: &Rc<Wire<S>>) -> F {
-        (self.make)(wire.clone())
-    }
-
-    fn restart(&mut self, wire: &Rc<Wire<S>>, mut future: Pin<&mut F>) {
-        let renewed = self.renew(wire);
-        // The new one is in place also where dropping the old one panics.
-        if contain(|| future.set(renewed)).is_none() {
-            log::error!("a handler panicked when it was dropped");
-        }
-    }
-
-    #[inline]
-    fn poll(&mut self, future: Pin<&mut F>, context: &mut Context<'_>) -> Result<(), Panicked> {
-        // What the future had borrowed is dropped with it, and the driver sets it anew.
-        contain(|| {
-            let _ = future.poll(context);
-        })
-        .ok_or(Panicked)
-    }
-
-    fn end(&mut self, session: S, reason: EndReason) {
-        if contain(|| session.end(reason)).is_none() {
-            log::error!("a session panicked when it was ended");
-        }
-    }
-
-    fn tell<R>(&mut self, tell: impl FnOnce(&O) -> R) -> Option<R> {
-        let told = contain(|| tell(self.observer));
-        if told.is_none() {
-            log::error!("an observer panicked");
-        }
-        told
-    }
-
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
-        self.heads.insert(index, (bytes.into(), parser));
-        true
-    }
-
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (bytes, parser) = self.heads.remove(&index)?;
-        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        Some((bytes.len(), parser))
+    fn peer(&self, socket: &Socket) -> Peer {
+        Peer::known(Some(socket.peer.into()))
     }
 }

@@ -1,42 +1,22 @@
-//! A server: its listening sockets, and its workers.
+//! A server as applications see it.
 
 use std::{
-    io::{self, ErrorKind},
-    net::{Shutdown, SocketAddr, TcpListener},
+    net::SocketAddr,
     num::NonZeroUsize,
-    sync::{Arc, atomic::AtomicU32},
-    thread,
+    sync::{Mutex, PoisonError},
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tenure::{Handler, Observer, Session};
+use tenure_host::{Bound, service};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
-use crate::{
-    Error, Handle, Settings,
-    handle::{Shared, WorkerShared},
-    signals::Signals,
-    worker,
-};
+use crate::{Error, Handle, Settings, signals::Signals, worker};
 
 /// A server that listens, but does not accept yet: [`run`](Server::run) and [`serve`](Server::serve) do.
 #[derive(Debug)]
 pub struct Server {
-    settings: Settings,
-    listeners: Vec<TcpListener>,
-    /// Those of the listeners that are of nobody else.
-    own: usize,
-    handle: Handle,
+    bound: Bound,
     signals: Option<Signals>,
-}
-
-/// One that has never run has nobody either who would answer what its handle asks.
-impl Drop for Server {
-    fn drop(&mut self) {
-        for worker in &self.handle.shared.workers {
-            worker.close();
-        }
-    }
 }
 
 /// Serves an application on that listener, in the calling task, until the future is dropped.
@@ -88,42 +68,25 @@ impl Server {
     ///
     /// # Errors
     /// A setting that cannot be meant, an address that is in use or cannot be had, or too few descriptors for anything.
-    pub fn bind(mut settings: Settings) -> Result<Self, Error> {
-        settings.check()?;
-        #[cfg(unix)]
-        raise_descriptors(&mut settings)?;
-        let mut listeners = Vec::new();
-        for &address in &settings.addresses {
-            listeners.push(listen(address, settings.backlog_conn)?);
+    pub fn bind(settings: Settings) -> Result<Self, Error> {
+        if !settings.spin.is_zero() {
+            return Err(Error::Settings(
+                "`spin` is of tenure-linux alone: a task of tokio's must not keep the others waiting",
+            ));
         }
-        let own = listeners.len();
-        for listener in settings.listeners.drain(..) {
-            let system = |error| Error::System("a given listener cannot be used", error);
-            listener.set_nonblocking(true).map_err(system)?;
-            listeners.push(listener);
-        }
-        let unknown = |error: io::Error| Error::System("a listener's address cannot be had", error);
-        let addresses: Result<Vec<SocketAddr>, Error> =
-            listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
-        let workers = (0..settings.threads()).map(|_| Arc::new(WorkerShared::default())).collect();
-        let shared = Shared { open: AtomicU32::new(0), max_open_sockets: settings.max_open_sockets, workers };
-        let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
-        Ok(Server { settings, listeners, own, handle, signals: None })
+        // Each worker has epoll, eventfd and a pair for signals, and all listeners once more.
+        let listeners = (settings.addresses.len() + settings.listeners.len()) as u64;
+        Ok(Server { bound: Bound::new(settings, 4 + listeners)?, signals: None })
     }
 
     /// Where it listens; the real port where 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.handle.local_addr()
+        self.bound.handle().local_addr()
     }
 
     /// Everywhere it listens: `addresses` of the settings, then `listeners`.
     pub fn local_addresses(&self) -> &[SocketAddr] {
-        self.handle.local_addresses()
-    }
-
-    /// Reaches the server while it runs.
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
+        self.bound.handle().local_addresses()
     }
 
     /// Lets SIGTERM and SIGINT (Ctrl-C elsewhere than on Unix) stop the server from now on; a second signal ends it at once.
@@ -137,6 +100,11 @@ impl Server {
     pub fn stop_on_signals(mut self) -> Result<Self, Error> {
         self.signals = Some(Signals::new(&runtime()?)?);
         Ok(self)
+    }
+
+    /// Reaches the server while it runs.
+    pub fn handle(&self) -> Handle {
+        self.bound.handle().clone()
     }
 
     /// Serves until [`Handle::stop`], on as many threads as set, this one being the first, each with a runtime of its own. A
@@ -155,48 +123,16 @@ impl Server {
         A: Handler<S> + Sync,
         O: Observer + Sync,
     {
-        for &address in self.local_addresses() {
-            observer.started(address);
-        }
-        let signals = self.signals.take();
-        let server =
-            &Bound { settings: &self.settings, listeners: &self.listeners, own: self.own, handle: &self.handle };
-        let serve = |number, signals: Option<Signals>| {
-            let result = runtime().and_then(|runtime| {
-                if let Some(signals) = signals {
-                    runtime.spawn_local(signals.act(server.handle.clone()));
-                }
-                runtime.block_on(worker::run::<S, A, O>(server, number, app, observer))
-            });
-            if result.is_err() {
-                server.handle.stop_now();
+        let signals = Mutex::new(self.signals.take());
+        self.bound.run(observer, |number| {
+            let runtime = runtime()?;
+            if number == 0
+                && let Some(signals) = signals.lock().unwrap_or_else(PoisonError::into_inner).take()
+            {
+                runtime.spawn_local(signals.act(self.bound.handle().clone()));
             }
-            result
-        };
-        let result = thread::scope(|scope| {
-            let spawn = |number| {
-                let builder = thread::Builder::new().name(format!("tenure-{number}"));
-                let spawned = builder.spawn_scoped(scope, move || serve(number, None));
-                spawned.map_err(|error| Error::System("a worker's thread cannot be started", error))
-            };
-            let others: Vec<_> = (1..server.handle.shared.workers.len()).map(spawn).collect();
-            let mut result = if others.iter().all(Result::is_ok) {
-                serve(0, signals)
-            } else {
-                server.handle.stop_now();
-                Ok(())
-            };
-            for other in others {
-                let joined = other.and_then(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                });
-                result = result.and(joined);
-            }
-            result
-        });
-        observer.stopped();
-        result
+            runtime.block_on(worker::run(&self.bound, number, service(app, observer)))
+        })
     }
 
     /// Serves until [`Handle::stop`] in the calling task, as the only worker: [`threads`](field@Settings::threads) must be 1. The future is
@@ -216,39 +152,7 @@ impl Server {
         A: Handler<S>,
         O: Observer,
     {
-        if self.handle.shared.workers.len() != 1 {
-            return Err(Error::Settings("`threads` is not 1: a task is one worker; set it, or let the server `run`"));
-        }
-        for &address in self.local_addresses() {
-            observer.started(address);
-        }
-        let server =
-            Bound { settings: &self.settings, listeners: &self.listeners, own: self.own, handle: &self.handle };
-        let result = worker::run::<S, A, O>(&server, 0, app, observer).await;
-        observer.stopped();
-        result
-    }
-}
-
-/// What the workers see of their server.
-#[derive(Clone, Copy)]
-pub(crate) struct Bound<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) listeners: &'a [TcpListener],
-    own: usize,
-    pub(crate) handle: &'a Handle,
-}
-
-impl Bound<'_> {
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
-    }
-
-    /// Lets the kernel refuse newcomers where it can; elsewhere they are refused once all workers have ended.
-    pub(crate) fn shut_listeners(&self) {
-        for listener in &self.listeners[..self.own] {
-            let _ = SockRef::from(listener).shutdown(Shutdown::Read);
-        }
+        self.bound.run_task(observer, worker::run(&self.bound, 0, service(app, observer))).await
     }
 }
 
@@ -256,59 +160,4 @@ impl Bound<'_> {
 fn runtime() -> Result<LocalRuntime, Error> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     runtime.map_err(|error| Error::System("a runtime cannot be made", error))
-}
-
-fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener, Error> {
-    let listened = || -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        // A restarted server must not wait for the connections of the one before. Elsewhere the option means another thing.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        Ok(socket.into())
-    };
-    listened().map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => Error::AddressInUse(address),
-        _ => Error::Bind(address, error),
-    })
-}
-
-/// Descriptors that are not connections: standard streams, the listening sockets, those of each worker's runtime, and some
-/// for the application.
-#[cfg(unix)]
-const DESCRIPTORS_ASIDE: u64 = 64;
-
-/// Raises the limit of descriptors to the hard one, and lowers the number of connections to what that allows.
-#[cfg(unix)]
-fn raise_descriptors(settings: &mut Settings) -> Result<(), Error> {
-    use rustix::{
-        io::Errno,
-        process::{Resource, Rlimit, getrlimit, setrlimit},
-    };
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    }
-    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return Ok(()) };
-    // Each worker has epoll, eventfd and a pair for signals, and all listeners once more.
-    let listeners = (settings.addresses.len() + settings.listeners.len()) as u64;
-    let aside = DESCRIPTORS_ASIDE + u64::from(settings.threads()) * (4 + listeners) + listeners;
-    let Some(room) = descriptors.checked_sub(aside).filter(|&room| room >= u64::from(settings.threads())) else {
-        let error = io::Error::from(Errno::MFILE);
-        return Err(Error::System("the limit of open files is too low for a server: raise it with `ulimit -n`", error));
-    };
-    let room = u32::try_from(room).unwrap_or(u32::MAX);
-    if settings.max_open_sockets > room {
-        log::warn!(
-            "max_open_sockets is lowered from {} to {room}: the limit of open files is {descriptors}; raise it with `ulimit -n`",
-            settings.max_open_sockets
-        );
-        settings.max_open_sockets = room;
-    }
-    Ok(())
 }

@@ -1,7 +1,8 @@
-//! SIGTERM and SIGINT: the first stops the server, the second ends it at once. Where there are no such signals, Ctrl-C.
+//! SIGTERM and SIGINT. Where there are no such signals, Ctrl-C.
 
 use std::io;
 
+use tenure_host::Signalled;
 use tokio::runtime::LocalRuntime;
 
 use crate::{Error, Handle};
@@ -20,12 +21,11 @@ impl Signals {
 
     /// Acts on the signals that come.
     pub(crate) async fn act(mut self, handle: Handle) {
-        self.heard.next().await;
-        log::info!("stopping, as a signal asks: exchanges at work finish; a second signal ends them");
-        handle.stop();
-        self.heard.next().await;
-        log::warn!("ending at once, as a second signal asks");
-        handle.stop_now();
+        let mut signalled = Signalled::default();
+        loop {
+            self.heard.next().await;
+            signalled.add(1, &handle);
+        }
     }
 }
 

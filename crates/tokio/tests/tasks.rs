@@ -10,7 +10,7 @@ use std::{
 };
 
 use tenure::{EndReason, Error, NEVER, Request, Router, Session, get, post};
-use tenure_tokio::{Settings, serve};
+use tenure_tokio::{Server, Settings, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -261,4 +261,14 @@ async fn a_server_that_is_dropped_ends_every_session_once() {
         assert_eq!(ended, wanted, "client {number}");
     }
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens there");
+}
+
+#[test]
+fn a_task_never_goes_on_without_sleep() {
+    let spin = |spin| Server::bind(Settings { spin, ..Settings::at(([127, 0, 0, 1], 0).into()) });
+    assert!(spin(Duration::ZERO).is_ok());
+    match spin(Duration::from_nanos(1)) {
+        Err(tenure_tokio::Error::Settings(told)) => assert!(told.contains("`spin` is of tenure-linux alone"), "{told}"),
+        other => panic!("{other:?}"),
+    }
 }

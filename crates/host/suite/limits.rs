@@ -1,11 +1,11 @@
 //! How many are served at once, and what becomes of the others.
 
-mod common;
-
 use std::{fs::File, thread};
 
-use common::port::{Server, Settings};
-use common::{Adder, Client, Gate, Process, Running, Tally, app, forever, line, log_to_parent, settings, with_threads};
+use crate::common::port::{Server, Settings};
+use crate::common::{
+    Adder, Client, Gate, Process, Running, Tally, app, forever, line, log_to_parent, post, settings, with_threads,
+};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tenure::{EndReason, Request, Router, get};
 
@@ -18,7 +18,7 @@ fn one_more_than_there_may_be_waits_until_one_leaves() {
             assert_eq!(client.add(1), 1);
         }
         let mut next = server.client();
-        next.send(common::post("/adder", "5"));
+        next.send(post("/adder", "5"));
         for _ in 0..50 {
             for client in &mut clients {
                 client.get("/id");
@@ -135,14 +135,14 @@ fn without_descriptors() {
 
 #[test]
 fn without_descriptors_those_that_there_are_go_on() {
-    let mut process = Process::start("without_descriptors");
+    let mut process = Process::start("limits::without_descriptors");
     let address = process.address();
     let (mut early, mut slow) = (Client::connect(address), Client::connect(address));
     assert_eq!((early.add(1), slow.add(1)), (1, 1));
     process.tell("take them");
     process.hear("all taken");
     let mut late = Client::connect(address);
-    late.send(common::post("/adder", "7"));
+    late.send(post("/adder", "7"));
     process.hear("no connection can be accepted for now");
     let before_ms = early.server_cpu_ms();
     slow.send("GET /adder HTTP/1.1\r\n");

@@ -1,6 +1,7 @@
 //! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
 
 use std::{
+    fs,
     net::{SocketAddr, TcpListener},
     num::NonZeroUsize,
     time::Duration,
@@ -10,10 +11,13 @@ use tenure::{ConnectionId, Deadlines, Limits};
 
 use crate::Error;
 
+/// The longest time without sleep.
+const SPIN_MAX: Duration = Duration::from_secs(1);
+
 /// What a server is set to.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where it listens; port 0: any free one ([`Server::local_addresses`](crate::Server::local_addresses) tells). An IPv6
+    /// Where it listens; port 0: any free one ([`Handle::local_addresses`](crate::Handle::local_addresses) tells). An IPv6
     /// address is for IPv6 alone.
     pub addresses: Vec<SocketAddr>,
     /// Sockets that listen already, beside `addresses`.
@@ -48,6 +52,13 @@ pub struct Settings {
     /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
     /// time is over; [`Duration::ZERO`] resets every connection instead.
     pub so_linger: Option<Duration>,
+    /// Of `tenure-linux` alone: how long a worker goes on asking for events without sleeping, from the last one that came; a
+    /// second at the most.
+    /// [`Duration::ZERO`]: not at all. Waking up a thread takes the kernel microseconds, which are most of a small request's
+    /// time: where requests follow each other within this time, it saves them, and takes a whole core for it as long as they
+    /// come. A worker that nobody asks anything sleeps. On a machine with only one core, it is off: peers need it. A process
+    /// that is bound to one core of several spins: the others are its peers'.
+    pub spin: Duration,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in bytes.
@@ -72,6 +83,7 @@ impl Default for Settings {
             keep_alive_interval: Duration::from_secs(5),
             keep_alive_count: 3,
             so_linger: None,
+            spin: Duration::ZERO,
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
         }
@@ -89,6 +101,11 @@ impl Settings {
         let threads = self.threads.map_or_else(cores, NonZeroUsize::get);
         // More workers than connections would have nothing to do.
         u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.max_open_sockets)
+    }
+
+    /// How long workers go on without sleep on this machine; `None`: not at all.
+    pub fn spins_for(&self) -> Option<Duration> {
+        Some(self.spin).filter(|spin| !spin.is_zero() && has_several_cores())
     }
 
     /// # Errors
@@ -135,6 +152,10 @@ impl Settings {
                 "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` 1 at least",
             ),
             (
+                self.spin > SPIN_MAX,
+                "`spin` is above 1 s: it is meant for some microseconds, the time in which a next request may follow",
+            ),
+            (
                 self.deadlines.head_ms == 0 || self.deadlines.first_byte_ms == 0 || self.deadlines.idle_ms == 0,
                 "a deadline of 0 ms would end every connection at once: use `NEVER` for none",
             ),
@@ -145,4 +166,13 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Whether the machine runs on more than one core (Linux, `sysfs-devices-system-cpu`: a list of ranges such as `0-3,6`), this
+/// process on one of them alone or not.
+fn has_several_cores() -> bool {
+    fs::read_to_string("/sys/devices/system/cpu/online").map_or_else(
+        |_| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+        |online| online.contains(['-', ',']),
+    )
 }

@@ -1,8 +1,6 @@
 //! A client that is still sending when it is answered reads the whole answer (RFC 9112 section 9.6).
 
-mod common;
-
-use common::{Running, post, settings};
+use crate::common::{Running, post, settings};
 use tenure::EndReason;
 
 #[test]

@@ -1,12 +1,13 @@
 //! The whole path on real sockets.
 
-mod common;
+use std::{
+    net::{Ipv6Addr, SocketAddr, TcpListener},
+    sync::Mutex,
+};
 
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
-
-use common::port::{Server, Settings};
-use common::{Client, PATTERN, Running, Tally, app, forever, local, post, settings, with_threads};
-use tenure::{Deadline, EndReason, NEVER};
+use crate::common::port::{Server, Settings};
+use crate::common::{Client, PATTERN, Running, Tally, app, forever, local, post, settings, with_threads};
+use tenure::{Admission, ConnectionId, Deadline, EndReason, NEVER, Observer, PeerAddress};
 
 #[test]
 fn adds_over_one_connection() {
@@ -89,6 +90,33 @@ fn listens_at_several_addresses() {
         assert_eq!(client.add(1), 1);
         assert_eq!(client.get("/peer").text(), client.stream.local_addr().unwrap().to_string());
     }
+    server.stop();
+}
+
+/// Notes who connects, in that order.
+#[derive(Default)]
+struct Order(Mutex<Vec<PeerAddress>>);
+
+impl Observer for Order {
+    fn connected(&self, _: ConnectionId, peer: Option<PeerAddress>) -> Admission {
+        self.0.lock().unwrap().extend(peer);
+        Admission::Accept
+    }
+}
+
+/// One that many connect to does not keep the others' waiting for more than a batch.
+#[test]
+fn listeners_take_turns() {
+    let server = Server::bind(Settings { addresses: vec![local(), local()], ..settings() }).unwrap();
+    let addresses = server.local_addresses().to_vec();
+    let many: Vec<_> = (0..200).map(|_| Client::connect(addresses[0])).collect();
+    let mut other = Client::connect(addresses[1]);
+    let order = forever(Order::default());
+    let server = Running::of(server, app(forever(Tally::default())), order);
+    other.get("/id");
+    let own = other.stream.local_addr().unwrap().into();
+    let before = order.0.lock().unwrap().iter().position(|&peer| peer == own);
+    assert_eq!(before, Some(64), "of {} others", many.len());
     server.stop();
 }
 

@@ -1,10 +1,8 @@
 //! A panic stays in its connection.
 
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Adder, Gate, Running, Tally, app, forever, session, settings};
+use crate::common::{Adder, Gate, Running, Tally, app, forever, session, settings};
 use tenure::{Admission, ConnectionId, EndReason, Observer, PeerAddress, Request, Router, Session, get};
 
 #[test]

@@ -1,11 +1,9 @@
 //! Connections listed, closed and pinned from elsewhere.
 
-mod common;
-
 use std::sync::OnceLock;
 
-use common::port::{Handle, Server, Settings};
-use common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
+use crate::common::port::{Handle, Server, Settings};
+use crate::common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
 use tenure::{ConnectionId, EndReason, Handler, Request, Router, get};
 
 /// The adder, a target that waits, and one that lists.

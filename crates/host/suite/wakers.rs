@@ -1,7 +1,5 @@
 //! Handlers that wait for something else than their peer wake their own lane, and cost nothing while they wait.
 
-mod common;
-
 use std::{
     future::poll_fn,
     pin::pin,
@@ -10,8 +8,8 @@ use std::{
     thread,
 };
 
-use common::port::Settings;
-use common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
+use crate::common::port::Settings;
+use crate::common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
 use tenure::{EndReason, Handler, Request, Router, get};
 
 /// What another thread has worked out.

@@ -1,9 +1,7 @@
 //! A thousand clients at once that leave in every way: each session ends exactly once.
 
-mod common;
-
-use common::port::Settings;
-use common::{Client, Running, post, settings, with_threads};
+use crate::common::port::Settings;
+use crate::common::{Client, Running, post, settings, with_threads};
 
 const CLIENTS: usize = 1_000;
 

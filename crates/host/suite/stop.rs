@@ -1,7 +1,5 @@
 //! How a server ends, and why it may not start.
 
-mod common;
-
 use std::{
     net::{TcpListener, TcpStream},
     num::NonZeroUsize,
@@ -9,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use common::port::{Error, Server, Settings};
-use common::{
+use crate::common::port::{Error, Server, Settings};
+use crate::common::{
     Adder, Client, Gate, Process, Running, Tally, app, forever, line, local, log_to_parent, session, settings,
     with_threads,
 };
@@ -271,7 +269,7 @@ fn with_signals() {
 }
 
 fn signalled(signal: Signal) -> (Process, Client) {
-    let mut process = Process::start("with_signals");
+    let mut process = Process::start("stop::with_signals");
     let address = process.address();
     let (mut idle, mut busy) = (Client::connect(address), Client::connect(address));
     idle.add(1);

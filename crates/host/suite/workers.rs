@@ -1,7 +1,5 @@
 //! What several workers owe each other: newcomers, and an end.
 
-mod common;
-
 use std::{
     cell::Cell,
     io::{Read, Write},
@@ -14,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use common::port::Server;
-use common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, with_threads};
+use crate::common::port::Server;
+use crate::common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, with_threads};
 use tenure::{EndReason, PeerAddress, Request, Router, get};
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'

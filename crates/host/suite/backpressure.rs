@@ -1,10 +1,8 @@
 //! A peer that does not read makes the handler wait, and nobody else.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Adder, PATTERN, Running, Tally, app, forever, settings};
+use crate::common::{Adder, PATTERN, Running, Tally, app, forever, settings};
 use tenure::{EndReason, Error, Method, Request, Responder, Router, Sent, StatusCode, respond};
 
 /// More than all buffers on the way have together: Linux allows a socket 6 MiB to receive and 4 MiB to send by default.

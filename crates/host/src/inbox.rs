@@ -1,0 +1,212 @@
+//! What reaches a worker from elsewhere: commands, and marks of what something has happened to.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use tenure::ConnectionId;
+
+use crate::listing::{Listing, lock};
+
+/// What a worker is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Close(ConnectionId),
+    Pin(ConnectionId, bool),
+    List(Listing),
+    Stop,
+    StopNow,
+}
+
+impl Command {
+    /// Nobody serves it: who waits for its answer must not wait for ever.
+    fn drop_unserved(self) {
+        if let Command::List(listing) = self {
+            listing.add(std::iter::empty());
+        }
+    }
+}
+
+/// What a mark is of. A port without wakers of its own has those of lanes alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// A lane, by its number: for [`Worker::lane_woken`](crate::Worker::lane_woken).
+    Lane(u32),
+    /// A socket, by a number of the port's.
+    Socket(u32),
+    /// The listening sockets.
+    Listeners,
+    /// The worker's timer.
+    Timer,
+}
+
+/// Lets a worker look at a lane, a socket or another thing, and at nothing else. Set from any thread, it stands in the worker's
+/// inbox once.
+#[derive(Debug)]
+pub struct Mark {
+    inbox: Arc<Inbox>,
+    of: Marked,
+    queued: AtomicBool,
+}
+
+impl Mark {
+    /// A mark that is not set.
+    pub fn new(inbox: Arc<Inbox>, of: Marked) -> Arc<Self> {
+        Arc::new(Mark { inbox, of, queued: AtomicBool::new(false) })
+    }
+
+    /// Whether it stands in the inbox.
+    pub fn is_set(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Takes a mark back that came out of the inbox, before what it is of is looked at: from then on a wake is a new one, so that
+    /// none is lost.
+    #[inline]
+    pub fn take_back(&self) {
+        // What was written before a wake is seen after it, also where that found the mark set.
+        self.queued.swap(false, Ordering::AcqRel);
+    }
+
+    /// Sets it and wakes the worker, where it is not set already.
+    #[inline]
+    pub fn set(&self) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.inbox.mark(self.of);
+        }
+    }
+}
+
+impl Wake for Mark {
+    fn wake(self: Arc<Self>) {
+        self.set();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.set();
+    }
+}
+
+/// The part of a worker that other threads touch.
+#[derive(Debug, Default)]
+pub struct Inbox(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    news: News,
+    /// Nobody serves this worker's connections any more.
+    closed: bool,
+    /// Wakes the worker, unless it will look here anyway.
+    waker: Option<Waker>,
+}
+
+/// What has come since a worker last looked.
+#[derive(Debug, Default)]
+pub struct News {
+    /// What something has happened to. Each is to be [taken back](Mark::take_back) before it is looked at.
+    pub marks: Vec<Marked>,
+    pub(crate) commands: VecDeque<Command>,
+    /// Another worker leaves newcomers to this one, or has changed what it may accept.
+    pub(crate) reconsider: bool,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.marks.is_empty() && self.commands.is_empty() && !self.reconsider
+    }
+
+    /// Takes all that is there and leaves its own lists, which are empty, for what comes next.
+    #[inline]
+    fn take(&mut self, from: &mut News) {
+        std::mem::swap(&mut self.marks, &mut from.marks);
+        if !from.commands.is_empty() {
+            std::mem::swap(&mut self.commands, &mut from.commands);
+        }
+        self.reconsider = std::mem::take(&mut from.reconsider);
+    }
+}
+
+impl State {
+    #[inline]
+    fn set_waker(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(before) => before.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+}
+
+impl Inbox {
+    /// Lets something be put in, and wakes the worker if it sleeps: outside of the lock, as a waker may do anything.
+    #[inline]
+    fn put(&self, put: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.0);
+        put(&mut state);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    #[inline]
+    fn mark(&self, of: Marked) {
+        self.put(|state| {
+            if !state.closed {
+                state.news.marks.push(of);
+            }
+        });
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        let mut unserved = None;
+        self.put(|state| if state.closed { unserved = Some(command) } else { state.news.commands.push_back(command) });
+        if let Some(command) = unserved {
+            command.drop_unserved();
+        }
+    }
+
+    /// Asks the worker to look again whether it accepts.
+    pub(crate) fn reconsider(&self) {
+        self.put(|state| state.news.reconsider = true);
+    }
+
+    /// Takes the next command out of turn.
+    pub(crate) fn next_command(&self) -> Option<Command> {
+        lock(&self.0).news.commands.pop_front()
+    }
+
+    /// Serves nothing any more, neither what is here nor what comes.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.0);
+        state.closed = true;
+        let commands = std::mem::take(&mut state.news.commands);
+        drop(state);
+        commands.into_iter().for_each(Command::drop_unserved);
+    }
+
+    /// Takes what has come. What comes from now on wakes `waker`, once: for a worker that looks here when it is woken.
+    pub fn take(&self, news: &mut News, waker: &Waker) {
+        let mut state = lock(&self.0);
+        news.take(&mut state.news);
+        state.set_waker(waker);
+    }
+
+    /// Takes what has come. Where nothing has, `waker` is woken when something does, and `false` returned: for a worker that
+    /// looks here until there is nothing.
+    #[inline]
+    pub fn take_or_wait(&self, news: &mut News, waker: &Waker) -> bool {
+        let mut state = lock(&self.0);
+        if state.news.is_empty() {
+            state.set_waker(waker);
+            return false;
+        }
+        news.take(&mut state.news);
+        true
+    }
+}

@@ -1,0 +1,156 @@
+//! What the driver asks of a port, for all hosts.
+
+use std::{collections::HashMap, future::Future, pin::Pin, rc::Rc, sync::Arc, task::Context};
+
+use tenure::{
+    EndReason, Session,
+    port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
+};
+
+use crate::{
+    Net, Service, Settings,
+    inbox::{Inbox, Mark, Marked},
+};
+
+/// Bytes that are dropped at once while a peer's rest is read away.
+const SCRATCH_BYTES: usize = 65_536;
+
+/// A port that has memory and unwinds: what the driver asks of one, but for its network.
+pub struct HostPort<'a, N, A> {
+    /// Sockets.
+    pub net: N,
+    service: A,
+    inbox: Arc<Inbox>,
+    settings: &'a Settings,
+    /// Those of the lanes, by their numbers.
+    lane_marks: Vec<Arc<Mark>>,
+    /// Incomplete heads, which hold no lane.
+    heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
+    scratch: Vec<u8>,
+}
+
+impl<'a, N, A> HostPort<'a, N, A> {
+    pub(crate) fn new(net: N, service: A, inbox: Arc<Inbox>, settings: &'a Settings) -> Self {
+        let (lane_marks, heads, scratch) = (Vec::new(), HashMap::new(), Vec::new());
+        HostPort { net, service, inbox, settings, lane_marks, heads, scratch }
+    }
+
+    pub(crate) fn lane_mark(&self, lane: u32) -> Option<&Mark> {
+        self.lane_marks.get(lane as usize).map(|mark| &**mark)
+    }
+}
+
+impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
+    type Session = A::Session;
+    type Socket = N::Socket;
+    type Wire = Rc<Wire<A::Session>>;
+    type Future = A::Future;
+    type Pinned = Box<A::Future>;
+    type Slots = Vec<Slot<A::Session, N::Socket>>;
+    type Lanes = Vec<Lane<Self>>;
+    type Observer = A::Observer;
+
+    #[inline]
+    fn observer(&self) -> &A::Observer {
+        self.service.observer()
+    }
+
+    #[inline]
+    fn peer(&self, socket: &N::Socket) -> Peer {
+        self.net.peer(socket)
+    }
+
+    #[inline]
+    fn receive(&mut self, socket: &mut N::Socket, into: &mut [u8]) -> Received {
+        self.net.receive(socket, into)
+    }
+
+    fn discard(&mut self, socket: &mut N::Socket) -> Received {
+        if self.scratch.is_empty() {
+            self.scratch = vec![0; SCRATCH_BYTES];
+        }
+        self.net.receive(socket, &mut self.scratch)
+    }
+
+    fn has_unread(&mut self, socket: &mut N::Socket) -> bool {
+        self.net.has_unread(socket)
+    }
+
+    #[inline]
+    fn send(&mut self, socket: &mut N::Socket, bytes: &[u8]) -> Transmitted {
+        self.net.send(socket, bytes)
+    }
+
+    fn shut(&mut self, socket: &mut N::Socket) {
+        self.net.shut(socket);
+    }
+
+    fn release(&mut self, socket: N::Socket, abort: bool) {
+        self.net.release(socket, abort);
+    }
+
+    fn register(&mut self, key: Key, socket: &mut N::Socket) -> bool {
+        self.net.register(key, socket)
+    }
+
+    #[inline]
+    fn report(&mut self, key: Key, socket: &mut N::Socket, interest: Interest) {
+        self.net.report(key, socket, interest);
+    }
+
+    fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
+        let Settings { input_bytes, body_bytes, output_bytes, limits, .. } = *self.settings;
+        let buffer = Buffer::with_bytes;
+        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
+        let future = Box::pin(self.service.lane(wire.clone()));
+        let mark = Mark::new(self.inbox.clone(), Marked::Lane(number));
+        self.lane_marks.push(mark.clone());
+        Some(Lane::new(wire, future, mark.into()))
+    }
+
+    fn renew(&mut self, wire: &Self::Wire) -> A::Future {
+        self.service.lane(wire.clone())
+    }
+
+    fn restart(&mut self, wire: &Self::Wire, mut future: Pin<&mut A::Future>) {
+        let renewed = self.renew(wire);
+        // The new one is in place also where dropping the old one panics.
+        if contain(|| future.set(renewed)).is_none() {
+            log::error!("a handler panicked when it was dropped");
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, future: Pin<&mut A::Future>, context: &mut Context<'_>) -> Result<(), Panicked> {
+        // What the future had borrowed is dropped with it, and the driver sets it anew.
+        contain(|| {
+            let _ = future.poll(context);
+        })
+        .ok_or(Panicked)
+    }
+
+    fn end(&mut self, session: A::Session, reason: EndReason) {
+        if contain(|| session.end(reason)).is_none() {
+            log::error!("a session panicked when it was ended");
+        }
+    }
+
+    fn tell<R>(&mut self, tell: impl FnOnce(&A::Observer) -> R) -> Option<R> {
+        let told = contain(|| tell(self.service.observer()));
+        if told.is_none() {
+            log::error!("an observer panicked");
+        }
+        told
+    }
+
+    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+        self.heads.insert(index, (bytes.into(), parser));
+        true
+    }
+
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
+        let (bytes, parser) = self.heads.remove(&index)?;
+        into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
+        Some((bytes.len(), parser))
+    }
+}

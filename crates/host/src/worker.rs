@@ -1,0 +1,294 @@
+//! A worker: its connections, what is asked of it, and whom it accepts.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tenure::{
+    PeerAddress,
+    port::{Driver, DriverSettings, imf_fixdate},
+};
+
+use crate::{
+    Bound, HostPort, Net, Service, Settings,
+    acceptance::{Acceptance, is_of_newcomer},
+    inbox::{Command, Inbox, News},
+};
+
+/// Connections that are accepted of one listener before others have their turns.
+const BATCH_MAX: u32 = 64;
+/// Sockets whose bytes the net holds that are served before others have their turns.
+const HELD_MAX: u32 = 64;
+
+/// A newcomer's socket, and where it comes from, as a listener gives them.
+pub type Newcomer<T> = (T, Option<PeerAddress>);
+
+/// What became of a listener's newcomers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// All have been taken.
+    All,
+    /// As many as one turn allows: there may be more.
+    Batch,
+    /// There is no place, it is other workers' turn, something has run out, or the server stops.
+    Declined,
+}
+
+/// One worker of a server, of one thread or task. Where it is dropped, every session is ended.
+pub struct Worker<'a, N: Net, A: Service> {
+    /// The driver of its connections.
+    pub driver: Driver<HostPort<'a, N, A>>,
+    server: &'a Bound,
+    inbox: Arc<Inbox>,
+    acceptance: Acceptance,
+    /// A newcomer for whom there was a place until it was accepted.
+    kept: Option<Newcomer<N::Socket>>,
+    now_ms: u32,
+    date_until_ms: u32,
+    stopping: bool,
+    /// Something may have changed whether it accepts.
+    reconsider: bool,
+}
+
+/// The connections of a worker that is gone do not count any more.
+impl<N: Net, A: Service> Drop for Worker<'_, N, A> {
+    fn drop(&mut self) {
+        self.acceptance.count(0);
+    }
+}
+
+impl<'a, N: Net, A: Service> Worker<'a, N, A> {
+    /// The worker of that number. `now_ms`: the time, in milliseconds that wrap.
+    pub fn new(server: &'a Bound, number: usize, net: N, service: A, now_ms: u32) -> Self {
+        let settings = &server.settings;
+        let inbox = server.inbox(number).clone();
+        let workers = server.workers() as u32;
+        // The first workers take what does not divide evenly.
+        let share = |all: u32| all / workers + u32::from((number as u32) < all % workers);
+        let connections_max = share(settings.max_open_sockets);
+        let driver_settings = DriverSettings {
+            connections_max,
+            lanes_max: settings.lanes_max.map_or(connections_max, share),
+            evict: settings.lru_purge_enable,
+            deadlines: settings.deadlines,
+            limits: settings.limits,
+            worker: number as u32,
+        };
+        // Room for all slots at once: memory that is not touched costs nothing, and none is ever moved.
+        let slots = Vec::with_capacity(connections_max as usize);
+        let port = HostPort::new(net, service, inbox.clone(), settings);
+        let mut worker = Worker {
+            driver: Driver::new(port, slots, Vec::new(), driver_settings),
+            server,
+            inbox,
+            acceptance: Acceptance::new(server.handle.shared.clone(), number),
+            kept: None,
+            now_ms,
+            date_until_ms: now_ms,
+            stopping: false,
+            reconsider: true,
+        };
+        worker.set_now(now_ms);
+        worker
+    }
+
+    /// The sockets.
+    #[inline]
+    pub fn net(&mut self) -> &mut N {
+        &mut self.driver.port.net
+    }
+
+    /// What other threads reach it by.
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// What the server is set to.
+    pub fn settings(&self) -> &'a Settings {
+        &self.server.settings
+    }
+
+    /// The time that was set last.
+    #[inline]
+    pub fn now_ms(&self) -> u32 {
+        self.now_ms
+    }
+
+    /// Sets the time, in milliseconds that wrap: first in each turn.
+    #[inline]
+    pub fn set_now(&mut self, now_ms: u32) {
+        self.now_ms = now_ms;
+        self.driver.set_now(now_ms);
+        if now_ms.wrapping_sub(self.date_until_ms) < 1 << 31 {
+            self.set_date();
+        }
+    }
+
+    /// Sets the date for responses, which changes once a second.
+    #[cold]
+    fn set_date(&mut self) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.driver.set_date(Some(imf_fixdate(since.as_secs())));
+        self.date_until_ms = self.now_ms.wrapping_add(1000 - since.subsec_millis());
+    }
+
+    /// Polls a lane whose [mark](crate::Marked::Lane) has come.
+    pub fn lane_woken(&mut self, lane: u32) {
+        if let Some(mark) = self.driver.port.lane_mark(lane) {
+            mark.take_back();
+            self.driver.woken(lane);
+        }
+    }
+
+    /// Does what the inbox asked for; the marks are the port's.
+    #[inline]
+    pub fn obey(&mut self, news: &mut News) {
+        self.reconsider |= std::mem::take(&mut news.reconsider);
+        while let Some(command) = news.commands.pop_front() {
+            self.obey_command(command);
+        }
+    }
+
+    fn obey_command(&mut self, command: Command) {
+        match command {
+            Command::Close(id) => {
+                self.driver.close_connection(id);
+            }
+            Command::Pin(id, pinned) => {
+                self.driver.pin(id, pinned);
+            }
+            Command::List(listing) => listing.add(self.driver.list()),
+            Command::Stop => {
+                self.stop_accepting();
+                self.driver.stop();
+            }
+            Command::StopNow => {
+                self.stop_accepting();
+                self.driver.end_all();
+            }
+        }
+    }
+
+    /// Accepts nothing any more: those who come now are refused by the kernel, not left waiting.
+    fn stop_accepting(&mut self) {
+        self.stopping = true;
+        self.reconsider = true;
+        self.server.shut_listeners();
+        if let Some((socket, _)) = self.kept.take() {
+            self.net().release(socket, false);
+        }
+    }
+
+    /// Whether the server stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether the server stops and all connections have ended: the worker's end.
+    #[inline]
+    pub fn has_stopped(&self) -> bool {
+        self.stopping && self.driver.count() == 0
+    }
+
+    /// Serves sockets whose bytes the net holds, which no readiness tells of. `true`: there may be more, so that the worker
+    /// must not sleep.
+    #[inline]
+    pub fn serve_held(&mut self) -> bool {
+        for _ in 0..HELD_MAX {
+            let Some(key) = self.net().next_held() else { return false };
+            self.driver.ready(key, false);
+        }
+        true
+    }
+
+    /// Milliseconds until the next deadline, or the end of a rest from accepting.
+    #[inline]
+    pub fn due_within(&mut self) -> Option<u32> {
+        let due_ms = self.driver.due_within();
+        match self.acceptance.rests_for_ms(self.now_ms) {
+            Some(rest_ms) => Some(due_ms.map_or(rest_ms, |ms| ms.min(rest_ms))),
+            None => due_ms,
+        }
+    }
+
+    /// Whether anything may have changed what [`accepts`](Worker::accepts) says.
+    #[inline]
+    pub fn reconsiders(&self) -> bool {
+        self.reconsider || self.driver.count() != self.acceptance.counted()
+    }
+
+    /// Whether it accepts now, or leaves newcomers to other workers and to the backlog.
+    pub fn accepts(&mut self) -> bool {
+        self.reconsider = false;
+        self.acceptance.count(self.driver.count());
+        let accepts = !self.stopping
+            && self.acceptance.rests_for_ms(self.now_ms).is_none()
+            && !self.acceptance.is_others_turn(self.driver.is_full())
+            && self.driver.has_room();
+        self.acceptance.set(accepts);
+        accepts
+    }
+
+    /// Whether somebody was accepted for whom there is no place yet, and whom no listener tells of any more.
+    pub fn has_newcomer(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Accepts newcomers of one listener, by `next`, which gives `None` where nobody waits. Behind those that are served in a
+    /// turn, so that no connection whose request has come with it is taken for idle and evicted.
+    #[cold]
+    pub fn accept(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
+        for _ in 0..BATCH_MAX {
+            if !self.accepts() {
+                return self.decline();
+            }
+            let newcomer = match self.kept.take() {
+                Some(kept) => Ok(Some(kept)),
+                None => next_of(&mut next),
+            };
+            let (socket, peer) = match newcomer {
+                Ok(Some(newcomer)) => newcomer,
+                Ok(None) => return Accepted::All,
+                Err(error) => {
+                    self.acceptance.rest(self.now_ms, &error);
+                    return self.decline();
+                }
+            };
+            self.acceptance.accepted();
+            // What was asked for before it connected comes first.
+            while let Some(command) = self.inbox.next_command() {
+                self.obey_command(command);
+            }
+            if self.stopping {
+                self.net().release(socket, false);
+                return self.decline();
+            }
+            // The one that would have given way has got a request meanwhile, or its peer's close.
+            if !self.driver.has_room() {
+                self.kept = Some((socket, peer));
+                return self.decline();
+            }
+            if let Err(refused) = self.driver.connected(socket, peer) {
+                self.net().release(refused, false);
+            }
+        }
+        Accepted::Batch
+    }
+
+    fn decline(&mut self) -> Accepted {
+        self.reconsider = true;
+        Accepted::Declined
+    }
+}
+
+/// The next newcomer that is still there.
+fn next_of<T>(next: &mut impl FnMut() -> io::Result<Option<T>>) -> io::Result<Option<T>> {
+    loop {
+        match next() {
+            Err(error) if is_of_newcomer(&error) => {}
+            other => return other,
+        }
+    }
+}

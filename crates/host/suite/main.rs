@@ -1,0 +1,14 @@
+//! What both ports of hosts must do, on real sockets: each builds it and says in its own folder which one it is.
+
+mod common;
+
+mod backpressure;
+mod closing;
+mod handle;
+mod limits;
+mod panics;
+mod sockets;
+mod stop;
+mod thousand;
+mod wakers;
+mod workers;
