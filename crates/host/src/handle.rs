@@ -9,7 +9,7 @@ use tenure::ConnectionId;
 
 use crate::{
     inbox::{Command, Inbox},
-    listing::Listing,
+    listing::{Listing, Question},
 };
 
 /// What the workers of one server share: none of it is touched on a request's way.
@@ -68,8 +68,10 @@ impl Handle {
 
     /// Lists the connections that there are: await it in a handler, or [`Listing::wait`] elsewhere.
     pub fn list(&self) -> Listing {
-        let listing = Listing::of(self.shared.inboxes.len());
-        self.all(|| Command::List(listing.clone()));
+        let (listing, questions) = Question::to(self.shared.inboxes.len());
+        for (inbox, question) in self.shared.inboxes.iter().zip(questions) {
+            inbox.command(Command::List(question));
+        }
         listing
     }
 

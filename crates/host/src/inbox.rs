@@ -11,25 +11,16 @@ use std::{
 
 use tenure::ConnectionId;
 
-use crate::listing::{Listing, lock};
+use crate::listing::{Question, lock};
 
 /// What a worker is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Close(ConnectionId),
     Pin(ConnectionId, bool),
-    List(Listing),
+    List(Question),
     Stop,
     StopNow,
-}
-
-impl Command {
-    /// Nobody serves it: who waits for its answer must not wait for ever.
-    fn drop_unserved(self) {
-        if let Command::List(listing) = self {
-            listing.add(std::iter::empty());
-        }
-    }
 }
 
 /// What a mark is of. A port without wakers of its own has those of lanes alone.
@@ -39,10 +30,8 @@ pub enum Marked {
     Lane(u32),
     /// A socket, by a number of the port's.
     Socket(u32),
-    /// The listening sockets.
-    Listeners,
-    /// The worker's timer.
-    Timer,
+    /// The worker itself: its listeners, or its timer.
+    Worker,
 }
 
 /// Lets a worker look at a lane, a socket or another thing, and at nothing else. Set from any thread, it stands in the worker's
@@ -164,11 +153,13 @@ impl Inbox {
     }
 
     pub(crate) fn command(&self, command: Command) {
-        let mut unserved = None;
-        self.put(|state| if state.closed { unserved = Some(command) } else { state.news.commands.push_back(command) });
-        if let Some(command) = unserved {
-            command.drop_unserved();
-        }
+        // One that nobody takes is dropped outside of the lock, as a waker may be woken then.
+        let mut command = Some(command);
+        self.put(|state| {
+            if !state.closed {
+                state.news.commands.extend(command.take());
+            }
+        });
     }
 
     /// Asks the worker to look again whether it accepts.
@@ -187,7 +178,7 @@ impl Inbox {
         state.closed = true;
         let commands = std::mem::take(&mut state.news.commands);
         drop(state);
-        commands.into_iter().for_each(Command::drop_unserved);
+        drop(commands);
     }
 
     /// Takes what has come. What comes from now on wakes `waker`, once: for a worker that looks here when it is woken.
@@ -210,3 +201,6 @@ impl Inbox {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

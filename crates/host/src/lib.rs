@@ -1,9 +1,8 @@
 //! What [`tenure`]'s ports for hosts share.
 //!
-//! A port brings readiness, sockets, a clock and a way to sleep; all else is here, once: [`Settings`] and their checks, listening
-//! sockets and threads ([`Bound`]), the [`Handle`] and the [`Inbox`] by which other threads reach a worker, whose turn it is to
-//! accept, and the [`Worker`] itself, which serves an application over a port's [`Net`]. Applications need none of this:
-//! their port gives them what they see of it.
+//! A port brings readiness, sockets, a clock and a way to sleep; all else is here, once. A port is a [`Platform`]; its [`Server`]
+//! is this crate's. Each of its workers is a [`Worker`] over the port's [`Net`] and what wakes it: its [`Inbox`], by which other
+//! threads reach it. Applications need none of this: their port gives them what they see of it.
 //!
 //! A worker of a port is a loop:
 //! 1. take the time ([`Worker::set_now`]);
@@ -14,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
+mod bound;
 #[cfg(unix)]
 mod descriptors;
 mod error;
@@ -21,6 +21,7 @@ mod handle;
 mod inbox;
 mod listing;
 mod net;
+mod platform;
 mod port;
 mod server;
 mod service;
@@ -28,14 +29,15 @@ mod settings;
 mod signals;
 mod worker;
 
+pub use bound::{Bound, configure};
 pub use error::Error;
 pub use handle::Handle;
 pub use inbox::{Inbox, Mark, Marked, News};
 pub use listing::Listing;
 pub use net::Net;
+pub use platform::{Platform, TaskPlatform};
 pub use port::HostPort;
-pub use server::{Bound, configure};
-pub use service::{Service, service};
+pub use server::Server;
+pub use service::Service;
 pub use settings::Settings;
-pub use signals::Signalled;
 pub use worker::{Accepted, Newcomer, Worker};

@@ -1,7 +1,6 @@
 //! A list of connections on its way from the workers.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -11,11 +10,12 @@ use std::{
 use tenure::port::Listed;
 
 /// A list of connections on its way from the workers.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Listing {
     state: Arc<(Mutex<State>, Condvar)>,
 }
 
+#[derive(Debug)]
 struct State {
     listed: Vec<Listed>,
     /// Workers that have not answered yet.
@@ -29,24 +29,36 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Listing {
-    /// One that so many workers are to add to.
-    pub(crate) fn of(workers: usize) -> Self {
-        let state = State { listed: Vec::new(), missing: workers, waker: None };
-        Listing { state: Arc::new((Mutex::new(state), Condvar::new())) }
-    }
-
     /// Waits for the list. Not in a handler, whose worker it would keep from answering: there, await it.
     pub fn wait(self) -> Vec<Listed> {
         let (state, told) = &*self.state;
         let mut state = told.wait_while(lock(state), |state| state.missing > 0).unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut state.listed)
     }
+}
 
-    pub(crate) fn add(&self, listed: impl Iterator<Item = Listed>) {
-        let (state, told) = &*self.state;
+/// What one worker is asked: it has answered when it drops this, whether it serves anybody or not, so that nobody waits for ever.
+#[derive(Debug)]
+pub(crate) struct Question(Listing);
+
+impl Question {
+    /// A list, and a question for each worker.
+    pub(crate) fn to(workers: usize) -> (Listing, impl Iterator<Item = Question>) {
+        let state = State { listed: Vec::new(), missing: workers, waker: None };
+        let listing = Listing { state: Arc::new((Mutex::new(state), Condvar::new())) };
+        (listing.clone(), std::iter::repeat_n(listing, workers).map(Question))
+    }
+
+    pub(crate) fn answer(self, listed: impl Iterator<Item = Listed>) {
+        lock(&self.0.state.0).listed.extend(listed);
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let (state, told) = &*self.0.state;
         let mut state = lock(state);
-        state.listed.extend(listed);
-        state.missing = state.missing.saturating_sub(1);
+        state.missing -= 1;
         if state.missing == 0 {
             told.notify_all();
             if let Some(waker) = state.waker.take() {
@@ -67,11 +79,5 @@ impl Future for Listing {
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
-    }
-}
-
-impl fmt::Debug for Listing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listing")
     }
 }

@@ -1,111 +1,90 @@
-//! A server that listens: its sockets, and the threads of its workers.
+//! A server as applications see it.
 
-use std::{
-    future::Future,
-    io::{self, ErrorKind},
-    net::{Shutdown, SocketAddr, TcpListener},
-    sync::{Arc, atomic::AtomicU32},
-    thread,
-};
+use std::{marker::PhantomData, net::SocketAddr, panic::resume_unwind, thread};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tenure::Observer;
+use tenure::{Handler, Observer, Session};
 
-use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
+use crate::{Error, Handle, Platform, Settings, TaskPlatform, bound::Bound, service::watched, signals};
 
-/// A server that listens, but has no workers yet.
+/// A server that listens, but does not accept yet: [`run`](Server::run) does.
 #[derive(Debug)]
-pub struct Bound {
-    pub(crate) settings: Settings,
-    listeners: Vec<TcpListener>,
-    /// The first ones of the listeners are of nobody else.
-    own: usize,
-    pub(crate) handle: Handle,
+pub struct Server<P> {
+    bound: Bound,
+    #[cfg(unix)]
+    _signals: Option<signals::Signals>,
+    platform: PhantomData<P>,
 }
 
-/// One that has never run has nobody either who would answer what its handle asks.
-impl Drop for Bound {
-    fn drop(&mut self) {
-        for inbox in &self.handle.shared.inboxes {
-            inbox.close();
-        }
-    }
-}
-
-impl Bound {
+impl<P: Platform> Server<P> {
     /// Listens. On Unix the limit of descriptors is raised to the hard one; where that is too low for
-    /// [`Settings::max_open_sockets`], beside so many descriptors for each worker, the latter is lowered, which is logged.
+    /// [`Settings::max_open_sockets`] the latter is lowered, which is logged.
     ///
     /// # Errors
     /// A setting that cannot be meant, an address that is in use or cannot be had, or too few descriptors for anything.
-    pub fn new(mut settings: Settings, descriptors_per_worker: u64) -> Result<Self, Error> {
-        settings.check()?;
-        #[cfg(unix)]
-        crate::descriptors::reserve(&mut settings, descriptors_per_worker)?;
-        #[cfg(not(unix))]
-        let _ = descriptors_per_worker;
-        let mut listeners = Vec::new();
-        for &address in &settings.addresses {
-            listeners.push(listen(address, settings.backlog_conn)?);
+    pub fn bind(settings: Settings) -> Result<Self, Error> {
+        if !P::SPINS && !settings.spin.is_zero() {
+            return Err(Error::Settings("`spin` is of tenure-linux alone: a task must not keep others waiting"));
         }
-        let own = listeners.len();
-        for listener in settings.listeners.drain(..) {
-            let system = |error| Error::System("a given listener cannot be used", error);
-            listener.set_nonblocking(true).map_err(system)?;
-            listeners.push(listener);
-        }
-        let unknown = |error: io::Error| Error::System("a listener's address cannot be had", error);
-        let addresses: Result<Vec<SocketAddr>, Error> =
-            listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
-        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::default())).collect();
-        let shared = Shared { open: AtomicU32::new(0), max_open_sockets: settings.max_open_sockets, inboxes };
-        let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
-        Ok(Bound { settings, listeners, own, handle })
+        let descriptors_per_worker = P::descriptors_per_worker(&settings);
+        Ok(Server {
+            bound: Bound::new(settings, descriptors_per_worker)?,
+            #[cfg(unix)]
+            _signals: None,
+            platform: PhantomData,
+        })
     }
 
-    /// What it is set to; the listeners are [`listeners`](Bound::listeners).
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// Where it listens; the real port where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.bound.handle.local_addr()
     }
 
-    /// The listening sockets, none of which blocks.
-    pub fn listeners(&self) -> &[TcpListener] {
-        &self.listeners
+    /// Everywhere it listens: `addresses` of the settings, then `listeners`.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        self.bound.handle.local_addresses()
     }
 
     /// Reaches the server while it runs.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
+    pub fn handle(&self) -> Handle {
+        self.bound.handle.clone()
     }
 
-    /// What other threads reach a worker by.
-    pub fn inbox(&self, worker: usize) -> &Arc<Inbox> {
-        &self.handle.shared.inboxes[worker]
-    }
-
-    /// Workers that it is to have.
-    pub fn workers(&self) -> usize {
-        self.handle.shared.inboxes.len()
-    }
-
-    /// Runs `serve` for each worker, in a thread of its own but for the first, until all have ended.
+    /// Lets SIGTERM and SIGINT (Ctrl-C elsewhere than on Unix) stop the server from now on; a second signal ends it at once.
+    /// A thread waits for them.
     ///
     /// # Errors
-    /// The first of a worker. The others are stopped.
+    /// The operating system refuses to tell of signals.
+    pub fn stop_on_signals(self) -> Result<Self, Error> {
+        let obey = signals::obey(self.handle());
+        #[cfg(unix)]
+        return Ok(Server { _signals: Some(signals::Signals::new(obey)?), ..self });
+        #[cfg(not(unix))]
+        P::hear_interrupts(obey).map(|()| self)
+    }
+
+    /// Serves until [`Handle::stop`], on as many threads as set, this one being the first. A worker's connections stay on
+    /// its thread: sessions and handlers' futures need not be `Send`. With tokio each thread has a runtime of its own, and
+    /// handlers may use `tokio::task::spawn_local`.
+    ///
+    /// # Errors
+    /// What the operating system refuses a worker. The others are stopped.
     ///
     /// # Panics
-    /// When a worker does.
-    pub fn run<O, F>(&self, observer: &O, serve: F) -> Result<(), Error>
+    /// When a worker panics outside of a handler, of a session's end and of an observer: all sessions are ended first. With tokio,
+    /// within a runtime.
+    pub fn run<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
-        O: Observer,
-        F: Fn(usize) -> Result<(), Error> + Sync,
+        S: Session,
+        A: Handler<S> + Sync,
+        O: Observer + Sync,
     {
-        self.tell_started(observer);
+        let bound = &self.bound;
+        tell_started(bound, observer);
         let serve = &|number| {
-            let _closing = Closing(self, number);
-            let result = serve(number);
+            let _closing = Closing(bound, number);
+            let result = P::run(bound, number, watched(app, observer));
             if result.is_err() {
-                self.handle.stop_now();
+                bound.handle.stop_now();
             }
             result
         };
@@ -115,18 +94,15 @@ impl Bound {
                 let spawned = builder.spawn_scoped(scope, move || serve(number));
                 spawned.map_err(|error| Error::System("a worker's thread cannot be started", error))
             };
-            let others: Vec<_> = (1..self.workers()).map(spawn).collect();
+            let others: Vec<_> = (1..bound.workers()).map(spawn).collect();
             let mut result = if others.iter().all(Result::is_ok) {
                 serve(0)
             } else {
-                self.handle.stop_now();
+                bound.handle.stop_now();
                 Ok(())
             };
             for other in others {
-                let joined = other.and_then(|thread| match thread.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                });
+                let joined = other.and_then(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
                 result = result.and(joined);
             }
             result
@@ -134,41 +110,41 @@ impl Bound {
         observer.stopped();
         result
     }
+}
 
-    /// Lets a task be the only worker.
+impl<P: TaskPlatform> Server<P> {
+    /// Serves until [`Handle::stop`] in the calling task, as the only worker: [`threads`](field@Settings::threads) must be 1.
+    /// The future is not `Send`: it is for a runtime of one thread, or a `LocalSet`.
     ///
     /// # Errors
-    /// More than one worker was asked for, or the worker's own.
+    /// More than one worker was asked for, or what the operating system refuses.
+    ///
+    /// # Panics
+    /// Outside of a runtime with I/O and time; when [`Observer::started`] or [`Observer::stopped`] panics.
     ///
     /// # Cancellation safety
-    /// That of `worker`.
-    pub async fn run_task<O: Observer>(
-        &self,
-        observer: &O,
-        worker: impl Future<Output = Result<(), Error>>,
-    ) -> Result<(), Error> {
-        if self.workers() != 1 {
+    /// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
+    pub async fn serve<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
+    where
+        S: Session,
+        A: Handler<S>,
+        O: Observer,
+    {
+        if self.bound.workers() != 1 {
             return Err(Error::Settings("`threads` is not 1: a task is one worker; set it, or let the server `run`"));
         }
-        self.tell_started(observer);
-        let closing = Closing(self, 0);
-        let result = worker.await;
+        tell_started(&self.bound, observer);
+        let closing = Closing(&self.bound, 0);
+        let result = P::serve(&self.bound, 0, watched(app, observer)).await;
         drop(closing);
         observer.stopped();
         result
     }
+}
 
-    fn tell_started(&self, observer: &impl Observer) {
-        for &address in self.handle.local_addresses() {
-            observer.started(address);
-        }
-    }
-
-    /// Lets the kernel refuse newcomers where it can; elsewhere they are refused once all workers have ended.
-    pub(crate) fn shut_listeners(&self) {
-        for listener in &self.listeners[..self.own] {
-            let _ = SockRef::from(listener).shutdown(Shutdown::Read);
-        }
+fn tell_started(server: &Bound, observer: &impl Observer) {
+    for &address in server.handle.local_addresses() {
+        observer.started(address);
     }
 }
 
@@ -181,46 +157,6 @@ impl Drop for Closing<'_> {
         if thread::panicking() {
             self.0.handle.stop_now();
         }
-        self.0.handle.shared.inboxes[self.1].close();
-    }
-}
-
-fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener, Error> {
-    let listened = || -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        // A restarted server must not wait for the connections of the one before. Elsewhere the option means another thing.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        Ok(socket.into())
-    };
-    listened().map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => Error::AddressInUse(address),
-        _ => Error::Bind(address, error),
-    })
-}
-
-/// Sets a new connection's socket up.
-pub fn configure<'s, T>(socket: &'s T, settings: &Settings)
-where
-    SockRef<'s>: From<&'s T>,
-{
-    let socket = SockRef::from(socket);
-    // None of these can fail for a TCP socket, and one that is gone already shows at its first receive.
-    let _ = socket.set_tcp_nodelay(true);
-    if settings.keep_alive_enable {
-        let keep_alive = TcpKeepalive::new()
-            .with_time(settings.keep_alive_idle)
-            .with_interval(settings.keep_alive_interval)
-            .with_retries(settings.keep_alive_count);
-        let _ = socket.set_tcp_keepalive(&keep_alive);
-    }
-    if let Some(linger) = settings.so_linger {
-        let _ = socket.set_linger(Some(linger));
+        self.0.inbox(self.1).close();
     }
 }

@@ -23,7 +23,7 @@ pub trait Service {
 }
 
 /// An application, watched by an observer.
-pub fn service<S, A, O>(app: &A, observer: &O) -> impl Service<Session = S, Observer = O>
+pub(crate) fn watched<S, A, O>(app: &A, observer: &O) -> impl Service<Session = S, Observer = O>
 where
     S: Session,
     A: Handler<S>,

@@ -159,7 +159,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             Command::Pin(id, pinned) => {
                 self.driver.pin(id, pinned);
             }
-            Command::List(listing) => listing.add(self.driver.list()),
+            Command::List(question) => question.answer(self.driver.list()),
             Command::Stop => {
                 self.stop_accepting();
                 self.driver.stop();

@@ -33,12 +33,12 @@
 //! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
-mod clock;
 mod net;
-mod server;
-mod signals;
 mod sys;
 mod worker;
 
-pub use server::Server;
 pub use tenure_host::{Error, Handle, Listing, Settings};
+pub use worker::Linux;
+
+/// A server on Linux.
+pub type Server = tenure_host::Server<Linux>;

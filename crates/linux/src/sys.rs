@@ -19,14 +19,14 @@ pub(crate) fn peer_address(address: SocketAddrAny) -> Option<PeerAddress> {
     }
 }
 
-/// The coarse monotonic clock: seconds and nanoseconds.
+/// Milliseconds of the coarse monotonic clock, wrapping. It lags by a few milliseconds: a deadline is never early.
 #[inline]
-pub(crate) fn coarse_clock() -> (i64, i64) {
+pub(crate) fn now_ms() -> u32 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a timespec that is valid for writes for the whole call, and clock_gettime(2) does nothing else with
     // it. Where the call fails, `now` stays as it is.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
-    (now.tv_sec, now.tv_nsec)
+    (now.tv_sec.cast_unsigned() as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec.cast_unsigned() as u32 / 1_000_000)
 }
 
 fn peer_of(number: i64) -> Option<PeerAddress> {

@@ -18,13 +18,12 @@ use rustix::{
     io::Errno,
     net::{SocketFlags, acceptfrom_with},
 };
-use tenure_host::{Accepted, Bound, Marked, News, Service, Signalled, configure};
+use tenure_host::{Accepted, Bound, Marked, News, Platform, Service, Settings, configure};
 
 use crate::{
-    Error, clock,
+    Error,
     net::{Epoll, key_or_other, other_data},
-    signals::Signals,
-    sys::peer_address,
+    sys::{now_ms, peer_address},
 };
 
 /// Events taken from the kernel at once.
@@ -38,10 +37,25 @@ const ASLEEP: Timespec = Timespec { tv_sec: 86_400, tv_nsec: 0 };
 
 /// What epoll knows the worker's inbox by.
 const INBOX: u32 = 0;
-/// What the first worker's epoll knows signals by.
-const SIGNALS: u32 = 1;
 /// What epoll knows the first listener by; the others follow.
-const LISTENERS: u32 = 2;
+const LISTENERS: u32 = 1;
+
+/// Linux, to a server.
+#[derive(Debug)]
+pub struct Linux;
+
+impl Platform for Linux {
+    const SPINS: bool = true;
+
+    fn descriptors_per_worker(_: &Settings) -> u64 {
+        // Epoll and eventfd.
+        2
+    }
+
+    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+        Worker::new(server, number, service)?.run()
+    }
+}
 
 /// Wakes a worker that sleeps in epoll.
 struct Eventfd(OwnedFd);
@@ -53,14 +67,11 @@ impl Wake for Eventfd {
     }
 }
 
-pub(crate) struct Worker<'a, A: Service> {
+struct Worker<'a, A: Service> {
     host: tenure_host::Worker<'a, Epoll, A>,
     listeners: &'a [TcpListener],
     /// Whether epoll tells of newcomers.
     armed: bool,
-    signals: Option<&'a Signals>,
-    signalled: Signalled,
-    handle: &'a tenure_host::Handle,
     event: Arc<Eventfd>,
     waker: Waker,
     news: News,
@@ -71,31 +82,20 @@ pub(crate) struct Worker<'a, A: Service> {
 }
 
 impl<'a, A: Service> Worker<'a, A> {
-    pub(crate) fn new(
-        server: &'a Bound,
-        number: usize,
-        signals: Option<&'a Signals>,
-        service: A,
-    ) -> Result<Self, Error> {
+    fn new(server: &'a Bound, number: usize, service: A) -> Result<Self, Error> {
         let system = |error: Errno| Error::System("an epoll cannot be made", error.into());
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(system)?;
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
             .map_err(|error| Error::System("an eventfd cannot be made", error.into()))?;
         epoll::add(&epoll, &event, other_data(INBOX), EventFlags::IN).map_err(system)?;
-        if let Some(signals) = signals {
-            epoll::add(&epoll, &signals.heard, other_data(SIGNALS), EventFlags::IN).map_err(system)?;
-        }
         let event = Arc::new(Eventfd(event));
         let waker = Waker::from(event.clone());
         // What has come before is looked at in the first turn.
         waker.wake_by_ref();
         Ok(Worker {
-            host: tenure_host::Worker::new(server, number, Epoll(epoll), service, clock::now_ms()),
+            host: tenure_host::Worker::new(server, number, Epoll(epoll), service, now_ms()),
             listeners: server.listeners(),
             armed: false,
-            signals,
-            signalled: Signalled::default(),
-            handle: server.handle(),
             event,
             waker,
             news: News::default(),
@@ -105,7 +105,7 @@ impl<'a, A: Service> Worker<'a, A> {
     }
 
     /// Serves until the server is stopped.
-    pub(crate) fn run(mut self) -> Result<(), Error> {
+    fn run(mut self) -> Result<(), Error> {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
             self.arm_or_not();
@@ -118,21 +118,17 @@ impl<'a, A: Service> Worker<'a, A> {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
             }
-            self.host.set_now(clock::now_ms());
-            let (mut newcomers, mut called, mut signalled) = (false, false, false);
+            self.host.set_now(now_ms());
+            let (mut newcomers, mut called) = (false, false);
             for event in &events {
                 let (data, flags) = (event.data, { event.flags });
                 match key_or_other(data) {
                     Ok(key) => self.host.driver.ready(key, flags.intersects(EventFlags::ERR | EventFlags::HUP)),
                     Err(INBOX) => called = true,
-                    Err(SIGNALS) => signalled = true,
                     Err(_) => newcomers = true,
                 }
             }
             self.host.driver.expire();
-            if signalled && let Some(signals) = self.signals {
-                self.signalled.add(signals.take(), self.handle);
-            }
             if called {
                 newcomers |= self.answer();
             }

@@ -62,11 +62,59 @@
 //! elsewhere at the next bytes that are sent or received.
 #![forbid(unsafe_code)]
 
-mod clock;
 mod net;
-mod server;
-mod signals;
+mod platform;
 mod worker;
 
-pub use server::{Server, serve};
+use std::num::NonZeroUsize;
+
+use tenure::{Handler, Session};
+
+pub use platform::Tokio;
 pub use tenure_host::{Error, Handle, Listing, Settings};
+
+/// A server in tokio.
+pub type Server = tenure_host::Server<Tokio>;
+
+/// Serves an application on that listener, in the calling task, until the future is dropped.
+///
+/// The future is not `Send`, nor need sessions and handlers be: it is for a runtime of one thread, or a `LocalSet`. Handlers
+/// may await anything of tokio. Of the settings, `addresses`, `listeners`, `threads` and `backlog_conn` mean nothing here; the
+/// limit of descriptors is raised as by [`Server::bind`]. A server that is to be stopped, watched or listed is a [`Server`].
+///
+/// # Errors
+/// A setting that cannot be meant, or what the operating system refuses.
+///
+/// # Panics
+/// Outside of a runtime with I/O and time.
+///
+/// # Cancellation safety
+/// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
+///
+/// # Examples
+/// ```
+/// # use tenure::{Request, Router, get};
+/// # use tenure_tokio::{Settings, serve};
+/// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+///     tokio::task::yield_now().await; // anything of tokio
+///     "hello"
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let server = serve(listener, Router::new().route("/", get(hello)), Settings::default());
+/// # tokio::time::timeout(std::time::Duration::ZERO, server).await.ok();
+/// # Ok(())
+/// # }
+/// ```
+pub async fn serve<S, A>(listener: tokio::net::TcpListener, app: A, settings: Settings) -> Result<(), Error>
+where
+    S: Session,
+    A: Handler<S>,
+{
+    let system = |error| Error::System("a given listener cannot be used", error);
+    let listeners = vec![listener.into_std().map_err(system)?];
+    let settings = Settings { addresses: Vec::new(), listeners, threads: Some(NonZeroUsize::MIN), ..settings };
+    Server::bind(settings)?.serve(&app, &()).await
+}

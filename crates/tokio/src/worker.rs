@@ -18,7 +18,6 @@ use tokio::{
 
 use crate::{
     Error,
-    clock::Clock,
     net::{Socket, Watches},
 };
 
@@ -37,28 +36,18 @@ pub(crate) async fn run<A: Service>(server: &Bound, number: usize, service: A) -
 
 struct Worker<'a, A: Service> {
     host: tenure_host::Worker<'a, Watches, A>,
-    listeners: Listeners,
-    timer: Timer,
-    news: News,
-    clock: Clock,
-}
-
-/// The listening sockets as one worker sees them.
-struct Listeners {
-    all: Vec<TcpListener>,
-    /// Set when somebody has connected.
-    mark: Arc<Mark>,
-    waker: Waker,
-    /// Somebody may be waiting: the waker is not set.
+    listeners: Vec<TcpListener>,
+    /// Somebody may have connected: the waker is not set.
     may_wait: bool,
-}
-
-/// When the worker is woken at the latest.
-struct Timer {
-    at_ms: Option<u32>,
-    sleep: Pin<Box<Sleep>>,
+    timer: Pin<Box<Sleep>>,
+    /// When it wakes the worker.
+    timer_ms: Option<u32>,
+    /// Set when somebody has connected, or the time has come.
     mark: Arc<Mark>,
     waker: Waker,
+    news: News,
+    /// When it began: time is tokio's, so where a test pauses that, it stands still here too.
+    began: Instant,
 }
 
 impl<'a, A: Service> Worker<'a, A> {
@@ -66,44 +55,37 @@ impl<'a, A: Service> Worker<'a, A> {
         let system = |error| Error::System("a listening socket cannot be watched", error);
         let listeners = server.listeners().iter().map(|listener| TcpListener::from_std(listener.try_clone()?));
         let listeners: Result<Vec<_>, _> = listeners.collect();
-        let clock = Clock::start();
         let inbox = server.inbox(number);
-        let (listening, time) = (Mark::new(inbox.clone(), Marked::Listeners), Mark::new(inbox.clone(), Marked::Timer));
+        let mark = Mark::new(inbox.clone(), Marked::Worker);
         // Somebody may have connected already.
-        listening.set();
+        mark.set();
         Ok(Worker {
-            host: tenure_host::Worker::new(server, number, Watches::new(inbox.clone()), service, clock.now_ms()),
-            listeners: Listeners {
-                all: listeners.map_err(system)?,
-                waker: listening.clone().into(),
-                mark: listening,
-                may_wait: true,
-            },
-            timer: Timer {
-                at_ms: None,
-                sleep: Box::pin(sleep_until(Instant::now())),
-                waker: time.clone().into(),
-                mark: time,
-            },
+            host: tenure_host::Worker::new(server, number, Watches::new(inbox.clone()), service, 0),
+            listeners: listeners.map_err(system)?,
+            may_wait: true,
+            timer: Box::pin(sleep_until(Instant::now())),
+            timer_ms: None,
+            waker: mark.clone().into(),
+            mark,
             news: News::default(),
-            clock,
+            began: Instant::now(),
         })
     }
 
     /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.host.set_now(self.clock.now_ms());
+        let since = self.began.elapsed();
+        self.host.set_now((since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis()));
         for _ in 0..ROUNDS_MAX {
             let held = self.host.serve_held();
             if !self.host.inbox().take_or_wait(&mut self.news, context.waker()) && !held {
-                let ms = self.host.due_within().unwrap_or(FAR_MS).min(FAR_MS);
-                self.timer.set(ms.max(1), self.host.now_ms());
+                self.set_timer();
                 return Poll::Pending;
             }
             self.answer();
             self.host.driver.expire();
             // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
-            if self.host.reconsiders() || self.listeners.may_wait {
+            if self.host.reconsiders() || self.may_wait {
                 self.accept_or_not();
             }
             if self.host.has_stopped() {
@@ -122,14 +104,9 @@ impl<'a, A: Service> Worker<'a, A> {
             match marked {
                 Marked::Socket(number) => self.serve(number),
                 Marked::Lane(number) => self.host.lane_woken(number),
-                Marked::Listeners => {
-                    self.listeners.mark.take_back();
-                    self.listeners.may_wait = true;
-                }
-                // The time has come, or been and gone.
-                Marked::Timer => {
-                    self.timer.mark.take_back();
-                    self.timer.at_ms = None;
+                Marked::Worker => {
+                    self.mark.take_back();
+                    (self.may_wait, self.timer_ms) = (true, None);
                 }
             }
         }
@@ -154,17 +131,16 @@ impl<'a, A: Service> Worker<'a, A> {
             self.accept();
         }
         if self.host.is_stopping() {
-            self.listeners.all.clear();
-            self.listeners.may_wait = false;
+            self.listeners.clear();
+            self.may_wait = false;
         }
     }
 
     fn accept(&mut self) {
         let settings = self.host.settings();
-        let Listeners { all, mark, waker, may_wait } = &mut self.listeners;
         let mut more = false;
-        for listener in all.iter().filter(|_| *may_wait) {
-            let accepted = self.host.accept(|| match listener.poll_accept(&mut Context::from_waker(waker)) {
+        for listener in self.listeners.iter().filter(|_| self.may_wait) {
+            let accepted = self.host.accept(|| match listener.poll_accept(&mut Context::from_waker(&self.waker)) {
                 Poll::Ready(accepted) => {
                     let (socket, peer) = accepted?;
                     configure(&socket, settings);
@@ -178,29 +154,28 @@ impl<'a, A: Service> Worker<'a, A> {
                 Accepted::Declined => return,
             }
         }
-        *may_wait = false;
+        self.may_wait = false;
         if more {
             // The others' turn; then on with it.
-            mark.set();
+            self.mark.set();
         }
     }
-}
 
-impl Timer {
-    /// Lets the worker be woken in so many milliseconds at the latest.
+    /// Lets the worker be woken when something is due.
     #[inline]
-    fn set(&mut self, ms: u32, now_ms: u32) {
+    fn set_timer(&mut self) {
+        let (now_ms, ms) = (self.host.now_ms(), self.host.due_within().unwrap_or(FAR_MS).clamp(1, FAR_MS));
         // One that is early enough stays: it costs a wake-up at the most.
-        if self.at_ms.is_none_or(|at_ms| at_ms.wrapping_sub(now_ms) > ms) {
-            self.set_anew(ms, now_ms);
+        if self.timer_ms.is_none_or(|timer_ms| timer_ms.wrapping_sub(now_ms) > ms) {
+            self.set_timer_in(ms);
         }
     }
 
     #[cold]
-    fn set_anew(&mut self, ms: u32, now_ms: u32) {
-        self.at_ms = Some(now_ms.wrapping_add(ms));
-        self.sleep.as_mut().reset(Instant::now() + Duration::from_millis(u64::from(ms)));
-        if self.sleep.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready() {
+    fn set_timer_in(&mut self, ms: u32) {
+        self.timer_ms = Some(self.host.now_ms().wrapping_add(ms));
+        self.timer.as_mut().reset(Instant::now() + Duration::from_millis(u64::from(ms)));
+        if self.timer.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready() {
             self.mark.set();
         }
     }

@@ -1,0 +1,123 @@
+//! A server's sockets, and what its workers share.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{Shutdown, SocketAddr, TcpListener},
+    sync::{Arc, atomic::AtomicU32},
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
+
+/// A server that listens, as its workers see it.
+#[derive(Debug)]
+pub struct Bound {
+    pub(crate) settings: Settings,
+    listeners: Vec<TcpListener>,
+    /// The first ones of the listeners are of nobody else.
+    own: usize,
+    pub(crate) handle: Handle,
+}
+
+/// One that has never run has nobody either who would answer what its handle asks.
+impl Drop for Bound {
+    fn drop(&mut self) {
+        for inbox in &self.handle.shared.inboxes {
+            inbox.close();
+        }
+    }
+}
+
+impl Bound {
+    pub(crate) fn new(mut settings: Settings, descriptors_per_worker: u64) -> Result<Self, Error> {
+        settings.check()?;
+        #[cfg(unix)]
+        crate::descriptors::reserve(&mut settings, descriptors_per_worker)?;
+        #[cfg(not(unix))]
+        let _ = descriptors_per_worker;
+        let mut listeners = Vec::new();
+        for &address in &settings.addresses {
+            listeners.push(listen(address, settings.backlog_conn)?);
+        }
+        let own = listeners.len();
+        for listener in settings.listeners.drain(..) {
+            let system = |error| Error::System("a given listener cannot be used", error);
+            listener.set_nonblocking(true).map_err(system)?;
+            listeners.push(listener);
+        }
+        let unknown = |error: io::Error| Error::System("a listener's address cannot be had", error);
+        let addresses: Result<Vec<SocketAddr>, Error> =
+            listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
+        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::default())).collect();
+        let shared = Shared { open: AtomicU32::new(0), max_open_sockets: settings.max_open_sockets, inboxes };
+        let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
+        Ok(Bound { settings, listeners, own, handle })
+    }
+
+    /// What it is set to; the listeners are [`listeners`](Bound::listeners).
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The listening sockets, none of which blocks.
+    pub fn listeners(&self) -> &[TcpListener] {
+        &self.listeners
+    }
+
+    /// What other threads reach a worker by.
+    pub fn inbox(&self, worker: usize) -> &Arc<Inbox> {
+        &self.handle.shared.inboxes[worker]
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.handle.shared.inboxes.len()
+    }
+
+    /// Lets the kernel refuse newcomers where it can; elsewhere they are refused once all workers have ended.
+    pub(crate) fn shut_listeners(&self) {
+        for listener in &self.listeners[..self.own] {
+            let _ = SockRef::from(listener).shutdown(Shutdown::Read);
+        }
+    }
+}
+
+fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener, Error> {
+    let listened = || -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        // A restarted server must not wait for the connections of the one before. Elsewhere the option means another thing.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(socket.into())
+    };
+    listened().map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => Error::AddressInUse(address),
+        _ => Error::Bind(address, error),
+    })
+}
+
+/// Sets a new connection's socket up.
+pub fn configure<'s, T>(socket: &'s T, settings: &Settings)
+where
+    SockRef<'s>: From<&'s T>,
+{
+    let socket = SockRef::from(socket);
+    // None of these can fail for a TCP socket, and one that is gone already shows at its first receive.
+    let _ = socket.set_tcp_nodelay(true);
+    if settings.keep_alive_enable {
+        let keep_alive = TcpKeepalive::new()
+            .with_time(settings.keep_alive_idle)
+            .with_interval(settings.keep_alive_interval)
+            .with_retries(settings.keep_alive_count);
+        let _ = socket.set_tcp_keepalive(&keep_alive);
+    }
+    if let Some(linger) = settings.so_linger {
+        let _ = socket.set_linger(Some(linger));
+    }
+}
