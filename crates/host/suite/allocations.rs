@@ -104,8 +104,10 @@ fn nothing_is_allocated_for_a_request() {
 
     // In two segments, the first one surely seen alone: another connection is answered between them.
     let mut other = server.client();
-    // Accepted and served before the first round, in which the second lane is made: a newcomer may be answered out of turn.
+    // The second lane is made before the first round is counted: a newcomer may be answered out of turn, until the system has
+    // told of it, which it has before it tells of the next request of another one.
     other.add(1);
+    client.get("/adder");
     let request = post("/adder", "1");
     let mut in_two = |split: usize| {
         for_rounds(&mut client, |client| {
