@@ -1,0 +1,2 @@
+#[path = "poll.rs"]
+pub(crate) mod port;
