@@ -1,6 +1,7 @@
 //! What the workers of one server share, and how others reach them.
 
 use std::{
+    iter::repeat_with,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU32},
 };
@@ -48,47 +49,59 @@ impl Handle {
         &self.addresses
     }
 
-    fn inbox(&self, id: ConnectionId) -> Option<&Inbox> {
-        self.shared.inboxes.get(id.worker() as usize).map(|inbox| &**inbox)
-    }
-
     /// Closes a connection: at once where it is idle, after the response that is at work. Nothing happens where it is gone.
     pub fn close(&self, id: ConnectionId) {
-        if let Some(inbox) = self.inbox(id) {
-            inbox.command(Command::Close(id));
-        }
+        self.one(id, Command::Close(id));
     }
 
     /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.
     pub fn pin(&self, id: ConnectionId, pinned: bool) {
-        if let Some(inbox) = self.inbox(id) {
-            inbox.command(Command::Pin(id, pinned));
-        }
+        self.one(id, Command::Pin(id, pinned));
     }
 
     /// Lists the connections that there are: await it in a handler, or [`Listing::wait`] elsewhere.
     pub fn list(&self) -> Listing {
         let (listing, questions) = Question::to(self.shared.inboxes.len());
-        for (inbox, question) in self.shared.inboxes.iter().zip(questions) {
-            inbox.command(Command::List(question));
-        }
+        self.all(questions.map(Command::List));
         listing
     }
 
     /// Stops the server: nothing new is accepted, idle connections end, exchanges in flight finish within
     /// [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms).
     pub fn stop(&self) {
-        self.all(|| Command::Stop);
+        self.all(repeat_with(|| Command::Stop));
     }
 
     /// Stops the server at once: every connection is ended.
     pub fn stop_now(&self) {
-        self.all(|| Command::StopNow);
+        self.all(repeat_with(|| Command::StopNow));
     }
 
-    fn all(&self, command: impl Fn() -> Command) {
-        for inbox in &self.shared.inboxes {
-            inbox.command(command());
+    /// Gives a connection's worker a command.
+    fn one(&self, id: ConnectionId, command: Command) {
+        if let Some(inbox) = self.shared.inboxes.get(id.worker() as usize) {
+            inbox.command(command);
+        }
+    }
+
+    /// Gives each worker its command.
+    fn all(&self, commands: impl Iterator<Item = Command>) {
+        for (inbox, command) in self.shared.inboxes.iter().zip(commands) {
+            inbox.command(command);
+        }
+    }
+
+    /// What each signal that comes asks for: the first stops the server, the second ends it at once.
+    pub(crate) fn obey_signals(self) -> impl FnMut() + Send + 'static {
+        let mut is_first = true;
+        move || {
+            if std::mem::replace(&mut is_first, false) {
+                log::info!("stopping, as a signal asks: exchanges at work finish; a second signal ends them");
+                self.stop();
+            } else {
+                log::warn!("ending at once, as a second signal asks");
+                self.stop_now();
+            }
         }
     }
 }

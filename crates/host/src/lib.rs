@@ -26,6 +26,7 @@ mod port;
 mod server;
 mod service;
 mod settings;
+#[cfg(unix)]
 mod signals;
 mod worker;
 

@@ -23,7 +23,7 @@ pub struct HostPort<'a, N, A> {
     inbox: Arc<Inbox>,
     settings: &'a Settings,
     /// Those of the lanes, by their numbers.
-    lane_marks: Vec<Arc<Mark>>,
+    pub(crate) lane_marks: Vec<Arc<Mark>>,
     /// Incomplete heads, which hold no lane.
     heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
     scratch: Vec<u8>,
@@ -33,10 +33,6 @@ impl<'a, N, A> HostPort<'a, N, A> {
     pub(crate) fn new(net: N, service: A, inbox: Arc<Inbox>, settings: &'a Settings) -> Self {
         let (lane_marks, heads, scratch) = (Vec::new(), HashMap::new(), Vec::new());
         HostPort { net, service, inbox, settings, lane_marks, heads, scratch }
-    }
-
-    pub(crate) fn lane_mark(&self, lane: u32) -> Option<&Mark> {
-        self.lane_marks.get(lane as usize).map(|mark| &**mark)
     }
 }
 

@@ -4,14 +4,14 @@ use std::{marker::PhantomData, net::SocketAddr, panic::resume_unwind, thread};
 
 use tenure::{Handler, Observer, Session};
 
-use crate::{Error, Handle, Platform, Settings, TaskPlatform, bound::Bound, service::watched, signals};
+use crate::{Error, Handle, Platform, Settings, TaskPlatform, bound::Bound, service::watched};
 
 /// A server that listens, but does not accept yet: [`run`](Server::run) does.
 #[derive(Debug)]
 pub struct Server<P> {
     bound: Bound,
     #[cfg(unix)]
-    _signals: Option<signals::Signals>,
+    _signals: Option<crate::signals::Signals>,
     platform: PhantomData<P>,
 }
 
@@ -55,9 +55,9 @@ impl<P: Platform> Server<P> {
     /// # Errors
     /// The operating system refuses to tell of signals.
     pub fn stop_on_signals(self) -> Result<Self, Error> {
-        let obey = signals::obey(self.handle());
+        let obey = self.handle().obey_signals();
         #[cfg(unix)]
-        return Ok(Server { _signals: Some(signals::Signals::new(obey)?), ..self });
+        return Ok(Server { _signals: Some(crate::signals::Signals::new(obey)?), ..self });
         #[cfg(not(unix))]
         P::hear_interrupts(obey).map(|()| self)
     }

@@ -17,10 +17,8 @@ use crate::{
     inbox::{Command, Inbox, News},
 };
 
-/// Connections that are accepted of one listener before others have their turns.
+/// Newcomers that are accepted of one listener, and sockets of held bytes that are served, before others have their turns.
 const BATCH_MAX: u32 = 64;
-/// Sockets whose bytes the net holds that are served before others have their turns.
-const HELD_MAX: u32 = 64;
 
 /// A newcomer's socket, and where it comes from, as a listener gives them.
 pub type Newcomer<T> = (T, Option<PeerAddress>);
@@ -136,7 +134,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Polls a lane whose [mark](crate::Marked::Lane) has come.
     pub fn lane_woken(&mut self, lane: u32) {
-        if let Some(mark) = self.driver.port.lane_mark(lane) {
+        if let Some(mark) = self.driver.port.lane_marks.get(lane as usize) {
             mark.take_back();
             self.driver.woken(lane);
         }
@@ -196,7 +194,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     /// must not sleep.
     #[inline]
     pub fn serve_held(&mut self) -> bool {
-        for _ in 0..HELD_MAX {
+        for _ in 0..BATCH_MAX {
             let Some(key) = self.net().next_held() else { return false };
             self.driver.ready(key, false);
         }

@@ -191,15 +191,10 @@ impl<'a, A: Service> Worker<'a, A> {
         if self.host.has_newcomer() {
             self.accept();
         }
-        let accepts = self.host.accepts();
-        self.arm(accepts);
-    }
-
-    fn arm(&mut self, armed: bool) {
-        if armed == self.armed {
+        let armed = self.host.accepts();
+        if armed == std::mem::replace(&mut self.armed, armed) {
             return;
         }
-        self.armed = armed;
         for (listener, number) in self.listeners.iter().zip(LISTENERS..) {
             let epoll = &self.host.net().0;
             // An exclusive interest cannot be modified, only made and taken back.

@@ -63,15 +63,14 @@
 #![forbid(unsafe_code)]
 
 mod net;
-mod platform;
 mod worker;
 
 use std::num::NonZeroUsize;
 
 use tenure::{Handler, Session};
 
-pub use platform::Tokio;
 pub use tenure_host::{Error, Handle, Listing, Settings};
+pub use worker::Tokio;
 
 /// A server in tokio.
 pub type Server = tenure_host::Server<Tokio>;

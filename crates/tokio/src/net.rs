@@ -135,45 +135,6 @@ impl Watches {
         Watches { inbox, all: Vec::new(), free: Vec::new(), failing: HashMap::new() }
     }
 
-    /// Gives a socket a watch.
-    fn give(&mut self, key: Key) -> u32 {
-        let number = self.free.pop().unwrap_or_else(|| {
-            let number = self.all.len() as u32;
-            let mark = Mark::new(self.inbox.clone(), Marked::Socket(number));
-            let waker = mark.clone().into();
-            self.all.push(Watch { mark, waker, key, interest: Interest::NONE, watched: false, retired: false });
-            number
-        });
-        let watch = &mut self.all[number as usize];
-        (watch.key, watch.interest, watch.watched) = (key, Interest::NONE, false);
-        number
-    }
-
-    /// Takes it back; the socket is closed.
-    fn take_back(&mut self, number: u32) {
-        self.failing.remove(&number);
-        let Some(watch) = self.all.get_mut(number as usize) else { return };
-        watch.interest = Interest::NONE;
-        // One whose mark is set would be looked at in vain for its next connection.
-        watch.retired = watch.mark.is_set();
-        if !watch.retired {
-            self.free.push(number);
-        }
-    }
-
-    /// Begins to watch a new socket. tokio takes it for one that can be received from, which may be wrong: a look that stays
-    /// without bytes would make an idle connection of one that has never sent any.
-    fn begin(&mut self, socket: &Socket) {
-        let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
-        watch.interest = Interest::RECEIVE;
-        watch.watched = true;
-        let context = &mut Context::from_waker(&watch.waker);
-        let Some(stream) = socket.stream() else { return };
-        if stream.poll_peek(context, &mut ReadBuf::new(&mut [0])).is_ready() {
-            watch.mark.set();
-        }
-    }
-
     /// A mark was taken from the queue: what is to be looked at, and for what.
     #[inline]
     pub(crate) fn taken(&mut self, number: u32) -> Option<(Key, Interest)> {
@@ -212,8 +173,22 @@ impl Net for Watches {
     type Socket = Socket;
 
     fn register(&mut self, key: Key, socket: &mut Socket) -> bool {
-        socket.watch = self.give(key);
-        self.begin(socket);
+        socket.watch = self.free.pop().unwrap_or_else(|| {
+            let number = self.all.len() as u32;
+            let mark = Mark::new(self.inbox.clone(), Marked::Socket(number));
+            let waker = mark.clone().into();
+            self.all.push(Watch { mark, waker, key, interest: Interest::NONE, watched: false, retired: false });
+            number
+        });
+        let watch = &mut self.all[socket.watch as usize];
+        (watch.key, watch.interest, watch.watched) = (key, Interest::RECEIVE, true);
+        // tokio takes a new socket for one that can be received from, which may be wrong: a look that stays without bytes would
+        // make an idle connection of one that has never sent any.
+        let context = &mut Context::from_waker(&watch.waker);
+        let Some(stream) = socket.stream() else { return false };
+        if stream.poll_peek(context, &mut ReadBuf::new(&mut [0])).is_ready() {
+            watch.mark.set();
+        }
         true
     }
 
@@ -304,9 +279,16 @@ impl Net for Watches {
             let _ = stream.set_zero_linger();
         }
         let number = socket.watch;
+        // Before its socket, which it shares.
         self.failing.remove(&number);
         drop(socket);
-        self.take_back(number);
+        let Some(watch) = self.all.get_mut(number as usize) else { return };
+        watch.interest = Interest::NONE;
+        // One whose mark is set would be looked at in vain for its next connection.
+        watch.retired = watch.mark.is_set();
+        if !watch.retired {
+            self.free.push(number);
+        }
     }
 
     #[inline]

@@ -9,9 +9,10 @@ use std::{
 };
 
 use tenure::port::Interest;
-use tenure_host::{Accepted, Bound, Mark, Marked, News, Service, configure};
+use tenure_host::{Accepted, Bound, Mark, Marked, News, Platform, Service, Settings, TaskPlatform, configure};
 use tokio::{
     net::TcpListener,
+    runtime::{Builder, LocalOptions, LocalRuntime},
     task::coop,
     time::{Instant, Sleep, sleep_until},
 };
@@ -26,12 +27,49 @@ const ROUNDS_MAX: u32 = 8;
 /// What is further away than this is waited for in several steps: the clock of 32 bits must not be half round unseen.
 const FAR_MS: u32 = 86_400_000;
 
-/// Serves as the worker of that number until the server is stopped.
-pub(crate) async fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
-    let mut worker = Worker::new(server, number, service)?;
-    // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `ROUNDS_MAX` bounds them.
-    coop::unconstrained(poll_fn(|context| worker.turn(context))).await;
-    Ok(())
+/// tokio, to a server.
+#[derive(Debug)]
+pub struct Tokio;
+
+impl Platform for Tokio {
+    const SPINS: bool = false;
+
+    fn descriptors_per_worker(settings: &Settings) -> u64 {
+        // Those of its runtime, and all listeners once more.
+        (4 + settings.addresses.len() + settings.listeners.len()) as u64
+    }
+
+    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+        runtime()?.block_on(Self::serve(server, number, service))
+    }
+
+    #[cfg(not(unix))]
+    fn hear_interrupts(mut hear: impl FnMut() + Send + 'static) -> Result<(), Error> {
+        let heard = async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                hear();
+            }
+        };
+        let hear = || runtime().map(|runtime| runtime.block_on(heard));
+        let builder = std::thread::Builder::new().name("tenure-signals".to_owned());
+        builder.spawn(hear).map_err(|error| Error::System("signals cannot be listened for", error))?;
+        Ok(())
+    }
+}
+
+impl TaskPlatform for Tokio {
+    async fn serve<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+        let mut worker = Worker::new(server, number, service)?;
+        // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `ROUNDS_MAX` bounds them.
+        coop::unconstrained(poll_fn(|context| worker.turn(context))).await;
+        Ok(())
+    }
+}
+
+/// A worker's runtime.
+fn runtime() -> Result<LocalRuntime, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    runtime.map_err(|error| Error::System("a runtime cannot be made", error))
 }
 
 struct Worker<'a, A: Service> {
