@@ -385,7 +385,10 @@ impl Pipe {
     fn is_ready(&self) -> bool {
         let interest = self.interest.get();
         let receives = !self.to_server.borrow().is_empty() || self.client_closed.get();
-        self.client_reset.get() || interest.receives() && receives || interest.sends() && self.room() > 0
+        self.client_reset.get()
+            || interest.receives() && receives
+            || interest.sends() && self.room() > 0
+            || interest.closes() && self.client_closed.get()
     }
 }
 
@@ -492,6 +495,9 @@ impl<S: Session + 'static> Server<S> {
             for pipe in ready {
                 self.calls += 1;
                 if let Some(key) = pipe.key.get() {
+                    if pipe.interest.get().closes() && pipe.client_closed.get() {
+                        self.driver.peer_closed(key);
+                    }
                     self.driver.ready(key, pipe.client_reset.get());
                 }
             }
@@ -570,6 +576,13 @@ impl<S: Session + 'static> Server<S> {
     /// Closes a connection from outside. Returns whether it is there.
     pub fn close(&mut self, id: ConnectionId) -> bool {
         let found = self.driver.close_connection(id);
+        self.run();
+        found
+    }
+
+    /// Ends a connection at once from outside. Returns whether it is there.
+    pub fn close_now(&mut self, id: ConnectionId) -> bool {
+        let found = self.driver.close_connection_now(id);
         self.run();
         found
     }

@@ -228,7 +228,7 @@ impl<P: Port> Driver<P> {
             let idle_ms = self.now_ms.wrapping_sub(slot.since_ms);
             let evicted = self.id(victim, slot.generation);
             let _ = self.port.tell(|observer| observer.evicted(evicted, by));
-            self.end(victim, EndReason::Evicted { by, idle_ms }, false);
+            self.end_now(victim, EndReason::Evicted { by, idle_ms }, false);
         }
         let index = self.table.take(socket, self.now_ms)?;
         self.table.slot_mut(index).interest = Interest::RECEIVE;
@@ -273,7 +273,7 @@ impl<P: Port> Driver<P> {
         match slot.stage {
             Stage::Closing => return self.discard(key.index, gone),
             _ if gone => {
-                self.end(key.index, EndReason::PeerReset, true);
+                self.end_now(key.index, EndReason::PeerReset, true);
                 return self.serve_waiting();
             }
             Stage::Waiting => return,
@@ -289,6 +289,20 @@ impl<P: Port> Driver<P> {
             None => self.wait(key.index),
         }
         self.serve_waiting();
+    }
+
+    /// The peer of a socket that was reported with [`Interest::CLOSE`] has closed its side.
+    #[cold]
+    pub fn peer_closed(&mut self, key: Key) {
+        let Some(slot) = self.table.get(key.index, key.generation) else { return };
+        let (lane, stage) = (slot.lane, slot.stage);
+        if let Some(held) = self.lanes.get(lane as usize)
+            && stage == Stage::Busy
+        {
+            held.wire.shared.connection.change(|connection| connection.peer_closed = true);
+            self.advance(key.index, lane, Cause::Told);
+            self.serve_waiting();
+        }
     }
 
     /// A lane was woken. Does nothing where it serves nobody.
@@ -355,7 +369,9 @@ impl<P: Port> Driver<P> {
             shared.connection.change(|connection| {
                 connection.waited_ms = waited_ms;
                 // Only those that wait are given a lane while the server stops.
-                connection.ending = stopping.map(|_| Ending::Shutdown);
+                if let Some(stopped_ms) = stopping {
+                    connection.end_behind(Ending::Shutdown, stopped_ms);
+                }
             });
             self.report(index, Interest::RECEIVE);
         }
@@ -405,7 +421,7 @@ impl<P: Port> Driver<P> {
                 attach((index, number), lane, slot, idle, port, settings, *now_ms);
             }
             if slot.interest.receives() && receive(lane, slot, port) == Some(Received::Reset) {
-                return self.end(index, EndReason::PeerReset, true);
+                return self.end_now(index, EndReason::PeerReset, true);
             }
         }
         let mut keeps_wants = false;
@@ -422,7 +438,7 @@ impl<P: Port> Driver<P> {
                 if answer_panic(lane, port) {
                     continue;
                 }
-                return self.end(index, EndReason::Aborted, true);
+                return self.end_now(index, EndReason::Aborted, true);
             }
             let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
@@ -443,7 +459,7 @@ impl<P: Port> Driver<P> {
                     }
                     return self.due(self.now_ms, self.settings.deadlines.idle_ms);
                 }
-                _ if sent == Progress::Reset => return self.end(index, EndReason::PeerReset, true),
+                _ if sent == Progress::Reset => return self.end_now(index, EndReason::PeerReset, true),
                 // Room was made: on with the response, but others have their turns too.
                 State::Exchange if sent == Progress::Some && shared.turn.get().wants_room && rounds < ROUNDS_MAX => {
                     rounds += 1;
@@ -454,7 +470,7 @@ impl<P: Port> Driver<P> {
                 State::Close if !lane.blocked => return self.close(index, number),
                 State::Abort => {
                     let reason = shared.connection.get().reason;
-                    return self.end(index, reason, true);
+                    return self.end_now(index, reason, true);
                 }
                 _ => return self.hold(index, number),
             }
@@ -474,10 +490,12 @@ impl<P: Port> Driver<P> {
         let lane = &mut self.lanes[number as usize];
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();
-        let receives = !shared.connection.get().ended && (shared.state.get() == State::Head || turn.wants_body);
+        let connection = shared.connection.get();
+        let receives = !connection.ended && (shared.state.get() == State::Head || turn.wants_body);
         // A stream that has had its turn goes on as soon as the socket takes more.
         let awaits_peer = lane.blocked || turn.wants_room;
         lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
+        let closed = connection.ended || connection.peer_closed;
         let interest = if awaits_peer {
             Interest::SEND
         } else if receives {
@@ -485,6 +503,7 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
+        let interest = if turn.wants_close && !closed { interest.and_close() } else { interest };
         self.watch(index, Stage::Busy);
         self.report(index, interest);
     }
@@ -510,7 +529,7 @@ impl<P: Port> Driver<P> {
                 shared.connection.change(|connection| connection.reason = ending.into());
                 self.close(index, number);
             }
-            _ => self.end(index, EndReason::PeerClosed, false),
+            _ => self.end_now(index, EndReason::PeerClosed, false),
         }
     }
 
@@ -808,7 +827,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1376 } else { 1056 };
+        let wire = if tenure_proto::bytes::WORDS { 1392 } else { 1072 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 

@@ -116,12 +116,16 @@ pub(crate) struct ConnectionState {
     pub(crate) arrived_ms: u32,
     /// What that has waited for a lane.
     pub(crate) waited_ms: u32,
-    /// The peer has closed its side: no more bytes will come.
+    /// All that the peer sends has been received: it has closed its side.
     pub(crate) ended: bool,
+    /// The peer has closed its side, though some of what it has sent may be unread.
+    pub(crate) peer_closed: bool,
     /// Whether a handler has pinned it, or no longer so.
     pub(crate) pin: Option<bool>,
     /// It ends behind what is at work: the response says so.
     pub(crate) ending: Option<Ending>,
+    /// Since when.
+    pub(crate) ending_ms: u32,
     /// What the lane must do first when it is set anew.
     pub(crate) order: Option<Order>,
     /// Why it ends, when it does.
@@ -135,10 +139,21 @@ impl ConnectionState {
             arrived_ms,
             waited_ms: 0,
             ended: false,
+            peer_closed: false,
             pin: None,
             ending: None,
+            ending_ms: 0,
             order: None,
             reason: EndReason::PeerClosed,
+        }
+    }
+}
+
+impl ConnectionState {
+    /// Lets the connection end behind what is at work. The first to say so counts.
+    pub(crate) fn end_behind(&mut self, ending: Ending, now_ms: u32) {
+        if self.ending.is_none() {
+            (self.ending, self.ending_ms) = (Some(ending), now_ms);
         }
     }
 }
@@ -154,6 +169,8 @@ pub(crate) struct Turn {
     pub(crate) wants_body: bool,
     /// The lane waits for room in the output.
     pub(crate) wants_room: bool,
+    /// The lane waits for the peer's close.
+    pub(crate) wants_close: bool,
     /// The response ends at its head: its handler is dropped.
     pub(crate) ends_at_head: bool,
 }
@@ -161,7 +178,7 @@ pub(crate) struct Turn {
 impl Turn {
     #[inline]
     pub(crate) const fn new(now_ms: u32, may_wait_long: bool) -> Self {
-        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, ends_at_head: false }
+        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, wants_close: false, ends_at_head: false }
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum Stage {
     /// On a lane.
     Busy,
     /// No connection.
-    Free,
+    Vacant,
 }
 
 /// The first stages have lists, those behind them the heap.
@@ -66,7 +66,7 @@ impl<S, K> Slot<S, K> {
             mark: 0,
             links: Links::ALONE,
             since_ms: 0,
-            stage: Stage::Free,
+            stage: Stage::Vacant,
             pinned: false,
             interest: crate::engine::driver::Interest::NONE,
             session: None,
@@ -128,7 +128,7 @@ struct Ends {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Table<S, K, V> {
-    free: u32,
+    vacant: u32,
     count: u32,
     max: u32,
     lists: [Ends; LIST_COUNT],
@@ -145,7 +145,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             slots,
             max,
             count: 0,
-            free: NONE,
+            vacant: NONE,
             lists: [Ends { oldest: NONE, newest: NONE }; LIST_COUNT],
             first: NONE,
             items: PhantomData,
@@ -165,24 +165,24 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         if self.is_full() {
             return false;
         }
-        if self.free == NONE {
+        if self.vacant == NONE {
             let index = self.slots.len() as u32;
             if self.slots.push(Slot::new()).is_err() {
                 // The store is smaller than was asked for: that is the bound, then.
                 self.max = index;
                 return false;
             }
-            self.free = index;
+            self.vacant = index;
         }
         true
     }
 
     /// The slot that is taken next, where [`has_place`](Table::has_place) has said that there is one.
     pub(crate) fn next(&self) -> u32 {
-        self.free
+        self.vacant
     }
 
-    /// Whether there is such a slot, free or not.
+    /// Whether there is such a slot, vacant or not.
     #[inline]
     pub(crate) fn is_slot(&self, index: u32) -> bool {
         (index as usize) < self.slots.len()
@@ -198,14 +198,14 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         Some((self.first, self.slots.get(self.first as usize)?.mark))
     }
 
-    /// Takes a free slot onto the list of the fresh ones.
+    /// Takes a vacant slot onto the list of the fresh ones.
     pub(crate) fn take(&mut self, socket: K, now_ms: u32) -> Result<u32, K> {
         if !self.has_place() {
             return Err(socket);
         }
-        let index = self.free;
+        let index = self.vacant;
         let slot = &mut self.slots[index as usize];
-        self.free = slot.links.behind;
+        self.vacant = slot.links.behind;
         slot.socket = Some(socket);
         slot.since_ms = now_ms;
         (slot.pinned, slot.lane) = (false, NONE);
@@ -214,21 +214,21 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         Ok(index)
     }
 
-    /// Frees a slot whose socket and session have been taken out. Its next connection has another generation.
-    pub(crate) fn free(&mut self, index: u32) {
+    /// Vacates a slot whose socket and session have been taken out. Its next connection has another generation.
+    pub(crate) fn vacate(&mut self, index: u32) {
         self.unlink(index);
         let slot = &mut self.slots[index as usize];
         slot.generation = slot.generation.wrapping_add(1);
-        slot.stage = Stage::Free;
-        slot.links.behind = self.free;
-        self.free = index;
+        slot.stage = Stage::Vacant;
+        slot.links.behind = self.vacant;
+        self.vacant = index;
         self.count -= 1;
     }
 
     /// The slot of a connection that is there.
     #[inline]
     pub(crate) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Slot<S, K>> {
-        self.slots.get_mut(index as usize).filter(|slot| slot.generation == generation && slot.stage != Stage::Free)
+        self.slots.get_mut(index as usize).filter(|slot| slot.generation == generation && slot.stage != Stage::Vacant)
     }
 
     #[inline]
@@ -245,7 +245,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.slots
             .iter()
             .enumerate()
-            .filter(|(_, slot)| slot.stage != Stage::Free)
+            .filter(|(_, slot)| slot.stage != Stage::Vacant)
             .map(|(index, slot)| (index as u32, slot))
     }
 
@@ -358,14 +358,14 @@ mod tests {
             }
             assert_eq!(list(&table, Stage::Idle), [4, 2, 1]);
             assert_eq!(table.first_due(), Some((0, start_ms.wrapping_add(20))));
-            table.free(2);
+            table.vacate(2);
             assert_eq!((list(&table, Stage::Idle).as_slice(), table.count()), ([4, 1].as_slice(), 4));
             assert!(table.get(2, 0).is_none());
             assert_eq!(table.take(9, start_ms), Ok(2));
             assert!(table.get(2, 0).is_none() && table.get(2, 1).is_some(), "the slot has another generation");
-            table.free(0);
+            table.vacate(0);
             assert_eq!(table.first_due(), Some((3, start_ms.wrapping_add(30))));
-            table.free(3);
+            table.vacate(3);
             assert_eq!(table.first_due(), None);
         }
     }

@@ -212,6 +212,51 @@ impl<'r, S> Request<'r, S> {
         self.shared().cannot_go_on(EndReason::Handler);
     }
 
+    /// Waits until the peer has closed its side of the connection: for handlers that wait for something else, or stream without
+    /// an end, to leave off where nobody is there any more. A close cancels nothing by itself, because a client may close its
+    /// side and still read; a reset drops the handler at once.
+    ///
+    /// # Cancellation safety
+    /// Safe.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{future::Future, pin::pin, task::Poll};
+    /// use tenure::{Error, Request, Router, get, kit::Server};
+    ///
+    /// /// Answers when something has happened, or gives up with its client.
+    /// async fn news(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
+    ///     let mut happens = pin!(std::future::pending::<()>());
+    ///     let mut left = pin!(request.peer_closed());
+    ///     std::future::poll_fn(|context| match happens.as_mut().poll(context) {
+    ///         Poll::Ready(()) => Poll::Ready(Ok("it has happened")),
+    ///         Poll::Pending => left.as_mut().poll(context).map(|()| Err(Error::unavailable("nobody is there"))),
+    ///     })
+    ///     .await
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/news", get(news)));
+    /// let client = server.connect();
+    /// client.send("GET /news HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert_eq!(server.list().len(), 1);
+    /// client.close();
+    /// server.run();
+    /// assert_eq!(server.list().len(), 0);
+    /// ```
+    pub fn peer_closed(&self) -> impl Future<Output = ()> + use<'r, S> {
+        let shared = self.shared();
+        poll_fn(move |context| {
+            let connection = shared.connection.get();
+            if connection.ended || connection.peer_closed {
+                return Poll::Ready(());
+            }
+            shared.waiters.register(context);
+            shared.turn.change(|turn| turn.wants_close = true);
+            Poll::Pending
+        })
+    }
+
     /// Waits until this exchange is to be the connection's last: the server stops, or the connection is to be closed from
     /// elsewhere. For handlers whose response would go on for long, to finish it.
     ///

@@ -12,7 +12,7 @@ use crate::{
 
 impl<P: Port> Driver<P> {
     /// Ends a session and tells of the end of its connection; the socket is still there.
-    pub(super) fn finish(&mut self, index: u32, reason: EndReason) {
+    pub(super) fn end_session(&mut self, index: u32, reason: EndReason) {
         let number = self.table.slot(index).lane;
         if let Some(lane) = self.lanes.get_mut(number as usize) {
             if lane.wire.shared.state.get() != State::Between {
@@ -42,16 +42,16 @@ impl<P: Port> Driver<P> {
     /// Ends a connection at once; `abort`: with a reset.
     #[cold]
     #[inline(never)]
-    pub(super) fn end(&mut self, index: u32, reason: EndReason, abort: bool) {
-        self.finish(index, reason);
-        self.let_go(index, abort);
+    pub(super) fn end_now(&mut self, index: u32, reason: EndReason, abort: bool) {
+        self.end_session(index, reason);
+        self.release(index, abort);
     }
 
-    pub(super) fn let_go(&mut self, index: u32, abort: bool) {
+    pub(super) fn release(&mut self, index: u32, abort: bool) {
         if let Some(socket) = self.table.slot_mut(index).socket.take() {
             self.port.release(socket, abort);
         }
-        self.table.free(index);
+        self.table.vacate(index);
     }
 
     /// Ends a connection whose last response has been sent: the peer must be able to read all of it, also while it is
@@ -61,13 +61,13 @@ impl<P: Port> Driver<P> {
     pub(super) fn close(&mut self, index: u32, number: u32) {
         let shared = &self.lanes[number as usize].wire.shared;
         let connection = shared.connection.get();
-        self.finish(index, connection.reason);
-        if connection.ended { self.let_go(index, false) } else { self.linger(index) }
+        self.end_session(index, connection.reason);
+        if connection.ended { self.release(index, false) } else { self.linger(index) }
     }
 
     pub(super) fn linger(&mut self, index: u32) {
         if self.settings.deadlines.linger_ms == 0 {
-            return self.let_go(index, false);
+            return self.release(index, false);
         }
         let slot = self.table.slot_mut(index);
         slot.since_ms = self.now_ms;
@@ -90,16 +90,17 @@ impl<P: Port> Driver<P> {
             Received::Bytes(bytes) => {
                 slot.mark = slot.mark.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
                 if slot.mark > self.settings.limits.linger_bytes_max {
-                    self.let_go(index, true);
+                    self.release(index, true);
                 }
             }
             Received::Blocked if !gone => {}
-            Received::Blocked | Received::Closed | Received::Reset => self.let_go(index, false),
+            Received::Blocked | Received::Closed | Received::Reset => self.release(index, false),
         }
     }
 
-    /// Closes a connection with [`EndReason::Closed`]: at once where it is idle, after the response that is at work.
-    /// Returns whether that connection is there.
+    /// Closes a connection with [`EndReason::Closed`]: at once where it is idle, after the response that is at work, or by a
+    /// reset once that has gone on for another [`flush_ms`](crate::Deadlines::flush_ms). Returns whether that connection is
+    /// there.
     pub fn close_connection(&mut self, id: ConnectionId) -> bool {
         let Some(slot) = self.own(id) else { return false };
         match slot.stage {
@@ -110,8 +111,22 @@ impl<P: Port> Driver<P> {
                 self.serve_waiting();
             }
             _ => {
-                self.finish(id.index(), EndReason::Closed);
+                self.end_session(id.index(), EndReason::Closed);
                 self.linger(id.index());
+            }
+        }
+        true
+    }
+
+    /// Ends a connection at once with [`EndReason::Closed`], by a reset where a request is being answered. Returns whether that
+    /// connection is there.
+    pub fn close_connection_now(&mut self, id: ConnectionId) -> bool {
+        let Some(slot) = self.own(id) else { return false };
+        match slot.stage {
+            Stage::Closing => self.release(id.index(), true),
+            stage => {
+                self.end_now(id.index(), EndReason::Closed, stage == Stage::Busy);
+                self.serve_waiting();
             }
         }
         true
@@ -122,27 +137,28 @@ impl<P: Port> Driver<P> {
     pub fn link_down(&mut self, key: Key) {
         let Some(slot) = self.table.get(key.index, key.generation) else { return };
         if slot.stage == Stage::Closing {
-            return self.let_go(key.index, true);
+            return self.release(key.index, true);
         }
-        self.end(key.index, EndReason::LinkDown, true);
+        self.end_now(key.index, EndReason::LinkDown, true);
         self.serve_waiting();
     }
 
     /// Lets the exchange at work be the last of its connection.
     pub(super) fn close_after(&mut self, index: u32, ending: Ending) {
+        let now_ms = self.now_ms;
         let number = self.table.slot(index).lane;
         let Some(lane) = self.lanes.get(number as usize) else { return };
         let shared = &lane.wire.shared;
         match shared.state.get() {
             State::Exchange => {
                 shared.cannot_go_on(ending.into());
-                shared.connection.change(|connection| connection.ending = Some(ending));
+                shared.connection.change(|connection| connection.end_behind(ending, now_ms));
                 // A handler may wait for just that.
                 self.advance(index, number, Cause::Told);
             }
             // The last response is still on its way: the connection ends behind it.
-            State::Between => shared.connection.change(|connection| connection.ending = Some(ending)),
-            State::Head if lane.blocked => shared.connection.change(|connection| connection.ending = Some(ending)),
+            State::Between => shared.connection.change(|connection| connection.end_behind(ending, now_ms)),
+            State::Head if lane.blocked => shared.connection.change(|connection| connection.end_behind(ending, now_ms)),
             State::Head => {
                 shared.connection.change(|connection| connection.reason = ending.into());
                 self.close(index, number);
@@ -169,10 +185,10 @@ impl<P: Port> Driver<P> {
                     if slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket)) {
                         self.wait(index);
                     } else {
-                        self.end(index, EndReason::Shutdown, false);
+                        self.end_now(index, EndReason::Shutdown, false);
                     }
                 }
-                Stage::Waiting | Stage::Closing | Stage::Free => {}
+                Stage::Waiting | Stage::Closing | Stage::Vacant => {}
             }
         }
         self.due(self.now_ms, self.settings.deadlines.flush_ms);
@@ -185,8 +201,8 @@ impl<P: Port> Driver<P> {
         let mut next = 0;
         while let Some(index) = self.next_connection(&mut next) {
             match self.table.slot(index).stage {
-                Stage::Closing => self.let_go(index, true),
-                stage => self.end(index, EndReason::Shutdown, stage == Stage::Busy),
+                Stage::Closing => self.release(index, true),
+                stage => self.end_now(index, EndReason::Shutdown, stage == Stage::Busy),
             }
         }
     }
@@ -196,7 +212,7 @@ impl<P: Port> Driver<P> {
         while self.table.is_slot(*next) {
             let index = *next;
             *next += 1;
-            if self.table.slot(index).stage != Stage::Free {
+            if self.table.slot(index).stage != Stage::Vacant {
                 return Some(index);
             }
         }
@@ -215,7 +231,7 @@ impl<P: Port> Driver<P> {
         let _ = self.port.tell(|observer| observer.disconnected(id, EndReason::HandedOver, has_session));
         let slot = self.table.slot_mut(id.index());
         let (session, socket) = (slot.session.take(), slot.socket.take()?);
-        self.table.free(id.index());
+        self.table.vacate(id.index());
         Some((socket, session))
     }
 }

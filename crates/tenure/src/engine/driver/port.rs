@@ -31,6 +31,9 @@ impl Interest {
     pub const SEND: Interest = Interest(2);
     /// Either. The driver never asks for both, but a port may have bytes of its own to send while it receives.
     pub const BOTH: Interest = Interest(3);
+    /// That the peer has closed its side, whether or not bytes are unread: [`Driver::peer_closed`](super::Driver::peer_closed).
+    /// It comes alone or beside the others.
+    pub const CLOSE: Interest = Interest(4);
 
     /// Whether it is about receiving.
     #[inline]
@@ -42,6 +45,17 @@ impl Interest {
     #[inline]
     pub const fn sends(self) -> bool {
         self.0 & 2 != 0
+    }
+
+    /// Whether it is about the peer's close.
+    #[inline]
+    pub const fn closes(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// The same, and [`Interest::CLOSE`].
+    pub(super) const fn and_close(self) -> Interest {
+        Interest(self.0 | 4)
     }
 }
 

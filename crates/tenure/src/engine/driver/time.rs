@@ -5,7 +5,7 @@ use tenure_proto::refusal::Refusal;
 use super::{Cause, Driver, Lane, Port};
 use crate::{
     Deadline, EndReason,
-    engine::state::{Change, Drain, Order, State},
+    engine::state::{Change, Drain, Ending, Order, State},
     engine::table::{NONE, Stage, is_due},
     settings::granted_ms,
 };
@@ -18,6 +18,18 @@ const FAR_MS: u32 = 1 << 30;
 /// Whether a deadline is ever due: half the clock's range and more cannot be told from the past.
 pub(super) fn is_bound(ms: u32) -> bool {
     ms < 1 << 31
+}
+
+/// What a connection has missed.
+#[derive(Clone, Copy)]
+enum Missed {
+    Deadline(Deadline),
+    /// The end of what was at work when it was to be closed.
+    Close(Ending),
+    /// The end of a head that was put away.
+    PutAwayHead,
+    /// The next request.
+    Idle,
 }
 
 impl<P: Port> Lane<P> {
@@ -96,11 +108,11 @@ impl<P: Port> Driver<P> {
                     break;
                 }
                 match stage {
-                    Stage::Fresh => self.end(index, EndReason::Deadline(Deadline::FirstByte), false),
-                    Stage::Closing => self.let_go(index, true),
+                    Stage::Fresh => self.end_now(index, EndReason::Deadline(Deadline::FirstByte), false),
+                    Stage::Closing => self.release(index, true),
                     // Without a lane there is nothing to say it with.
-                    Stage::Waiting => self.end(index, EndReason::Deadline(Deadline::Handler), false),
-                    _ => self.end(index, EndReason::Idle, false),
+                    Stage::Waiting => self.end_now(index, EndReason::Deadline(Deadline::Handler), false),
+                    _ => self.end_now(index, EndReason::Idle, false),
                 }
             }
         }
@@ -118,13 +130,9 @@ impl<P: Port> Driver<P> {
             self.looks.set(self.looks.get() + 1);
             let stage = self.table.slot(index).stage;
             match self.watched_due(index, stage) {
-                Some((deadline, due_ms)) if is_due(due_ms, self.now_ms) => {
+                Some((missed, due_ms)) if is_due(due_ms, self.now_ms) => {
                     self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
-                    match stage {
-                        Stage::Busy => self.exchange_overdue(index, deadline),
-                        Stage::Head => self.head_overdue(index),
-                        _ => self.end(index, EndReason::Idle, false),
-                    }
+                    self.overdue(index, missed);
                 }
                 due => self.table.put_off(index, stage, self.look_ms(due)),
             }
@@ -140,29 +148,37 @@ impl<P: Port> Driver<P> {
     }
 
     /// When to look at what is due then: later than now, so that one who never makes progress does not keep others waiting.
-    fn look_ms(&self, due: Option<(Deadline, u32)>) -> u32 {
+    fn look_ms(&self, due: Option<(Missed, u32)>) -> u32 {
         let far_ms = self.now_ms.wrapping_add(FAR_MS);
         let due_ms = due.map_or(far_ms, |(_, due_ms)| if is_due(due_ms, far_ms) { due_ms } else { far_ms });
         if is_due(due_ms, self.now_ms) { self.now_ms.wrapping_add(1) } else { due_ms }
     }
 
-    /// Which deadline a connection in the heap has in that stage, and when it is due.
-    fn watched_due(&self, index: u32, stage: Stage) -> Option<(Deadline, u32)> {
+    /// What a connection in the heap misses next in that stage, and when.
+    fn watched_due(&self, index: u32, stage: Stage) -> Option<(Missed, u32)> {
         let slot = self.table.slot(index);
-        let ms = match stage {
+        let (missed, ms) = match stage {
             Stage::Busy => return self.exchange_due(slot.lane),
-            Stage::Head => self.settings.deadlines.head_ms,
-            _ => self.settings.deadlines.idle_ms,
+            Stage::Head => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
+            _ => (Missed::Idle, self.settings.deadlines.idle_ms),
         };
-        // Who is idle misses none of a request's.
-        is_bound(ms).then(|| (Deadline::Head, slot.since_ms.wrapping_add(ms)))
+        is_bound(ms).then(|| (missed, slot.since_ms.wrapping_add(ms)))
+    }
+
+    fn overdue(&mut self, index: u32, missed: Missed) {
+        match missed {
+            Missed::Deadline(deadline) => self.exchange_overdue(index, deadline),
+            Missed::Close(ending) => self.end_now(index, ending.into(), true),
+            Missed::PutAwayHead => self.head_overdue(index),
+            Missed::Idle => self.end_now(index, EndReason::Idle, false),
+        }
     }
 
     /// A head that was put away is overdue: a lane says so.
     fn head_overdue(&mut self, index: u32) {
         match self.give_lane(index) {
             Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
-            None => self.end(index, EndReason::Deadline(Deadline::Head), false),
+            None => self.end_now(index, EndReason::Deadline(Deadline::Head), false),
         }
     }
 
@@ -174,9 +190,23 @@ impl<P: Port> Driver<P> {
         self.advance(index, number, Cause::Told);
     }
 
-    /// Which deadline a lane's exchange has now, and when it is due.
-    fn exchange_due(&self, number: u32) -> Option<(Deadline, u32)> {
+    /// What a lane's exchange misses next, and when.
+    fn exchange_due(&self, number: u32) -> Option<(Missed, u32)> {
         let lane = self.lanes.get(number as usize)?;
+        let connection = lane.wire.shared.connection.get();
+        let deadline = self.deadline_due(lane).map(|(deadline, due_ms)| (Missed::Deadline(deadline), due_ms));
+        let flush_ms = self.settings.deadlines.flush_ms;
+        let close = connection.ending.filter(|_| self.port.takes_orders() && is_bound(flush_ms));
+        let close = close.map(|ending| (Missed::Close(ending), connection.ending_ms.wrapping_add(flush_ms)));
+        match (deadline, close) {
+            (Some((_, deadline_ms)), Some((_, close_ms))) if is_due(close_ms, deadline_ms) => close,
+            (None, _) => close,
+            _ => deadline,
+        }
+    }
+
+    /// Which deadline a lane has now, and when it is due.
+    fn deadline_due(&self, lane: &Lane<P>) -> Option<(Deadline, u32)> {
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
         let (deadline, from_ms, ms) = match shared.state.get() {
@@ -213,7 +243,7 @@ impl<P: Port> Driver<P> {
             }
             // Not the connection's end: if it ends behind the answer, that has a reason of its own.
             Deadline::Handler => Order::Overdue,
-            _ => return self.end(index, EndReason::Deadline(deadline), true),
+            _ => return self.end_now(index, EndReason::Deadline(deadline), true),
         };
         self.order(index, number, order);
     }
