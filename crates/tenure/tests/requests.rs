@@ -15,7 +15,7 @@ use tenure::{
 fn probed(bytes: &str, probe: fn(&Request<'_, ()>) -> String) -> String {
     let app = move || {
         let tell = async move |request: &mut Request<'_, ()>| probe(request);
-        Router::new().route("/{*rest}", any(tell))
+        Router::new().nest("/", any(tell))
     };
     let response = every_way(app, Settings::default(), bytes).response();
     assert_eq!(response.status, 200, "{bytes:?}: {response:?}");

@@ -30,7 +30,7 @@ use crate::{
 /// The decoded value of a parameter can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
 /// lies below the folder, or is the folder where a rest is empty. So no parameter matches what begins with a slash, has a
 /// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
-/// slash there.
+/// slash there. What is to have every target, also `//a`, is nested at `/`.
 pub struct Router<S, H = End> {
     routes: H,
     session: PhantomData<fn(&S)>,
