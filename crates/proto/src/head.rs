@@ -9,6 +9,7 @@ mod section;
 mod slow;
 
 use crate::{bytes, framing::Framing, method::Method, refusal::Refusal};
+use core::num::NonZeroU32;
 
 pub use fields::Fields;
 pub use memo::HeadMemo;
@@ -76,6 +77,11 @@ pub struct Head {
     pub fields: Span,
     /// Bytes of the head, an accepted empty line before it and the one that ends it included.
     pub bytes: u32,
+    /// Why the request is not taken although it is whole and its framing is certain: the body is read as any other, and the
+    /// connection may persist. `form` and `encoded` say nothing then.
+    pub refusal: Option<Refusal>,
+    /// Offset of the byte of the target that is refused, where that is the reason.
+    pub refused_at: Option<NonZeroU32>,
 }
 
 impl Head {
@@ -92,7 +98,15 @@ impl Head {
         target: Span { start: 0, end: 0 },
         fields: Span { start: 0, end: 0 },
         bytes: 0,
+        refusal: None,
+        refused_at: None,
     };
+
+    /// The byte of the target that is refused, and which one of it, counted from 0. `bytes` are those that were parsed.
+    pub fn refused_byte(&self, bytes: &[u8]) -> Option<(u32, u8)> {
+        let at = self.refused_at?.get();
+        Some((at - self.target.start, *bytes.get(at as usize)?))
+    }
 }
 
 /// Bounds of a request head.
@@ -273,6 +287,8 @@ impl HeadParser {
             target: self.target,
             fields: Span { start: self.fields, end: self.line },
             bytes: self.at,
+            refusal: None,
+            refused_at: None,
         };
         Ok(())
     }

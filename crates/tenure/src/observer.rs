@@ -33,7 +33,7 @@ impl<'a> RequestLine<'a> {
         str::from_utf8(self.method).unwrap_or_default()
     }
 
-    /// The target as it was sent.
+    /// The target as it was sent; empty where it is not UTF-8, as only one can be that is refused.
     pub fn target(&self) -> &'a str {
         str::from_utf8(self.target).unwrap_or_default()
     }
@@ -62,7 +62,8 @@ pub trait Observer {
     /// A response is complete: its status, the bytes of head and body, and the milliseconds since the request's arrival.
     fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {}
 
-    /// A request was refused by the protocol.
+    /// A request was refused by the protocol: before its head was complete, behind it
+    /// ([`head_received`](Observer::head_received)), or in its body.
     fn refused(&self, id: ConnectionId, refusal: Refusal) {}
 
     /// A connection gives way to a new one. [`disconnected`](Observer::disconnected) follows.

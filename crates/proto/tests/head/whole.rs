@@ -24,6 +24,8 @@ fn a_head_says_where_everything_stands() {
             target: head.target,
             fields: head.fields,
             bytes: u32::try_from(text.len()).unwrap(),
+            refusal: None,
+            refused_at: None,
         }
     );
 }

@@ -15,7 +15,6 @@ use tenure_proto::{
     head::{Head, TargetForm, Version},
     method::Method,
     refusal::Refusal,
-    response::decimal,
     status::StatusCode,
 };
 
@@ -90,16 +89,13 @@ where
             };
             let (bytes, path, error) = match read {
                 Ok(Some((bytes, head))) => {
-                    let asterisk = head.form == TargetForm::Asterisk;
+                    let is_for_app = head.form != TargetForm::Asterisk && head.refusal.is_none();
                     opened = Opened { shared, bytes };
                     let mut request = Request::new(wire, bytes, head);
                     shared.open(head, bytes.len());
                     observer.head_received(shared.id.get(), request.inner.line_of_request());
                     let responder = Responder { opened: &opened };
-                    let result = if asterisk {
-                        // RFC 9110 section 9.3.7: about the server in general, to which there is nothing to say.
-                        nothing_to_say()
-                    } else {
+                    let result = if is_for_app {
                         let mut handling = pin!(app.handle(&mut request, responder));
                         poll_fn(|context| match handling.as_mut().poll(context) {
                             Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
@@ -108,6 +104,8 @@ where
                             Poll::Pending => Poll::Pending,
                         })
                         .await
+                    } else {
+                        Err(shared.answer_instead(observer, head, bytes))
                     };
                     match result {
                         Ok(()) if shared.request.get().is_read() => break 'done false,
@@ -138,13 +136,6 @@ where
             return pending().await;
         }
     }
-}
-
-/// What OPTIONS of the server in general is answered.
-#[cold]
-#[inline(never)]
-fn nothing_to_say() -> Result<(), Error> {
-    Err(Error::new(StatusCode::NO_CONTENT, ""))
 }
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
@@ -252,10 +243,8 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         // As its `Display`, without a formatter.
         let mut line = ErrorLine(heapless::Vec::new());
         line.put(text.as_bytes());
-        if let Some(byte) = self.error.byte().filter(|_| !is_internal) {
-            line.put(b" (byte ");
-            line.put(decimal(u64::from(byte), &mut [0; 20]));
-            line.put(b")");
+        if !is_internal {
+            line.put(&self.error.place());
         }
         let _ = line.0.push(b'\n');
         reply.text(&line.0)
@@ -294,6 +283,16 @@ impl Shared {
             });
         }
         refusal.into()
+    }
+
+    /// What is answered without asking the application: a head that comes with a refusal, and OPTIONS of the server in general,
+    /// of which there is nothing to say (RFC 9110 section 9.3.7).
+    #[cold]
+    #[inline(never)]
+    fn answer_instead(&self, observer: &impl Observer, head: &Head, bytes: &[u8]) -> Error {
+        let Some(refusal) = head.refusal else { return Error::new(StatusCode::NO_CONTENT, "") };
+        observer.refused(self.id.get(), refusal);
+        Error::refused(refusal, head.refused_byte(bytes))
     }
 
     /// Begins an exchange of a head and what has come with it, `received` bytes together.

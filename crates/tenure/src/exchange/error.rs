@@ -2,7 +2,12 @@
 
 use core::fmt;
 
-use tenure_proto::{refusal::Refusal, response::FieldError, status::StatusCode, target::DecodeError};
+use tenure_proto::{
+    refusal::Refusal,
+    response::{FieldError, decimal},
+    status::StatusCode,
+    target::DecodeError,
+};
 
 /// A request that is answered with an error status and a reason.
 ///
@@ -16,7 +21,10 @@ pub struct Error {
     tells: Tells,
 }
 
-/// Whether an error tells a byte.
+/// The greatest number of a byte that is told together with its value: the value has the bits above.
+const BYTE_MAX: u32 = 0xff_ffff;
+
+/// What an error tells of a byte.
 ///
 /// Instead of an `Option` and of this size: with one, results would be a word larger, with another, they would have a gap that
 /// is copied as well. They go through every layer of handlers.
@@ -24,7 +32,10 @@ pub struct Error {
 #[repr(u16)]
 enum Tells {
     Nothing,
+    /// Which one it is.
     Byte,
+    /// And its value, which is to be percent-encoded.
+    Value,
 }
 
 macro_rules! of_status {
@@ -56,11 +67,24 @@ impl Error {
         unavailable = SERVICE_UNAVAILABLE;
     }
 
-    /// The same error, telling which byte of the body was wrong, counted from 0.
+    /// The same error, telling which byte of the body, or of the target, was wrong, counted from 0.
     #[must_use]
     pub const fn at_byte(mut self, byte: u32) -> Self {
         (self.byte, self.tells) = (byte, Tells::Byte);
         self
+    }
+
+    /// Of a head that comes with a refusal; `refused` is the byte of the target that is wrong.
+    #[cold]
+    pub(crate) fn refused(refusal: Refusal, refused: Option<(u32, u8)>) -> Self {
+        let mut error = Error::from(refusal);
+        if let Some((byte, value)) = refused {
+            error = error.at_byte(byte);
+            if refusal == Refusal::BadTarget {
+                (error.byte, error.tells) = (byte.min(BYTE_MAX) | u32::from(value) << 24, Tells::Value);
+            }
+        }
+        error
     }
 
     /// The status.
@@ -73,12 +97,28 @@ impl Error {
         self.reason
     }
 
-    /// Which byte of the body was wrong, counted from 0.
+    /// Which byte of the body, or of the target, was wrong, counted from 0.
     pub const fn byte(&self) -> Option<u32> {
         match self.tells {
             Tells::Byte => Some(self.byte),
+            Tells::Value => Some(self.byte & BYTE_MAX),
             Tells::Nothing => None,
         }
+    }
+
+    /// What the text ends with: ` (byte 5)`, ` (byte 5: %3C)`, or nothing. Without a formatter, which is large.
+    #[inline(never)]
+    pub(crate) fn place(&self) -> heapless::Vec<u8, 24> {
+        let mut place = heapless::Vec::new();
+        let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.byte >> shift & 0xf) as usize]);
+        if let Some(byte) = self.byte() {
+            let value = if self.tells == Tells::Value { &[b':', b' ', b'%', high, low][..] } else { b"" };
+            for text in [b" (byte ", decimal(byte.into(), &mut [0; 20]), value, b")"] {
+                // The longest one has 22 bytes.
+                let _ = place.extend_from_slice(text);
+            }
+        }
+        place
     }
 
     /// Its text without the byte.
@@ -90,10 +130,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())?;
-        match self.byte() {
-            Some(byte) => write!(f, " (byte {byte})"),
-            None => Ok(()),
-        }
+        f.write_str(str::from_utf8(&self.place()).unwrap_or_default())
     }
 }
 
@@ -126,10 +163,13 @@ impl From<DecodeError> for Error {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
 
     use crate::Sent;
     use core::task::Poll;
+    use std::{format, string::ToString};
 
     #[test]
     fn a_byte_is_told_as_it_was_given() {
@@ -137,6 +177,21 @@ mod tests {
         assert_eq!(error.byte(), None);
         for byte in [0, 1, u32::MAX] {
             assert_eq!(error.at_byte(byte).byte(), Some(byte));
+            assert_eq!(error.at_byte(byte).to_string(), format!("not a digit (byte {byte})"));
+        }
+    }
+
+    /// Where an escape mends it, the escape is told.
+    #[test]
+    fn a_refused_byte_is_told_with_its_value() {
+        for (refusal, refused, place) in [
+            (Refusal::BadTarget, Some((BYTE_MAX, 0xe9)), " (byte 16777215: %E9)"),
+            (Refusal::BadTarget, Some((2, b'<')), " (byte 2: %3C)"),
+            (Refusal::SchemeNotServed, None, ""),
+        ] {
+            let error = Error::refused(refusal, refused);
+            assert_eq!(error.to_string(), format!("{}{place}", refusal.reason()));
+            assert_eq!(error.byte(), refused.map(|(byte, _)| byte));
         }
     }
 

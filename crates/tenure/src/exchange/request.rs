@@ -310,7 +310,7 @@ impl<S: Session> Request<'_, S> {
 }
 
 impl<'r> Inner<'r> {
-    /// Visible ASCII, as the head's parser has seen.
+    /// Visible ASCII, as the head's parser has seen: the application is not asked for others.
     fn target(&self) -> &'r str {
         str::from_utf8(self.head.target.of(self.reader.bytes)).unwrap_or_default()
     }
