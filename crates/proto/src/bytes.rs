@@ -13,7 +13,8 @@ pub(crate) const HEX: u8 = 1 << 2;
 pub(crate) const BLANK: u8 = 1 << 3;
 /// `reg-name` without `pct-encoded`: RFC 3986 section 3.2.2.
 pub(crate) const NAME: u8 = 1 << 4;
-/// `pchar` without `pct-encoded`, `/` and `?`: what paths and queries are made of (RFC 3986 sections 3.3 and 3.4).
+/// What paths and queries are made of, without `%`: `pchar`, `/` and `?` (RFC 3986 sections 3.3 and 3.4), and what browsers
+/// send unencoded besides (the URL standard's percent-encode sets leave it alone).
 pub(crate) const TARGET: u8 = 1 << 5;
 /// What an authority without user information is made of: RFC 3986 section 3.2.
 pub(crate) const AUTHORITY: u8 = 1 << 6;
@@ -28,6 +29,11 @@ const fn unreserved(byte: u8) -> bool {
 /// RFC 3986 section 2.2.
 const fn sub_delim(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+/// What stands in no URI, but is sent by browsers all the same, in a query or in a path. None of it frames a message.
+const fn raw(byte: u8) -> bool {
+    matches!(byte, b'[' | b']' | b'{' | b'}' | b'|' | b'^' | b'\\' | b'`')
 }
 
 /// RFC 9110 section 5.6.2.
@@ -55,7 +61,7 @@ static CLASSES: [u8; TABLE_BYTES] = {
         if unreserved(byte) || sub_delim(byte) {
             class |= NAME;
         }
-        if class & NAME != 0 || matches!(byte, b':' | b'@' | b'/' | b'?') {
+        if class & NAME != 0 || raw(byte) || matches!(byte, b':' | b'@' | b'/' | b'?') {
             class |= TARGET;
         }
         if class & NAME != 0 || matches!(byte, b'%' | b':' | b'[' | b']') {
@@ -96,20 +102,6 @@ pub const fn is_tchar(byte: u8) -> bool {
 #[inline]
 pub const fn is_field_byte(byte: u8) -> bool {
     is(byte, FIELD)
-}
-
-/// Whether a byte may stand in a path segment as itself: `pchar` of RFC 3986 section 3.3. `%` may not, it opens
-/// `pct-encoded`.
-#[inline]
-pub const fn is_pchar(byte: u8) -> bool {
-    is(byte, TARGET) && !matches!(byte, b'/' | b'?')
-}
-
-/// Whether a byte may stand in a path or query as itself: `pchar`, `/` and `?` of RFC 3986 sections 3.3 and 3.4, without
-/// the `%` that opens `pct-encoded`.
-#[inline]
-pub const fn is_target_byte(byte: u8) -> bool {
-    is(byte, TARGET)
 }
 
 /// Whether a byte may stand in a registered name as itself: RFC 3986 section 3.2.2. `%` may not, it opens `pct-encoded`.
@@ -424,11 +416,10 @@ mod tests {
         };
         assert!(members(TOKEN).eq(with(b"!#$%&'*+-.^_`|~")), "tchar");
         assert!(members(NAME).eq(with(b"-._~!$&'()*+,;=")), "reg-name");
-        assert!((0..=255).filter(|&byte| is_pchar(byte)).eq(with(b"-._~!$&'()*+,;=:@")), "pchar");
         assert!(members(AUTHORITY).eq(with(b"-._~!$&'()*+,;=:[]%")), "authority");
         assert!(members(BLANK).eq([b'\t', b' ']), "blanks");
         assert!(members(HEX).eq((b'0'..=b'9').chain(b'A'..=b'F').chain(b'a'..=b'f')), "hexadecimal digits");
-        assert!(members(TARGET).eq(with(b"-._~!$&'()*+,;=:@/?")), "path and query");
+        assert!(members(TARGET).eq(with(b"-._~!$&'()*+,;=:@/?[]{}|^\\`")), "path and query");
         assert!(members(DIGIT).eq(b'0'..=b'9'), "digits");
         assert!(members(FIELD).eq([b'\t'].into_iter().chain(b' '..=b'~').chain(0x80..=0xff)), "field value");
     }

@@ -135,6 +135,10 @@ pub struct HeadParser {
     seen: u8,
     /// Bytes of the empty line before the request line.
     lead: u8,
+    /// Why the target is not taken.
+    refusal: Option<Refusal>,
+    /// The byte of the target that is refused.
+    refused_at: Option<NonZeroU32>,
     /// The first byte that has not been read.
     at: u32,
     target: Span,
@@ -159,8 +163,12 @@ enum Phase {
     Scheme,
     Authority,
     PathAndQuery,
+    /// A query with a `%` that stands for itself.
+    Query,
     /// Behind a target that is an asterisk.
     Asterisk,
+    /// A target that is refused, up to its end.
+    Refused,
     Version,
     /// The start of a field line, or the empty line.
     Line,
@@ -199,6 +207,8 @@ impl HeadParser {
             encoded: false,
             seen: 0,
             lead: 0,
+            refusal: None,
+            refused_at: None,
             at: 0,
             target: Span { start: 0, end: 0 },
             fields: 0,
@@ -224,7 +234,8 @@ impl HeadParser {
     /// depend on how the bytes were split. Nothing that is passed in makes it panic.
     ///
     /// # Errors
-    /// A [`Refusal`] is final: the connection's framing is lost and it must close.
+    /// A [`Refusal`] is final: the connection must close. One that need not close it comes with a head
+    /// ([`Head::refusal`]).
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<Head>, Refusal> {
         let mut head = Head::NONE;
         Ok(self.parse_into(&mut head, bytes, limits)?.then_some(head))
@@ -266,15 +277,24 @@ impl HeadParser {
         if self.body == Body::Codings {
             return Err(Refusal::UnsupportedCoding);
         }
-        // RFC 9112 section 3.2: an HTTP/1.1 client must send Host.
-        if self.version == Version::Http11 && self.seen & meaning::HOST == 0 {
-            return Err(Refusal::HostMissing);
-        }
         let framing = match self.body {
             Body::Chunked => Framing::Chunked,
             _ if self.length == 0 => Framing::Empty,
             _ => Framing::Length(self.length),
         };
+        let mut refusal = self.refusal;
+        // In HTTP/1.0 neither counts.
+        if self.version == Version::Http11 && self.seen & (meaning::HOST | meaning::UNMET) != meaning::HOST {
+            // RFC 9112 section 3.2: an HTTP/1.1 client must send Host.
+            if self.seen & meaning::HOST == 0 {
+                return Err(Refusal::HostMissing);
+            }
+            // A body may come or not: its client waits for what is not done here.
+            if framing != Framing::Empty {
+                return Err(Refusal::UnmetExpectation);
+            }
+            refusal = refusal.or(Some(Refusal::UnmetExpectation));
+        }
         *head = Head {
             method: self.method,
             version: self.version,
@@ -287,8 +307,8 @@ impl HeadParser {
             target: self.target,
             fields: Span { start: self.fields, end: self.line },
             bytes: self.at,
-            refusal: None,
-            refused_at: None,
+            refusal,
+            refused_at: self.refused_at,
         };
         Ok(())
     }
@@ -358,6 +378,7 @@ mod tests {
             ("GET /1234567890123456 HTTP/1.1\r\n", false),
             ("GET /a%2 HTTP/1.1\r\n", false),
             ("GET / HTTP/1.0\r\n", false),
+            ("GET /[a]{b}?|^\\` HTTP/1.1\r\n", true),
             ("GET / HTTP/1.1\n\n", false),
             ("CONNECT /a HTTP/1.1\r\n", false),
             ("GET  / HTTP/1.1\r\n", false),
@@ -367,7 +388,8 @@ mod tests {
             let taken = short.usual_line(line.as_bytes(), &limits);
             assert_eq!(taken, usual && bytes::WORDS, "case {line:?}");
             let read = long.read_slowly(line.as_bytes(), &limits);
-            assert_eq!(read.is_ok() && long.version == Version::Http11, usual, "case {line:?}");
+            let is_good = read.is_ok() && long.refusal.is_none() && long.version == Version::Http11;
+            assert_eq!(is_good, usual, "case {line:?}");
             if taken {
                 assert_eq!(format!("{short:?}"), format!("{long:?}"), "case {line:?}");
             }

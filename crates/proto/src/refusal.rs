@@ -7,7 +7,8 @@ use crate::{
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
-        /// Why a request is not taken. The connection must close after the answer.
+        /// Why a request is not taken. The connection must close after the answer, but where a head says so
+        /// ([`Head::refusal`](crate::head::Head::refusal)).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Refusal { $($(#[$doc])* $name,)* }
@@ -38,8 +39,12 @@ macro_rules! refusals {
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
     BadMethod = BAD_REQUEST, "a method and one space must come first";
-    /// The target is empty or has a byte that a target cannot have (RFC 9112 section 3.2).
-    BadTarget = BAD_REQUEST, "bad target: percent-encode its bytes";
+    /// The target has a byte that a target cannot have, or a path a `%` that begins no escape (RFC 3986 section 2).
+    BadTarget = BAD_REQUEST, "a target cannot have this byte: percent-encode it";
+    /// The target is of none of the forms (RFC 9112 section 3.2).
+    BadTargetForm = BAD_REQUEST, "a target must begin with / or http://host";
+    /// The target is empty or has a control byte: where it ends is not certain (RFC 9112 section 3.2).
+    BlankInTarget = BAD_REQUEST, "percent-encode blanks and controls of a target";
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
     SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here";
     /// The request line does not end with a version (RFC 9112 section 2.3).

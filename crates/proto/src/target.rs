@@ -82,7 +82,8 @@ pub fn path(target: &[u8], form: TargetForm) -> &[u8] {
 pub struct Encoded<'a> {
     /// UTF-8.
     raw: &'a [u8],
-    plus_is_space: bool,
+    /// Of a query, not of a path.
+    is_query: bool,
     /// It is known to decode to itself.
     plain: bool,
 }
@@ -90,7 +91,7 @@ pub struct Encoded<'a> {
 /// Why encoded text cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A `%` without two hexadecimal digits behind it.
+    /// A `%` of a path without two hexadecimal digits behind it.
     Escape,
     /// The decoded bytes are not UTF-8.
     Utf8,
@@ -116,19 +117,20 @@ impl core::error::Error for DecodeError {}
 impl<'a> Encoded<'a> {
     /// Text of a path, where `+` is itself.
     pub const fn path(raw: &'a str) -> Self {
-        Encoded { raw: raw.as_bytes(), plus_is_space: false, plain: false }
+        Encoded { raw: raw.as_bytes(), is_query: false, plain: false }
     }
 
     /// Text of a path in a target that was parsed; `encoded`: something in it is percent-encoded
     /// ([`Head::encoded`](crate::head::Head::encoded)). Where the bytes are not UTF-8, the text is empty.
     #[inline]
     pub const fn of_target(raw: &'a [u8], encoded: bool) -> Self {
-        Encoded { raw, plus_is_space: false, plain: !encoded }
+        Encoded { raw, is_query: false, plain: !encoded }
     }
 
-    /// Text of a query, where `+` is a space (the form encoding of the URL standard).
+    /// Text of a query, where `+` is a space and a `%` that begins no escape stands for itself (the form encoding of the URL
+    /// standard).
     pub const fn query(raw: &'a str) -> Self {
-        Encoded { raw: raw.as_bytes(), plus_is_space: true, plain: false }
+        Encoded { raw: raw.as_bytes(), is_query: true, plain: false }
     }
 
     /// The text as it was sent.
@@ -139,7 +141,7 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    /// The decoded bytes, one by one; a broken escape yields an error and ends.
+    /// The decoded bytes, one by one; a broken escape of a path yields an error and ends.
     pub fn bytes(&self) -> impl Iterator<Item = Result<u8, DecodeError>> + 'a {
         let mut rest = *self;
         core::iter::from_fn(move || rest.next())
@@ -152,10 +154,11 @@ impl<'a> Encoded<'a> {
         let (taken, byte) = match *self.raw.first()? {
             b'%' => match bytes::escape(self.raw) {
                 Some(byte) => (3, Ok(byte)),
+                None if self.is_query => (1, Ok(b'%')),
                 // A broken escape ends the text: what stands behind it has no meaning that all would agree on.
                 None => (self.raw.len(), Err(DecodeError::Escape)),
             },
-            b'+' if self.plus_is_space => (1, Ok(b' ')),
+            b'+' if self.is_query => (1, Ok(b' ')),
             byte => (1, Ok(byte)),
         };
         self.raw = self.raw.get(taken..).unwrap_or_default();
@@ -189,7 +192,7 @@ impl<'a> Encoded<'a> {
         self.decode(&mut [0; PARSED_BYTES_MAX])?.parse().map_err(|_| DecodeError::Value)
     }
 
-    /// Whether the decoded bytes are these; a broken escape is equal to nothing.
+    /// Whether the decoded bytes are these; a broken escape of a path is equal to nothing.
     #[inline]
     pub fn is(&self, bytes: &[u8]) -> bool {
         if self.plain { self.raw == bytes } else { is_decoded(*self, bytes) }
@@ -197,7 +200,7 @@ impl<'a> Encoded<'a> {
 
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
-        self.plain || !self.raw.iter().any(|&byte| byte == b'%' || (byte == b'+' && self.plus_is_space))
+        self.plain || !self.raw.iter().any(|&byte| byte == b'%' || (byte == b'+' && self.is_query))
     }
 }
 
@@ -208,7 +211,7 @@ impl fmt::Display for Encoded<'_> {
     }
 }
 
-/// Whether the decoded bytes are those of the text; a broken escape is equal to nothing.
+/// Whether the decoded bytes are those of the text; a broken escape of a path is equal to nothing.
 impl PartialEq<str> for Encoded<'_> {
     #[inline]
     fn eq(&self, other: &str) -> bool {

@@ -56,14 +56,18 @@ fn encoded_text_is_decoded() {
         ("%2525", Ok("%25"), Ok("%25")),
         ("%c3", Err(Utf8), Err(Utf8)),
         ("%ff%fe", Err(Utf8), Err(Utf8)),
-        ("%", Err(Escape), Err(Escape)),
-        ("%4", Err(Escape), Err(Escape)),
-        ("%4g", Err(Escape), Err(Escape)),
-        ("%g4", Err(Escape), Err(Escape)),
-        ("%+4", Err(Escape), Err(Escape)),
-        ("%%41", Err(Escape), Err(Escape)),
-        ("%é", Err(Escape), Err(Escape)),
-        ("ab%", Err(Escape), Err(Escape)),
+        ("%", Err(Escape), Ok("%")),
+        ("%4", Err(Escape), Ok("%4")),
+        ("%4g", Err(Escape), Ok("%4g")),
+        ("%g4", Err(Escape), Ok("%g4")),
+        ("%zz", Err(Escape), Ok("%zz")),
+        ("%+4", Err(Escape), Ok("% 4")),
+        ("%%41", Err(Escape), Ok("%A")),
+        ("%25%", Err(Escape), Ok("%%")),
+        ("%é", Err(Escape), Ok("%é")),
+        ("50%", Err(Escape), Ok("50%")),
+        ("%%ff", Err(Escape), Err(Utf8)),
+        ("[a]{b}|^\\`", Ok("[a]{b}|^\\`"), Ok("[a]{b}|^\\`")),
     ] {
         let mut buffer = [0; 16];
         assert_eq!(Encoded::path(raw).decode(&mut buffer), as_path, "{raw}");
@@ -74,9 +78,11 @@ fn encoded_text_is_decoded() {
 }
 
 #[test]
-fn a_broken_escape_ends_the_bytes() {
+fn a_broken_escape_ends_a_path_and_stands_for_itself_in_a_query() {
     let bytes: Vec<_> = Encoded::path("a%4zb%41").bytes().collect();
     assert_eq!(bytes, [Ok(b'a'), Err(DecodeError::Escape)]);
+    let bytes: Vec<_> = Encoded::query("a%4zb%41").bytes().collect();
+    assert_eq!(bytes, b"a%4zbA".map(Ok));
 }
 
 #[test]
@@ -118,7 +124,8 @@ fn encoded_text_is_compared_as_decoded() {
         ("a", "", false, false),
         ("a+b", "a+b", true, false),
         ("a+b", "a b", false, true),
-        ("%", "%", false, false),
+        ("%", "%", false, true),
+        ("50%", "50%", false, true),
         ("%25", "%", true, true),
         ("%25", "%25", false, false),
         ("a%", "a", false, false),

@@ -11,6 +11,8 @@ pub(super) const CLOSE: u8 = 1 << 1;
 pub(super) const KEEP_ALIVE: u8 = 1 << 2;
 /// Expect has `100-continue`.
 pub(super) const CONTINUE: u8 = 1 << 3;
+/// Expect has something else.
+pub(super) const UNMET: u8 = 1 << 4;
 
 /// Whether a field of a name that long, with that first byte, can be one of those that [`HeadParser::field`] reads.
 #[inline(always)]
@@ -47,7 +49,7 @@ impl HeadParser {
                 // RFC 9110 section 5.6.1.2: empty members of a list do not count.
                 _ if member.is_empty() => {}
                 6 if bytes::is_folded(member, "100-continue") => self.seen |= CONTINUE,
-                6 => return Err(Refusal::UnmetExpectation),
+                6 => self.seen |= UNMET,
                 // RFC 9110 section 7.6.1.
                 10 if bytes::is_folded(member, "close") => self.seen |= CLOSE,
                 10 if bytes::is_folded(member, "keep-alive") => self.seen |= KEEP_ALIVE,

@@ -217,6 +217,8 @@ mod tests {
             "Host: a\r\nTransfer-Encoding: ,\r\n\r\n",
             "Host: a\r\nConnection: close\r\n\r\n",
             "Host: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+            "Host: a\r\nExpect: a\r\n\r\n",
+            "Host: a\r\nExpect: a\r\nContent-Length: 1\r\n\r\n",
             "\r\n",
             "A: b\r\n\r\n",
         ];
@@ -227,6 +229,9 @@ mod tests {
             "GET / HTTP/1.0\r\n",
             "GET / HTTP/1.2\r\n",
             "\r\nGET / HTTP/1.1\r\n",
+            "GET /# HTTP/1.1\r\n",
+            "GET /?% HTTP/1.1\r\n",
+            "GET https://b/ HTTP/1.1\r\n",
             "GET http://b/ HTTP/1.1\r\n",
         ];
         let mut memo = HeadMemo::new();
@@ -234,6 +239,7 @@ mod tests {
             for section in sections {
                 for line in lines {
                     agree(&mut memo, format!("{}{before}x", lines[0]).as_bytes(), &LIMITS);
+                    agree(&mut memo, format!("{line}{before}x").as_bytes(), &LIMITS);
                     agree(&mut memo, format!("{line}{section}1").as_bytes(), &LIMITS);
                     agree(&mut memo, format!("{line}{section}1").as_bytes(), &LIMITS);
                     agree(&mut memo, format!("{line}{}", &section[..section.len() - 1]).as_bytes(), &LIMITS);
@@ -260,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_heads_agree(heads in prop::collection::vec("(GET|POST) /[a-c]{0,2} HTTP/1\\.[01]\r\n(Host: [ab]\r\n)?(Content-Length: [0-2]\r\n)?(B: [ab]{0,3}\r\n)?(\r\n)?", 1..12)) {
+        fn any_heads_agree(heads in prop::collection::vec("(GET|POST) /[a-c]{0,2}[#%?]{0,2} HTTP/1\\.[01]\r\n(Host: [ab]\r\n)?(Content-Length: [0-2]\r\n)?(Expect: a\r\n)?(B: [ab]{0,3}\r\n)?(\r\n)?", 1..12)) {
             let mut memo = HeadMemo::new();
             for head in heads {
                 let head: String = head;

@@ -6,6 +6,7 @@ use crate::{
     method::Method,
     refusal::Refusal,
 };
+use core::num::NonZeroU32;
 
 /// Where reading stops because a byte decides how to go on.
 struct Stop<'o> {
@@ -21,7 +22,8 @@ struct Stop<'o> {
 const VERSION: &[u8] = b"HTTP/0.0";
 
 /// What may stand in any number in a phase, in the order of the phases.
-static CLASSES: [u8; Phase::End as usize + 1] = [TOKEN, TOKEN, 0, 0, AUTHORITY, TARGET, 0, 0, TOKEN, TOKEN, FIELD, 0];
+static CLASSES: [u8; Phase::End as usize + 1] =
+    [TOKEN, TOKEN, 0, 0, AUTHORITY, TARGET, TARGET, 0, TARGET, 0, TOKEN, TOKEN, FIELD, 0];
 
 impl HeadParser {
     /// Reads on up to the head's end, or up to the next line that may be a usual one. `false`: the bytes are used up before.
@@ -68,7 +70,7 @@ impl HeadParser {
             let bound = (self.target.start as usize).saturating_add(limits.target_bytes_max as usize);
             bounded = bytes.get(..bound).unwrap_or(bytes);
         }
-        // Only a path or query has no `%` of its own.
+        // Only authority, path and query have no `%` of their own.
         let end = bytes::escaped(bounded, self.at as usize, class);
         if end > self.at as usize {
             self.phase = match self.phase {
@@ -80,7 +82,11 @@ impl HeadParser {
         self.at = end as u32;
         match bounded.get(end..) {
             // An escape whose digits have not come yet.
-            Some([b'%', digits @ ..]) if digits.len() < 2 && bytes::by_table(digits, 0, HEX) == digits.len() => {
+            Some([b'%', digits @ ..])
+                if matches!(self.phase, Phase::Authority | Phase::PathAndQuery)
+                    && digits.len() < 2
+                    && bytes::by_table(digits, 0, HEX) == digits.len() =>
+            {
                 bounded.len()
             }
             _ => end,
@@ -111,9 +117,13 @@ impl HeadParser {
                 self.target.start = stop.at + 1;
                 (Phase::Target, 1)
             }
-            Phase::Target | Phase::Scheme | Phase::Authority | Phase::PathAndQuery | Phase::Asterisk => {
-                self.target(stop, part, limits)?
-            }
+            Phase::Target
+            | Phase::Scheme
+            | Phase::Authority
+            | Phase::PathAndQuery
+            | Phase::Query
+            | Phase::Asterisk
+            | Phase::Refused => self.target(stop, part, limits)?,
             Phase::Version if part.len() < VERSION.len() || line_end == 0 => return Err(Refusal::BadVersion),
             Phase::Version => {
                 self.version = match part {
@@ -159,57 +169,80 @@ impl HeadParser {
     #[inline(always)]
     fn target(&mut self, stop: &Stop<'_>, part: &[u8], limits: &HeadLimits) -> Result<(Phase, u32), Refusal> {
         let byte = stop.byte;
-        let class = if matches!(self.phase, Phase::Scheme | Phase::Authority) { TARGET | AUTHORITY } else { TARGET };
-        let is_of_target = byte == b'%' || bytes::is(byte, class);
-        if is_of_target && stop.at - self.target.start == limits.target_bytes_max {
+        let is_visible = bytes::is(byte, FIELD) && !bytes::is_blank(byte);
+        if is_visible && stop.at - self.target.start == limits.target_bytes_max {
             return Err(Refusal::TargetTooLong);
         }
-        Ok(match self.phase {
+        // What else is wrong leaves the request line's parts certain.
+        if !is_visible && (byte != b' ' || self.phase == Phase::Target) {
+            return Err(if stop.line_end > 0 { Refusal::BadVersion } else { Refusal::BlankInTarget });
+        }
+        let (refusal, at) = match self.phase {
             Phase::Target => match byte {
-                b'/' => (Phase::PathAndQuery, 0),
+                b'/' => return Ok((Phase::PathAndQuery, 0)),
                 b'*' if self.method == Method::Options => {
                     self.form = TargetForm::Asterisk;
-                    (Phase::Asterisk, 1)
+                    return Ok((Phase::Asterisk, 1));
                 }
                 b'h' | b'H' => {
                     self.form = TargetForm::Absolute;
-                    (Phase::Scheme, 0)
+                    return Ok((Phase::Scheme, 0));
                 }
-                _ => return Err(Refusal::BadTarget),
+                _ => (Refusal::BadTargetForm, stop.at),
             },
-            Phase::Scheme => {
-                // RFC 9110 section 4.2: the one without `s` goes on a byte earlier.
-                const SECURE: &[u8] = b"https://";
-                let fifth = part.get(4).copied().unwrap_or(byte);
-                let secure = part.len() < 4 || fifth.eq_ignore_ascii_case(&b's');
-                let at = part.len() + usize::from(!secure);
-                if SECURE.get(at) != Some(&byte.to_ascii_lowercase()) {
-                    return Err(Refusal::BadTarget);
+            Phase::Scheme => match scheme(part, byte) {
+                Some(SchemeByte::Inner) => return Ok((Phase::Scheme, 1)),
+                Some(SchemeByte::Last) => return Ok((Phase::Authority, 1)),
+                // RFC 9110 section 7.4: it must be rejected where the connection has not been secured, and none is.
+                Some(SchemeByte::LastSecure) => (Refusal::SchemeNotServed, 0),
+                None => (Refusal::BadTargetForm, stop.at),
+            },
+            // An authority is judged once, when its end has come.
+            Phase::Authority if !authority::is_valid(part) => (Refusal::BadTargetForm, self.part),
+            // A `%` that begins no escape: in a query it stands for itself.
+            Phase::PathAndQuery if byte == b'%' || stop.at != self.at => {
+                if bytes::find(stop.bytes, self.target.start as usize, [b'?'; 2]) < self.at as usize {
+                    return Ok((Phase::Query, 0));
                 }
-                match at {
-                    // RFC 9110 section 7.4: it must be rejected where the connection has not been secured, and none is.
-                    7 if secure => return Err(Refusal::SchemeNotServed),
-                    7 => (Phase::Authority, 1),
-                    _ => (Phase::Scheme, 1),
-                }
+                (Refusal::BadTarget, self.at)
             }
-            _ => {
-                let authority = self.phase == Phase::Authority;
-                // An authority is judged once, when its end has come; an escape that is not whole ends nothing.
-                let may_end = if authority { authority::is_valid(part) } else { stop.at == self.at };
-                match byte {
-                    _ if !may_end => return Err(Refusal::BadTarget),
-                    b' ' => {
-                        self.target.end = stop.at;
-                        let start = self.target.start as usize;
-                        self.encoded = bytes::find(stop.bytes, start, [b'%', b' ']) < stop.at as usize;
-                        (Phase::Version, 1)
-                    }
-                    b'/' | b'?' if authority => (Phase::PathAndQuery, 0),
-                    b'\r' | b'\n' => return Err(Refusal::BadVersion),
-                    _ => return Err(Refusal::BadTarget),
-                }
+            _ if byte == b' ' => {
+                self.target.end = stop.at;
+                let start = self.target.start as usize;
+                self.encoded = bytes::find(stop.bytes, start, [b'%', b' ']) < stop.at as usize;
+                return Ok((Phase::Version, 1));
             }
-        })
+            Phase::Authority if matches!(byte, b'/' | b'?') => return Ok((Phase::PathAndQuery, 0)),
+            Phase::Query if byte == b'%' => return Ok((Phase::Query, 1)),
+            Phase::Refused => return Ok((Phase::Refused, 1)),
+            Phase::PathAndQuery | Phase::Query => (Refusal::BadTarget, stop.at),
+            _ => (Refusal::BadTargetForm, stop.at),
+        };
+        (self.refusal, self.refused_at) = (Some(refusal), NonZeroU32::new(at));
+        Ok((Phase::Refused, 0))
     }
+}
+
+/// What a byte of a scheme is to it.
+enum SchemeByte {
+    Inner,
+    /// The last one of `http://`.
+    Last,
+    /// The last one of `https://`.
+    LastSecure,
+}
+
+/// Whether `byte` goes on with a scheme that is known, of which `part` has been read: RFC 9110 section 4.2.
+#[inline(always)]
+fn scheme(part: &[u8], byte: u8) -> Option<SchemeByte> {
+    // The one without `s` goes on a byte earlier.
+    const SECURE: &[u8] = b"https://";
+    let fifth = part.get(4).copied().unwrap_or(byte);
+    let secure = part.len() < 4 || fifth.eq_ignore_ascii_case(&b's');
+    let at = part.len() + usize::from(!secure);
+    (SECURE.get(at) == Some(&byte.to_ascii_lowercase())).then_some(match at {
+        7 if secure => SchemeByte::LastSecure,
+        7 => SchemeByte::Last,
+        _ => SchemeByte::Inner,
+    })
 }

@@ -24,7 +24,12 @@ fn a_target_has_a_bound() {
     let one = HeadLimits { target_bytes_max: 1, ..LIMITS };
     accepted_with("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &one);
     refused_with("OPTIONS *", &HeadLimits { target_bytes_max: 0, ..one }, Refusal::TargetTooLong);
-    refused_with("GET /#", &one, Refusal::BadTarget);
+    // What has no place in a target counts as well.
+    refused_with("GET /#", &one, Refusal::TargetTooLong);
+    refused_with("GET #/", &one, Refusal::TargetTooLong);
+    let text = get("#");
+    let refused = outcome(text.as_bytes(), &one).map(|head| head.and_then(|head| head.refusal));
+    assert_eq!(refused, Ok(Some(Refusal::BadTargetForm)));
 }
 
 #[test]
@@ -62,6 +67,7 @@ fn a_target_that_is_too_long_says_so_before_the_head_does() {
     refused_with(&text, &of(8, 4), Refusal::HeadTooLarge);
     refused_with(&text, &of(9, 4), Refusal::TargetTooLong);
     refused_with(&text, &of(10, 4), Refusal::TargetTooLong);
-    // What is wrong within the bound is said, too.
-    refused_with("GET /#aaaaaaaaa", &of(6, 64), Refusal::BadTarget);
+    // What is worse is said before it.
+    refused_with("GET /#aaaaaaaaa", &of(6, 64), Refusal::HeadTooLarge);
+    refused_with("GET /\taaaaaaaaa", &of(6, 64), Refusal::BlankInTarget);
 }

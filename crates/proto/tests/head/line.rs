@@ -79,72 +79,142 @@ fn targets_have_three_forms() {
 }
 
 #[test]
-fn targets_of_no_form_are_refused() {
+fn what_browsers_send_unencoded_is_accepted() {
+    for byte in "[]{}|^\\`".chars() {
+        for target in [format!("/{byte}"), format!("/a{byte}b/?c{byte}d={byte}"), format!("http://a/{byte}?{byte}")] {
+            let text = get(&target);
+            let head = accepted(&text);
+            assert_eq!(head.target.of(text.as_bytes()), target.as_bytes(), "case {target:?}");
+        }
+    }
+    // In a query a `%` that begins no escape stands for itself, wherever it stands.
+    for target in
+        ["/?%", "/?50%", "/?%4", "/?%4&a", "/?%zz", "/?%%41", "/%41?%", "/?%41%&%", "/??%/", "http://a?%", "/?%%%%"]
+    {
+        let text = get(target);
+        let head = accepted(&text);
+        assert_eq!(head.target.of(text.as_bytes()), target.as_bytes(), "case {target:?}");
+        assert!(head.encoded, "case {target:?}");
+    }
+}
+
+#[test]
+fn a_bad_target_comes_with_its_head() {
+    use Refusal::{BadTarget, BadTargetForm};
+    for (target, refusal, at) in [
+        ("*", BadTargetForm, 0),
+        ("a", BadTargetForm, 0),
+        ("a:80", BadTargetForm, 0),
+        ("?a", BadTargetForm, 0),
+        ("%2F", BadTargetForm, 0),
+        ("\u{e9}", BadTargetForm, 0),
+        ("/#", BadTarget, 1),
+        ("/a#b", BadTarget, 2),
+        ("/a?b#c?%", BadTarget, 4),
+        ("/a?%#", BadTarget, 4),
+        ("/\"", BadTarget, 1),
+        ("/<", BadTarget, 1),
+        ("/>", BadTarget, 1),
+        ("/a>\"<", BadTarget, 2),
+        ("/\u{e9}", BadTarget, 1),
+        ("/?\u{e9}", BadTarget, 2),
+        ("/%", BadTarget, 1),
+        ("/%4", BadTarget, 1),
+        ("/%4g", BadTarget, 1),
+        ("/%g4", BadTarget, 1),
+        ("/%%41", BadTarget, 1),
+        ("/%4?", BadTarget, 1),
+        ("/a%41%/?", BadTarget, 5),
+        ("http", BadTargetForm, 4),
+        ("http:/a", BadTargetForm, 6),
+        ("http://", BadTargetForm, 7),
+        ("http:///", BadTargetForm, 7),
+        ("http://?a", BadTargetForm, 7),
+        ("http://:80/", BadTargetForm, 7),
+        ("http://a@b/", BadTargetForm, 8),
+        ("http://a:b@c/", BadTargetForm, 7),
+        ("http://a:b/", BadTargetForm, 7),
+        ("http://a:1:2/", BadTargetForm, 7),
+        ("http://[::1/", BadTargetForm, 7),
+        ("http://[]/", BadTargetForm, 7),
+        ("http://[1]/", BadTargetForm, 7),
+        ("http://[::1]a/", BadTargetForm, 7),
+        ("http://a[::1]/", BadTargetForm, 7),
+        ("http://a%/", BadTargetForm, 7),
+        ("http://a%4/", BadTargetForm, 7),
+        ("http://a#", BadTargetForm, 8),
+        ("http://a\\b/", BadTargetForm, 8),
+        ("http://a/<", BadTarget, 9),
+        ("httpx://a/", BadTargetForm, 4),
+        ("ftp://a/", BadTargetForm, 0),
+        ("httpss://a/", BadTargetForm, 5),
+    ] {
+        // All else is read as of any other head, before and behind an empty line.
+        for (lead, fields, framing, persistent) in [
+            ("", "", Framing::Empty, true),
+            ("\r\n", "Content-Length: 5\r\n", Framing::Length(5), true),
+            ("", "Transfer-Encoding: chunked\r\nConnection: close\r\n", Framing::Chunked, false),
+        ] {
+            let text = format!("{lead}GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+            let (head, byte) = refused_whole(&text, refusal);
+            assert_eq!((head.framing, head.persistent), (framing, persistent), "case {text:?}");
+            assert_eq!(head.target.of(text.as_bytes()), target.as_bytes(), "case {text:?}");
+            assert_eq!(head.bytes as usize, text.len(), "case {text:?}");
+            let wrong = *target.as_bytes().get(at).unwrap_or(&b' ');
+            assert_eq!(byte, Some((u32::try_from(at).unwrap(), wrong)), "case {text:?}");
+        }
+    }
+    for target in ["https://a/", "HTTPS://a", "https://", "https://a@b#"] {
+        assert_eq!(refused_whole(&get(target), Refusal::SchemeNotServed).1, None);
+    }
+    for target in ["**", "*/"] {
+        let text = format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(refused_whole(&text, BadTargetForm).1, Some((1, target.as_bytes()[1])));
+    }
+}
+
+#[test]
+fn a_target_whose_end_is_not_certain_is_refused_at_once() {
     for target in [
         "",
-        "*",
-        "a",
-        "a:80",
-        "?a",
-        "%2F",
-        "/#",
-        "/a#b",
-        "/\"",
-        "/<",
-        "/>",
-        "/[",
-        "/\\",
-        "/]",
-        "/^",
-        "/`",
-        "/{",
-        "/|",
-        "/}",
-        "/\u{7f}",
-        "/\u{e9}",
+        " ",
+        "\t",
         "/\0",
         "/\t",
-        "/%",
-        "/%4",
-        "/%4g",
-        "/%g4",
-        "/%%41",
-        "/?%",
-        "http",
-        "http:/a",
-        "http://",
-        "http:///",
-        "http://?a",
-        "http://:80/",
-        "http://a@b/",
-        "http://a:b@c/",
-        "http://a:b/",
-        "http://a:1:2/",
-        "http://[::1/",
-        "http://[]/",
-        "http://[1]/",
-        "http://[::1]a/",
-        "http://a[::1]/",
-        "http://a%/",
-        "http://a%4/",
-        "http://a#",
-        "http://a\\b/",
-        "httpx://a/",
-        "ftp://a/",
-        "httpss://a/",
+        "/\u{7f}",
+        "/a\x0bb",
+        "/?\u{1}",
+        "*\0",
+        "a\t",
+        "/#\t",
+        "h\0",
+        "http://a\t/",
+        "https://\0",
     ] {
-        refused(&get(target), Refusal::BadTarget);
+        refused(&get(target), Refusal::BlankInTarget);
     }
-    for target in ["https://a/", "HTTPS://a", "https://"] {
-        refused(&get(target), Refusal::SchemeNotServed);
+    // A second blank begins a version that is none.
+    for target in ["/a b", "/# b", "/%4 b", "a b", "http b", "https:// b"] {
+        refused(&get(target), Refusal::BadVersion);
     }
-    refused("OPTIONS ** HTTP/1.1\r\n\r\n", Refusal::BadTarget);
-    refused("OPTIONS */ HTTP/1.1\r\n\r\n", Refusal::BadTarget);
-    refused("GET  / HTTP/1.1\r\n\r\n", Refusal::BadTarget);
-    refused("GET \r\n\r\n", Refusal::BadTarget);
-    refused("GET /\r HTTP/1.1\r\n\r\n", Refusal::BadLineEnd);
-    refused("GET /%\n", Refusal::BadTarget);
-    refused("GET http\r://a/ HTTP/1.1\r\n\r\n", Refusal::BadLineEnd);
+    for line in ["GET /", "GET ", "GET /#", "GET http", "GET http://", "GET HTTP/1.1", "GET https://a"] {
+        refused(&format!("{line}\r\nHost: a\r\n\r\n"), Refusal::BadVersion);
+        refused(&format!("{line}\r HTTP/1.1\r\n\r\n"), Refusal::BadLineEnd);
+        refused(&format!("{line}\n HTTP/1.1\r\n\r\n"), Refusal::BadLineEnd);
+    }
+    refused("GET /%\n", Refusal::BadLineEnd);
+}
+
+#[test]
+fn what_is_worse_than_a_bad_target_is_told_instead() {
+    let bad = get("/#");
+    refused_whole(&bad, Refusal::BadTarget);
+    refused(&bad.replace("Host", "Most"), Refusal::HostMissing);
+    refused(&bad.replace("1.1", "2.0"), Refusal::UnsupportedVersion);
+    refused(&bad.replace(": a", ": a/"), Refusal::BadHost);
+    refused(&bad.replace("\r\n\r\n", "\r\nContent-Length: a\r\n\r\n"), Refusal::BadContentLength);
+    refused(&bad.replace("\r\n\r\n", "\r\nExpect: a\r\nContent-Length: 1\r\n\r\n"), Refusal::UnmetExpectation);
+    refused_whole(&bad.replace("\r\n\r\n", "\r\nExpect: a\r\n\r\n"), Refusal::BadTarget);
 }
 
 #[test]

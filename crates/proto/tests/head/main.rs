@@ -47,7 +47,16 @@ fn outcome(bytes: &[u8], limits: &HeadLimits) -> Outcome {
 #[track_caller]
 fn accepted_with(text: &str, limits: &HeadLimits) -> Head {
     match outcome(text.as_bytes(), limits) {
-        Ok(Some(head)) => head,
+        Ok(Some(head)) if head.refusal.is_none() => head,
+        other => panic!("{other:?}: {text:?}"),
+    }
+}
+
+/// A whole head that comes with a refusal: the head, and the byte of the target that is refused.
+#[track_caller]
+fn refused_whole(text: &str, refusal: Refusal) -> (Head, Option<(u32, u8)>) {
+    match outcome(text.as_bytes(), &LIMITS) {
+        Ok(Some(head)) if head.refusal == Some(refusal) => (head, head.refused_byte(text.as_bytes())),
         other => panic!("{other:?}: {text:?}"),
     }
 }

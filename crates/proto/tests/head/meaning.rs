@@ -237,6 +237,13 @@ fn only_100_continue_can_be_expected() {
             !accepted(&format!("GET / HTTP/1.0\r\nExpect: {value}\r\n{BODY}\r\n")).expects_continue,
             "case {value:?}"
         );
+        // Without a body nothing is waited for: the framing is certain, however often it is read.
+        for fields in [format!("Expect: {value}\r\n"), format!("Content-Length: 0\r\nExpect: {value}\r\n")] {
+            let (head, byte) = refused_whole(&with_fields(&fields), Refusal::UnmetExpectation);
+            assert_eq!((head.framing, head.persistent, byte), (Framing::Empty, true, None), "case {value:?}");
+        }
     }
+    let chunked = with_fields("Expect: a\r\nTransfer-Encoding: chunked\r\n");
+    refused(&chunked, Refusal::UnmetExpectation);
     assert!(!accepted(&format!("GET / HTTP/1.0\r\nExpect: 100-continue\r\n{BODY}\r\n")).expects_continue);
 }

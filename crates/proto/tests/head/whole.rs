@@ -50,12 +50,10 @@ fn every_beginning_of_a_head_is_incomplete() {
 fn a_wrong_byte_is_refused_as_soon_as_it_is_seen() {
     for (text, refusal) in [
         ("(", Refusal::BadMethod),
-        ("GET a", Refusal::BadTarget),
-        ("GET *", Refusal::BadTarget),
-        ("GET /#", Refusal::BadTarget),
-        ("GET /%g", Refusal::BadTarget),
-        ("GET ht*", Refusal::BadTarget),
-        ("GET http://@", Refusal::BadTarget),
+        ("GET  ", Refusal::BlankInTarget),
+        ("GET /\t", Refusal::BlankInTarget),
+        ("GET a\0", Refusal::BlankInTarget),
+        ("GET /%\x7f", Refusal::BlankInTarget),
         ("GET / h", Refusal::BadVersion),
         ("GET / HTTP/1.1 ", Refusal::BadVersion),
         ("GET / HTTP/1.1\r\n ", Refusal::ObsoleteFolding),
@@ -99,5 +97,5 @@ fn lines_end_with_cr_lf_unless_a_lone_lf_is_tolerated() {
 
 #[test]
 fn a_resume_point_is_small() {
-    assert!(size_of::<HeadParser>() <= 40, "{} bytes", size_of::<HeadParser>());
+    assert!(size_of::<HeadParser>() <= 48, "{} bytes", size_of::<HeadParser>());
 }

@@ -187,6 +187,7 @@ mod tests {
         for (refusal, refused, place) in [
             (Refusal::BadTarget, Some((BYTE_MAX, 0xe9)), " (byte 16777215: %E9)"),
             (Refusal::BadTarget, Some((2, b'<')), " (byte 2: %3C)"),
+            (Refusal::BadTargetForm, Some((0, b'a')), " (byte 0)"),
             (Refusal::SchemeNotServed, None, ""),
         ] {
             let error = Error::refused(refusal, refused);
