@@ -75,7 +75,7 @@ pub struct Head {
     pub target: Span,
     /// Where the field lines stand, each with its line end, without the empty line.
     pub fields: Span,
-    /// Bytes of the head, an accepted empty line before it and the one that ends it included.
+    /// Bytes of the head, accepted empty lines before it and the one that ends it included.
     pub bytes: u32,
     /// Why the request is not taken although it is whole and its framing is certain: the body is read as any other, and the
     /// connection may persist. `form` and `encoded` say nothing then.
@@ -133,7 +133,7 @@ pub struct HeadParser {
     encoded: bool,
     /// Of [`meaning`]'s flags, those that hold.
     seen: u8,
-    /// Bytes of the empty line before the request line.
+    /// Bytes of the empty lines before the request line.
     lead: u8,
     /// Why the target is not taken.
     refusal: Option<Refusal>,
@@ -155,8 +155,10 @@ pub struct HeadParser {
 /// What is read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The method, or the empty line before it.
+    /// The method, or an empty line before it.
     Start,
+    /// The same, behind one empty line.
+    SecondStart,
     Method,
     /// The target's first byte.
     Target,
@@ -254,7 +256,9 @@ impl HeadParser {
         if complete {
             self.head(head)?;
         } else if bytes.len() >= limits.head_bytes_max as usize {
-            return Err(Refusal::HeadTooLarge);
+            // RFC 9112 section 3: a method longer than any that is implemented is 501.
+            let is_method = self.phase == Phase::Method;
+            return Err(if is_method { Refusal::MethodTooLong } else { Refusal::HeadTooLarge });
         }
         Ok(complete)
     }

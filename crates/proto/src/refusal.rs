@@ -39,6 +39,8 @@ macro_rules! refusals {
 refusals! {
     /// The request line does not start with a method token and one space (RFC 9112 section 3.1).
     BadMethod = BAD_REQUEST, "a method and one space must come first";
+    /// A method that fills the bound of a head (RFC 9112 section 3).
+    MethodTooLong = NOT_IMPLEMENTED, "no method is that long";
     /// The target has a byte that a target cannot have, or a path a `%` that begins no escape (RFC 3986 section 2).
     BadTarget = BAD_REQUEST, "a target cannot have this byte: percent-encode it";
     /// The target is of none of the forms (RFC 9112 section 3.2).

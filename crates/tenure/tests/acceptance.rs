@@ -381,6 +381,7 @@ fn refused(refusal: Refusal) -> Option<(String, String)> {
     let long = text(200);
     Some(match refusal {
         Refusal::BadMethod => (line("G(T /hello HTTP/1.1"), fine),
+        Refusal::MethodTooLong => (text(400).replace(' ', "a"), fine),
         Refusal::BadTarget => (line("GET /hel<lo HTTP/1.1"), line("GET /hello?%3C HTTP/1.1")),
         Refusal::BadTargetForm => (line("GET hello HTTP/1.1"), line("GET /hello HTTP/1.1")),
         Refusal::BlankInTarget => (line("GET /hello\t HTTP/1.1"), line("GET /hello?%09 HTTP/1.1")),

@@ -23,7 +23,7 @@ const VERSION: &[u8] = b"HTTP/0.0";
 
 /// What may stand in any number in a phase, in the order of the phases.
 static CLASSES: [u8; Phase::End as usize + 1] =
-    [TOKEN, TOKEN, 0, 0, AUTHORITY, TARGET, TARGET, 0, TARGET, 0, TOKEN, TOKEN, FIELD, 0];
+    [TOKEN, TOKEN, TOKEN, 0, 0, AUTHORITY, TARGET, TARGET, 0, TARGET, 0, TOKEN, TOKEN, FIELD, 0];
 
 impl HeadParser {
     /// Reads on up to the head's end, or up to the next line that may be a usual one. `false`: the bytes are used up before.
@@ -74,7 +74,7 @@ impl HeadParser {
         let end = bytes::escaped(bounded, self.at as usize, class);
         if end > self.at as usize {
             self.phase = match self.phase {
-                Phase::Start => Phase::Method,
+                Phase::Start | Phase::SecondStart => Phase::Method,
                 Phase::Line => Phase::Name,
                 phase => phase,
             };
@@ -100,12 +100,12 @@ impl HeadParser {
         let (byte, line_end) = (stop.byte, u32::from(stop.line_end));
         let part = Span { start: self.part, end: stop.at }.of(stop.bytes);
         let (phase, taken) = match self.phase {
-            // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. More are not.
-            Phase::Start if line_end > 0 => {
-                self.lead = stop.line_end;
-                (Phase::Method, line_end)
+            // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. Two are, more are not.
+            Phase::Start | Phase::SecondStart if line_end > 0 => {
+                self.lead += stop.line_end;
+                (if self.phase == Phase::Start { Phase::SecondStart } else { Phase::Method }, line_end)
             }
-            Phase::Start | Phase::Method => {
+            Phase::Start | Phase::SecondStart | Phase::Method => {
                 if part.is_empty() || byte != b' ' {
                     return Err(Refusal::BadMethod);
                 }

@@ -32,6 +32,25 @@ fn a_target_has_a_bound() {
     assert_eq!(refused, Ok(Some(Refusal::BadTargetForm)));
 }
 
+// RFC 9112 section 3: 501, not 431.
+#[test]
+fn a_method_that_fills_the_head_is_longer_than_any() {
+    let of = |head_bytes_max| HeadLimits { head_bytes_max, ..LIMITS };
+    for method in ["GET", "AAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let bytes = u32::try_from(method.len()).unwrap();
+        for line in [format!("{method} "), format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n")] {
+            refused_with(&line, &of(bytes - 1), Refusal::MethodTooLong);
+            refused_with(&line, &of(bytes), Refusal::MethodTooLong);
+            refused_with(&line, &of(bytes + 1), Refusal::HeadTooLarge);
+            refused_with(&format!("\r\n{line}"), &of(bytes + 2), Refusal::MethodTooLong);
+        }
+        refused_with(&format!("{method}("), &of(bytes + 1), Refusal::BadMethod);
+    }
+    refused_with("\r\nGET", &of(2), Refusal::HeadTooLarge);
+    let text = format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "A".repeat(900));
+    assert_eq!(accepted(&text).method, Method::Other);
+}
+
 #[test]
 fn a_head_has_a_bound() {
     for text in [get("/a"), format!("\r\n{}", get("/a")), with_fields("A: b\r\nContent-Length: 5\r\n")] {
@@ -43,10 +62,13 @@ fn a_head_has_a_bound() {
                 if head_bytes_max >= bytes {
                     accepted_with(&fed, &limits);
                 } else {
-                    refused_with(&fed, &limits, Refusal::HeadTooLarge);
-                    // As soon as the bound is reached without an end, not before.
                     let bound = head_bytes_max as usize;
-                    refused_with(&text[..bound], &limits, Refusal::HeadTooLarge);
+                    let method = text[..bound].trim_start();
+                    let is_method = !method.is_empty() && "GET".starts_with(method);
+                    let refusal = if is_method { Refusal::MethodTooLong } else { Refusal::HeadTooLarge };
+                    refused_with(&fed, &limits, refusal);
+                    // As soon as the bound is reached without an end, not before.
+                    refused_with(&text[..bound], &limits, refusal);
                     if bound > 0 {
                         assert_eq!(
                             outcome(&text.as_bytes()[..bound - 1], &limits),

@@ -3,17 +3,34 @@
 use crate::*;
 
 #[test]
-fn one_empty_line_may_stand_before_the_request_line() {
+fn two_empty_lines_may_stand_before_the_request_line() {
     let text = get("/");
-    let head = accepted(&format!("\r\n{text}"));
-    assert_eq!((head.bytes as usize, head.token), (text.len() + 2, Span { start: 2, end: 5 }));
-    refused(&format!("\r\n\r\n{text}"), Refusal::BadMethod);
-    refused(&format!("\r{text}"), Refusal::BadLineEnd);
-    refused(&format!("\n{text}"), Refusal::BadLineEnd);
-    refused(&format!("\r\n\n{text}"), Refusal::BadLineEnd);
-    assert_eq!(accepted_with(&format!("\n{text}"), &LENIENT).token, Span { start: 1, end: 4 });
-    refused_with(&format!("\n\n{text}"), &LENIENT, Refusal::BadMethod);
-    refused_with(&format!("\n\r\n{text}"), &LENIENT, Refusal::BadMethod);
+    for (lead, limits) in [
+        ("", &LIMITS),
+        ("\r\n", &LIMITS),
+        ("\r\n\r\n", &LIMITS),
+        ("\n", &LENIENT),
+        ("\n\n", &LENIENT),
+        ("\n\r\n", &LENIENT),
+        ("\r\n\n", &LENIENT),
+        ("\r\n\r\n", &LENIENT),
+    ] {
+        let head = accepted_with(&format!("{lead}{text}"), limits);
+        let start = u32::try_from(lead.len()).unwrap();
+        let bytes = lead.len() + text.len();
+        assert_eq!((head.bytes as usize, head.token), (bytes, Span { start, end: start + 3 }), "{lead:?}");
+        if lead.matches('\n').count() == 2 {
+            for third in ["\r\n", "\n"] {
+                let text = format!("{lead}{third}{text}");
+                let refusal = if limits == &LIMITS && third == "\n" { Refusal::BadLineEnd } else { Refusal::BadMethod };
+                refused_with(&text, limits, refusal);
+            }
+        }
+    }
+    for lead in ["\r", "\n", "\r\n\n", "\r\n\r"] {
+        refused(&format!("{lead}{text}"), Refusal::BadLineEnd);
+    }
+    refused(&format!("\r\n {text}"), Refusal::BadMethod);
 }
 
 #[test]
