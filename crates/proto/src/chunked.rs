@@ -106,14 +106,14 @@ impl ChunkedDecoder {
         let before = self.state;
         let after = before.after(byte).ok_or_else(|| before.refusal(byte))?;
         self.state = after;
-        let (max, refusal) = after.part();
+        let Part { max, too_long, .. } = after.part();
         // The first digit, and the first byte of the extensions, begin anew.
         if before == State::SizeStart || before == State::Size && after != State::Size {
             self.counted = 0;
         }
         if max < u16::MAX {
             if self.counted == max {
-                return Err(refusal);
+                return Err(too_long);
             }
             self.counted += 1;
         } else if after == State::Data && self.remaining == 0 {
@@ -126,7 +126,7 @@ impl ChunkedDecoder {
             }
             // A digit shifted out at the top would make a large chunk a small one.
             if self.remaining >> 60 != 0 {
-                return Err(Refusal::BadChunkSize);
+                return Err(Refusal::ChunkSizeTooLong);
             }
             self.remaining = (self.remaining << 4) | u64::from(bytes::hex_value(byte));
         }
@@ -195,6 +195,16 @@ enum State {
     EndLf,
     /// Behind the body.
     Ended,
+}
+
+/// A part of the framing, bounded as a whole.
+struct Part {
+    /// How many bytes it may have; the greatest number where it has no bound.
+    max: u16,
+    /// Why more of them are refused.
+    too_long: Refusal,
+    /// Why others are refused.
+    bad: Refusal,
 }
 
 /// The bytes of a [`Rule`] that are a class and not one byte: that class. All bytes that rules name are greater.
@@ -286,21 +296,21 @@ impl State {
         None
     }
 
-    /// The part of the framing that is bounded as a whole and has this state: how many bytes it may have, and why more of
-    /// them or others are refused.
-    fn part(self) -> (u16, Refusal) {
+    /// The part of the framing that has this state.
+    fn part(self) -> Part {
         // The states of each part follow one another.
-        if self <= State::Size {
-            (CHUNK_SIZE_DIGITS_MAX, Refusal::BadChunkSize)
+        let (max, too_long, bad) = if self <= State::Size {
+            (CHUNK_SIZE_DIGITS_MAX, Refusal::ChunkSizeTooLong, Refusal::BadChunkSize)
         } else if self <= State::ValueBlank {
-            (CHUNK_EXTENSION_BYTES_MAX, Refusal::BadChunkExtension)
+            (CHUNK_EXTENSION_BYTES_MAX, Refusal::ChunkExtensionTooLong, Refusal::BadChunkExtension)
         } else if self <= State::DataLf {
-            (u16::MAX, Refusal::BadChunkEnd)
+            (u16::MAX, Refusal::BadChunkEnd, Refusal::BadChunkEnd)
         } else if self <= State::TrailerLf {
-            (TRAILER_BYTES_MAX, Refusal::BadTrailer)
+            (TRAILER_BYTES_MAX, Refusal::TrailerTooLong, Refusal::BadTrailer)
         } else {
-            (u16::MAX, Refusal::BadTrailer)
-        }
+            (u16::MAX, Refusal::BadTrailer, Refusal::BadTrailer)
+        };
+        Part { max, too_long, bad }
     }
 
     /// Why a byte that no rule takes is refused.
@@ -311,7 +321,7 @@ impl State {
         } else if self == State::SizeBlank {
             Refusal::BadChunkSize
         } else {
-            self.part().1
+            self.part().bad
         }
     }
 }

@@ -89,14 +89,22 @@ refusals! {
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large";
     /// A target above its bound (RFC 9110 section 15.5.15).
     TargetTooLong = URI_TOO_LONG, "the target is too long";
-    /// A chunk size that is not hexadecimal digits, or beyond 64 bits (RFC 9112 section 7.1).
+    /// A chunk size that is not hexadecimal digits (RFC 9112 section 7.1).
     BadChunkSize = BAD_REQUEST, "a chunk has no size in hex";
-    /// A chunk extension with a byte that cannot stand there, or above its bound (RFC 9112 section 7.1.1).
-    BadChunkExtension = BAD_REQUEST, "a chunk extension is bad or too large";
+    /// A chunk size beyond 64 bits, or above
+    /// [`CHUNK_SIZE_DIGITS_MAX`](crate::chunked::CHUNK_SIZE_DIGITS_MAX) (RFC 9112 section 7.1).
+    ChunkSizeTooLong = BAD_REQUEST, "a chunk size has 32 digits and 64 bits at most";
+    /// A chunk extension with a byte that cannot stand there (RFC 9112 section 7.1.1).
+    BadChunkExtension = BAD_REQUEST, "a chunk extension is bad";
+    /// A chunk's extensions above [`CHUNK_EXTENSION_BYTES_MAX`](crate::chunked::CHUNK_EXTENSION_BYTES_MAX) (RFC 9112
+    /// section 7.1.1).
+    ChunkExtensionTooLong = BAD_REQUEST, "chunk extensions have 256 bytes at most";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).
     BadChunkEnd = BAD_REQUEST, "a chunk must end with CR LF";
-    /// A trailer section that is not of field lines, or above its bound (RFC 9112 section 7.1.2).
-    BadTrailer = BAD_REQUEST, "a trailer is bad or too large";
+    /// A trailer section that is not of field lines (RFC 9112 section 7.1.2).
+    BadTrailer = BAD_REQUEST, "a trailer is bad";
+    /// A trailer section above [`TRAILER_BYTES_MAX`](crate::chunked::TRAILER_BYTES_MAX) (RFC 9112 section 7.1.2).
+    TrailerTooLong = BAD_REQUEST, "trailers have 1024 bytes at most";
     /// The head did not come in time (RFC 9110 section 15.5.9).
     HeadTimeout = REQUEST_TIMEOUT, "the head did not come in time";
     /// The body did not come in time (RFC 9110 section 15.5.9).

@@ -190,7 +190,7 @@ fn a_size_holds_64_bits_and_not_one_more() {
         assert_eq!(decoded, Decoded { data: b"abc".to_vec(), bytes: None, refusal: None }, "{size}");
     }
     for size in ["10000000000000000", "fffffffffffffffff", "1ffffffffffffffff", "0000000000000010000000000000001"] {
-        refused(&size.as_bytes()[..size.find(['1', 'f']).unwrap() + 17], Refusal::BadChunkSize);
+        refused(&size.as_bytes()[..size.find(['1', 'f']).unwrap() + 17], Refusal::ChunkSizeTooLong);
     }
 }
 
@@ -201,8 +201,10 @@ fn leading_zeros_are_bounded() {
         accepted(format!("{}\r\n\r\n", "0".repeat(digits)).as_bytes(), b"");
         accepted(format!("{}1\r\na\r\n0\r\n\r\n", "0".repeat(digits - 1)).as_bytes(), b"a");
     }
-    refused("0".repeat(max + 1).as_bytes(), Refusal::BadChunkSize);
-    refused(format!("{}1", "0".repeat(max)).as_bytes(), Refusal::BadChunkSize);
+    refused("0".repeat(max + 1).as_bytes(), Refusal::ChunkSizeTooLong);
+    refused(format!("{}1", "0".repeat(max)).as_bytes(), Refusal::ChunkSizeTooLong);
+    // What is no digit is another fault, at the bound too.
+    refused(format!("{}g", "0".repeat(max)).as_bytes(), Refusal::BadChunkSize);
 }
 
 #[test]
@@ -216,10 +218,10 @@ fn extensions_are_bounded_a_line() {
         accepted(line(&format!("{};a", " ".repeat(bytes - 2))).as_bytes(), b"a");
     }
     accepted(line(&";a".repeat(max / 2)).as_bytes(), b"a");
-    refused(format!("1;{}", "a".repeat(max)).as_bytes(), Refusal::BadChunkExtension);
-    refused(format!("1;a=\"{}", "b".repeat(max - 3)).as_bytes(), Refusal::BadChunkExtension);
-    refused(format!("1{}", " ".repeat(max + 1)).as_bytes(), Refusal::BadChunkExtension);
-    refused(format!("1{};", ";a".repeat(max / 2)).as_bytes(), Refusal::BadChunkExtension);
+    refused(format!("1;{}", "a".repeat(max)).as_bytes(), Refusal::ChunkExtensionTooLong);
+    refused(format!("1;a=\"{}", "b".repeat(max - 3)).as_bytes(), Refusal::ChunkExtensionTooLong);
+    refused(format!("1{}", " ".repeat(max + 1)).as_bytes(), Refusal::ChunkExtensionTooLong);
+    refused(format!("1{};", ";a".repeat(max / 2)).as_bytes(), Refusal::ChunkExtensionTooLong);
 }
 
 #[test]
@@ -231,10 +233,21 @@ fn the_trailer_section_is_bounded() {
     // The bound holds for all lines together.
     let lines = "a:bc\r\n".repeat(max / 6);
     accepted(format!("0\r\n{lines}\r\n").as_bytes(), b"");
-    refused(format!("0\r\n{lines}{}", "a".repeat(max % 6 + 1)).as_bytes(), Refusal::BadTrailer);
-    refused(format!("0\r\na:{}\r", "b".repeat(max - 2)).as_bytes(), Refusal::BadTrailer);
-    refused(format!("0\r\na:{}\r\n", "b".repeat(max - 3)).as_bytes(), Refusal::BadTrailer);
-    refused(format!("0\r\n{}", "a".repeat(max + 1)).as_bytes(), Refusal::BadTrailer);
+    refused(format!("0\r\n{lines}{}", "a".repeat(max % 6 + 1)).as_bytes(), Refusal::TrailerTooLong);
+    refused(format!("0\r\na:{}\r", "b".repeat(max - 2)).as_bytes(), Refusal::TrailerTooLong);
+    refused(format!("0\r\na:{}\r\n", "b".repeat(max - 3)).as_bytes(), Refusal::TrailerTooLong);
+    refused(format!("0\r\n{}", "a".repeat(max + 1)).as_bytes(), Refusal::TrailerTooLong);
+}
+
+#[test]
+fn what_is_bounded_says_its_bound() {
+    for (refusal, bound) in [
+        (Refusal::ChunkSizeTooLong, CHUNK_SIZE_DIGITS_MAX),
+        (Refusal::ChunkExtensionTooLong, CHUNK_EXTENSION_BYTES_MAX),
+        (Refusal::TrailerTooLong, TRAILER_BYTES_MAX),
+    ] {
+        assert!(refusal.reason().contains(&format!(" {bound} ")), "{refusal:?}: {}", refusal.reason());
+    }
 }
 
 #[test]

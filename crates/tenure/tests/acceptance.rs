@@ -410,6 +410,13 @@ fn refused(refusal: Refusal) -> Option<(String, String)> {
         Refusal::HeadTooLarge => (get(&format!("X: {long}{long}\r\n")), get(&format!("X: {long}\r\n"))),
         Refusal::TargetTooLong => (line(&format!("GET /hello?{long} HTTP/1.1")), line("GET /hello?long HTTP/1.1")),
         Refusal::BadChunkSize => (chunked("1g\r\n"), chunked("1\r\ng\r\n0\r\n\r\n")),
+        Refusal::ChunkSizeTooLong => (chunked(&"0".repeat(33)), chunked(&("0".repeat(32) + "\r\n\r\n"))),
+        Refusal::ChunkExtensionTooLong => {
+            (chunked(&format!("0;{}", "a".repeat(256))), chunked(&format!("0;{}\r\n\r\n", "a".repeat(255))))
+        }
+        Refusal::TrailerTooLong => {
+            (chunked(&format!("0\r\n{}", "a".repeat(1025))), chunked(&format!("0\r\na:{}\r\n\r\n", "b".repeat(1020))))
+        }
         Refusal::BadChunkExtension => (chunked("1;=\r\n"), chunked("1;a=b\r\ng\r\n0\r\n\r\n")),
         Refusal::BadChunkEnd => (chunked("1\r\ngg"), chunked("1\r\ng\r\n0\r\n\r\n")),
         Refusal::BadTrailer => (chunked("0\r\na b\r\n\r\n"), chunked("0\r\na:b\r\n\r\n")),

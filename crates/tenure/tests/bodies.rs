@@ -256,7 +256,7 @@ fn broken_chunks_are_refused_and_the_connection_closes() {
         ("x\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
         ("-1\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
         ("0x3\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
-        ("10000000000000003\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkSize)),
+        ("10000000000000003\r\nabc\r\n0\r\n\r\n", Some(Refusal::ChunkSizeTooLong)),
         ("3;a=\"\r\nabc\r\n0\r\n\r\n", Some(Refusal::BadChunkExtension)),
         ("3;a=\"\"\r\nabc\r\n0\r\n\r\n", None),
         ("3\r\nabcd\r\n0\r\n\r\n", Some(Refusal::BadChunkEnd)),
