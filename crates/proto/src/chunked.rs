@@ -91,7 +91,7 @@ impl ChunkedDecoder {
     }
 
     /// Bytes of data that are still to come of the chunk whose data is next or at hand.
-    pub const fn missing(&self) -> u64 {
+    pub const fn remaining(&self) -> u64 {
         if matches!(self.state, State::Data) { self.remaining } else { 0 }
     }
 

@@ -101,14 +101,21 @@ pub enum DecodeError {
     Value,
 }
 
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl DecodeError {
+    /// What was wrong, for a person.
+    pub const fn reason(self) -> &'static str {
+        match self {
             DecodeError::Escape => "a % must be followed by two hexadecimal digits",
             DecodeError::Utf8 => "the decoded text is not UTF-8",
             DecodeError::Space => "the decoded text is too long",
-            DecodeError::Value => "the text is not a value of the kind that was asked for",
-        })
+            DecodeError::Value => "the value is not of the kind that is wanted here",
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
     }
 }
 

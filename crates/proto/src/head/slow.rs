@@ -51,7 +51,6 @@ impl HeadParser {
     }
 
     /// Reads what may stand here in any number; the offset of the byte behind it, which decides how to go on.
-    #[inline(always)]
     fn skip(&mut self, bytes: &[u8], limits: &HeadLimits) -> usize {
         if self.phase == Phase::Version {
             while let Some(byte) = bytes.get(self.at as usize)
@@ -97,33 +96,29 @@ impl HeadParser {
     /// that is not whole or not allowed, that is what is wrong.
     #[inline(never)]
     fn step(&mut self, stop: &Stop<'_>, limits: &HeadLimits) -> Result<(), Refusal> {
-        let (byte, line_end) = (stop.byte, u32::from(stop.line_end));
         let part = Span { start: self.part, end: stop.at }.of(stop.bytes);
         let (phase, taken) = match self.phase {
+            Phase::Start | Phase::SecondStart | Phase::Method | Phase::Version => self.request_line(stop, part)?,
+            Phase::Line | Phase::Name | Phase::Value | Phase::End => self.field_line(stop, part)?,
+            _ => self.target(stop, part, limits)?,
+        };
+        self.at += taken;
+        if phase != self.phase {
+            self.phase = phase;
+            self.part = self.at;
+        }
+        Ok(())
+    }
+
+    /// The same for a byte of a request line (RFC 9112 section 3) outside its target: the next phase, and the bytes taken.
+    fn request_line(&mut self, stop: &Stop<'_>, part: &[u8]) -> Result<(Phase, u32), Refusal> {
+        let line_end = u32::from(stop.line_end);
+        Ok(match self.phase {
             // RFC 9112 section 2.2: at least one empty line before the request line is to be ignored. Two are, more are not.
             Phase::Start | Phase::SecondStart if line_end > 0 => {
                 self.lead += stop.line_end;
                 (if self.phase == Phase::Start { Phase::SecondStart } else { Phase::Method }, line_end)
             }
-            Phase::Start | Phase::SecondStart | Phase::Method => {
-                if part.is_empty() || byte != b' ' {
-                    return Err(Refusal::BadMethod);
-                }
-                // RFC 9110 section 9.3.6: CONNECT asks for a tunnel, which only a proxy has.
-                if bytes::equal(part, b"CONNECT") {
-                    return Err(Refusal::Connect);
-                }
-                self.method = Method::from_token(part);
-                self.target.start = stop.at + 1;
-                (Phase::Target, 1)
-            }
-            Phase::Target
-            | Phase::Scheme
-            | Phase::Authority
-            | Phase::PathAndQuery
-            | Phase::Query
-            | Phase::Asterisk
-            | Phase::Refused => self.target(stop, part, limits)?,
             Phase::Version if part.len() < VERSION.len() || line_end == 0 => return Err(Refusal::BadVersion),
             Phase::Version => {
                 self.version = match part {
@@ -135,13 +130,32 @@ impl HeadParser {
                 self.fields = stop.at + line_end;
                 (Phase::Line, line_end)
             }
+            _ => {
+                if part.is_empty() || stop.byte != b' ' {
+                    return Err(Refusal::BadMethod);
+                }
+                // RFC 9110 section 9.3.6: CONNECT asks for a tunnel, which only a proxy has.
+                if bytes::equal(part, b"CONNECT") {
+                    return Err(Refusal::Connect);
+                }
+                self.method = Method::from_token(part);
+                self.target.start = stop.at + 1;
+                (Phase::Target, 1)
+            }
+        })
+    }
+
+    /// The same for a byte of a field line, or of the empty one (RFC 9112 section 5).
+    fn field_line(&mut self, stop: &Stop<'_>, part: &[u8]) -> Result<(Phase, u32), Refusal> {
+        let line_end = u32::from(stop.line_end);
+        Ok(match self.phase {
             Phase::Line if line_end > 0 => {
                 self.line = stop.at;
                 (Phase::End, line_end)
             }
             Phase::Line | Phase::Name => {
                 self.line = self.part;
-                match byte {
+                match stop.byte {
                     b':' if !part.is_empty() => (Phase::Value, 1),
                     b' ' | b'\t' if part.is_empty() => return Err(Refusal::ObsoleteFolding),
                     // RFC 9112 section 5.1: such a request must be refused.
@@ -155,18 +169,11 @@ impl HeadParser {
                 self.field(name, part)?;
                 (Phase::Line, line_end)
             }
-            Phase::End => (Phase::End, 0),
-        };
-        self.at += taken;
-        if phase != self.phase {
-            self.phase = phase;
-            self.part = self.at;
-        }
-        Ok(())
+            _ => (Phase::End, 0),
+        })
     }
 
-    /// The same for a byte of a target, or behind one (RFC 9112 section 3.2): the next phase, and the bytes taken.
-    #[inline(always)]
+    /// The same for a byte of a target, or behind one (RFC 9112 section 3.2).
     fn target(&mut self, stop: &Stop<'_>, part: &[u8], limits: &HeadLimits) -> Result<(Phase, u32), Refusal> {
         let byte = stop.byte;
         let is_visible = bytes::is(byte, FIELD) && !bytes::is_blank(byte);
@@ -233,7 +240,6 @@ enum SchemeByte {
 }
 
 /// Whether `byte` goes on with a scheme that is known, of which `part` has been read: RFC 9110 section 4.2.
-#[inline(always)]
 fn scheme(part: &[u8], byte: u8) -> Option<SchemeByte> {
     // The one without `s` goes on a byte earlier.
     const SECURE: &[u8] = b"https://";

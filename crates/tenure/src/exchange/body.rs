@@ -121,7 +121,7 @@ impl BodyInput {
 
     /// Bytes that the chunk at hand still announces.
     fn announced(&self) -> u64 {
-        self.state.chunked.as_ref().map_or(0, ChunkedDecoder::missing)
+        self.state.chunked.as_ref().map_or(0, ChunkedDecoder::remaining)
     }
 
     /// Bytes that may still be handed out in one way.

@@ -152,12 +152,7 @@ impl From<FieldError> for Error {
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
-        Error::bad_request(match error {
-            DecodeError::Escape => "a percent sign must be followed by two hexadecimal digits",
-            DecodeError::Utf8 => "the decoded text is not UTF-8",
-            DecodeError::Space => "the decoded text is too long",
-            DecodeError::Value => "the value is not of the kind that is wanted here",
-        })
+        Error::bad_request(error.reason())
     }
 }
 

@@ -17,21 +17,14 @@ pub trait FromText: Sized {
     fn from_text(bytes: &[u8]) -> Result<Self, Error>;
 }
 
+const NOT_A_NUMBER: &str = "this is not a number: send one such as 4.2";
+
 const EMPTY: Error = Error::bad_request("nothing came: send a number such as 42");
 
 /// The bytes without white space around them, and how many stood in front.
-fn trimmed(mut bytes: &[u8]) -> (&[u8], usize) {
-    let mut skipped = 0;
-    loop {
-        bytes = match bytes {
-            [first, rest @ ..] if first.is_ascii_whitespace() => {
-                skipped += 1;
-                rest
-            }
-            [rest @ .., last] if last.is_ascii_whitespace() => rest,
-            _ => return (bytes, skipped),
-        };
-    }
+fn trimmed(bytes: &[u8]) -> (&[u8], usize) {
+    let text = bytes.trim_ascii_start();
+    (text.trim_ascii_end(), bytes.len() - text.len())
 }
 
 /// A number of digits alone, so few that it is below 10^9: registers of 32 bits hold it.
@@ -115,7 +108,7 @@ integers! { number u64: i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 integers! { long_number u128: i128 u128 }
 
 macro_rules! from_str {
-    ($($type:ty = $reason:literal;)*) => {
+    ($($type:ty = $reason:expr;)*) => {
         $(impl FromText for $type {
             fn from_text(bytes: &[u8]) -> Result<Self, Error> {
                 let text = str::from_utf8(trimmed(bytes).0).ok();
@@ -128,8 +121,8 @@ macro_rules! from_str {
 from_str! {
     bool = "send true or false";
     char = "send one character";
-    f32 = "this is not a number: send one such as 4.2";
-    f64 = "this is not a number: send one such as 4.2";
+    f32 = NOT_A_NUMBER;
+    f64 = NOT_A_NUMBER;
 }
 
 #[cfg(test)]
