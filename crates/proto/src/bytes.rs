@@ -93,46 +93,39 @@ pub(crate) const fn is(byte: u8, class: u8) -> bool {
 }
 
 /// Whether a byte may stand in a token: `tchar` of RFC 9110 section 5.6.2.
-#[inline]
 pub const fn is_tchar(byte: u8) -> bool {
     is(byte, TOKEN)
 }
 
 /// Whether a byte may stand in a field value: `field-vchar`, SP and HTAB of RFC 9110 section 5.5.
-#[inline]
 pub const fn is_field_byte(byte: u8) -> bool {
     is(byte, FIELD)
 }
 
 /// Whether a byte may stand in a registered name as itself: RFC 3986 section 3.2.2. `%` may not, it opens `pct-encoded`.
-#[inline]
 pub const fn is_name_byte(byte: u8) -> bool {
     is(byte, NAME)
 }
 
 /// Whether a byte is optional white space: RFC 9110 section 5.6.3.
-#[inline]
 pub const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
 /// The value of a hexadecimal digit of either case: `HEXDIG` of RFC 5234 appendix B.1, case-insensitive as RFC 3986
 /// section 2.1 and RFC 9112 section 7.1 have it.
-#[inline]
 pub const fn hex(byte: u8) -> Option<u8> {
     if is(byte, HEX) { Some(hex_value(byte)) } else { None }
 }
 
 /// The value of a byte that is such a digit.
-#[inline(always)]
 pub(crate) const fn hex_value(digit: u8) -> u8 {
     // The letters are those with bit 6, and count from 1 in their lowest bits.
     (digit & 0xf) + 9 * (digit >> 6)
 }
 
 /// The byte that a `%` and two hexadecimal digits at the front stand for: RFC 3986 section 2.1.
-#[cfg_attr(target_pointer_width = "64", inline)]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
+#[inline(never)]
 pub(crate) fn escape(bytes: &[u8]) -> Option<u8> {
     match *bytes {
         [b'%', high, low, ..] if by_table(bytes, 1, HEX) > 2 => Some(hex_value(high) << 4 | hex_value(low)),
@@ -186,8 +179,7 @@ pub(crate) fn find(bytes: &[u8], mut at: usize, [one, other]: [u8; 2]) -> usize 
 }
 
 /// Whether two slices are the same.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
+#[inline(never)]
 pub(crate) fn equal(bytes: &[u8], others: &[u8]) -> bool {
     bytes == others
 }
@@ -301,7 +293,6 @@ fn scan(bytes: &[u8], from: usize, class: u8, stops: impl Fn(u64) -> u64) -> usi
 }
 
 /// The index of the first byte that is marked.
-#[inline(always)]
 const fn first_stop(stops: u64) -> usize {
     (stops.trailing_zeros() / 8) as usize
 }
@@ -337,7 +328,6 @@ pub(crate) fn word(bytes: &[u8]) -> Option<u64> {
     if WORDS { bytes.first_chunk().map(|eight| u64::from_le_bytes(*eight)) } else { None }
 }
 
-#[inline(always)]
 fn two_words(bytes: &[u8]) -> Option<[u64; 2]> {
     let words = u128::from_le_bytes(*bytes.first_chunk()?);
     Some([words as u64, (words >> 64) as u64])
@@ -364,7 +354,6 @@ const fn each(byte: u8) -> u64 {
 }
 
 /// Marks the bytes from `low` to `high`, both below 0x80. Exact for each byte.
-#[inline(always)]
 const fn between(word: u64, low: u8, high: u8) -> u64 {
     let lower = word & !HIGHEST;
     // Neither sum leaves its byte: 0x7f + 0x80 is the most.
@@ -372,27 +361,23 @@ const fn between(word: u64, low: u8, high: u8) -> u64 {
 }
 
 /// Marks all bytes but letters, digits, `-`, `.` and `/`.
-#[inline(always)]
 const fn target_stops(word: u64) -> u64 {
     // The letters' case is folded for their own range only: `\r` with that bit is `-`.
     !(between(word | each(0x20), b'a', b'z') | between(word, b'-', b'9')) & HIGHEST
 }
 
 /// Marks all bytes but letters and `-`.
-#[inline(always)]
 const fn token_stops(word: u64) -> u64 {
     !(between(word | each(0x20), b'a', b'z') | between(word, b'-', b'-')) & HIGHEST
 }
 
 /// Marks all bytes but digits. What one byte carries into the next can only mark one more.
-#[inline(always)]
 const fn digit_stops(word: u64) -> u64 {
     // A digit becomes its value; 0x76 takes all values above 9 to the highest bit, or beyond it.
     ((word ^ each(b'0')).wrapping_add(each(0x76)) | word) & HIGHEST
 }
 
 /// Marks the controls and DEL. What one byte carries into the next can only mark one more.
-#[inline(always)]
 const fn field_stops(word: u64) -> u64 {
     (word.wrapping_sub(each(0x20)) | word.wrapping_add(each(1))) & !word & HIGHEST
 }

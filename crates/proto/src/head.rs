@@ -45,7 +45,6 @@ pub struct Span {
 
 impl Span {
     /// The bytes of this span, empty where `bytes` does not reach that far.
-    #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -197,7 +196,6 @@ impl Default for HeadParser {
 
 impl HeadParser {
     /// A parser before its first byte.
-    #[inline]
     pub const fn new() -> Self {
         // All zero: method and version are set before anything asks for them.
         HeadParser {
@@ -221,7 +219,6 @@ impl HeadParser {
     }
 
     /// Ready for the next head behind one that is complete.
-    #[inline]
     pub fn renew(&mut self) {
         // A head that was recalled has not been read.
         if self.phase != Phase::Start {

@@ -78,13 +78,11 @@ impl HeadState {
     pub const NEW: HeadState = HeadState { length: 0, typed: false, error: None };
 
     /// Whether anything has been written, or has not fitted.
-    #[inline]
     pub const fn is_begun(&self) -> bool {
         self.length != 0
     }
 
     /// Bytes so far; `None`: they have not fitted.
-    #[inline]
     pub fn length(&self) -> Option<usize> {
         (self.length != usize::MAX).then_some(self.length)
     }
@@ -107,13 +105,12 @@ pub struct HeadWriter<'b> {
 
 impl<'b> HeadWriter<'b> {
     /// Goes on where `state` says.
-    #[inline]
     pub fn new(bytes: &'b mut [u8], state: &'b mut HeadState) -> Self {
         HeadWriter { bytes, state }
     }
 
     /// Starts the head with its status line and, where there is one, a Date field (RFC 9110 section 6.6.1).
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[inline(never)]
     pub fn begin(&mut self, status: StatusCode, date: Option<&[u8; DATE_BYTES]>) {
         self.put(b"HTTP/1.1 ");
         self.put(decimal(status.code().into(), &mut [0; 20]));
@@ -137,7 +134,7 @@ impl<'b> HeadWriter<'b> {
     }
 
     /// Adds a Content-Type field (RFC 9110 section 8.3). An error is kept and told by [`end`](HeadWriter::end).
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    #[inline(never)]
     pub fn content_type(&mut self, value: &str) {
         if bytes::field_value(value.as_bytes(), 0) < value.len() {
             self.state.error.get_or_insert(FieldError::Value);
@@ -247,8 +244,7 @@ pub fn chunk_size(bytes: usize, line: &mut [u8; CHUNK_SIZE_BYTES_MAX]) -> &[u8] 
 }
 
 /// A number in decimal digits, written to the end of `digits`.
-#[cfg_attr(target_pointer_width = "64", inline)]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
+#[inline(never)]
 pub fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     loop {

@@ -29,7 +29,6 @@ impl<'a> Target<'a> {
     /// let target = Target::new("http://a:8080?sum=1", TargetForm::Absolute);
     /// assert_eq!((target.authority, target.path, target.query), (Some("a:8080"), "/", Some("sum=1")));
     /// ```
-    #[inline]
     pub fn new(text: &'a str, form: TargetForm) -> Self {
         let bytes = text.as_bytes();
         let of = |range: Range<usize>| text.get(range).unwrap_or_default();
@@ -129,7 +128,6 @@ impl<'a> Encoded<'a> {
 
     /// Text of a path in a target that was parsed; `encoded`: something in it is percent-encoded
     /// ([`Head::encoded`](crate::head::Head::encoded)). Where the bytes are not UTF-8, the text is empty.
-    #[inline]
     pub const fn of_target(raw: &'a [u8], encoded: bool) -> Self {
         Encoded { raw, is_query: false, plain: !encoded }
     }
@@ -155,7 +153,6 @@ impl<'a> Encoded<'a> {
     }
 
     /// Takes the first byte off.
-    #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn next(&mut self) -> Option<Result<u8, DecodeError>> {
         let (taken, byte) = match *self.raw.first()? {
@@ -296,7 +293,7 @@ pub fn leaves_folder_at(path: &[u8]) -> Option<usize> {
 
 /// The byte that percent-encoded text of a path begins with, decoded, and how many bytes stand for it: none at its end. A
 /// broken escape is not decoded.
-#[cfg_attr(target_pointer_width = "32", inline(never))]
+#[inline(never)]
 pub fn first_decoded(text: &[u8]) -> (u8, usize) {
     match (bytes::escape(text), text) {
         (Some(byte), _) => (byte, 3),

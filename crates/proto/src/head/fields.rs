@@ -12,7 +12,6 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields in `bytes`, which must be the [`Head::fields`](super::Head::fields) of a head. Of other bytes, those up
     /// to the first that can't be of a field line; none makes it panic.
-    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Fields { rest: bytes }
     }

@@ -15,7 +15,6 @@ pub(super) const CONTINUE: u8 = 1 << 3;
 pub(super) const UNMET: u8 = 1 << 4;
 
 /// Whether a field of a name that long, with that first byte, can be one of those that [`HeadParser::field`] reads.
-#[inline(always)]
 pub(super) fn may_matter(bytes: usize, first: u8) -> bool {
     // Bit 5 is the case of a letter. Another byte that becomes one of these letters does no harm: the name is compared.
     matches!((bytes, first | 0x20), (4, b'h') | (6, b'e') | (10 | 14, b'c') | (17, b't'))

@@ -80,7 +80,6 @@ impl HeadParser {
     ///
     /// # Errors
     /// As [`parse`](HeadParser::parse).
-    #[inline]
     pub fn parse_remembering<'m>(
         &mut self,
         bytes: &[u8],
@@ -101,7 +100,6 @@ impl HeadParser {
     ///
     /// # Errors
     /// As [`parse`](HeadParser::parse).
-    #[inline]
     pub fn learn<'m>(
         &mut self,
         bytes: &[u8],

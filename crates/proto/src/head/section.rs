@@ -48,7 +48,6 @@ impl HeadParser {
     }
 
     /// Notes where the empty line is.
-    #[inline(always)]
     pub(super) fn end(&mut self, empty_line: usize) {
         self.stand(Phase::End, empty_line, empty_line, empty_line + 2);
     }
@@ -74,7 +73,6 @@ impl HeadParser {
     }
 
     /// Notes how far a line has been read.
-    #[inline(always)]
     fn stand(&mut self, phase: Phase, line: usize, part: usize, at: usize) {
         self.phase = phase;
         self.line = line as u32;
