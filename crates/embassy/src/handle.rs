@@ -30,6 +30,7 @@ pub(crate) enum Stop {
 #[derive(Debug)]
 pub(crate) enum Command {
     Close(ConnectionId),
+    CloseNow(ConnectionId),
     Pin(ConnectionId, bool),
     /// Tell of the first connection from that index on.
     List(u32),
@@ -203,10 +204,17 @@ impl Handle {
         Handle(bell)
     }
 
-    /// Closes a connection: at once where it is idle, after the response that is at work. Nothing happens where it is gone.
+    /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
+    /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
     /// `false`: the server does not run, or has eight commands before it.
     pub fn close(&self, id: ConnectionId) -> bool {
         self.command(Command::Close(id))
+    }
+
+    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone. `false` as with
+    /// [`close`](Handle::close).
+    pub fn close_now(&self, id: ConnectionId) -> bool {
+        self.command(Command::CloseNow(id))
     }
 
     /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone. `false` as with

@@ -159,6 +159,9 @@ where
                 Command::Close(id) => {
                     self.driver.close_connection(id);
                 }
+                Command::CloseNow(id) => {
+                    self.driver.close_connection_now(id);
+                }
                 Command::Pin(id, pinned) => {
                     self.driver.pin(id, pinned);
                 }
@@ -198,6 +201,10 @@ where
         if gone && self.is_lost(number) {
             return self.driver.link_down(key);
         }
+        if place.interest.closes() && !gone && !matches!(state, State::Established) {
+            self.driver.peer_closed(key);
+        }
+        let Some(place) = self.driver.port.places.all.get(number) else { return };
         if gone || place.is_ready(state) {
             // What comes comes over the link.
             self.link_ms = self.now_ms;

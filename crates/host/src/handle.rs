@@ -49,9 +49,15 @@ impl Handle {
         &self.addresses
     }
 
-    /// Closes a connection: at once where it is idle, after the response that is at work. Nothing happens where it is gone.
+    /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
+    /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
     pub fn close(&self, id: ConnectionId) {
         self.one(id, Command::Close(id));
+    }
+
+    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone.
+    pub fn close_now(&self, id: ConnectionId) {
+        self.one(id, Command::CloseNow(id));
     }
 
     /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.

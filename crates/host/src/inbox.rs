@@ -17,6 +17,7 @@ use crate::listing::{Question, lock};
 #[derive(Debug)]
 pub(crate) enum Command {
     Close(ConnectionId),
+    CloseNow(ConnectionId),
     Pin(ConnectionId, bool),
     List(Question),
     Stop,

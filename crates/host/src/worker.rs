@@ -46,6 +46,8 @@ pub struct Worker<'a, N: Net, A: Service> {
     now_ms: u32,
     date_until_ms: u32,
     stopping: bool,
+    /// The server is to stop once those who have connected are accepted.
+    last_call: bool,
     /// Something may have changed whether it accepts.
     reconsider: bool,
 }
@@ -86,6 +88,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             now_ms,
             date_until_ms: now_ms,
             stopping: false,
+            last_call: false,
             reconsider: true,
         };
         worker.set_now(now_ms);
@@ -154,13 +157,16 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             Command::Close(id) => {
                 self.driver.close_connection(id);
             }
+            Command::CloseNow(id) => {
+                self.driver.close_connection_now(id);
+            }
             Command::Pin(id, pinned) => {
                 self.driver.pin(id, pinned);
             }
             Command::List(question) => question.answer(self.driver.list()),
             Command::Stop => {
-                self.stop_accepting();
-                self.driver.stop();
+                self.last_call |= !self.stopping;
+                self.reconsider = true;
             }
             Command::StopNow => {
                 self.stop_accepting();
@@ -171,7 +177,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Accepts nothing any more: those who come now are refused by the kernel, not left waiting.
     fn stop_accepting(&mut self) {
-        self.stopping = true;
+        (self.stopping, self.last_call) = (true, false);
         self.reconsider = true;
         self.server.shut_listeners();
         if let Some((socket, _)) = self.kept.take() {
@@ -184,9 +190,14 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.stopping
     }
 
-    /// Whether the server stops and all connections have ended: the worker's end.
+    /// Whether the server stops and all connections have ended: the worker's end. To be asked behind the accepting of a turn,
+    /// because those who had connected before the server was to stop are served, too.
     #[inline]
-    pub fn has_stopped(&self) -> bool {
+    pub fn has_stopped(&mut self) -> bool {
+        if self.last_call {
+            self.stop_accepting();
+            self.driver.stop();
+        }
         self.stopping && self.driver.count() == 0
     }
 
@@ -223,22 +234,24 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.acceptance.count(self.driver.count());
         let accepts = !self.stopping
             && self.acceptance.rests_for_ms(self.now_ms).is_none()
-            && !self.acceptance.is_others_turn(self.driver.is_full())
+            && (self.last_call || !self.acceptance.is_others_turn(self.driver.is_full()))
             && self.driver.has_room();
         self.acceptance.set(accepts);
         accepts
     }
 
-    /// Whether somebody was accepted for whom there is no place yet, and whom no listener tells of any more.
+    /// Whether somebody may wait of whom no listener tells: one was accepted for whom there is no place yet, or the server is to
+    /// stop.
     pub fn has_newcomer(&self) -> bool {
-        self.kept.is_some()
+        self.kept.is_some() || self.last_call
     }
 
     /// Accepts newcomers of one listener, by `next`, which gives `None` where nobody waits. Behind those that are served in a
     /// turn, so that no connection whose request has come with it is taken for idle and evicted.
     #[cold]
     pub fn accept(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
-        for _ in 0..BATCH_MAX {
+        let batch_max = if self.last_call { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
+        for _ in 0..batch_max {
             if !self.accepts() {
                 return self.decline();
             }

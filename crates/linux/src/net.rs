@@ -48,6 +48,7 @@ impl Net for Epoll {
         let mut events = EventFlags::empty();
         events.set(EventFlags::IN, interest.receives());
         events.set(EventFlags::OUT, interest.sends());
+        events.set(EventFlags::RDHUP, interest.closes());
         // It can only fail for a descriptor that is not there, which it is.
         let _ = epoll::modify(&self.0, socket, key_data(key), events);
     }

@@ -123,7 +123,12 @@ impl<'a, A: Service> Worker<'a, A> {
             for event in &events {
                 let (data, flags) = (event.data, { event.flags });
                 match key_or_other(data) {
-                    Ok(key) => self.host.driver.ready(key, flags.intersects(EventFlags::ERR | EventFlags::HUP)),
+                    Ok(key) => {
+                        if flags.contains(EventFlags::RDHUP) {
+                            self.host.driver.peer_closed(key);
+                        }
+                        self.host.driver.ready(key, flags.intersects(EventFlags::ERR | EventFlags::HUP));
+                    }
                     Err(INBOX) => called = true,
                     Err(_) => newcomers = true,
                 }

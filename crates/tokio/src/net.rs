@@ -6,20 +6,21 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
+    future::{Future, poll_fn},
     io::{ErrorKind, Read},
     mem::MaybeUninit,
     net::{Shutdown, SocketAddr},
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use socket2::SockRef;
 use tenure::port::{Interest, Key, Peer, Received, Transmitted};
 use tenure_host::{Inbox, Mark, Marked, Net};
-use tokio::{io::ReadBuf, net::TcpStream};
+use tokio::{io::ReadBuf, net::TcpStream, time::sleep};
 
 /// Whether the system tells of bytes that come behind those that were received, also where nothing was refused: epoll and
 /// kqueue do, and tokio itself makes use of it there.
@@ -47,7 +48,7 @@ pub(crate) struct Socket {
 
 enum Stream {
     Own(TcpStream),
-    /// With [`Failing`], while nothing is asked of it.
+    /// With [`Losing`], while no bytes are asked of it, or its peer's close is.
     Shared(Rc<TcpStream>),
     /// On its way from one to the other.
     Moving,
@@ -118,21 +119,54 @@ impl Watch {
     }
 }
 
-/// Ready when a socket that nothing is asked of has failed.
-type Failing = Pin<Box<dyn Future<Output = ()>>>;
+/// What has become of a socket of which no bytes are asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Lost {
+    Failed,
+    /// The peer has closed its side.
+    Closed,
+}
+
+/// Ready when a socket that no bytes are asked of is lost.
+type Losing = Pin<Box<dyn Future<Output = Lost>>>;
+
+/// How often a socket is looked at whose peer's close is waited for behind bytes that nobody reads: tokio tells of these alone.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Pending until a socket has failed, or its peer has closed.
+async fn losing(stream: Rc<TcpStream>, closes: bool) -> Lost {
+    let interest = tokio::io::Interest::ERROR;
+    let interest = if closes { interest | tokio::io::Interest::READABLE } else { interest };
+    loop {
+        match stream.ready(interest).await {
+            Ok(ready) if ready.is_read_closed() && !ready.is_error() => return Lost::Closed,
+            Ok(ready) if ready.is_readable() && !ready.is_error() => {}
+            _ => return Lost::Failed,
+        }
+        // What was taken for readable and has no bytes is told of anew.
+        let mut byte = [0];
+        let mut peeked = ReadBuf::new(&mut byte);
+        match poll_fn(|context| Poll::Ready(stream.poll_peek(context, &mut peeked))).await {
+            Poll::Ready(Ok(0)) => return Lost::Closed,
+            Poll::Ready(Ok(_)) => sleep(LOOK).await,
+            Poll::Ready(Err(_)) => return Lost::Failed,
+            Poll::Pending => {}
+        }
+    }
+}
 
 /// Every socket's watch, by its number.
 pub(crate) struct Watches {
     inbox: Arc<Inbox>,
     all: Vec<Watch>,
     free: Vec<u32>,
-    /// Connections whose handler waits for something else than its peer.
-    failing: HashMap<u32, Failing>,
+    /// Connections whose handler waits for something else than its peer's bytes.
+    losing: HashMap<u32, Losing>,
 }
 
 impl Watches {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
-        Watches { inbox, all: Vec::new(), free: Vec::new(), failing: HashMap::new() }
+        Watches { inbox, all: Vec::new(), free: Vec::new(), losing: HashMap::new() }
     }
 
     /// A mark was taken from the queue: what is to be looked at, and for what.
@@ -154,18 +188,24 @@ impl Watches {
     pub(crate) fn served(&mut self, number: u32) {
         if let Some(watch) = self.all.get_mut(number as usize)
             && !watch.watched
-            && watch.interest != Interest::NONE
+            && (watch.interest.receives() || watch.interest.sends())
         {
             watch.mark.set();
         }
     }
 
-    /// Whether a socket that nothing is asked of has failed. Otherwise its mark is set when it does.
-    #[cold]
-    pub(crate) fn has_failed(&mut self, number: u32) -> bool {
-        let Some(failing) = self.failing.get_mut(&number) else { return false };
+    /// Whether a socket that no bytes are asked of is lost. Otherwise its mark is set when it is.
+    #[inline]
+    pub(crate) fn lost(&mut self, number: u32) -> Option<Lost> {
+        if self.losing.is_empty() {
+            return None;
+        }
         let waker = &self.all[number as usize].waker;
-        failing.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+        let Poll::Ready(lost) = self.losing.get_mut(&number)?.as_mut().poll(&mut Context::from_waker(waker)) else {
+            return None;
+        };
+        self.losing.remove(&number);
+        Some(lost)
     }
 }
 
@@ -193,14 +233,12 @@ impl Net for Watches {
     }
 
     fn report(&mut self, _: Key, socket: &mut Socket, interest: Interest) {
-        if interest == Interest::NONE {
+        let loses = interest == Interest::NONE || interest.closes();
+        if loses {
             let Some(stream) = socket.share() else { return };
-            let failing = async move {
-                let _ = stream.ready(tokio::io::Interest::ERROR).await;
-            };
-            self.failing.insert(socket.watch, Box::pin(failing));
+            self.losing.insert(socket.watch, Box::pin(losing(stream, interest.closes())));
         } else {
-            self.failing.remove(&socket.watch);
+            self.losing.remove(&socket.watch);
             socket.unshare();
         }
         let Some(watch) = self.all.get_mut(socket.watch as usize) else { return };
@@ -212,7 +250,7 @@ impl Net for Watches {
         if interest.sends() {
             watch.send(stream);
         }
-        if interest == Interest::NONE {
+        if loses {
             // The future is polled when the mark is looked at.
             watch.mark.set();
         }
@@ -280,7 +318,7 @@ impl Net for Watches {
         }
         let number = socket.watch;
         // Before its socket, which it shares.
-        self.failing.remove(&number);
+        self.losing.remove(&number);
         drop(socket);
         let Some(watch) = self.all.get_mut(number as usize) else { return };
         watch.interest = Interest::NONE;

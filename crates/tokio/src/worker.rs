@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tenure::port::Interest;
 use tenure_host::{Accepted, Bound, Mark, Marked, News, Platform, Service, Settings, TaskPlatform, configure};
 use tokio::{
     net::TcpListener,
@@ -19,7 +18,7 @@ use tokio::{
 
 use crate::{
     Error,
-    net::{Socket, Watches},
+    net::{Lost, Socket, Watches},
 };
 
 /// Times that what is marked is looked at in one turn before other tasks have theirs.
@@ -155,11 +154,14 @@ impl<'a, A: Service> Worker<'a, A> {
     #[inline]
     fn serve(&mut self, number: u32) {
         let Some((key, interest)) = self.host.net().taken(number) else { return };
-        if interest != Interest::NONE {
+        match self.host.net().lost(number) {
+            Some(Lost::Failed) => return self.host.driver.ready(key, true),
+            Some(Lost::Closed) => self.host.driver.peer_closed(key),
+            None => {}
+        }
+        if interest.receives() || interest.sends() {
             self.host.driver.ready(key, false);
             self.host.net().served(number);
-        } else if self.host.net().has_failed(number) {
-            self.host.driver.ready(key, true);
         }
     }
 
@@ -176,8 +178,8 @@ impl<'a, A: Service> Worker<'a, A> {
 
     fn accept(&mut self) {
         let settings = self.host.settings();
-        let mut more = false;
-        for listener in self.listeners.iter().filter(|_| self.may_wait) {
+        let (mut more, last_call) = (false, self.host.has_newcomer());
+        for listener in self.listeners.iter().filter(|_| self.may_wait || last_call) {
             let accepted = self.host.accept(|| match listener.poll_accept(&mut Context::from_waker(&self.waker)) {
                 Poll::Ready(accepted) => {
                     let (socket, peer) = accepted?;

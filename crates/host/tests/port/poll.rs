@@ -195,6 +195,7 @@ pub(crate) fn run<N: Net, A: Service>(
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, interest.receives());
             flags.set(PollFlags::OUT, interest.sends());
+            flags.set(PollFlags::RDHUP, interest.closes());
             PollFd::from_borrowed_fd(fd.as_fd(), flags)
         }));
         match poll(&mut polled, timeout.as_ref()) {
@@ -202,15 +203,18 @@ pub(crate) fn run<N: Net, A: Service>(
             Err(error) => return Err(system(error.into())),
         }
         let called = !polled[0].revents().is_empty();
-        let ready: Vec<(Key, bool)> = polled[others..]
+        let ready: Vec<(Key, PollFlags)> = polled[others..]
             .iter()
             .zip(watched.values())
             .filter(|(polled, _)| !polled.revents().is_empty())
-            .map(|(polled, (_, key, _))| (*key, polled.revents().intersects(PollFlags::ERR | PollFlags::HUP)))
+            .map(|(polled, (_, key, _))| (*key, polled.revents()))
             .collect();
         host.set_now(now_ms());
-        for (key, gone) in ready {
-            host.driver.ready(key, gone);
+        for (key, flags) in ready {
+            if flags.contains(PollFlags::RDHUP) {
+                host.driver.peer_closed(key);
+            }
+            host.driver.ready(key, flags.intersects(PollFlags::ERR | PollFlags::HUP));
         }
         if called {
             let _ = woken.read(&mut [0; 64]);
