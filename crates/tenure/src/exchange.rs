@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod error;
+pub(crate) mod failure;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod responder;
