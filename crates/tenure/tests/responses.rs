@@ -407,27 +407,6 @@ fn a_response_of_the_applications_own_type() {
     }
 }
 
-/// Writes a second body behind the first.
-struct Twice(usize);
-
-impl IntoResponse for Twice {
-    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        let body = text(self.0);
-        match reply.body(&body) {
-            Outcome::Sent(_) => reply.body("HTTP/1.1 200 OK\r\n\r\n"),
-            outcome => outcome,
-        }
-    }
-}
-
-/// A response is complete once: what an application's own type writes behind it would be taken for the next one.
-#[test]
-fn a_second_body_is_not_sent() {
-    for bytes in [0, 2, 1_000] {
-        assert_eq!(answered(move || Twice(bytes)).split_once("\r\n\r\n").unwrap().1, text(bytes));
-    }
-}
-
 #[test]
 fn the_observer_is_told_of_all_bytes() {
     for settings in [Settings::default(), small(16), Settings { dated: true, ..small(16) }] {

@@ -27,6 +27,7 @@ use crate::{
     },
     exchange::body::Reader,
     exchange::failure::Conclusion,
+    exchange::reply::NOT_ANSWERED,
     exchange::responder::Opened,
 };
 
@@ -107,6 +108,9 @@ where
                         Err(shared.answer_instead(observer, head, bytes))
                     };
                     match result {
+                        Ok(()) if !shared.is_answered() => {
+                            (bytes, request.inner.whole_path(), Some(Error::internal(NOT_ANSWERED)))
+                        }
                         Ok(()) if shared.request.get().is_read() => break 'done false,
                         Ok(()) => (bytes, &b""[..], None),
                         Err(error) => (bytes, request.inner.whole_path(), Some(error)),
@@ -205,6 +209,12 @@ impl Shared {
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         let expects_continue = head.expects_continue && body.at == received;
         self.request.set(RequestState::new(head.framing, expects_continue, waited_ms));
+    }
+
+    /// Whether the response is complete, which a handler's [`Sent`](crate::Sent) does not prove where it is another response's.
+    #[inline]
+    fn is_answered(&self) -> bool {
+        self.output.borrow().exchange.done
     }
 
     /// Tells the observer of a response that is complete; returns whether the connection goes on.

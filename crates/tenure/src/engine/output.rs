@@ -57,6 +57,8 @@ pub(crate) struct Exchange {
     /// The response is complete.
     pub(crate) done: bool,
     pub(crate) status: StatusCode,
+    /// Bytes of the body that the head has announced.
+    pub(crate) announced: usize,
     /// Bytes of the body written so far.
     pub(crate) progress: usize,
     /// Bytes written so far, head and framing included.
@@ -72,6 +74,7 @@ impl Exchange {
             begun: false,
             done: false,
             status: StatusCode::OK,
+            announced: 0,
             progress: 0,
             bytes: 0,
         }

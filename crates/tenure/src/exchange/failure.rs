@@ -1,9 +1,6 @@
 //! How an exchange ends that is not plainly done: an error as a response, and what is left of the body.
 
-use core::{
-    marker::PhantomData,
-    task::{Context, Poll},
-};
+use core::task::{Context, Poll};
 
 use tenure_proto::status::StatusCode;
 
@@ -16,7 +13,7 @@ use crate::{
 };
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
-pub(crate) struct Conclusion<'a, 'r, S, A> {
+pub(crate) struct Conclusion<'a, 'r, S, A: Handler<S>> {
     answer: Answer<'a, 'r>,
     /// What is answered instead of what the handler has not.
     failure: Option<Failure<'a, S, A>>,
@@ -43,7 +40,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
                 shared.connection.change(|connection| connection.reason = EndReason::Aborted);
             }
             if !begun && !done {
-                conclusion.failure = Some(Failure { error, app, path, own_failed: false, session: PhantomData });
+                conclusion.failure = Some(Failure { error, app, path, page: Page::Unasked });
             }
         }
         conclusion
@@ -70,13 +67,19 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
 }
 
 /// An error as a response: the application's own for its status, or a line of text.
-struct Failure<'a, S, A> {
+struct Failure<'a, S, A: Handler<S>> {
     error: Error,
     app: &'a A,
     path: &'a [u8],
-    /// The application's response could not be written: it is not asked again.
-    own_failed: bool,
-    session: PhantomData<fn(&S)>,
+    page: Page<A::Page>,
+}
+
+/// The application's own response for an error. It is made once: nothing that has been announced may change.
+enum Page<P> {
+    Unasked,
+    Made(P),
+    /// There is none, or it could not be written.
+    None,
 }
 
 /// Text of which what does not fit is cut off.
@@ -99,20 +102,25 @@ impl ErrorLine {
 impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.error.status();
+        if let Page::Unasked = self.page {
+            self.page = self.app.error(&self.error, self.path).map_or(Page::None, Page::Made);
+        }
         loop {
             reply.restart(status);
             if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.path != b"*" {
                 reply.allow(&mut |tell| self.app.methods(self.path, tell));
             }
-            if self.own_failed {
-                break;
+            let Page::Made(page) = &mut self.page else { break };
+            match reply.ask(page) {
+                Outcome::Failed(error) => {
+                    log::error!("the response for an error {status} failed: {error}");
+                    if reply.exchange().begun {
+                        return Outcome::Failed(error);
+                    }
+                }
+                outcome => return outcome,
             }
-            match self.app.error(&self.error, self.path, reply) {
-                Some(Outcome::Failed(error)) => log::error!("the response for an error {status} failed: {error}"),
-                Some(outcome) => return outcome,
-                None => {}
-            }
-            self.own_failed = true;
+            self.page = Page::None;
         }
         if status.has_no_body() {
             return reply.empty();

@@ -1,5 +1,7 @@
 //! What a handler's result looks like as a response.
 
+use core::convert::Infallible;
+
 use tenure_proto::{
     bytes::WORDS,
     response::{Delimiter, HeadState, HeadWriter, decimal},
@@ -11,7 +13,8 @@ use crate::{
     engine::output::{Exchange, Output},
 };
 
-/// Proof that a response is complete. Only a finished response makes one.
+/// Proof that a response is complete. Only a finished response makes one, and it counts for the request that was answered: one
+/// kept from another request is answered 500.
 #[derive(Debug)]
 #[must_use = "a handler returns it: it proves that the request is answered"]
 pub struct Sent {
@@ -31,7 +34,8 @@ impl Sent {
 pub enum Outcome {
     /// All of it is in the output.
     Sent(Sent),
-    /// The output is full: the response is asked again once bytes have been sent, and goes on where it was.
+    /// The output is full: the response is asked again once bytes have been sent, and goes on where it was. Where the output
+    /// is empty this is an error.
     Full,
     /// It cannot be written; this error is answered instead where nothing was sent yet.
     Failed(Error),
@@ -73,7 +77,8 @@ pub enum Outcome {
 )]
 pub trait IntoResponse {
     /// Writes the response. After [`Outcome::Full`] it is called again with the same value and must say the same: what was
-    /// written already is passed over.
+    /// written already is passed over. Once the head is written, a body of another length resets the connection, and so does
+    /// a second body.
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome;
 }
 
@@ -106,8 +111,18 @@ impl<'o> Reply<'o> {
         self.status = status;
     }
 
-    fn exchange(&self) -> &Exchange {
+    pub(crate) fn exchange(&self) -> &Exchange {
         &self.output.exchange
+    }
+
+    /// Asks a response, and holds it to what an outcome means.
+    pub(crate) fn ask(&mut self, response: &mut dyn IntoResponse) -> Outcome {
+        match response.respond(self) {
+            // It has had all the room there is.
+            Outcome::Full if self.output.end == 0 => failed("a response was given an empty output and wrote nothing"),
+            Outcome::Sent(_) if !self.exchange().done => failed(NOT_ANSWERED),
+            outcome => outcome,
+        }
     }
 
     /// Sets the status; 200 where it is not called. The last call counts.
@@ -235,16 +250,16 @@ impl<'o> Reply<'o> {
     fn body_in_parts(&mut self, body: &[u8], content_type: &str) -> Outcome {
         // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
         let body = if self.status == StatusCode::RESET_CONTENT { b"" } else { body };
-        if self.exchange().done {
-            // A second body would be taken for the next response.
-            return Outcome::Sent(Sent { status: self.exchange().status });
-        }
         if !self.exchange().begun {
             match self.end_head(Delimiter::Length(body.len() as u64), content_type) {
-                Ok(true) => {}
+                Ok(true) => self.output.exchange.announced = body.len(),
                 Ok(false) => return Outcome::Full,
                 Err(error) => return Outcome::Failed(error),
             }
+        } else if self.exchange().done || self.exchange().announced != body.len() {
+            // What is begun and not done resets the connection: the next response could not be found.
+            self.output.exchange.done = false;
+            return failed("a response gave another body than the one it had announced");
         }
         let exchange = self.exchange();
         if !exchange.head_only && !exchange.status.has_no_body() {
@@ -301,6 +316,14 @@ impl<'o> Reply<'o> {
         let bytes = decimal(magnitude, digits).len() + usize::from(negative);
         self.bytes(text.get(text.len() - bytes..).unwrap_or_default())
     }
+}
+
+/// Why a handler's [`Sent`] is refused.
+pub(crate) const NOT_ANSWERED: &str = "a request was left unanswered: the proof is of another response";
+
+#[cold]
+fn failed(reason: &'static str) -> Outcome {
+    Outcome::Failed(Error::internal(reason))
 }
 
 impl Output {
@@ -422,6 +445,13 @@ impl IntoResponse for () {
 impl IntoResponse for StatusCode {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         reply.status(*self).empty()
+    }
+}
+
+/// What never is.
+impl IntoResponse for Infallible {
+    fn respond(&mut self, _: &mut Reply<'_>) -> Outcome {
+        match *self {}
     }
 }
 

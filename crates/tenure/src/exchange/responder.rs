@@ -240,7 +240,7 @@ impl<'a, 'r> Answer<'a, 'r> {
             if self.step == Step::Room && !shared.has_room(context, usize::MAX) {
                 return Poll::Pending;
             }
-            match response.respond(&mut Reply::new(&mut shared.output.borrow_mut())) {
+            match Reply::new(&mut shared.output.borrow_mut()).ask(response) {
                 Outcome::Sent(sent) => return Poll::Ready(Ok(sent)),
                 Outcome::Failed(error) => return Poll::Ready(Err(error)),
                 Outcome::Full => self.step = Step::Room,
@@ -332,13 +332,10 @@ impl Stream<'_> {
     /// More bytes than announced: 500, and the connection is reset.
     ///
     /// # Cancellation safety
-    /// Not: a part of the bytes may have been sent. Dropped midway, the stream cannot be finished.
+    /// Not: a part of the bytes may have been sent. Where the length was announced, only those count as written.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        if let Some(remaining) = &mut self.remaining {
-            let Some(rest) = remaining.checked_sub(bytes.len() as u64) else {
-                return Err(Error::internal("a stream was given more bytes than announced"));
-            };
-            *remaining = rest;
+        if self.remaining.is_some_and(|remaining| remaining < bytes.len() as u64) {
+            return Err(Error::internal("a stream was given more bytes than announced"));
         }
         if self.silent {
             // Whoever writes without an end must let others have their turn.
@@ -357,9 +354,20 @@ impl Stream<'_> {
             } else {
                 output.put(now);
             }
+            // Piece by piece: a write that is dropped midway has sent what is counted here, and no more.
+            self.count(piece);
             bytes = later;
         }
+        // What is left is for the silent.
+        self.count(bytes.len());
         Ok(())
+    }
+
+    /// Takes bytes off what has been announced.
+    fn count(&mut self, bytes: usize) {
+        if let Some(remaining) = &mut self.remaining {
+            *remaining -= bytes as u64;
+        }
     }
 
     /// Waits until the port has handed everything so far to the network.

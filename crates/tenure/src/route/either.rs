@@ -1,5 +1,5 @@
-//! One of two futures. A layer of handlers returns it in the place of an `async` block, which would have a state, a copy of
-//! what it captures and code of its own.
+//! One of two. Futures: a layer of handlers returns one in the place of an `async` block, which would have a state, a copy of
+//! what it captures and code of its own. Responses: the page of one handler or another.
 
 use core::{
     future::Future,
@@ -8,6 +8,8 @@ use core::{
 };
 
 use pin_project_lite::pin_project;
+
+use crate::exchange::reply::{IntoResponse, Outcome, Reply};
 
 pin_project! {
     /// One of two futures of the same output.
@@ -25,6 +27,24 @@ impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
         match self.project() {
             Projected::First { future } => future.poll(context),
             Projected::Second { future } => future.poll(context),
+        }
+    }
+}
+
+/// One of two responses.
+#[derive(Debug)]
+pub enum OneOf<A, B> {
+    /// This one.
+    First(A),
+    /// The other one.
+    Second(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for OneOf<A, B> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        match self {
+            OneOf::First(response) => response.respond(reply),
+            OneOf::Second(response) => response.respond(reply),
         }
     }
 }

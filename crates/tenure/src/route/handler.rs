@@ -1,13 +1,14 @@
 //! What answers requests: one trait for functions, routers and what is wrapped around them.
 
 use core::{
+    convert::Infallible,
     future::{Future, poll_fn},
     marker::PhantomData,
 };
 
 use crate::{
     Error, Request, Responder,
-    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 /// A [`Router`](crate::Router) is one, and so is a set of [`Methods`](crate::Methods); the functions [`get`](crate::get)
 /// and its like make one of an `async fn`. What wraps a handler is a handler again: see
 /// [`Router::wrap`](crate::Router::wrap), or implement the trait and pass [`methods`](Handler::methods) and
-/// [`error`](Handler::error) on.
+/// [`error`](Handler::error), with its [`Page`](Handler::Page), on.
 ///
 /// Handlers are shared by reference between the threads of a port; their futures stay on one thread and need not be
 /// `Send`.
@@ -27,6 +28,10 @@ use crate::{
 )]
 #[allow(async_fn_in_trait)]
 pub trait Handler<S> {
+    /// What [`error`](Handler::error) makes: of what wraps a handler, that handler's; [`Infallible`](core::convert::Infallible)
+    /// where there never is one.
+    type Page: IntoResponse;
+
     /// Answers the request.
     ///
     /// # Errors
@@ -43,10 +48,10 @@ pub trait Handler<S> {
         let _ = (path, tell);
     }
 
-    /// Writes the application's own response for an error of a request for `path`; `None`: it has none. The status is set
-    /// already. The path is empty where the request is not known, and `*` for the server in general.
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        let _ = (error, path, reply);
+    /// The application's own response for an error of a request for `path`; `None`: it has none. Asked once for each error, and
+    /// kept until it is sent. The path is empty where the request is not known, and `*` for the server in general.
+    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page> {
+        let _ = (error, path);
         None
     }
 
@@ -62,6 +67,8 @@ pub trait Handler<S> {
 }
 
 impl<S, H: Handler<S>> Handler<S> for &H {
+    type Page = H::Page;
+
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (**self).handle(request, responder).await
     }
@@ -70,8 +77,8 @@ impl<S, H: Handler<S>> Handler<S> for &H {
         (**self).methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        (**self).error(error, path, reply)
+    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
+        (**self).error(error, path)
     }
 
     const HAS_PAGES: bool = H::HAS_PAGES;
@@ -99,6 +106,8 @@ where
     F: AsyncFn(&mut Request<'_, S>) -> R,
     R: IntoResponse,
 {
+    type Page = Infallible;
+
     const HAS_PAGES: bool = false;
 
     #[expect(
@@ -140,6 +149,8 @@ impl<S, F> Handler<S> for Responding<S, F>
 where
     F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
 {
+    type Page = Infallible;
+
     const HAS_PAGES: bool = false;
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {

@@ -6,7 +6,8 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
+    exchange::reply::{IntoResponse, Sent},
+    route::either::OneOf,
     route::handler::Handler,
 };
 
@@ -75,6 +76,8 @@ where
     H: Handler<S>,
     F: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, H>) -> Result<Sent, Error>,
 {
+    type Page = H::Page;
+
     const HAS_PAGES: bool = H::HAS_PAGES;
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
@@ -85,8 +88,8 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        self.handler.error(error, path, reply)
+    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
+        self.handler.error(error, path)
     }
 
     fn is_on(&self) -> bool {
@@ -131,6 +134,8 @@ where
     F: Fn(&Error) -> R,
     R: IntoResponse,
 {
+    type Page = OneOf<H::Page, R>;
+
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(
         &self,
@@ -144,11 +149,11 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        if let Some(outcome) = self.handler.error(error, path, reply) {
-            return Some(outcome);
+    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page> {
+        if let Some(page) = self.handler.error(error, path) {
+            return Some(OneOf::First(page));
         }
-        (error.status() == self.status).then(|| (self.response)(error).respond(reply))
+        (error.status() == self.status).then(|| OneOf::Second((self.response)(error)))
     }
 
     fn is_on(&self) -> bool {

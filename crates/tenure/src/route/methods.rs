@@ -1,6 +1,7 @@
 //! Which handler a target has for which method.
 
 use core::{
+    convert::Infallible,
     future::{Future, poll_fn},
     task::Poll,
     time::Duration,
@@ -310,6 +311,8 @@ fn extension_verb(token: &'static str) -> Verb {
 }
 
 impl<S, C: Chain<S>> Handler<S> for Methods<C> {
+    type Page = Infallible;
+
     const HAS_PAGES: bool = false;
 
     // Not an `async fn`: a layer less for every request.

@@ -1,6 +1,7 @@
 //! Which handler a target has.
 
 use core::{
+    convert::Infallible,
     fmt,
     future::{Future, poll_fn},
     marker::PhantomData,
@@ -11,8 +12,8 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
-    exchange::reply::{IntoResponse, Outcome, Reply, Sent},
-    route::either::Either,
+    exchange::reply::{IntoResponse, Sent},
+    route::either::{Either, OneOf},
     route::handler::Handler,
     route::layers::{Next, OnError, Wrapped},
     route::list::{Append, End, Link},
@@ -70,8 +71,11 @@ pub trait Entry<S> {
     /// It may have responses of its own for errors.
     const HAS_PAGES: bool;
 
-    /// Writes its own response for an error.
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome>;
+    /// Its own response for an error.
+    type Page: IntoResponse;
+
+    /// Makes it.
+    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page>;
 }
 
 impl<S, H: Handler<S>> Entry<S> for Target<H> {
@@ -99,8 +103,10 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        self.handler.error(error, path, reply)
+    type Page = H::Page;
+
+    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
+        self.handler.error(error, path)
     }
 }
 
@@ -138,8 +144,10 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
-        self.router.error(error, self.behind(path), reply)
+    type Page = H::Page;
+
+    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
+        self.router.error(error, self.behind(path))
     }
 }
 
@@ -165,8 +173,11 @@ pub trait Routes<S>: Append {
     /// One of them may have responses of its own for errors.
     const HAS_PAGES: bool;
 
-    /// Writes the response for an error of the route of that number.
-    fn error(&self, number: u32, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome>;
+    /// Its response for an error.
+    type Page: IntoResponse;
+
+    /// Makes that of the route of that number.
+    fn error(&self, number: u32, error: &Error, path: &[u8]) -> Option<Self::Page>;
 
     /// Whether that pattern is taken.
     fn has(&self, pattern: &str) -> bool;
@@ -190,7 +201,9 @@ impl<S> Routes<S> for End {
 
     const HAS_PAGES: bool = false;
 
-    fn error(&self, _: u32, _: &Error, _: &[u8], _: &mut Reply<'_>) -> Option<Outcome> {
+    type Page = Infallible;
+
+    fn error(&self, _: u32, _: &Error, _: &[u8]) -> Option<Infallible> {
         None
     }
 
@@ -231,10 +244,12 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
 
     const HAS_PAGES: bool = E::HAS_PAGES || N::HAS_PAGES;
 
-    fn error(&self, number: u32, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+    type Page = OneOf<E::Page, N::Page>;
+
+    fn error(&self, number: u32, error: &Error, path: &[u8]) -> Option<Self::Page> {
         match number.checked_sub(1) {
-            None => self.value.error(error, path, reply),
-            Some(number) => self.next.error(number, error, path, reply),
+            None => self.value.error(error, path).map(OneOf::First),
+            Some(number) => self.next.error(number, error, path).map(OneOf::Second),
         }
     }
 
@@ -291,7 +306,8 @@ impl<S, N> Router<S, N> {
     /// that of the router around it counts. Refusals before there is a request, handlers that panic and handlers that miss
     /// their deadline are answered by the outermost router. Of two for one status on a router the first counts.
     ///
-    /// The response has the error's status unless it sets another. An Allow field stands in it already where it is 405.
+    /// `response` is called once for each error, its value kept until it is sent. It has the error's status unless it sets
+    /// another. An Allow field stands in it already where it is 405.
     ///
     /// # Examples
     /// ```
@@ -356,6 +372,8 @@ impl<S, N> Router<S, N> {
 }
 
 impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
+    type Page = N::Page;
+
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(
         &self,
@@ -372,12 +390,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
 
     const HAS_PAGES: bool = N::HAS_PAGES;
 
-    fn error(&self, error: &Error, path: &[u8], reply: &mut Reply<'_>) -> Option<Outcome> {
+    fn error(&self, error: &Error, path: &[u8]) -> Option<N::Page> {
         if !N::HAS_PAGES || !path.starts_with(b"/") {
             return None;
         }
         let number = self.routes.find(&mut Unrouted::path(path), &mut Parameters::new());
-        self.routes.error(number, error, path, reply)
+        self.routes.error(number, error, path)
     }
 }
 
