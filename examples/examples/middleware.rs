@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use tenure::{Error, Handler, Next, Request, Router, Sent, StatusCode, get};
+use tenure::{Error, Handler, Html, Next, Request, Router, Sent, StatusCode, get};
 use tenure_linux::{Server, Settings};
 
 /// Logs what was answered and how long that took.
@@ -33,9 +33,8 @@ async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_,
 }
 
 /// A page for an error: the status is set already.
-fn page(error: &Error) -> ([(&'static str, &'static str); 1], String) {
-    let text = format!("<!doctype html><title>{0}</title><h1>{0}</h1><p>{error}</p>\n", error.status().phrase());
-    ([("Content-Type", "text/html; charset=utf-8")], text)
+fn page(error: &Error) -> Html<String> {
+    Html(format!("<!doctype html><title>{0}</title><h1>{0}</h1><p>{error}</p>\n", error.status().phrase()))
 }
 
 async fn hello(_: &mut Request<'_, ()>) -> &'static str {

@@ -56,7 +56,7 @@ fn main() -> Result<(), tenure_linux::Error> {
             head_bytes_max: 1_024,
             target_bytes_max: 512,
             body_bytes_max: 4_096,
-            content_type: "text/plain",
+            content_type: Some("text/plain"),
             ..Limits::HOST
         },
     };

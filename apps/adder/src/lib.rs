@@ -22,10 +22,13 @@ use core::fmt::Write as _;
 
 use log::info;
 use portable_atomic::{AtomicU32, Ordering};
-use tenure::{EndReason, Error, Handler, Request, Router, Session, get, post};
+use tenure::{EndReason, Error, Handler, Html, Request, Router, Session, get, post};
 
 /// The tag of the log lines.
 pub const TARGET: &str = "example";
+
+/// The type of sums, values and ids, as with `esp_http_server`: for [`Limits::content_type`](tenure::Limits::content_type).
+pub const CONTENT_TYPE: Option<&str> = Some("text/html");
 
 /// The page at `/`: it needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");
@@ -125,7 +128,7 @@ pub fn app(visitors: &Visitors) -> impl Handler<Adder> + Sync {
         .route("/login", get(async move |request: &mut Request<'_, Adder>| login(request, visitors)))
         .route("/logout", get(async |request: &mut Request<'_, Adder>| logout(request)))
         .route("/id", get(async |request: &mut Request<'_, Adder>| id(request)))
-        .route("/", get(async |_: &mut Request<'_, Adder>| PAGE))
+        .route("/", get(async |_: &mut Request<'_, Adder>| Html(PAGE)))
 }
 
 fn add(request: &mut Request<'_, Adder>, number: i64) -> Result<i64, Error> {

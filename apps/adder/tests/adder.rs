@@ -4,10 +4,10 @@ use std::{cell::RefCell, sync::Once};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use tenure::{
-    EndReason, StatusCode,
-    kit::{Client, Server},
+    EndReason, Limits, StatusCode,
+    kit::{Client, Server, Settings},
 };
-use tenure_adder::{Adder, PAGE, Visitors, app};
+use tenure_adder::{Adder, CONTENT_TYPE, PAGE, Visitors, app};
 
 thread_local! {
     /// The kit serves on the test's own thread, so that each test sees its own lines.
@@ -300,6 +300,25 @@ fn a_logout_takes_the_session_away_and_does_not_count() {
     assert_eq!(ask(&mut server, &client, "GET", "/adder", ""), said(0));
     let wanted = ["/adder visitor count = 2", "/adder GET allocating new session", "/adder GET handler send 0"];
     assert_eq!(lines(), wanted);
+}
+
+#[test]
+fn what_is_added_has_the_originals_type() {
+    let limits = Limits { content_type: CONTENT_TYPE, ..Limits::HOST };
+    let app = app(Box::leak(Box::new(Visitors::new())));
+    let mut server = Server::with(app, Settings { limits, ..Settings::default() });
+    let client = server.connect();
+    for (target, line) in [
+        ("/adder", "\r\nContent-Type: text/html\r\n"),
+        ("/id", "\r\nContent-Type: text/html\r\n"),
+        ("/", "\r\nContent-Type: text/html; charset=utf-8\r\n"),
+        ("/nothing", "\r\nContent-Type: text/plain; charset=utf-8\r\n"),
+    ] {
+        client.send(request("GET", target, ""));
+        server.run();
+        let answer = client.received_text();
+        assert!(answer.contains(line), "{target}: {answer}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use log::{LevelFilter, info};
+use tenure::Limits;
 use tenure_adder::Visitors;
 
 use crate::{addresses, args::Serve, exit::Exit, logger, tell, this_program};
@@ -85,6 +86,7 @@ macro_rules! on {
                     max_open_sockets: $args.sessions,
                     lru_purge_enable: $args.evict,
                     deadlines: $args.timeouts.deadlines(),
+                    limits: Limits { content_type: tenure_adder::CONTENT_TYPE, ..Limits::HOST },
                     $($more)*
                     ..Settings::default()
                 }
@@ -190,6 +192,7 @@ mod tests {
                     assert_eq!(ours.threads, theirs.threads);
                     assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
                     assert_eq!(ours.deadlines, theirs.deadlines);
+                    assert_eq!(ours.limits, tenure::Limits { content_type: Some("text/html"), ..theirs.limits });
                 }
 
                 #[test]

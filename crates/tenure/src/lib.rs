@@ -61,7 +61,7 @@ mod settings;
 
 pub use exchange::body::Body;
 pub use exchange::error::Error;
-pub use exchange::reply::{IntoResponse, Outcome, Reply, Sent};
+pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};
 pub use exchange::request::Request;
 pub use exchange::responder::{Responder, Stream};
 pub use exchange::text::FromText;

@@ -34,8 +34,9 @@ pub struct Limits {
     pub linger_bytes_max: u32,
     /// Whether a lone LF ends a line of a request head (RFC 9112 section 2.2).
     pub tolerate_lone_lf: bool,
-    /// The type of a response that sets none, `text/html` as with `esp_http_server`; empty: none is sent.
-    pub content_type: &'static str,
+    /// The type of every response that sets none, such as `text/html` as with `esp_http_server`; empty: none is sent. `None`: the
+    /// value says it, `text/plain; charset=utf-8` for text and numbers, `application/octet-stream` for bytes.
+    pub content_type: Option<&'static str>,
 }
 
 impl Limits {
@@ -47,7 +48,7 @@ impl Limits {
         drain_bytes_max: 65_536,
         linger_bytes_max: 16 << 20,
         tolerate_lone_lf: false,
-        content_type: "text/html",
+        content_type: None,
     };
     /// For boards; head and target as with `esp_http_server`.
     pub const BOARD: Limits = Limits {
@@ -57,7 +58,7 @@ impl Limits {
         drain_bytes_max: 4_096,
         linger_bytes_max: 65_536,
         tolerate_lone_lf: false,
-        content_type: "text/html",
+        content_type: None,
     };
 }
 

@@ -126,7 +126,7 @@ fn hello_world() {
     let answers = asked(get("/hello") + &request("PUT", "/hello", "", "x") + &post("/hello", "x") + &get("/hello"));
     assert_eq!(answers.statuses(), [200, 405, 405, 200]);
     let hello = &answers.responses()[0];
-    assert_eq!((hello.text(), hello.field("content-type")), ("Hello World!", Some("text/html")));
+    assert_eq!((hello.text(), hello.field("content-type")), ("Hello World!", Some("text/plain; charset=utf-8")));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn fields_lose_their_surrounding_blanks() {
 fn status_and_type() {
     let answers = asked(get("/hello/type_html") + &get("/hello/status_500") + &get("/unknown"));
     assert_eq!(answers.statuses(), [200, 500, 404]);
-    assert_eq!(answers.responses()[0].field("content-type"), Some("text/html"));
+    assert_eq!(answers.responses()[0].field("content-type"), Some("text/plain; charset=utf-8"));
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn every_refusal_reaches_the_client() {
         let place =
             response.text().strip_prefix(refusal.reason()).unwrap_or_else(|| panic!("{refusal:?}: {response:?}"));
         assert!(place == "\n" || place.starts_with(" (byte "), "{refusal:?}: {response:?}");
-        assert_eq!(response.field("content-type"), Some("text/plain"), "{refusal:?}: {bad:?}");
+        assert_eq!(response.field("content-type"), Some("text/plain; charset=utf-8"), "{refusal:?}: {bad:?}");
         // Those that come with a whole head end nothing.
         let stays = matches!(
             refusal,

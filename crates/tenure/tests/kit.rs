@@ -107,7 +107,7 @@ fn events_are_told_in_order() {
         panic!("{:?}", server.events())
     };
     assert_eq!([first, second, third], [id; 3]);
-    assert_eq!((status.code(), bytes), (200, 68));
+    assert_eq!((status.code(), bytes), (200, 84));
     assert!(matches!(end, Event::Disconnected(last, EndReason::Protocol(_), false) if last == id));
 }
 

@@ -5,8 +5,10 @@ mod support;
 use std::cell::Cell;
 use support::{answers, every_way, feed, get, request, responses, responses_to, sent, small, text};
 use tenure::{
-    Error, Handler, IntoResponse, Limits, Outcome, Reply, Request, Router, StatusCode, any,
+    Error, Handler, Html, IntoResponse, Limits, Method, Outcome, Reply, Request, Responder, Router, Sent, StatusCode,
+    any,
     kit::{Server, Settings},
+    respond,
 };
 
 /// An application that answers everything with what `make` makes, but `/hello` with a greeting.
@@ -22,19 +24,26 @@ fn answered<R: IntoResponse + 'static>(make: impl Fn() -> R + 'static) -> String
     let bytes = get("/") + &get("/hello");
     let answers = feed(answering(make), Settings::default(), [bytes.as_bytes()]);
     assert!(!answers.closed);
-    let hello = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\nHello World!";
     let text = String::from_utf8(answers.bytes).unwrap();
-    text.strip_suffix(hello).unwrap_or_else(|| panic!("no greeting behind {text:?}")).to_owned()
+    text.strip_suffix(&plain("Hello World!")).unwrap_or_else(|| panic!("no greeting behind {text:?}")).to_owned()
 }
 
-/// A plain 200 with that body.
+/// The type of text.
+const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
+
+/// A plain 200 with that text.
 fn plain(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!("HTTP/1.1 200 OK\r\n{TEXT}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A plain 200 with these bytes.
+fn bytes(body: &str) -> String {
+    plain(body).replace(TEXT, "Content-Type: application/octet-stream\r\n")
 }
 
 /// The response for an error.
 fn error(line: &str, text: &str) -> String {
-    format!("HTTP/1.1 {line}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+    format!("HTTP/1.1 {line}\r\n{TEXT}Content-Length: {}\r\n\r\n{text}", text.len())
 }
 
 #[test]
@@ -42,16 +51,17 @@ fn text_and_bytes() {
     assert_eq!(answered(|| "text"), plain("text"));
     assert_eq!(answered(|| "caf\u{e9}\0\r\n"), plain("caf\u{e9}\0\r\n"));
     assert_eq!(answered(|| String::from("text")), plain("text"));
-    assert_eq!(answered(|| b"bytes"), plain("bytes"));
-    assert_eq!(answered(|| *b"bytes"), plain("bytes"));
-    assert_eq!(answered(|| &b"bytes"[..]), plain("bytes"));
-    assert_eq!(answered(|| b"bytes".to_vec()), plain("bytes"));
+    assert_eq!(answered(|| b"bytes"), bytes("bytes"));
+    assert_eq!(answered(|| *b"bytes"), bytes("bytes"));
+    assert_eq!(answered(|| &b"bytes"[..]), bytes("bytes"));
+    assert_eq!(answered(|| b"bytes".to_vec()), bytes("bytes"));
     assert_eq!(answered(|| heapless::String::<8>::try_from("text").unwrap()), plain("text"));
-    assert_eq!(answered(|| heapless::Vec::<u8, 8>::from_slice(b"text").unwrap()), plain("text"));
-    for bytes in [1, 9, 10, 11, 98, 99, 100, 101, 999, 1_000] {
-        let body = text(bytes);
-        let same = body.clone();
-        assert_eq!(answered(move || body.clone()), plain(&same), "{bytes}");
+    assert_eq!(answered(|| heapless::Vec::<u8, 8>::from_slice(b"text").unwrap()), bytes("text"));
+    for length in [1, 9, 10, 11, 98, 99, 100, 101, 999, 1_000] {
+        let body = text(length);
+        let (same, raw) = (body.clone(), body.clone().into_bytes());
+        assert_eq!(answered(move || body.clone()), plain(&same), "{length}");
+        assert_eq!(answered(move || raw.clone()), bytes(&same), "{length}");
     }
 }
 
@@ -89,13 +99,10 @@ fn nothing_is_an_empty_body_without_a_type() {
 fn statuses_tuples_options_and_results() {
     let created = "HTTP/1.1 201 Created\r\n";
     assert_eq!(answered(|| StatusCode::CREATED), format!("{created}Content-Length: 0\r\n\r\n"));
-    assert_eq!(
-        answered(|| (StatusCode::CREATED, "x")),
-        format!("{created}Content-Type: text/html\r\nContent-Length: 1\r\n\r\nx")
-    );
+    assert_eq!(answered(|| (StatusCode::CREATED, "x")), format!("{created}{TEXT}Content-Length: 1\r\n\r\nx"));
     assert_eq!(
         answered(|| ([("X-A", "1"), ("X-B", " b ")], "x")),
-        "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B:  b \r\nContent-Type: text/html\r\nContent-Length: 1\r\n\r\nx"
+        format!("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B:  b \r\n{TEXT}Content-Length: 1\r\n\r\nx")
     );
     assert_eq!(
         answered(|| (StatusCode::CREATED, [("content-TYPE", "text/csv")], "x")),
@@ -239,21 +246,58 @@ fn fields_that_would_break_the_response_are_refused_whole() {
 }
 
 #[test]
-fn the_default_type_can_be_set_and_left_out() {
-    for (content_type, line) in [
-        ("text/html", "Content-Type: text/html\r\n"),
-        ("application/json", "Content-Type: application/json\r\n"),
-        ("", ""),
+fn one_type_for_all_can_be_set_and_left_out() {
+    for (content_type, text_line, bytes_line) in [
+        (None, TEXT, "Content-Type: application/octet-stream\r\n"),
+        (Some("text/html"), "Content-Type: text/html\r\n", "Content-Type: text/html\r\n"),
+        (Some("application/json"), "Content-Type: application/json\r\n", "Content-Type: application/json\r\n"),
+        (Some(""), "", ""),
     ] {
-        let limits = Limits { content_type, ..Limits::HOST };
+        let settings = Settings { limits: Limits { content_type, ..Limits::HOST }, ..Settings::default() };
         for body in ["12", &text(200)] {
             let body: &'static str = Box::leak(body.to_owned().into_boxed_str());
-            let bytes = get("/");
-            let settings = Settings { limits, ..Settings::default() };
-            let found = feed(answering(move || body), settings, [bytes.as_bytes()]).bytes;
-            let wanted = format!("HTTP/1.1 200 OK\r\n{line}Content-Length: {}\r\n\r\n{body}", body.len());
-            assert_eq!(String::from_utf8(found).unwrap(), wanted, "{content_type:?}");
+            let found = [
+                feed(answering(move || body), settings, [get("/").as_bytes()]),
+                feed(answering(move || body.as_bytes()), settings, [get("/").as_bytes()]),
+            ];
+            for (answers, line) in found.iter().zip([text_line, bytes_line]) {
+                let wanted = format!("HTTP/1.1 200 OK\r\n{line}Content-Length: {}\r\n\r\n{body}", body.len());
+                assert_eq!(str::from_utf8(&answers.bytes).unwrap(), wanted, "{content_type:?}");
+            }
+            // A page says what it is, and so does an error.
+            let page = feed(answering(move || Html(body)), settings, [get("/").as_bytes()]).response();
+            assert_eq!(page.field("content-type"), Some("text/html; charset=utf-8"), "{content_type:?}");
+            let error = feed(answering(|| Error::conflict("why")), settings, [get("/").as_bytes()]).response();
+            assert_eq!(error.field("content-type"), Some("text/plain; charset=utf-8"), "{content_type:?}");
         }
+    }
+}
+
+#[test]
+fn a_page_is_html() {
+    let html = |text: &str| plain(text).replace("text/plain", "text/html");
+    assert_eq!(answered(|| Html("<p>Gr\u{fc}\u{df}e")), html("<p>Gr\u{fc}\u{df}e"));
+    assert_eq!(answered(|| Html(String::from("<p>"))), html("<p>"));
+    assert_eq!(answered(|| Html(heapless::String::<8>::try_from("<p>").unwrap())), html("<p>"));
+    assert_eq!(answered(|| (StatusCode::OK, Html(text(200)))), html(&text(200)));
+    assert_eq!(
+        answered(|| ([("Content-Type", "application/xhtml+xml")], Html("<p>"))),
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xhtml+xml\r\nContent-Length: 3\r\n\r\n<p>"
+    );
+}
+
+// Sent back as a page, it would run.
+#[test]
+fn an_echo_of_a_script_is_text() {
+    async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let text = str::from_utf8(request.body().whole().await?).map_err(|_| Error::bad_request("send text"))?;
+        responder.send(text.to_owned()).await
+    }
+    for text in ["<script>alert(1)</script>", "Gr\u{fc}\u{df}e"] {
+        let app = Router::new().route("/", respond(Method::Post, echo));
+        let bytes = request("POST", "/", "", text);
+        let answer = feed(app, Settings::default(), [bytes.as_bytes()]).response();
+        assert_eq!((answer.field("content-type"), answer.text()), (Some("text/plain; charset=utf-8"), text));
     }
 }
 
@@ -295,9 +339,7 @@ fn a_response_larger_than_the_output_goes_out_bit_by_bit() {
             assert_eq!(found.len(), 2, "{window}");
             assert_eq!((found[0].text() == body, found[1].text()), (true, "Hello World!"), "{window}");
             let dated = if settings.dated { "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" } else { "" };
-            let head = format!(
-                "HTTP/1.1 200 OK\r\n{dated}X-A: 1\r\nContent-Type: text/html\r\nContent-Length: 102400\r\n\r\n"
-            );
+            let head = format!("HTTP/1.1 200 OK\r\n{dated}X-A: 1\r\n{TEXT}Content-Length: 102400\r\n\r\n");
             assert!(bytes.starts_with(head.as_bytes()));
         }
     }
@@ -378,10 +420,7 @@ fn a_response_that_fits_goes_out_at_once() {
         client.send(get("/"));
         server.run();
         assert_eq!(server.calls() - before, 1);
-        assert_eq!(
-            client.received().len(),
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 200\r\n\r\n".len() + 200
-        );
+        assert_eq!(client.received().len(), plain(&text(200)).len());
     }
 }
 

@@ -112,7 +112,7 @@ fn a_stream_of_unknown_length_is_chunked() {
             let [stream, hello] = &answers.responses()[..] else { panic!("{answers:?}") };
             assert_eq!(stream.field("transfer-encoding"), Some("chunked"));
             assert_eq!((stream.text(), stream.field("x-a")), (&*text(bytes), Some("1")), "{bytes} by {piece}");
-            assert_eq!(stream.field("content-type"), Some("text/html"));
+            assert_eq!(stream.field("content-type"), Some("application/octet-stream"));
             assert_eq!(hello.text(), "Hello World!");
             assert!(!stream.says_close());
         }

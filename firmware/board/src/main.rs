@@ -70,12 +70,13 @@ async fn serve(stack: Stack<'static>) {
     addresses.log(stack);
     tenure_adder::log_starting(PORT);
     let app = tenure_adder::app(&VISITORS);
-    let settings = Settings {
+    let mut settings = Settings {
         lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"),
         // The stack has been patient already.
         link_down_ms: 1,
         ..Settings::at(PORT)
     };
+    settings.limits.content_type = tenure_adder::CONTENT_TYPE;
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     join(server.run(stack, &app, &()), addresses.follow(stack)).await;
 }

@@ -30,7 +30,9 @@ async fn serve(stack: Stack<'static>) {
     static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
     tenure_adder::log_starting(PORT);
     let app = tenure_adder::app(&VISITORS);
-    let server = SERVER.init_with(|| Server::new(MEMORY.take(), Settings::at(PORT)));
+    let mut settings = Settings::at(PORT);
+    settings.limits.content_type = tenure_adder::CONTENT_TYPE;
+    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     server.run(stack, &app, &()).await;
 }
 

@@ -9,6 +9,10 @@ use tenure_proto::{
 
 use crate::{Switch, engine::buffer::Buffer};
 
+/// The type of text.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+/// The type of bytes.
+pub(crate) const BYTES: &str = "application/octet-stream";
 /// Bytes of the prebuilt beginning of a plain response.
 const STAMP_BYTES: usize = 128;
 /// Bytes of a plain response's body at the most: their number has two digits.
@@ -33,8 +37,9 @@ pub(crate) struct Output {
     pub(crate) sent: usize,
     /// Behind the last byte written.
     pub(crate) end: usize,
-    pub(crate) content_type: &'static str,
-    /// The head of a 200 with the default type, up to the value of Content-Length: most responses begin with it.
+    /// The type of every response that sets none; `None`: the value says it.
+    pub(crate) content_type: Option<&'static str>,
+    /// The head of a 200 of text that sets no type, up to the value of Content-Length: most responses begin with it.
     stamp: Stamp,
     stamp_bytes: u8,
     dated: bool,
@@ -97,7 +102,7 @@ impl Exchange {
 }
 
 impl Output {
-    pub(crate) fn new(buffer: Buffer, content_type: &'static str) -> Self {
+    pub(crate) fn new(buffer: Buffer, content_type: Option<&'static str>) -> Self {
         Output {
             buffer,
             sent: 0,
@@ -120,7 +125,7 @@ impl Output {
         let mut head = HeadWriter::new(&mut self.stamp.0, &mut state);
         head.begin(StatusCode::OK, date);
         // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
-        let bytes = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type);
+        let bytes = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type.unwrap_or(TEXT));
         // One that leaves no room for its own length is none.
         let bytes = bytes.ok().flatten().filter(|&bytes| bytes - 5 < STAMP_BYTES);
         self.stamp_bytes = bytes.map_or(0, |bytes| (bytes - 5) as u8);
@@ -189,7 +194,7 @@ impl Output {
         true
     }
 
-    /// A whole response of status 200 with the default type, whose body of `length` bytes `write` puts at the front of
+    /// A whole response of status 200 with the type of text, whose body of `length` bytes `write` puts at the front of
     /// what it is given. `false`: there is no room, or the body is not of 1 to 99 bytes.
     #[inline]
     pub(crate) fn put_plain(&mut self, length: usize, write: impl FnOnce(&mut [u8; PLAIN_BYTES_MAX])) -> bool {

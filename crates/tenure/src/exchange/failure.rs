@@ -138,7 +138,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
             line.put(&self.error.place());
         }
         let _ = line.0.push(b'\n');
-        reply.text(&line.0)
+        reply.error_line(&line.0)
     }
 }
 

@@ -10,7 +10,7 @@ use tenure_proto::{
 
 use crate::{
     Error,
-    engine::output::{Exchange, Output},
+    engine::output::{BYTES, Exchange, Output, TEXT},
 };
 
 /// Proof that a response is complete. Only a finished response makes one, and it counts for the request that was answered: one
@@ -43,7 +43,7 @@ pub enum Outcome {
 
 /// A value that can be answered.
 ///
-/// Implemented for text, bytes, integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
+/// Implemented for text, bytes, [`Html`], integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
 /// tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as an array of name and value.
 ///
 /// # Examples
@@ -212,27 +212,42 @@ impl<'o> Reply<'o> {
         Ok(true)
     }
 
-    /// Answers with that body, of a length that the head tells.
-    #[inline]
+    /// Answers with these bytes, of a length that the head tells. Their type is `application/octet-stream` unless a field or
+    /// [`Limits::content_type`](crate::Limits::content_type) says another.
     pub fn body(&mut self, body: impl AsRef<[u8]>) -> Outcome {
         self.bytes(body.as_ref())
     }
 
+    fn bytes(&mut self, body: &[u8]) -> Outcome {
+        if self.output.content_type.is_some() {
+            // One type for all.
+            return self.text_bytes(body);
+        }
+        self.body_in_parts(body, BYTES)
+    }
+
+    /// Answers with a text, of a length that the head tells. Its type is `text/plain; charset=utf-8` unless a field or
+    /// [`Limits::content_type`](crate::Limits::content_type) says another.
+    #[inline]
+    pub fn text(&mut self, text: impl AsRef<str>) -> Outcome {
+        self.text_bytes(text.as_ref().as_bytes())
+    }
+
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn bytes(&mut self, body: &[u8]) -> Outcome {
+    fn text_bytes(&mut self, body: &[u8]) -> Outcome {
         if self.is_plain()
             && !body.is_empty()
             && self.output.put_plain(body.len(), |room| room[..body.len()].copy_from_slice(body))
         {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
-        self.body_in_parts(body, self.output.content_type)
+        self.body_in_parts(body, self.output.content_type.unwrap_or(TEXT))
     }
 
-    /// Answers with a line of text, unless the head has another type.
-    pub(crate) fn text(&mut self, line: &[u8]) -> Outcome {
-        self.body_in_parts(line, "text/plain")
+    /// Answers with an error's line of text, whatever the type of other responses is.
+    pub(crate) fn error_line(&mut self, line: &[u8]) -> Outcome {
+        self.body_in_parts(line, TEXT)
     }
 
     /// Whether nothing but a body distinguishes the response from all others.
@@ -303,7 +318,7 @@ impl<'o> Reply<'o> {
                     break;
                 }
             }
-            return self.bytes(text.get(at..).unwrap_or_default());
+            return self.text_bytes(text.get(at..).unwrap_or_default());
         }
         self.integer_as_text(negative, magnitude)
     }
@@ -314,7 +329,7 @@ impl<'o> Reply<'o> {
         let mut text = [b'-'; INTEGER_BYTES_MAX];
         let [_, digits @ ..] = &mut text;
         let bytes = decimal(magnitude, digits).len() + usize::from(negative);
-        self.bytes(text.get(text.len() - bytes..).unwrap_or_default())
+        self.text_bytes(text.get(text.len() - bytes..).unwrap_or_default())
     }
 }
 
@@ -398,39 +413,58 @@ macro_rules! integers {
 
 integers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
 
-macro_rules! bytes {
-    ($($(#[$meta:meta])* [$($generics:tt)*] $type:ty;)*) => {
+macro_rules! bodies {
+    ($($(#[$meta:meta])* [$($generics:tt)*] $type:ty: $method:ident;)*) => {
         $($(#[$meta])* impl<$($generics)*> IntoResponse for $type {
             #[inline]
             fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-                let body: &[u8] = self.as_ref();
-                reply.body(body)
+                reply.$method(self)
             }
         })*
     };
 }
 
-bytes! {
-    [] &str;
-    [] &[u8];
-    [const N: usize] [u8; N];
-    [const N: usize] &[u8; N];
-    [const N: usize, L: heapless::LenType] heapless::Vec<u8, N, L>;
+bodies! {
+    [] &str: text;
+    [const N: usize, L: heapless::LenType] heapless::String<N, L>: text;
     #[cfg(feature = "alloc")]
-    [] alloc::string::String;
+    [] alloc::string::String: text;
+    [] &[u8]: body;
+    [const N: usize] [u8; N]: body;
+    [const N: usize] &[u8; N]: body;
+    [const N: usize, L: heapless::LenType] heapless::Vec<u8, N, L>: body;
     #[cfg(feature = "alloc")]
-    [] alloc::vec::Vec<u8>;
+    [] alloc::vec::Vec<u8>: body;
 }
 
-impl<const N: usize, L: heapless::LenType> IntoResponse for heapless::String<N, L> {
+/// A page: text whose type is `text/html; charset=utf-8` unless a field says another.
+///
+/// # Examples
+/// ```
+/// use tenure::{Html, Request, Router, get, kit::Server};
+///
+/// async fn page(_: &mut Request<'_, ()>) -> Html<&'static str> {
+///     Html("<!doctype html><title>Gr\u{fc}\u{df}e</title>")
+/// }
+///
+/// let mut server = Server::new(Router::new().route("/", get(page)));
+/// let client = server.connect();
+/// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Html<T>(pub T);
+
+impl<T: AsRef<str>> IntoResponse for Html<T> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        reply.body(self.as_bytes())
+        reply.body_in_parts(self.0.as_ref().as_bytes(), "text/html; charset=utf-8")
     }
 }
 
 impl IntoResponse for bool {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        reply.body(if *self { "true" } else { "false" })
+        reply.text(if *self { "true" } else { "false" })
     }
 }
 

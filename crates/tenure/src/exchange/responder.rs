@@ -15,6 +15,7 @@ use tenure_proto::{
 use crate::{
     EndReason, Error,
     engine::{
+        output::BYTES,
         state::{Change, Drain},
         wire::Shared,
     },
@@ -114,7 +115,7 @@ impl<'r> Responder<'r> {
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
-    /// client. `fields` are names and values.
+    /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`.
     ///
     /// # Errors
     /// A field that must not be set.
@@ -171,7 +172,7 @@ impl<'r> Responder<'r> {
             {
                 let mut output = shared.output.borrow_mut();
                 shared.judge_rest(&mut output.exchange, bytes_max);
-                let content_type = output.content_type;
+                let content_type = output.content_type.unwrap_or(BYTES);
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
                 for (name, value) in fields {

@@ -319,7 +319,7 @@ impl<S, N> Router<S, N> {
     ///
     /// let app = Router::new()
     ///     .route("/", get(hello))
-    ///     .error(StatusCode::NOT_FOUND, |error: &Error| ([("Content-Type", "text/plain")], error.reason()));
+    ///     .error(StatusCode::NOT_FOUND, |error: &Error| error.reason());
     /// let mut server = Server::new(app);
     /// let client = server.connect();
     /// client.send("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
