@@ -174,13 +174,19 @@ impl Output {
         head
     }
 
-    /// Moves what is not yet sent to the front.
-    pub(crate) fn compact(&mut self) {
-        if self.sent > 0 {
-            self.buffer.copy_within(self.sent..self.end, 0);
-            self.end -= self.sent;
-            self.sent = 0;
+    /// Whether there is room for that many bytes, or nothing is pending. What is pending moves to the front for them, but only
+    /// where no more moves than has been sent: so each byte costs one move at the most, however slowly the peer takes them.
+    pub(crate) fn make_room(&mut self, bytes: usize) -> bool {
+        if self.end == 0 || self.room() >= bytes {
+            return true;
         }
+        let pending = self.end - self.sent;
+        if pending > self.sent || self.buffer.len() - pending < bytes {
+            return false;
+        }
+        self.buffer.copy_within(self.sent..self.end, 0);
+        (self.sent, self.end) = (0, pending);
+        true
     }
 
     #[inline]
@@ -224,5 +230,73 @@ impl Output {
         self.exchange.bytes = at as u64;
         (self.exchange.begun, self.exchange.done) = (true, true);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::{vec, vec::Vec};
+
+    const BUFFER_BYTES: usize = 4_096;
+
+    fn output() -> Output {
+        Output::new(Buffer::from(vec![0; BUFFER_BYTES].leak()), None)
+    }
+
+    /// A writer that asks for `wanted` bytes of room and fills it, and a peer that takes `taken` bytes at a time. Returns bytes
+    /// sent and bytes moved.
+    fn moved(wanted: usize, taken: usize) -> (usize, usize) {
+        let (mut output, mut written, mut received, mut moved) = (output(), 0, Vec::new(), 0);
+        while received.len() < 10 * BUFFER_BYTES {
+            let before = output.sent;
+            if output.make_room(wanted) {
+                let piece: Vec<u8> = (written..written + output.room()).map(|at| at as u8).collect();
+                moved += if output.sent < before { output.end } else { 0 };
+                written += piece.len();
+                assert!(output.put(&piece));
+            }
+            assert!(output.sent == before || output.sent == 0);
+            let bytes = output.pending().map_or(0, |pending| pending.len().min(taken));
+            received.extend_from_slice(&output.pending().unwrap_or_default()[..bytes]);
+            output.sent(bytes);
+        }
+        assert!(received.iter().enumerate().all(|(at, &byte)| byte == at as u8), "{wanted} {taken}");
+        (received.len(), moved)
+    }
+
+    #[test]
+    fn a_slow_peer_costs_a_move_a_byte_at_the_most() {
+        for wanted in [1, 2, 64, 2_048, 2_049, 4_095, BUFFER_BYTES, usize::MAX] {
+            for taken in [1, 7, 63, 64, 65, 2_047, 2_048, 2_049, BUFFER_BYTES] {
+                let (sent, moved) = moved(wanted, taken);
+                assert!(moved <= sent, "{moved} moved of {sent}, {wanted} wanted and {taken} taken");
+                // What waits for all of the output moves nothing.
+                assert!(wanted < BUFFER_BYTES || moved == 0, "{moved} moved, {wanted} wanted and {taken} taken");
+            }
+        }
+    }
+
+    #[test]
+    fn room_is_made_once_half_is_sent() {
+        for (sent, wanted, has) in [
+            (0, 1, false),
+            (2_047, 64, false),
+            (2_048, 64, true),
+            (2_048, 2_048, true),
+            (2_048, 2_049, false),
+            (2_049, 2_049, true),
+            (4_095, 4_095, true),
+            (4_095, 4_096, false),
+        ] {
+            let mut output = output();
+            output.put(&vec![b'x'; BUFFER_BYTES]);
+            output.sent(sent);
+            assert_eq!(output.make_room(wanted), has, "{sent} sent, {wanted} wanted");
+            assert_eq!(output.pending().map(<[u8]>::len), Some(BUFFER_BYTES - sent));
+        }
+        assert!(output().make_room(usize::MAX));
     }
 }

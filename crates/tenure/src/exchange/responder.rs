@@ -421,11 +421,7 @@ impl Shared {
     /// Whether the output has room for that many bytes, or is empty. Where not, the port sees that it is waited for.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn has_room(&self, context: &Context<'_>, bytes: usize) -> bool {
-        let mut output = self.output.borrow_mut();
-        if output.end != 0 && output.room() < bytes {
-            output.compact();
-        }
-        let has = output.end == 0 || output.room() >= bytes;
+        let has = self.output.borrow_mut().make_room(bytes);
         if !has {
             self.waiters.register(context);
             self.turn.change(|turn| turn.wants_room = true);
