@@ -448,9 +448,14 @@ fn every_refusal_reaches_the_client() {
         let response = answers.response();
         assert_eq!(response.status, refusal.status().code(), "{refusal:?}: {bad:?}");
         assert_eq!(response.phrase, refusal.status().phrase(), "{refusal:?}: {bad:?}");
-        let place =
+        let detail =
             response.text().strip_prefix(refusal.reason()).unwrap_or_else(|| panic!("{refusal:?}: {response:?}"));
-        assert!(place == "\n" || place.starts_with(" (byte "), "{refusal:?}: {response:?}");
+        let bound = match refusal {
+            Refusal::HeadTooLarge => " (at most 400 bytes)\n",
+            Refusal::TargetTooLong => " (at most 100 bytes)\n",
+            _ => "\n",
+        };
+        assert!(detail == bound || detail.starts_with(" (byte "), "{refusal:?}: {response:?}");
         assert_eq!(response.field("content-type"), Some("text/plain; charset=utf-8"), "{refusal:?}: {bad:?}");
         // Those that come with a whole head end nothing.
         let stays = matches!(

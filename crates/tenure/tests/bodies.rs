@@ -183,6 +183,33 @@ fn the_server_bounds_a_body_and_a_buffer_a_copy() {
     }
 }
 
+// What is said is what would have been taken, whatever bounds it: the handler, the server, a buffer.
+#[test]
+fn a_body_that_is_too_large_is_told_how_large_one_may_be() {
+    let limits = Limits { body_bytes_max: 50, ..Limits::HOST };
+    for (target, settings, known, chunked) in [
+        ("/limited", small(64), 10, 10),
+        ("/limited-read", small(64), 10, 10),
+        ("/whole", small(64), 64, 63),
+        ("/copy", small(64), 100, 100),
+        ("/whole", Settings { limits, ..small(64) }, 50, 50),
+        ("/read", Settings { limits, ..small(64) }, 50, 50),
+        ("/up-to", Settings { limits, ..small(64) }, 50, 50),
+        ("/copy", Settings { limits, ..small(64) }, 50, 50),
+    ] {
+        for (most, chunks) in [(known, &[][..]), (chunked, &[1]), (chunked, &[7, 1, 30]), (chunked, &[500])] {
+            let framed = |bytes: usize| match chunks {
+                [] => post(target, &text(bytes)),
+                sizes => post_chunked(target, &text(bytes), sizes),
+            };
+            assert_eq!(every_way(app, settings, framed(most)).response().status, 200, "{target} {most} {chunks:?}");
+            let answer = every_way(app, settings, framed(most + 1)).response();
+            let wanted = format!("the body is larger than this target takes (at most {most} bytes)\n");
+            assert_eq!((answer.status, answer.text()), (413, &*wanted), "{target} {chunks:?}");
+        }
+    }
+}
+
 #[test]
 fn an_unread_rest_is_drained_up_to_its_bound() {
     let limits = Limits { drain_bytes_max: 100, ..Limits::HOST };

@@ -172,7 +172,12 @@ impl Shared {
                 };
             });
         }
-        refusal.into()
+        let error = Error::from(refusal);
+        match refusal {
+            Refusal::HeadTooLarge => error.at_most(self.head_limits.head_bytes_max.into()),
+            Refusal::TargetTooLong => error.at_most(self.head_limits.target_bytes_max.into()),
+            _ => error,
+        }
     }
 
     /// What is answered without asking the application: a head that comes with a refusal, and OPTIONS of the server in general,

@@ -25,14 +25,14 @@ use crate::{
     exchange::text::FromText,
 };
 
-const TOO_LARGE: Error = Error::too_large("the body is too large");
+const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
 
 impl From<Fault> for Error {
     #[cold]
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::TooLarge => TOO_LARGE,
-            Fault::Closed | Fault::Late => Error::bad_request("the peer closed within the body"),
+            Fault::Closed | Fault::Late => Error::bad_request("the peer closed before the whole body had come"),
             Fault::Lent => Error::internal("the body is read in two places at once"),
             Fault::Refused(refusal) => refusal.into(),
         }
@@ -283,6 +283,7 @@ impl<'r> Reader<'r> {
             if body.exceeds(mode, length) {
                 // The decoder may have gone past bytes of it: without them nothing more is handed out.
                 body.state.exceeded = true;
+                body.state.taken -= length as u64;
                 return Poll::Ready(Err(Fault::TooLarge));
             }
             let Some(piece) = piece else {
@@ -366,8 +367,25 @@ impl<'r> Reader<'r> {
 
     /// The next piece, `None` at the body's end.
     async fn read(&mut self, bytes_max: usize) -> Result<Option<&[u8]>, Error> {
-        poll_fn(|context| self.poll(context, Mode::Piece, bytes_max)).await?;
-        Ok(self.piece())
+        match poll_fn(|context| self.poll(context, Mode::Piece, bytes_max)).await {
+            Ok(()) => Ok(self.piece()),
+            Err(fault) => Err(self.error(fault, Mode::Piece)),
+        }
+    }
+
+    /// A fault as an error, which tells the bound where there is one.
+    #[cold]
+    fn error(&mut self, fault: Fault, mode: Mode) -> Error {
+        let mut bytes_max = None;
+        if fault == Fault::TooLarge {
+            self.with_body(|body| {
+                let bound = body.state.taken + body.state.budget;
+                let room = body.buffer.len() - usize::from(body.state.chunked.is_some());
+                let read = body.state.taken - body.state.collected as u64;
+                bytes_max = Some(if mode == Mode::Whole { bound.min(read + room as u64) } else { bound });
+            });
+        }
+        bytes_max.map_or(fault.into(), |bytes| Error::from(fault).at_most(bytes))
     }
 }
 
@@ -465,10 +483,10 @@ impl<'a, 'r> Body<'a, 'r> {
     /// Not: what was copied already is read.
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
-        let mut filled = 0;
+        let (mut filled, bytes_max) = (0, buffer.len() as u64);
         while let Some(bytes) = reader.read(usize::MAX).await? {
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..bytes.len()));
-            room.ok_or(TOO_LARGE)?.copy_from_slice(bytes);
+            room.ok_or(TOO_LARGE.at_most(bytes_max))?.copy_from_slice(bytes);
             filled += bytes.len();
         }
         Ok(&mut buffer[..filled])
@@ -496,12 +514,16 @@ impl<'a> Whole<'a, '_> {
         }
         match reader.poll(context, Mode::Whole, usize::MAX) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(reader.piece().unwrap_or_default())),
-            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
-            Poll::Pending => {
+            unread => {
                 self.reader = Some(reader);
-                Poll::Pending
+                unread.map(|read| read.map(|()| &[][..]))
             }
         }
+    }
+
+    #[cold]
+    fn error(&mut self, fault: Fault) -> Error {
+        self.reader.as_mut().map_or(fault.into(), |reader| reader.error(fault, Mode::Whole))
     }
 }
 
@@ -510,7 +532,11 @@ impl<'a> Future for Whole<'a, '_> {
 
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.bytes(context).map_err(Error::from)
+        match self.bytes(context) {
+            Poll::Ready(Ok(bytes)) => Poll::Ready(Ok(bytes)),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(self.error(fault))),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -530,7 +556,7 @@ impl<T: FromText> Future for Parse<'_, '_, T> {
         // No combinators: each would copy the result once more.
         match self.whole.bytes(context) {
             Poll::Ready(Ok(bytes)) => Poll::Ready(T::from_text(bytes)),
-            Poll::Ready(Err(fault)) => Poll::Ready(Err(fault.into())),
+            Poll::Ready(Err(fault)) => Poll::Ready(Err(self.whole.error(fault))),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -17,14 +17,14 @@ use tenure_proto::{
 pub struct Error {
     status: StatusCode,
     reason: &'static str,
-    byte: u32,
+    number: u32,
     tells: Tells,
 }
 
 /// The greatest number of a byte that is told together with its value: the value has the bits above.
 const BYTE_MAX: u32 = 0xff_ffff;
 
-/// What an error tells of a byte.
+/// What an error's number is.
 ///
 /// Instead of an `Option` and of this size: with one, results would be a word larger, with another, they would have a gap that
 /// is copied as well. They go through every layer of handlers.
@@ -32,10 +32,12 @@ const BYTE_MAX: u32 = 0xff_ffff;
 #[repr(u16)]
 enum Tells {
     Nothing,
-    /// Which one it is.
+    /// Which byte was wrong.
     Byte,
     /// And its value, which is to be percent-encoded.
     Value,
+    /// How many bytes are allowed.
+    BytesMax,
 }
 
 macro_rules! of_status {
@@ -47,7 +49,7 @@ macro_rules! of_status {
 impl Error {
     /// An error of that status; `reason` says to a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Error { status, reason, byte: 0, tells: Tells::Nothing }
+        Error { status, reason, number: 0, tells: Tells::Nothing }
     }
 
     of_status! {
@@ -70,7 +72,16 @@ impl Error {
     /// The same error, telling which byte of the body, or of the target, was wrong, counted from 0.
     #[must_use]
     pub const fn at_byte(mut self, byte: u32) -> Self {
-        (self.byte, self.tells) = (byte, Tells::Byte);
+        (self.number, self.tells) = (byte, Tells::Byte);
+        self
+    }
+
+    /// The same error, telling how many bytes are allowed. Beyond 32 bits it tells nothing of them.
+    #[must_use]
+    pub const fn at_most(mut self, bytes: u64) -> Self {
+        if bytes <= u32::MAX as u64 {
+            (self.number, self.tells) = (bytes as u32, Tells::BytesMax);
+        }
         self
     }
 
@@ -81,7 +92,7 @@ impl Error {
         if let Some((byte, value)) = refused {
             error = error.at_byte(byte);
             if refusal == Refusal::BadTarget {
-                (error.byte, error.tells) = (byte.min(BYTE_MAX) | u32::from(value) << 24, Tells::Value);
+                (error.number, error.tells) = (byte.min(BYTE_MAX) | u32::from(value) << 24, Tells::Value);
             }
         }
         error
@@ -100,28 +111,41 @@ impl Error {
     /// Which byte of the body, or of the target, was wrong, counted from 0.
     pub const fn byte(&self) -> Option<u32> {
         match self.tells {
-            Tells::Byte => Some(self.byte),
-            Tells::Value => Some(self.byte & BYTE_MAX),
-            Tells::Nothing => None,
+            Tells::Byte => Some(self.number),
+            Tells::Value => Some(self.number & BYTE_MAX),
+            Tells::Nothing | Tells::BytesMax => None,
         }
     }
 
-    /// What the text ends with: ` (byte 5)`, ` (byte 5: %3C)`, or nothing. Without a formatter, which is large.
+    /// How many bytes are allowed.
+    pub const fn bytes_max(&self) -> Option<u32> {
+        match self.tells {
+            Tells::BytesMax => Some(self.number),
+            Tells::Nothing | Tells::Byte | Tells::Value => None,
+        }
+    }
+
+    /// What the text ends with: ` (byte 5)`, ` (byte 5: %3C)`, ` (at most 5 bytes)`, or nothing. Without a formatter, which is
+    /// large.
     #[inline(never)]
-    pub(crate) fn place(&self) -> heapless::Vec<u8, 24> {
-        let mut place = heapless::Vec::new();
-        let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.byte >> shift & 0xf) as usize]);
-        if let Some(byte) = self.byte() {
-            let value = if self.tells == Tells::Value { &[b':', b' ', b'%', high, low][..] } else { b"" };
-            for text in [b" (byte ", decimal(byte.into(), &mut [0; 20]), value, b")"] {
-                // The longest one has 22 bytes.
-                let _ = place.extend_from_slice(text);
-            }
+    pub(crate) fn detail(&self) -> heapless::Vec<u8, 28> {
+        let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize]);
+        let value = [b':', b' ', b'%', high, low, b')'];
+        let (before, number, behind): (&[u8], _, &[u8]) = match self.tells {
+            Tells::Nothing => return heapless::Vec::new(),
+            Tells::Byte => (b" (byte ", self.number, b")"),
+            Tells::Value => (b" (byte ", self.number & BYTE_MAX, &value),
+            Tells::BytesMax => (b" (at most ", self.number, b" bytes)"),
+        };
+        let mut detail = heapless::Vec::new();
+        for text in [before, decimal(number.into(), &mut [0; 20]), behind] {
+            // The longest one has 27 bytes.
+            let _ = detail.extend_from_slice(text);
         }
-        place
+        detail
     }
 
-    /// Its text without the byte.
+    /// Its text without the number.
     pub(crate) fn text(&self) -> &'static str {
         if self.reason.is_empty() { self.status.phrase() } else { self.reason }
     }
@@ -130,7 +154,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())?;
-        f.write_str(str::from_utf8(&self.place()).unwrap_or_default())
+        f.write_str(str::from_utf8(&self.detail()).unwrap_or_default())
     }
 }
 
@@ -167,13 +191,17 @@ mod tests {
     use std::{format, string::ToString};
 
     #[test]
-    fn a_byte_is_told_as_it_was_given() {
+    fn a_number_is_told_as_it_was_given() {
         let error = Error::bad_request("not a digit");
         assert_eq!(error.byte(), None);
         for byte in [0, 1, u32::MAX] {
-            assert_eq!(error.at_byte(byte).byte(), Some(byte));
-            assert_eq!(error.at_byte(byte).to_string(), format!("not a digit (byte {byte})"));
+            let (at, most) = (error.at_byte(byte), error.at_most(byte.into()));
+            assert_eq!((at.byte(), at.bytes_max()), (Some(byte), None));
+            assert_eq!((most.byte(), most.bytes_max()), (None, Some(byte)));
+            assert_eq!(at.to_string(), format!("not a digit (byte {byte})"));
+            assert_eq!(most.to_string(), format!("not a digit (at most {byte} bytes)"));
         }
+        assert_eq!(error.at_most(1 << 32), error);
     }
 
     /// Where an escape mends it, the escape is told.

@@ -196,7 +196,7 @@ impl<'o> Reply<'o> {
         let Some(bytes) = ended? else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
-                Err(Error::internal("the response head is too large"))
+                Err(Error::internal("the response head is larger than the output buffer"))
             } else {
                 Ok(false)
             };

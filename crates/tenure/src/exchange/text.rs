@@ -18,8 +18,9 @@ pub trait FromText: Sized {
 }
 
 const NOT_A_NUMBER: &str = "this is not a number: send one such as 4.2";
-
-const EMPTY: Error = Error::bad_request("nothing came: send a number such as 42");
+const EMPTY: Error = Error::bad_request("a number is wanted and nothing came: send decimal digits, such as 42");
+const NO_DIGITS: &str = "a sign without digits is not a number: send digits behind it, such as -42";
+const NOT_A_DIGIT: &str = "this is not a whole number: send an optional sign and decimal digits only, such as 42";
 
 /// The bytes without white space around them, and how many stood in front.
 fn trimmed(bytes: &[u8]) -> (&[u8], usize) {
@@ -39,20 +40,21 @@ fn few_digits(bytes: &[u8]) -> Option<u32> {
     })
 }
 
-/// Why a text of which `digits` are what stands behind its sign is no number; `skipped` bytes stand before it.
+/// Why a text of which `digits` are what stands behind its sign is no number; `skipped` bytes stand before it, `range` says which
+/// numbers there are.
 #[cold]
-fn fault(skipped: usize, text: &[u8], digits: &[u8]) -> Error {
+fn fault(skipped: usize, text: &[u8], digits: &[u8], range: &'static str) -> Error {
     let (reason, at) = match digits.iter().position(|byte| !byte.is_ascii_digit()) {
-        Some(at) => ("this is not a whole number: send one such as 42", text.len() - digits.len() + at),
+        Some(at) => (NOT_A_DIGIT, text.len() - digits.len() + at),
         None if text.is_empty() => return EMPTY,
-        None if digits.is_empty() => ("a sign without digits is no number", 0),
-        None => ("the number is out of range", 0),
+        None if digits.is_empty() => (NO_DIGITS, 0),
+        None => (range, 0),
     };
     Error::bad_request(reason).at_byte((skipped + at) as u32)
 }
 
 macro_rules! integers {
-    ($number:ident $wide:ty: $($type:ty)*) => {
+    ($number:ident $wide:ty: $($type:ty = $range:expr;)*) => {
         $(#[allow(
             unused_comparisons,
             clippy::cast_possible_wrap,
@@ -77,7 +79,7 @@ macro_rules! integers {
                         let fits = value as $wide == wrapped && (value < 0) == (negative && magnitude != 0);
                         fits.then_some(value)
                     });
-                    value.ok_or_else(|| fault(skipped, text, digits))
+                    value.ok_or_else(|| fault(skipped, text, digits, $range))
                 }
 
                 // One digit or more and nothing else is what nearly every number is.
@@ -104,8 +106,33 @@ macro_rules! integers {
     };
 }
 
-integers! { number u64: i8 i16 i32 i64 isize u8 u16 u32 u64 usize }
-integers! { long_number u128: i128 u128 }
+macro_rules! range {
+    ($least:literal to $greatest:literal) => {
+        concat!("the number is out of range: send one from ", $least, " to ", $greatest)
+    };
+}
+
+const I32: &str = range!("-2147483648" to "2147483647");
+const I64: &str = range!("-9223372036854775808" to "9223372036854775807");
+const U32: &str = range!("0" to "4294967295");
+const U64: &str = range!("0" to "18446744073709551615");
+
+integers! { number u64:
+    i8 = range!("-128" to "127");
+    i16 = range!("-32768" to "32767");
+    i32 = I32;
+    i64 = I64;
+    isize = if isize::BITS == 64 { I64 } else { I32 };
+    u8 = range!("0" to "255");
+    u16 = range!("0" to "65535");
+    u32 = U32;
+    u64 = U64;
+    usize = if usize::BITS == 64 { U64 } else { U32 };
+}
+integers! { long_number u128:
+    i128 = range!("-170141183460469231731687303715884105728" to "170141183460469231731687303715884105727");
+    u128 = range!("0" to "340282366920938463463374607431768211455");
+}
 
 macro_rules! from_str {
     ($($type:ty = $reason:expr;)*) => {
@@ -127,7 +154,10 @@ from_str! {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::{FromText, few_digits};
+    use std::{fmt::Display, format, string::ToString};
 
     #[test]
     fn few_digits_are_nine_at_the_most() {
@@ -183,6 +213,40 @@ mod tests {
         assert!(u8::from_text(b"256").is_err());
         assert!(u8::from_text(b"-1").is_err());
         assert_eq!(u8::from_text(b"-0"), Ok(0));
+    }
+
+    #[test]
+    fn what_is_no_number_says_what_is_one() {
+        for (text, reason) in [
+            ("", "a number is wanted and nothing came: send decimal digits, such as 42"),
+            (" -", "a sign without digits is not a number: send digits behind it, such as -42 (byte 1)"),
+            (" 4.2", "this is not a whole number: send an optional sign and decimal digits only, such as 42 (byte 2)"),
+            (" 128", "the number is out of range: send one from -128 to 127 (byte 1)"),
+        ] {
+            assert_eq!(i8::from_text(text.as_bytes()).unwrap_err().to_string(), reason, "{text:?}");
+        }
+    }
+
+    /// A text tells the least and the greatest number of its type.
+    #[test]
+    fn ranges_are_what_is_said() {
+        fn check<T: FromText + Display + Copy>(least: T, greatest: T) {
+            let beyond = "9".repeat(40);
+            let reason = T::from_text(beyond.as_bytes()).map(|_| ()).unwrap_err().reason();
+            assert_eq!(reason, format!("the number is out of range: send one from {least} to {greatest}"));
+        }
+        check(i8::MIN, i8::MAX);
+        check(i16::MIN, i16::MAX);
+        check(i32::MIN, i32::MAX);
+        check(i64::MIN, i64::MAX);
+        check(i128::MIN, i128::MAX);
+        check(isize::MIN, isize::MAX);
+        check(u8::MIN, u8::MAX);
+        check(u16::MIN, u16::MAX);
+        check(u32::MIN, u32::MAX);
+        check(u64::MIN, u64::MAX);
+        check(u128::MIN, u128::MAX);
+        check(usize::MIN, usize::MAX);
     }
 
     #[test]
