@@ -50,47 +50,47 @@ refusals! {
     /// An `https` target on a connection that is not secured (RFC 9110 section 7.4).
     SchemeNotServed = MISDIRECTED_REQUEST, "https is not served here";
     /// The request line does not end with a version (RFC 9112 section 2.3).
-    BadVersion = BAD_REQUEST, "a request line must end with HTTP/1.1";
+    BadVersion = BAD_REQUEST, "the request line must end with one space and HTTP/1.1";
     /// The major version is not 1 (RFC 9110 section 15.6.6).
-    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.x is served";
+    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are served";
     /// A CR without its LF, or a lone LF that is not tolerated (RFC 9112 section 2.2).
-    BadLineEnd = BAD_REQUEST, "lines must end with CR LF";
+    BadLineEnd = BAD_REQUEST, "lines of the head must end with CR LF";
     /// A field name is empty or has a byte that is not of a token (RFC 9112 section 5).
-    BadFieldName = BAD_REQUEST, "a field must have a name and a colon";
+    BadFieldName = BAD_REQUEST, "a field must start with a name and a colon";
     /// White space between a field name and its colon (RFC 9112 section 5.1).
-    SpaceBeforeColon = BAD_REQUEST, "no space may stand before a colon";
+    SpaceBeforeColon = BAD_REQUEST, "no space may stand before a field's colon";
     /// A field value has a control byte (RFC 9110 section 5.5).
-    BadFieldValue = BAD_REQUEST, "a field has a control byte";
+    BadFieldValue = BAD_REQUEST, "no control byte may stand in a field";
     /// A field line that starts with white space (RFC 9112 section 5.2).
     ObsoleteFolding = BAD_REQUEST, "a field must stand on one line";
     /// An HTTP/1.1 request without Host (RFC 9112 section 3.2).
-    HostMissing = BAD_REQUEST, "Host is missing";
+    HostMissing = BAD_REQUEST, "HTTP/1.1 needs a Host field: send one";
     /// More than one Host field (RFC 9112 section 3.2).
-    HostRepeated = BAD_REQUEST, "only one Host may be sent";
+    HostRepeated = BAD_REQUEST, "only one Host field may be sent";
     /// A Host field that is not an authority (RFC 9112 section 3.2).
-    BadHost = BAD_REQUEST, "Host is no name or address";
+    BadHost = BAD_REQUEST, "Host must be a name or address with an optional port";
     /// A Content-Length that is not digits, or beyond 64 bits (RFC 9112 section 6.3).
-    BadContentLength = BAD_REQUEST, "Content-Length is no number";
+    BadContentLength = BAD_REQUEST, "Content-Length must be a decimal number";
     /// Content-Length values that differ (RFC 9112 section 6.3).
-    ContentLengthsDiffer = BAD_REQUEST, "Content-Length values differ";
+    ContentLengthsDiffer = BAD_REQUEST, "the Content-Length values differ: send one";
     /// Content-Length and Transfer-Encoding together (RFC 9112 section 6.3).
-    LengthAndEncoding = BAD_REQUEST, "both Content-Length and Transfer-Encoding";
+    LengthAndEncoding = BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both";
     /// Transfer-Encoding in an HTTP/1.0 request (RFC 9112 section 6.1).
-    EncodingInHttp10 = BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding";
+    EncodingInHttp10 = BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding: send Content-Length";
     /// A Transfer-Encoding of which chunked is not the last, or is named twice (RFC 9112 section 6.3).
     ChunkedNotLast = BAD_REQUEST, "chunked must be last, and once";
     /// A transfer coding other than chunked (RFC 9112 section 6.1).
     UnsupportedCoding = NOT_IMPLEMENTED, "the only coding here is chunked";
     /// CONNECT (RFC 9110 section 9.3.6).
-    Connect = NOT_IMPLEMENTED, "CONNECT is for proxies";
+    Connect = NOT_IMPLEMENTED, "CONNECT is for proxies, which this is not";
     /// An expectation other than `100-continue` (RFC 9110 section 10.1.1).
-    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected";
+    UnmetExpectation = EXPECTATION_FAILED, "only 100-continue can be expected here";
     /// A head above its bound (RFC 6585 section 5).
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large";
     /// A target above its bound (RFC 9110 section 15.5.15).
     TargetTooLong = URI_TOO_LONG, "the target is too long";
     /// A chunk size that is not hexadecimal digits (RFC 9112 section 7.1).
-    BadChunkSize = BAD_REQUEST, "a chunk has no size in hex";
+    BadChunkSize = BAD_REQUEST, "a chunk must start with its size in hex";
     /// A chunk size beyond 64 bits, or above
     /// [`CHUNK_SIZE_DIGITS_MAX`](crate::chunked::CHUNK_SIZE_DIGITS_MAX) (RFC 9112 section 7.1).
     ChunkSizeTooLong = BAD_REQUEST, "a chunk size has 32 digits and 64 bits at most";
@@ -100,9 +100,9 @@ refusals! {
     /// section 7.1.1).
     ChunkExtensionTooLong = BAD_REQUEST, "chunk extensions have 256 bytes at most";
     /// A chunk whose size line or data does not end with CR LF (RFC 9112 section 7.1).
-    BadChunkEnd = BAD_REQUEST, "a chunk must end with CR LF";
+    BadChunkEnd = BAD_REQUEST, "a chunk's size and data must end with CR LF";
     /// A trailer section that is not of field lines (RFC 9112 section 7.1.2).
-    BadTrailer = BAD_REQUEST, "a trailer is bad";
+    BadTrailer = BAD_REQUEST, "a trailer must be of field lines";
     /// A trailer section above [`TRAILER_BYTES_MAX`](crate::chunked::TRAILER_BYTES_MAX) (RFC 9112 section 7.1.2).
     TrailerTooLong = BAD_REQUEST, "trailers have 1024 bytes at most";
     /// The head did not come in time (RFC 9110 section 15.5.9).

@@ -596,7 +596,7 @@ fn the_application_answers_errors_whoever_caused_them() {
         (request("GET", "/", &format!("X: {}\r\n", support::text(200)), ""), 418, "418", true),
         // Beside them: no response of the application's.
         (request("FOO", "/", "", ""), 501, "this method is not known here\n", false),
-        (get("/").replace("1.1", "2.0"), 505, "only HTTP/1.x", true),
+        (get("/").replace("1.1", "2.0"), 505, "only HTTP/1.0 and HTTP/1.1", true),
     ] {
         let answers = every_way(app, Settings { limits, ..Settings::default() }, &bytes);
         let response = answers.response();
