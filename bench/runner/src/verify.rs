@@ -42,9 +42,9 @@ pub(crate) fn verify(contender: Contender, programs: &Programs) -> Result<(), Fa
     (-3..=12).try_for_each(|sum| expect(contender, &clients[0].answer()?, sum))
 }
 
-fn expect(contender: Contender, said: &str, wanted: i64) -> Result<(), Failure> {
-    if said.parse() == Ok(wanted) {
+fn expect(contender: Contender, answer: &str, wanted: i64) -> Result<(), Failure> {
+    if answer.parse() == Ok(wanted) {
         return Ok(());
     }
-    Err(format!("{} answers {said:?}, not {wanted}", contender.name).into())
+    Err(format!("{} answers {answer:?}, not {wanted}", contender.name).into())
 }

@@ -63,7 +63,7 @@ struct Sum {
 #[derive(Debug, PartialEq, Eq)]
 struct Wrong {
     k: u32,
-    said: i64,
+    answered: i64,
     wanted: i64,
 }
 
@@ -95,11 +95,11 @@ fn add(args: &Add) -> Result<Sum, Failure> {
     let connection = connection.map_err(|error| Failure::Unreachable { address, error })?;
     let mut adder = Adder { connection, authority: authority(&args.host, args.port), address, k: 0, n: args.n };
     let mut wrong = None;
-    let mut check = |k, said, wanted| {
-        if said != wanted && wrong.is_none() {
-            wrong = Some(Wrong { k, said, wanted });
+    let mut check = |k, answered, wanted| {
+        if answered != wanted && wrong.is_none() {
+            wrong = Some(Wrong { k, answered, wanted });
         }
-        said
+        answered
     };
     check(0, adder.ask("PUT", "0")?, 0);
     for number in 1..=args.n {
@@ -221,8 +221,8 @@ impl fmt::Display for Failure {
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Wrong { k, said, wanted } = self;
-        write!(f, "the first wrong answer came after {k} numbers: {said} in place of {wanted}")
+        let Wrong { k, answered, wanted } = self;
+        write!(f, "the first wrong answer came after {k} numbers: {answered} in place of {wanted}")
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Place<'a> {
     /// This side's address of a connection that is served.
     pub(crate) local: Option<IpAddress>,
     /// Bytes of an incomplete head in its ring: nothing is done before there are more.
-    left: usize,
+    waiting_bytes: usize,
 }
 
 impl Place<'_> {
@@ -56,7 +56,7 @@ impl Place<'_> {
 
     /// Whether it has what is asked for. `state`: the socket's.
     pub(crate) fn is_ready(&self, state: State) -> bool {
-        self.interest.receives() && (!may_receive(state) || self.socket.recv_queue() > self.left)
+        self.interest.receives() && (!may_receive(state) || self.socket.recv_queue() > self.waiting_bytes)
             || self.interest.sends()
                 && (!matches!(state, State::Established | State::CloseWait) || self.socket.can_send())
     }
@@ -114,7 +114,7 @@ pub(crate) struct Places<'a, const SOCKETS: usize> {
     passing: u32,
     due_ms: u32,
     /// Sockets with an incomplete head, how long after the last look they are looked at, and when.
-    left: u32,
+    waiting_heads: u32,
     look_ms: u32,
     look_due_ms: u32,
     /// How many sockets should listen.
@@ -140,7 +140,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             interest: Interest::NONE,
             since_ms: now_ms,
             local: None,
-            left: 0,
+            waiting_bytes: 0,
         });
         let mut places = Places {
             all,
@@ -152,7 +152,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             newcomers: 0,
             passing: 0,
             due_ms: 0,
-            left: 0,
+            waiting_heads: 0,
             look_ms: LOOK_MS,
             look_due_ms: now_ms,
             spares,
@@ -229,8 +229,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Leaves so many bytes of an incomplete head in a socket's ring.
     pub(crate) fn leave(&mut self, number: usize, bytes: usize) {
         self.taken_up(number);
-        self.all[number].left = bytes;
-        self.left += 1;
+        self.all[number].waiting_bytes = bytes;
+        self.waiting_heads += 1;
         // The rest of a head is mostly on its way already.
         self.look_ms = LOOK_MS;
         self.look_due_ms = self.now_ms.wrapping_add(LOOK_MS);
@@ -238,21 +238,21 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
 
     /// No bytes of a socket are left for later any more.
     pub(crate) fn taken_up(&mut self, number: usize) {
-        if core::mem::take(&mut self.all[number].left) > 0 {
-            self.left -= 1;
+        if core::mem::take(&mut self.all[number].waiting_bytes) > 0 {
+            self.waiting_heads -= 1;
         }
     }
 
     /// Looks, when it is time, whether there is more of incomplete heads. Returns in how many milliseconds it is to be called
     /// again.
     fn look_at_left(&mut self) -> Option<u32> {
-        if self.left == 0 {
+        if self.waiting_heads == 0 {
             return None;
         }
         if is_due(self.look_due_ms, self.now_ms) {
             for number in 0..SOCKETS {
                 let place = &self.all[number];
-                if place.left > 0 && place.is_ready(place.socket.state()) {
+                if place.waiting_bytes > 0 && place.is_ready(place.socket.state()) {
                     self.mark(number);
                 }
             }
@@ -440,7 +440,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
 
     /// Lets the socket's mark be set when that happens; a failure sets it in any case. `false`: it is so already.
     pub(crate) fn watch(&mut self, number: usize, interest: Interest) -> bool {
-        if interest.receives() && self.all[number].left == 0 {
+        if interest.receives() && self.all[number].waiting_bytes == 0 {
             return self.read(number, &mut [], 0).is_pending();
         }
         let waker = self.waker(number);

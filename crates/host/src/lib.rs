@@ -14,12 +14,12 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
-mod bound;
 #[cfg(unix)]
 mod descriptors;
 mod error;
 mod handle;
 mod inbox;
+mod listening;
 mod listing;
 mod net;
 mod platform;
@@ -31,10 +31,10 @@ mod settings;
 mod signals;
 mod worker;
 
-pub use bound::{Bound, configure};
 pub use error::Error;
 pub use handle::Handle;
 pub use inbox::{Inbox, Mark, Marked, News};
+pub use listening::{Listening, configure};
 pub use listing::Listing;
 pub use net::Net;
 pub use platform::{Platform, TaskPlatform};

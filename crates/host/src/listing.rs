@@ -19,7 +19,7 @@ pub struct Listing {
 struct State {
     listed: Vec<Listed>,
     /// Workers that have not answered yet.
-    missing: usize,
+    remaining: usize,
     waker: Option<Waker>,
 }
 
@@ -32,7 +32,8 @@ impl Listing {
     /// Waits for the list. Not in a handler, whose worker it would keep from answering: there, await it.
     pub fn wait(self) -> Vec<Listed> {
         let (state, told) = &*self.state;
-        let mut state = told.wait_while(lock(state), |state| state.missing > 0).unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            told.wait_while(lock(state), |state| state.remaining > 0).unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut state.listed)
     }
 }
@@ -44,7 +45,7 @@ pub(crate) struct Question(Listing);
 impl Question {
     /// A list, and a question for each worker.
     pub(crate) fn to(workers: usize) -> (Listing, impl Iterator<Item = Question>) {
-        let state = State { listed: Vec::new(), missing: workers, waker: None };
+        let state = State { listed: Vec::new(), remaining: workers, waker: None };
         let listing = Listing { state: Arc::new((Mutex::new(state), Condvar::new())) };
         (listing.clone(), std::iter::repeat_n(listing, workers).map(Question))
     }
@@ -58,8 +59,8 @@ impl Drop for Question {
     fn drop(&mut self) {
         let (state, told) = &*self.0.state;
         let mut state = lock(state);
-        state.missing -= 1;
-        if state.missing == 0 {
+        state.remaining -= 1;
+        if state.remaining == 0 {
             told.notify_all();
             if let Some(waker) = state.waker.take() {
                 waker.wake();
@@ -74,7 +75,7 @@ impl Future for Listing {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<Listed>> {
         let mut state = lock(&self.state.0);
-        if state.missing == 0 {
+        if state.remaining == 0 {
             return Poll::Ready(std::mem::take(&mut state.listed));
         }
         state.waker = Some(context.waker().clone());

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::{Bound, Error, Service, Settings};
+use crate::{Error, Listening, Service, Settings};
 
 /// What a port is to its server.
 pub trait Platform {
@@ -16,7 +16,7 @@ pub trait Platform {
     ///
     /// # Errors
     /// What the operating system refuses.
-    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error>;
+    fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error>;
 
     /// Calls `hear` whenever Ctrl-C is pressed, from a thread of its own.
     ///
@@ -32,5 +32,5 @@ pub trait TaskPlatform: Platform {
     ///
     /// # Cancellation safety
     /// Where it is dropped every session is ended.
-    fn serve<A: Service>(server: &Bound, number: usize, service: A) -> impl Future<Output = Result<(), Error>>;
+    fn serve<A: Service>(server: &Listening, number: usize, service: A) -> impl Future<Output = Result<(), Error>>;
 }

@@ -4,12 +4,12 @@ use std::{marker::PhantomData, net::SocketAddr, panic::resume_unwind, thread};
 
 use tenure::{Handler, Observer, Session};
 
-use crate::{Error, Handle, Platform, Settings, TaskPlatform, bound::Bound, service::watched};
+use crate::{Error, Handle, Platform, Settings, TaskPlatform, listening::Listening, service::watched};
 
 /// A server that listens, but does not accept yet: [`run`](Server::run) does.
 #[derive(Debug)]
 pub struct Server<P> {
-    bound: Bound,
+    listening: Listening,
     #[cfg(unix)]
     _signals: Option<crate::signals::Signals>,
     platform: PhantomData<P>,
@@ -27,7 +27,7 @@ impl<P: Platform> Server<P> {
         }
         let descriptors_per_worker = P::descriptors_per_worker(&settings);
         Ok(Server {
-            bound: Bound::new(settings, descriptors_per_worker)?,
+            listening: Listening::new(settings, descriptors_per_worker)?,
             #[cfg(unix)]
             _signals: None,
             platform: PhantomData,
@@ -36,17 +36,17 @@ impl<P: Platform> Server<P> {
 
     /// Where it listens; the real port where 0 was asked for.
     pub fn local_addr(&self) -> SocketAddr {
-        self.bound.handle.local_addr()
+        self.listening.handle.local_addr()
     }
 
     /// Everywhere it listens: `addresses` of the settings, then `listeners`.
     pub fn local_addresses(&self) -> &[SocketAddr] {
-        self.bound.handle.local_addresses()
+        self.listening.handle.local_addresses()
     }
 
     /// Reaches the server while it runs.
     pub fn handle(&self) -> Handle {
-        self.bound.handle.clone()
+        self.listening.handle.clone()
     }
 
     /// Lets SIGTERM and SIGINT (Ctrl-C elsewhere than on Unix) stop the server from now on; a second signal ends it at once.
@@ -78,13 +78,13 @@ impl<P: Platform> Server<P> {
         A: Handler<S> + Sync,
         O: Observer + Sync,
     {
-        let bound = &self.bound;
-        tell_started(bound, observer);
+        let listening = &self.listening;
+        tell_started(listening, observer);
         let serve = &|number| {
-            let _closing = Closing(bound, number);
-            let result = P::run(bound, number, watched(app, observer));
+            let _closing = Closing(listening, number);
+            let result = P::run(listening, number, watched(app, observer));
             if result.is_err() {
-                bound.handle.stop_now();
+                listening.handle.stop_now();
             }
             result
         };
@@ -94,11 +94,11 @@ impl<P: Platform> Server<P> {
                 let spawned = builder.spawn_scoped(scope, move || serve(number));
                 spawned.map_err(|error| Error::System("a worker's thread cannot be started", error))
             };
-            let others: Vec<_> = (1..bound.workers()).map(spawn).collect();
+            let others: Vec<_> = (1..listening.workers()).map(spawn).collect();
             let mut result = if others.iter().all(Result::is_ok) {
                 serve(0)
             } else {
-                bound.handle.stop_now();
+                listening.handle.stop_now();
                 Ok(())
             };
             for other in others {
@@ -130,19 +130,19 @@ impl<P: TaskPlatform> Server<P> {
         A: Handler<S>,
         O: Observer,
     {
-        if self.bound.workers() != 1 {
+        if self.listening.workers() != 1 {
             return Err(Error::Settings("`threads` is not 1: a task is one worker; set it, or let the server `run`"));
         }
-        tell_started(&self.bound, observer);
-        let closing = Closing(&self.bound, 0);
-        let result = P::serve(&self.bound, 0, watched(app, observer)).await;
+        tell_started(&self.listening, observer);
+        let closing = Closing(&self.listening, 0);
+        let result = P::serve(&self.listening, 0, watched(app, observer)).await;
         drop(closing);
         observer.stopped();
         result
     }
 }
 
-fn tell_started(server: &Bound, observer: &impl Observer) {
+fn tell_started(server: &Listening, observer: &impl Observer) {
     for &address in server.handle.local_addresses() {
         observer.started(address);
     }
@@ -150,7 +150,7 @@ fn tell_started(server: &Bound, observer: &impl Observer) {
 
 /// Lets go of those who wait for a worker's answer when it ends, however it does. Where it panics, the others must not go on
 /// beside a part of the connections that nobody serves.
-struct Closing<'a>(&'a Bound, usize);
+struct Closing<'a>(&'a Listening, usize);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {

@@ -12,7 +12,7 @@ use tenure::{
 };
 
 use crate::{
-    Bound, HostPort, Net, Service, Settings,
+    HostPort, Listening, Net, Service, Settings,
     acceptance::{Acceptance, is_of_newcomer},
     inbox::{Command, Inbox, News},
 };
@@ -38,7 +38,7 @@ pub enum Accepted {
 pub struct Worker<'a, N: Net, A: Service> {
     /// The driver of its connections.
     pub driver: Driver<HostPort<'a, N, A>>,
-    server: &'a Bound,
+    server: &'a Listening,
     inbox: Arc<Inbox>,
     acceptance: Acceptance,
     /// A newcomer for whom there was a place until it was accepted.
@@ -61,7 +61,7 @@ impl<N: Net, A: Service> Drop for Worker<'_, N, A> {
 
 impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     /// The worker of that number. `now_ms`: the time, in milliseconds that wrap.
-    pub fn new(server: &'a Bound, number: usize, net: N, service: A, now_ms: u32) -> Self {
+    pub fn new(server: &'a Listening, number: usize, net: N, service: A, now_ms: u32) -> Self {
         let settings = &server.settings;
         let inbox = server.inbox(number).clone();
         let workers = server.workers() as u32;

@@ -20,7 +20,7 @@ use tenure::{
     port::{Interest, Key, Peer, Received, Transmitted},
     respond,
 };
-use tenure_host::{Bound, Handle, Net, Platform, Server, Service};
+use tenure_host::{Handle, Listening, Net, Platform, Server, Service};
 
 /// Bytes of a record at the most, and of the server's greeting: more than a socket takes at once.
 const RECORD_BYTES_MAX: usize = 16_384;
@@ -180,7 +180,7 @@ impl Platform for SealedPolling {
         Polling::descriptors_per_worker(settings)
     }
 
-    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), tenure_host::Error> {
+    fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), tenure_host::Error> {
         let net = Sealing { inner: Sockets::default(), held: Vec::new() };
         let wrap = |socket: Socket| Sealed {
             socket,

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
     net::{SocketFlags, acceptfrom_with},
 };
-use tenure_host::{Accepted, Bound, Marked, News, Platform, Service, Settings, configure};
+use tenure_host::{Accepted, Listening, Marked, News, Platform, Service, Settings, configure};
 
 use crate::{
     Error,
@@ -52,7 +52,7 @@ impl Platform for Linux {
         2
     }
 
-    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+    fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         Worker::new(server, number, service)?.run()
     }
 }
@@ -82,7 +82,7 @@ struct Worker<'a, A: Service> {
 }
 
 impl<'a, A: Service> Worker<'a, A> {
-    fn new(server: &'a Bound, number: usize, service: A) -> Result<Self, Error> {
+    fn new(server: &'a Listening, number: usize, service: A) -> Result<Self, Error> {
         let system = |error: Errno| Error::System("an epoll cannot be made", error.into());
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(system)?;
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)

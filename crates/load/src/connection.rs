@@ -134,10 +134,10 @@ impl Connection {
             if !self.waits() {
                 return Err(Why::Foreign("it answers more than was asked".into()));
             }
-            let Some((said, bytes)) = reader.read(&bytes[at..])? else { break };
+            let Some((answered, bytes)) = reader.read(&bytes[at..])? else { break };
             let wanted = script.answer(self.answered);
-            if said != wanted {
-                report.record_wrong(Wrong { connection: number, index: self.answered, said, wanted });
+            if answered != wanted {
+                report.record_wrong(Wrong { connection: number, index: self.answered, answered, wanted });
             }
             self.answered += 1;
             at += bytes;

@@ -17,7 +17,7 @@ pub struct Wrong {
     /// The connection's request, counted from 0.
     pub index: u64,
     /// What was answered.
-    pub said: i64,
+    pub answered: i64,
     /// What had to be.
     pub wanted: i64,
 }

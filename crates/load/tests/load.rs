@@ -123,7 +123,7 @@ fn wrong_sums_are_counted_and_the_first_is_told() {
     let address = fake(|number| Some(ok(if number < 2 { number + 1 } else { number })));
     let report = load(&plan(address, 1, 1), Repeat::new(POST, Sums::Grow)).run(Until::Each(5), |_| ()).unwrap();
     assert_eq!((report.answers, report.wrong), (5, 3));
-    assert_eq!(report.first_wrong, Some(Wrong { connection: 0, index: 2, said: 2, wanted: 3 }));
+    assert_eq!(report.first_wrong, Some(Wrong { connection: 0, index: 2, answered: 2, wanted: 3 }));
     let constant = fake(|_| Some(ok(7)));
     let report = load(&plan(constant, 1, 1), Repeat::new(POST, Sums::Are(7))).run(Until::Each(5), |_| ()).unwrap();
     assert_eq!((report.answers, report.wrong), (5, 0));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tenure_host::{Accepted, Bound, Mark, Marked, News, Platform, Service, Settings, TaskPlatform, configure};
+use tenure_host::{Accepted, Listening, Mark, Marked, News, Platform, Service, Settings, TaskPlatform, configure};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions, LocalRuntime},
@@ -38,7 +38,7 @@ impl Platform for Tokio {
         (4 + settings.addresses.len() + settings.listeners.len()) as u64
     }
 
-    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+    fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         runtime()?.block_on(Self::serve(server, number, service))
     }
 
@@ -57,7 +57,7 @@ impl Platform for Tokio {
 }
 
 impl TaskPlatform for Tokio {
-    async fn serve<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+    async fn serve<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         let mut worker = Worker::new(server, number, service)?;
         // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `ROUNDS_MAX` bounds them.
         coop::unconstrained(poll_fn(|context| worker.turn(context))).await;
@@ -88,7 +88,7 @@ struct Worker<'a, A: Service> {
 }
 
 impl<'a, A: Service> Worker<'a, A> {
-    fn new(server: &'a Bound, number: usize, service: A) -> Result<Self, Error> {
+    fn new(server: &'a Listening, number: usize, service: A) -> Result<Self, Error> {
         let system = |error| Error::System("a listening socket cannot be watched", error);
         let listeners = server.listeners().iter().map(|listener| TcpListener::from_std(listener.try_clone()?));
         let listeners: Result<Vec<_>, _> = listeners.collect();

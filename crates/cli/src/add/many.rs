@@ -31,10 +31,10 @@ pub(super) fn run(args: &Add) -> Exit {
             say(format_args!("{summary}"));
             Exit::Done
         }
-        Some(Wrong { connection, index, said, wanted }) => {
+        Some(Wrong { connection, index, answered, wanted }) => {
             say(format_args!("{summary}"));
             tell(format_args!(
-                "tenure: {} of {} answers are wrong; the first on connection {} after {} numbers: {said} in place of \
+                "tenure: {} of {} answers are wrong; the first on connection {} after {} numbers: {answered} in place of \
                  {wanted}",
                 summary.report.wrong,
                 summary.report.answers,

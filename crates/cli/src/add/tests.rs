@@ -155,7 +155,7 @@ fn a_host_that_is_none() {
 fn a_wrong_sum_and_where_it_began() {
     let port = serve(|number, _| ok(sum(number, 5) - i64::from(number > 2)));
     let sum = add_at(port, 5).unwrap();
-    assert_eq!(sum, Sum { result: 14, wrong: Some(Wrong { k: 3, said: 5, wanted: 6 }) });
+    assert_eq!(sum, Sum { result: 14, wrong: Some(Wrong { k: 3, answered: 5, wanted: 6 }) });
     assert_eq!(sum.wrong.unwrap().to_string(), "the first wrong answer came after 3 numbers: 5 in place of 6");
 }
 

@@ -25,7 +25,7 @@ use tenure::{
     PeerAddress,
     port::{Interest, Key, Peer, Received, Transmitted},
 };
-use tenure_host::{Accepted, Bound, Marked, Net, News, Platform, Service, Worker, configure};
+use tenure_host::{Accepted, Listening, Marked, Net, News, Platform, Service, Worker, configure};
 
 pub(crate) use tenure_host::{Error, Handle, Settings};
 
@@ -133,14 +133,14 @@ impl Platform for Polling {
         2
     }
 
-    fn run<A: Service>(server: &Bound, number: usize, service: A) -> Result<(), Error> {
+    fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         run(server, number, service, Sockets::default(), |net| net, |socket| socket)
     }
 }
 
 /// Serves over a net that stands around [`Sockets`].
 pub(crate) fn run<N: Net, A: Service>(
-    server: &Bound,
+    server: &Listening,
     number: usize,
     service: A,
     net: N,

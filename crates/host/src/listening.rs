@@ -12,7 +12,7 @@ use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
 
 /// A server that listens, as its workers see it.
 #[derive(Debug)]
-pub struct Bound {
+pub struct Listening {
     pub(crate) settings: Settings,
     listeners: Vec<TcpListener>,
     /// The first ones of the listeners are of nobody else.
@@ -21,7 +21,7 @@ pub struct Bound {
 }
 
 /// One that has never run has nobody either who would answer what its handle asks.
-impl Drop for Bound {
+impl Drop for Listening {
     fn drop(&mut self) {
         for inbox in &self.handle.shared.inboxes {
             inbox.close();
@@ -29,7 +29,7 @@ impl Drop for Bound {
     }
 }
 
-impl Bound {
+impl Listening {
     pub(crate) fn new(mut settings: Settings, descriptors_per_worker: u64) -> Result<Self, Error> {
         settings.check()?;
         #[cfg(unix)]
@@ -52,10 +52,10 @@ impl Bound {
         let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::default())).collect();
         let shared = Shared { open: AtomicU32::new(0), max_open_sockets: settings.max_open_sockets, inboxes };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
-        Ok(Bound { settings, listeners, own, handle })
+        Ok(Listening { settings, listeners, own, handle })
     }
 
-    /// What it is set to; the listeners are [`listeners`](Bound::listeners).
+    /// What it is set to; the listeners are [`listeners`](Listening::listeners).
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
