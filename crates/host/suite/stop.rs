@@ -307,3 +307,36 @@ fn a_second_signal_ends_it_at_once() {
         assert_eq!(process.count("ending at once, as a second signal asks"), 1, "{:#?}", process.told);
     }
 }
+
+/// What the process of the test below does.
+#[test]
+#[ignore = "run by `a_signal_reaches_those_beside_a_worker_that_is_stuck`, in a process of its own"]
+fn with_signals_and_a_stuck_worker() {
+    let tally = forever(Tally::default());
+    let stick = get(async |_: &mut Request<'_, Adder>| -> &'static str {
+        println!("parked");
+        loop {
+            thread::park();
+        }
+    });
+    let server = Server::bind(with_threads(2)).unwrap().stop_on_signals().unwrap();
+    println!("listening at {}", server.local_addr());
+    server.run(&Router::new().route("/stick", stick).route("/{*rest}", app(tally)), tally).unwrap();
+}
+
+#[test]
+fn a_signal_reaches_those_beside_a_worker_that_is_stuck() {
+    for stuck in ["0", "1"] {
+        let mut process = Process::start("stop::with_signals_and_a_stuck_worker");
+        let address = process.address();
+        let mut clients: Vec<_> = (0..100).map(|_| Client::connect(address)).collect();
+        let ids: Vec<_> = clients.iter_mut().map(|client| client.get("/id").text().to_owned()).collect();
+        let of_stuck = |id: &String| id.split('.').next() == Some(stuck);
+        let (first, other) = (ids.iter().position(of_stuck).unwrap(), ids.iter().position(|id| !of_stuck(id)).unwrap());
+        clients[first].send("GET /stick HTTP/1.1\r\nHost: test\r\n\r\n");
+        process.hear("parked");
+        process.signal(Signal::TERM);
+        clients[other].expect_end();
+        process.signal(Signal::KILL);
+    }
+}
