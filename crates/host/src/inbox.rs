@@ -57,14 +57,12 @@ impl Mark {
 
     /// Takes a mark back that came out of the inbox, before what it is of is looked at: from then on a wake is a new one, so that
     /// none is lost.
-    #[inline]
     pub fn take_back(&self) {
         // What was written before a wake is seen after it, also where that found the mark set.
         self.queued.swap(false, Ordering::AcqRel);
     }
 
     /// Sets it and wakes the worker, where it is not set already.
-    #[inline]
     pub fn set(&self) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.inbox.mark(self.of);
@@ -111,7 +109,6 @@ impl News {
     }
 
     /// Takes all that is there and leaves its own lists, which are empty, for what comes next.
-    #[inline]
     fn take(&mut self, from: &mut News) {
         std::mem::swap(&mut self.marks, &mut from.marks);
         if !from.commands.is_empty() {
@@ -122,7 +119,6 @@ impl News {
 }
 
 impl State {
-    #[inline]
     fn set_waker(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(before) => before.clone_from(waker),
@@ -133,7 +129,6 @@ impl State {
 
 impl Inbox {
     /// Lets something be put in, and wakes the worker if it sleeps: outside of the lock, as a waker may do anything.
-    #[inline]
     fn put(&self, put: impl FnOnce(&mut State)) {
         let mut state = lock(&self.0);
         put(&mut state);
@@ -144,7 +139,6 @@ impl Inbox {
         }
     }
 
-    #[inline]
     fn mark(&self, of: Marked) {
         self.put(|state| {
             if !state.closed {
@@ -191,7 +185,6 @@ impl Inbox {
 
     /// Takes what has come. Where nothing has, `waker` is woken when something does, and `false` returned: for a worker that
     /// looks here until there is nothing.
-    #[inline]
     pub fn take_or_wait(&self, news: &mut News, waker: &Waker) -> bool {
         let mut state = lock(&self.0);
         if state.news.is_empty() {

@@ -46,17 +46,14 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
     type Lanes = Vec<Lane<Self>>;
     type Observer = A::Observer;
 
-    #[inline]
     fn observer(&self) -> &A::Observer {
         self.service.observer()
     }
 
-    #[inline]
     fn peer(&self, socket: &N::Socket) -> Peer {
         self.net.peer(socket)
     }
 
-    #[inline]
     fn receive(&mut self, socket: &mut N::Socket, into: &mut [u8]) -> Received {
         self.net.receive(socket, into)
     }
@@ -72,7 +69,6 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
         self.net.has_unread(socket)
     }
 
-    #[inline]
     fn send(&mut self, socket: &mut N::Socket, bytes: &[u8]) -> Transmitted {
         self.net.send(socket, bytes)
     }
@@ -89,7 +85,6 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
         self.net.register(key, socket)
     }
 
-    #[inline]
     fn report(&mut self, key: Key, socket: &mut N::Socket, interest: Interest) {
         self.net.report(key, socket, interest);
     }
@@ -116,7 +111,6 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
         }
     }
 
-    #[inline]
     fn poll(&mut self, future: Pin<&mut A::Future>, context: &mut Context<'_>) -> Result<(), Panicked> {
         // What the future had borrowed is dropped with it, and the driver sets it anew.
         contain(|| {

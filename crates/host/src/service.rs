@@ -54,7 +54,6 @@ where
         (self.make)(wire)
     }
 
-    #[inline]
     fn observer(&self) -> &O {
         self.observer
     }

@@ -96,7 +96,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     }
 
     /// The sockets.
-    #[inline]
     pub fn net(&mut self) -> &mut N {
         &mut self.driver.port.net
     }
@@ -112,13 +111,11 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     }
 
     /// The time that was set last.
-    #[inline]
     pub fn now_ms(&self) -> u32 {
         self.now_ms
     }
 
     /// Sets the time, in milliseconds that wrap: first in each turn.
-    #[inline]
     pub fn set_now(&mut self, now_ms: u32) {
         self.now_ms = now_ms;
         self.driver.set_now(now_ms);
@@ -144,7 +141,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     }
 
     /// Does what the inbox asked for; the marks are the port's.
-    #[inline]
     pub fn obey(&mut self, news: &mut News) {
         self.reconsider |= std::mem::take(&mut news.reconsider);
         while let Some(command) = news.commands.pop_front() {
@@ -192,7 +188,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Whether the server stops and all connections have ended: the worker's end. To be asked behind the accepting of a turn,
     /// because those who had connected before the server was to stop are served, too.
-    #[inline]
     pub fn has_stopped(&mut self) -> bool {
         if self.last_call {
             self.stop_accepting();
@@ -203,7 +198,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Serves sockets whose bytes the net holds, which no readiness tells of. `true`: there may be more, so that the worker
     /// must not sleep.
-    #[inline]
     pub fn serve_held(&mut self) -> bool {
         for _ in 0..BATCH_MAX {
             let Some(key) = self.net().next_held() else { return false };
@@ -213,7 +207,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     }
 
     /// Milliseconds until the next deadline, or the end of a rest from accepting.
-    #[inline]
     pub fn due_within(&mut self) -> Option<u32> {
         let due_ms = self.driver.due_within();
         match self.acceptance.rests_for_ms(self.now_ms) {
@@ -223,7 +216,6 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     }
 
     /// Whether anything may have changed what [`accepts`](Worker::accepts) says.
-    #[inline]
     pub fn reconsiders(&self) -> bool {
         self.reconsider || self.driver.count() != self.acceptance.counted()
     }

@@ -24,7 +24,6 @@ pub(crate) fn other_data(number: u32) -> EventData {
 }
 
 /// The key in an event of a connection; of something else: its number.
-#[inline]
 pub(crate) fn key_or_other(data: EventData) -> Result<Key, u32> {
     let data = data.u64();
     let (index, generation) = (data as u32, (data >> 32) as u32);
@@ -32,7 +31,6 @@ pub(crate) fn key_or_other(data: EventData) -> Result<Key, u32> {
 }
 
 /// What a connection's socket is known by in epoll.
-#[inline]
 fn key_data(key: Key) -> EventData {
     EventData::new_u64(u64::from(key.generation) << 32 | u64::from(key.index))
 }
@@ -53,7 +51,6 @@ impl Net for Epoll {
         let _ = epoll::modify(&self.0, socket, key_data(key), events);
     }
 
-    #[inline]
     fn receive(&mut self, socket: &mut OwnedFd, into: &mut [u8]) -> Received {
         match net::recv(socket, into, RecvFlags::empty()) {
             Ok((_, 0)) => Received::Closed,
@@ -68,7 +65,6 @@ impl Net for Epoll {
         !matches!(net::recv(socket, &mut [0; 1], RecvFlags::PEEK), Err(Errno::AGAIN))
     }
 
-    #[inline]
     fn send(&mut self, socket: &mut OwnedFd, bytes: &[u8]) -> Transmitted {
         match net::send(socket, bytes, SendFlags::NOSIGNAL) {
             Ok(bytes) => Transmitted::Bytes(bytes),
@@ -89,7 +85,6 @@ impl Net for Epoll {
         drop(socket);
     }
 
-    #[inline]
     fn peer(&self, socket: &OwnedFd) -> Peer {
         sys::peer(socket)
     }

@@ -20,7 +20,6 @@ pub(crate) fn peer_address(address: SocketAddrAny) -> Option<PeerAddress> {
 }
 
 /// Milliseconds of the coarse monotonic clock, wrapping. It lags by a few milliseconds: a deadline is never early.
-#[inline]
 pub(crate) fn now_ms() -> u32 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a timespec that is valid for writes for the whole call, and clock_gettime(2) does nothing else with

@@ -151,14 +151,12 @@ impl<'a, A: Service> Worker<'a, A> {
 
     /// Whether to ask for events without sleep: for a bounded time after the last ones. Each turn is one as any other, so
     /// that deadlines and what other threads ask for hold meanwhile.
-    #[inline]
     fn spins(&mut self) -> bool {
         self.spins_until = self.spins_until.filter(|&until| Instant::now() < until);
         self.spins_until.is_some()
     }
 
     /// How long to wait at the most.
-    #[inline]
     fn timeout(&mut self) -> Timespec {
         // At least one: the coarse clock may stand still for a few milliseconds.
         let Some(ms) = self.host.due_within().map(|ms| ms.max(1)) else { return ASLEEP };
@@ -184,7 +182,6 @@ impl<'a, A: Service> Worker<'a, A> {
     }
 
     /// Lets epoll tell of newcomers, or leaves them to other workers and to the backlog.
-    #[inline]
     fn arm_or_not(&mut self) {
         if self.host.reconsiders() || !self.armed {
             self.reconsider();

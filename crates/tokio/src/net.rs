@@ -59,7 +59,6 @@ impl Socket {
         Socket { stream: Stream::Own(stream), peer, watch: NONE }
     }
 
-    #[inline]
     fn stream(&self) -> Option<&TcpStream> {
         match &self.stream {
             Stream::Own(stream) => Some(stream),
@@ -103,7 +102,6 @@ struct Watch {
 
 impl Watch {
     /// Looks at the socket soon: now, where it can be received from already.
-    #[inline]
     fn receive(&mut self, stream: &TcpStream) {
         self.watched = true;
         if stream.poll_read_ready(&mut Context::from_waker(&self.waker)).is_ready() {
@@ -170,7 +168,6 @@ impl Watches {
     }
 
     /// A mark was taken from the queue: what is to be looked at, and for what.
-    #[inline]
     pub(crate) fn taken(&mut self, number: u32) -> Option<(Key, Interest)> {
         let watch = self.all.get_mut(number as usize)?;
         watch.mark.take_back();
@@ -184,7 +181,6 @@ impl Watches {
     }
 
     /// Readiness is a level to the driver: what it has left untouched is reported again.
-    #[inline]
     pub(crate) fn served(&mut self, number: u32) {
         if let Some(watch) = self.all.get_mut(number as usize)
             && !watch.watched
@@ -256,7 +252,6 @@ impl Net for Watches {
         }
     }
 
-    #[inline]
     fn receive(&mut self, socket: &mut Socket, into: &mut [u8]) -> Received {
         let Some(watch) = self.all.get_mut(socket.watch as usize) else { return Received::Blocked };
         watch.watched = true;
@@ -292,7 +287,6 @@ impl Net for Watches {
         !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    #[inline]
     fn send(&mut self, socket: &mut Socket, bytes: &[u8]) -> Transmitted {
         let Some(stream) = socket.stream() else { return Transmitted::Reset };
         match stream.try_write(bytes) {
@@ -329,7 +323,6 @@ impl Net for Watches {
         }
     }
 
-    #[inline]
     fn peer(&self, socket: &Socket) -> Peer {
         Peer::known(Some(socket.peer.into()))
     }

@@ -134,7 +134,6 @@ impl<'a, A: Service> Worker<'a, A> {
     }
 
     /// Looks at what is marked, and at nothing else.
-    #[inline]
     fn answer(&mut self) {
         let mut marks = std::mem::take(&mut self.news.marks);
         for marked in marks.drain(..) {
@@ -151,7 +150,6 @@ impl<'a, A: Service> Worker<'a, A> {
         self.host.obey(&mut self.news);
     }
 
-    #[inline]
     fn serve(&mut self, number: u32) {
         let Some((key, interest)) = self.host.net().taken(number) else { return };
         match self.host.net().lost(number) {
@@ -202,7 +200,6 @@ impl<'a, A: Service> Worker<'a, A> {
     }
 
     /// Lets the worker be woken when something is due.
-    #[inline]
     fn set_timer(&mut self) {
         let (now_ms, ms) = (self.host.now_ms(), self.host.due_within().unwrap_or(FAR_MS).clamp(1, FAR_MS));
         // One that is early enough stays: it costs a wake-up at the most.
