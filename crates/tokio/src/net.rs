@@ -191,7 +191,6 @@ impl Watches {
     }
 
     /// Whether a socket that no bytes are asked of is lost. Otherwise its mark is set when it is.
-    #[inline]
     pub(crate) fn lost(&mut self, number: u32) -> Option<Lost> {
         if self.losing.is_empty() {
             return None;
