@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use support::{get, post, request, responses, responses_to, small};
+use support::{every_way, get, post, request, responses, responses_to, small};
 use tenure::{
     Deadline, EndReason, Error, Handler, Limits, Method, Refusal, Request, Responder, Router, Sent, StatusCode, any,
     kit::{Client, Event, Server, Settings},
@@ -309,6 +309,16 @@ fn head_of_a_stream_ends_at_its_head() {
     client.send(get("/endless"));
     server.run();
     assert!(RUNNING.get() == 1 && WRITES.get() > 100);
+}
+
+/// Only the handler of that response ends with it: one that is pipelined behind it waits as any other.
+#[test]
+fn head_of_a_stream_ends_no_handler_behind_it() {
+    let app = || Router::new().route("/endless", respond(Method::Get, endless)).route("/whole", any(whole));
+    let behind = request("POST", "/whole", CHUNKED, "3\r\nabc\r\n0\r\n\r\n").replace("Content-Length: 13\r\n", "");
+    let answers = every_way(app, small(64), request("HEAD", "/endless", "", "") + &behind);
+    let responses = responses_to("HP", &answers.bytes);
+    assert_eq!((responses[1].status, responses[1].text()), (200, "3 bytes"));
 }
 
 async fn pass<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: tenure::Next<'_, 'r, H>) -> Result<Sent, Error> {

@@ -100,7 +100,7 @@ where
                         poll_fn(|context| match handling.as_mut().poll(context) {
                             Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
                             // A response to HEAD ends at its head, whatever the handler would go on with.
-                            Poll::Pending if shared.turn.get().ends_at_head => Poll::Ready(Ok(())),
+                            Poll::Pending if shared.request.get().ends_at_head => Poll::Ready(Ok(())),
                             Poll::Pending => Poll::Pending,
                         })
                         .await

@@ -67,6 +67,8 @@ pub(crate) struct RequestState {
     pub(crate) drain: Drain,
     /// Its response is the connection's last, whether or not it says so.
     pub(crate) last: bool,
+    /// Its response ends at its head: its handler is dropped.
+    pub(crate) ends_at_head: bool,
 }
 
 /// Whether the rest of a body is being dropped before the answer, for the sake of the connection alone.
@@ -99,6 +101,7 @@ impl RequestState {
             panicked: false,
             drain: Drain::None,
             last: false,
+            ends_at_head: false,
         }
     }
 
@@ -171,14 +174,12 @@ pub(crate) struct Turn {
     pub(crate) wants_room: bool,
     /// The lane waits for the peer's close.
     pub(crate) wants_close: bool,
-    /// The response ends at its head: its handler is dropped.
-    pub(crate) ends_at_head: bool,
 }
 
 impl Turn {
     #[inline]
     pub(crate) const fn new(now_ms: u32, may_wait_long: bool) -> Self {
-        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, wants_close: false, ends_at_head: false }
+        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, wants_close: false }
     }
 }
 

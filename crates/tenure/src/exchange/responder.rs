@@ -191,7 +191,7 @@ impl<'r> Responder<'r> {
             }
             shared.room(usize::MAX).await;
         }
-        shared.turn.change(|turn| turn.ends_at_head = true);
+        shared.request.change(|request| request.ends_at_head = true);
         pending().await
     }
 }
