@@ -225,6 +225,28 @@ fn an_unread_rest_is_drained_up_to_its_bound() {
     }
 }
 
+/// What of a body had come when it was refused counts as drained, so however it was cut, its connection stays or does not.
+#[test]
+fn what_is_drained_of_a_refused_body_does_not_depend_on_how_it_came() {
+    for (bytes, left) in [
+        // A buffer of five takes the first chunk, not the second one.
+        (post_chunked("/whole", &text(5), &[3, 2]), 2),
+        (post_chunked("/whole", &text(8), &[3, 5]), 5),
+        // A hundred and one of them show a buffer of a hundred that there are too many.
+        (post("/copy", &text(104)), 3),
+        (post_chunked("/copy", &text(104), &[usize::MAX]), 3),
+        (post_chunked("/copy", &text(104), &[7]), 3),
+    ] {
+        for drain_bytes_max in [0, left - 1, left, left + 1] {
+            let limits = Limits { drain_bytes_max, ..Limits::HOST };
+            let answers = every_way(app, Settings { limits, ..small(5) }, bytes.clone() + &get("/hello"));
+            let statuses = if drain_bytes_max < left { vec![413] } else { vec![413, 200] };
+            assert_eq!(answers.statuses(), statuses, "{bytes}, {drain_bytes_max}");
+            assert_eq!(answers.responses()[0].says_close(), drain_bytes_max < left, "{bytes}, {drain_bytes_max}");
+        }
+    }
+}
+
 // As `esp_http_server`'s own test: 54 bytes, of which the handler reads ten.
 #[test]
 fn what_a_handler_leaves_is_not_the_next_request() {

@@ -87,6 +87,8 @@ pub(crate) struct BodyState {
     pub(crate) budget: u64,
     /// More than that has come, or was announced: nothing more is handed out.
     pub(crate) exceeded: bool,
+    /// Bytes of data that have been passed over all the same.
+    pub(crate) passed_over: u32,
     /// Why nothing more of it can be had.
     pub(crate) fault: Option<Fault>,
 }
@@ -101,6 +103,7 @@ impl BodyState {
             taken: 0,
             budget: bytes_max,
             exceeded: false,
+            passed_over: 0,
             fault: None,
         }
     }

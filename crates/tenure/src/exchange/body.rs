@@ -192,9 +192,12 @@ impl<'r> Reader<'r> {
         if !self.borrow() {
             return false;
         }
-        let bytes_max = self.shared.limits.drain_bytes_max.into();
+        let bytes_max = self.shared.limits.drain_bytes_max;
         self.with_body(|body| {
-            (body.state.exceeded, body.state.collected, body.state.budget) = (false, 0, bytes_max);
+            // How much of what is too large came at once must not matter: what was passed over counts, too.
+            let budget = bytes_max.checked_sub(body.state.passed_over);
+            (body.state.exceeded, body.state.collected) = (budget.is_none(), 0);
+            body.state.budget = budget.unwrap_or(0).into();
         });
         true
     }
@@ -282,7 +285,7 @@ impl<'r> Reader<'r> {
             };
             if body.exceeds(mode, length) {
                 // The decoder may have gone past bytes of it: without them nothing more is handed out.
-                body.state.exceeded = true;
+                (body.state.exceeded, body.state.passed_over) = (true, u32::try_from(length).unwrap_or(u32::MAX));
                 body.state.taken -= length as u64;
                 return Poll::Ready(Err(Fault::TooLarge));
             }
@@ -484,7 +487,8 @@ impl<'a, 'r> Body<'a, 'r> {
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let (mut filled, bytes_max) = (0, buffer.len() as u64);
-        while let Some(bytes) = reader.read(usize::MAX).await? {
+        // One byte more than there is room for shows that there are too many: how many more came with it must not matter.
+        while let Some(bytes) = reader.read((buffer.len() - filled).saturating_add(1)).await? {
             let room = buffer.get_mut(filled..).and_then(|room| room.get_mut(..bytes.len()));
             room.ok_or(TOO_LARGE.at_most(bytes_max))?.copy_from_slice(bytes);
             filled += bytes.len();
