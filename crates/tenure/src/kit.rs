@@ -456,7 +456,7 @@ impl<S: Session + 'static> Server<S> {
 
     /// Connects a client. It is accepted in the next [`run`](Server::run) in which there is room.
     pub fn connect(&mut self) -> Client {
-        self.connected += 1;
+        self.connected = self.connected.wrapping_add(1);
         let pipe = Rc::new(Pipe {
             to_server: RefCell::default(),
             to_client: RefCell::default(),

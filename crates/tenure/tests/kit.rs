@@ -22,6 +22,19 @@ fn server() -> Server<()> {
 }
 
 #[test]
+fn more_clients_connect_than_there_are_ports() {
+    let mut server = server();
+    for _ in 0..=u16::MAX {
+        server.connect().reset();
+        server.run();
+    }
+    let client = server.connect();
+    client.send(get("/"));
+    server.run();
+    assert!(client.received_text().ends_with("hello"));
+}
+
+#[test]
 fn a_client_is_accepted_when_there_is_room() {
     let settings = Settings { connections_max: 1, ..Settings::default() };
     let mut server = Server::with(Router::new().route("/", any(hello)), settings);
