@@ -248,17 +248,20 @@ pub fn segments(path: &str) -> impl Iterator<Item = Encoded<'_>> {
 /// Windows; `None` where it stays inside.
 ///
 /// Both slashes part the decoded text. It leads out where it begins with one, where a part is `.` or `..` (alone or
-/// before a blank) or begins with a drive letter and a colon, and at a NUL. What is told is the offset of the byte that
-/// shows it: the slash, what stands behind the dots, the colon, the NUL. A broken escape is not decoded.
+/// before a blank), and at a NUL; with `drives` also where a part begins with a letter and a colon, which Windows takes for a
+/// drive. What is told is the offset of the byte that shows it: the slash, what stands behind the dots, the colon, the NUL. A
+/// broken escape is not decoded.
 ///
 /// # Examples
 /// ```
 /// use tenure_proto::target::leaves_folder_at;
 ///
-/// assert_eq!(leaves_folder_at(b"img/%2E%2E/secret"), Some(10));
-/// assert_eq!(leaves_folder_at(b"img/..png"), None);
+/// assert_eq!(leaves_folder_at(b"img/%2E%2E/secret", true), Some(10));
+/// assert_eq!(leaves_folder_at(b"img/..png", true), None);
+/// assert_eq!(leaves_folder_at(b"C:", true), Some(1));
+/// assert_eq!(leaves_folder_at(b"C:", false), None);
 /// ```
-pub fn leaves_folder_at(path: &[u8]) -> Option<usize> {
+pub fn leaves_folder_at(path: &[u8], drives: bool) -> Option<usize> {
     // What a part has so far: up to two dots, a letter, or anything else.
     const LETTER: u8 = 3;
     const OTHER: u8 = 4;
@@ -272,7 +275,7 @@ pub fn leaves_folder_at(path: &[u8]) -> Option<usize> {
             _ if ends => is_dots || at == 0 && taken != 0,
             // Windows drops blanks at the end of a path.
             b' ' => is_dots,
-            b':' => part == LETTER,
+            b':' => drives && part == LETTER,
             byte => byte == 0,
         };
         if leaves {

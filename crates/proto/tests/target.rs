@@ -190,21 +190,34 @@ fn what_leads_out_of_a_folder_is_known_however_it_is_encoded() {
         ("ab\0", 2),
     ] {
         for encoded in every_encoding(text) {
-            let offset = leaves_folder_at(encoded.as_bytes());
+            let offset = leaves_folder_at(encoded.as_bytes(), true);
             let told = offset.map(|offset| Encoded::path(&encoded[..offset]).bytes().count());
             assert_eq!(told, Some(byte), "{encoded:?} is {text:?}");
+            // Without drives a colon is a byte as any other.
+            let offset = leaves_folder_at(encoded.as_bytes(), false);
+            assert_eq!(offset.is_some(), !text.contains(':'), "{encoded:?} is {text:?}");
+        }
+    }
+    for text in ["a:..", "a:", "a:/b", "a:\\b", "a/C:"] {
+        for encoded in every_encoding(text) {
+            assert_eq!(leaves_folder_at(encoded.as_bytes(), false), None, "{encoded:?} is {text:?}");
+        }
+    }
+    for text in ["a:/..", "C:/./b", "/C:", "C:\0"] {
+        for encoded in every_encoding(text) {
+            assert!(leaves_folder_at(encoded.as_bytes(), false).is_some(), "{encoded:?} is {text:?}");
         }
     }
     for text in
         ["", "a", "...", ".a", "..a", "a.", "a/", "a//b", "a\\", ".../a", "1:", "aa:", ":", "a/bc:", "a ..", " ."]
     {
         for encoded in every_encoding(text) {
-            assert_eq!(leaves_folder_at(encoded.as_bytes()), None, "{encoded:?} is {text:?}");
+            assert_eq!(leaves_folder_at(encoded.as_bytes(), true), None, "{encoded:?} is {text:?}");
         }
     }
     // What is no escape stands for itself, and an escape is decoded once.
     for text in ["%252e", "%2", "%2g", ".%", "+", ".+", "\u{2024}", "%25%32%65"] {
-        assert_eq!(leaves_folder_at(text.as_bytes()), None, "{text}");
+        assert_eq!(leaves_folder_at(text.as_bytes(), true), None, "{text}");
     }
 }
 
@@ -249,8 +262,10 @@ proptest! {
                     let mut parts = bytes.split(|byte| matches!(byte, b'/' | b'\\'));
                     let dots = |part: &[u8]| part.starts_with(b". ") || part.starts_with(b".. ") || [&b"."[..], b".."].contains(&part);
                     let drive = |part: &[u8]| matches!(part, [letter, b':', ..] if letter.is_ascii_alphabetic());
-                    let leaves = bytes.contains(&0) || matches!(bytes.first(), Some(b'/' | b'\\')) || parts.any(|part| dots(part) || drive(part));
-                    prop_assert_eq!(leaves_folder_at(encoded.raw().as_bytes()).is_some(), leaves);
+                    let leaves = bytes.contains(&0) || matches!(bytes.first(), Some(b'/' | b'\\')) || parts.clone().any(dots);
+                    prop_assert_eq!(leaves_folder_at(encoded.raw().as_bytes(), false).is_some(), leaves);
+                    let leaves = leaves || parts.any(drive);
+                    prop_assert_eq!(leaves_folder_at(encoded.raw().as_bytes(), true).is_some(), leaves);
                 }
                 (Err(DecodeError::Escape), Err(DecodeError::Escape)) => {}
                 (Err(DecodeError::Utf8), Ok(bytes)) => prop_assert!(core::str::from_utf8(&bytes).is_err()),

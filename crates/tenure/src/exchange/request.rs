@@ -109,7 +109,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The segments of the path. They may be `..` or, decoded, `/etc`: what leads to files is to come from a
-    /// [`parameter`](Request::parameter), which cannot leave its folder.
+    /// [`parameter`](Request::parameter) `{*rest}`, which cannot leave its folder.
     pub fn segments(&self) -> impl Iterator<Item = Encoded<'r>> {
         target::segments(self.path())
     }
@@ -130,8 +130,8 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The value of the parameter `{name}` or `{*name}` of the route, or of the routers that it is nested in (the six
-    /// innermost parameters). Decoded and joined to a folder's path it stays below the folder: see
-    /// [`Router`](crate::Router).
+    /// innermost parameters). Decoded and joined to a folder's path it stays below the folder, that of a `{name}` on Unix alone:
+    /// see [`Router`](crate::Router).
     pub fn parameter(&self, name: &str) -> Option<Encoded<'r>> {
         Some(Encoded::of_target(self.inner.parameters.value(name)?, self.inner.head.encoded))
     }

@@ -28,10 +28,11 @@ use crate::{
 /// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. What nothing matches is
 /// answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
 ///
-/// The decoded value of a parameter can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
-/// lies below the folder, or is the folder where a rest is empty. So no parameter matches what begins with a slash, has a
+/// The decoded value of a `{*rest}` can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
+/// lies below the folder, or is the folder where the rest is empty. So it matches nothing that begins with a slash, has a
 /// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
-/// slash there. What is to have every target, also `//a`, is nested at `/`.
+/// slash there. The same is true of a `{name}`, but for drive letters: it may be `a:1`, so on Windows it is not for files.
+/// What is to have every target, also `//a`, is nested at `/`.
 pub struct Router<S, H = End> {
     routes: H,
     session: PhantomData<fn(&S)>,

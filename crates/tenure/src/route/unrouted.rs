@@ -98,7 +98,8 @@ impl<'t> Unrouted<'t> {
         Some(at)
     }
 
-    /// The segment that begins at `at`, if it can be the value of a parameter: it is not empty and leads out of no folder.
+    /// The segment that begins at `at`, if it can be the value of a parameter: it is not empty and leads out of no folder. A
+    /// colon is a byte as any other: what is meant for files on drives is a rest.
     #[inline(always)]
     pub(crate) fn segment(&mut self, at: usize) -> Option<&'t [u8]> {
         if WORDS
@@ -117,8 +118,7 @@ impl<'t> Unrouted<'t> {
         let value = self.bytes.get(at..)?.first_chunk::<8>()?;
         let word = u64::from_le_bytes(*value);
         let bytes = before_stop(word).min(self.end.checked_sub(at)?);
-        let [first, second] = [word as u8, (word >> 8) as u8];
-        if matches!(bytes, 0 | 8..) || first == b'.' || second == b':' || has_backslash(word) {
+        if matches!(bytes, 0 | 8..) || word as u8 == b'.' || has_backslash(word) {
             return None;
         }
         self.look(bytes);
@@ -134,8 +134,8 @@ impl<'t> Unrouted<'t> {
         }
         let (bytes, has_backslash) = segment_bytes(left);
         let value = left.get(..bytes)?;
-        let is_regular = !self.encoded && !has_backslash && !matches!(value, [b'.', ..] | [_, b':', ..]);
-        let is_value = !value.is_empty() && (is_regular || leaves_folder_at(value).is_none());
+        let is_regular = !self.encoded && !has_backslash && !value.starts_with(b".");
+        let is_value = !value.is_empty() && (is_regular || leaves_folder_at(value, false).is_none());
         self.look(bytes);
         let segment = Segment { at: at as u32, bytes: bytes as u32, is_value };
         if self.segments.push(segment).is_err()
@@ -158,7 +158,7 @@ impl<'t> Unrouted<'t> {
             self.path_end = path.len();
         }
         let rest = self.bytes.get(at..self.path_end)?;
-        let outside = leaves_folder_at(rest);
+        let outside = leaves_folder_at(rest, true);
         self.look(outside.unwrap_or(rest.len()));
         match outside {
             None => return Some(rest),
