@@ -120,6 +120,10 @@ impl Deadlines {
 
 /// The milliseconds that bytes grant at that rate; none where it is 0.
 pub(crate) fn granted_ms(bytes: u64, bytes_per_s: u32) -> u32 {
+    if bytes == 0 {
+        // As ever so often; to divide 64 bits takes long where registers are narrow.
+        return 0;
+    }
     let granted_ms = bytes.saturating_mul(1000).checked_div(u64::from(bytes_per_s)).unwrap_or(0);
     u32::try_from(granted_ms).unwrap_or(NEVER)
 }

@@ -504,7 +504,7 @@ impl<P: Port> Driver<P> {
             Interest::NONE
         };
         let interest = if turn.wants_close && !closed { interest.and_close() } else { interest };
-        self.watch(index, Stage::Busy);
+        self.watch_exchange(index, number);
         self.report(index, interest);
     }
 

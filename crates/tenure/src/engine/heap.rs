@@ -36,9 +36,11 @@ pub(crate) fn insert<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> 
 }
 
 /// Takes a node out of the heap of that root. Returns the root.
+#[inline(never)]
 pub(crate) fn remove<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> u32 {
     let Links { before, behind, child } = *nodes.links(node);
-    let children = meld_all(nodes, child);
+    // Most have none.
+    let children = if child == NONE { NONE } else { meld_all(nodes, child) };
     if node == root {
         return children;
     }

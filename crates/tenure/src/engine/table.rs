@@ -267,6 +267,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// Gives a slot of the heap that stage, nothing of it being due before then. One that is looked at earlier anyway stays
     /// where it is. Returns whether it has been moved.
+    #[inline]
     pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
         let slot = &mut self.slots[index as usize];
         let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Busy) && is_due(slot.mark, due_ms);

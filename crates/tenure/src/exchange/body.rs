@@ -78,45 +78,63 @@ enum Next {
     End,
 }
 
+/// What is unread behind that many bytes of data.
+fn behind(unread: Framing, bytes: u64) -> Framing {
+    match unread {
+        Framing::Length(length) if length > bytes => Framing::Length(length - bytes),
+        Framing::Length(_) => Framing::Empty,
+        unread => unread,
+    }
+}
+
 impl BodyInput {
-    /// Passes over framing to the next data, `bytes_max` bytes of it at the most, and past them.
+    /// The bytes that have come and are unread.
+    fn received<'a>(&'a self, with_head: &'a [u8]) -> &'a [u8] {
+        let received =
+            if self.state.spilled { self.buffer.get(self.at..self.state.end) } else { with_head.get(self.at..) };
+        received.unwrap_or_default()
+    }
+
+    /// Goes on to the next data, `bytes_max` bytes of it at the most, and past them.
     #[inline]
-    fn next(&mut self, unread: &mut Framing, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
-        loop {
-            let received =
-                if self.state.spilled { self.buffer.get(self.at..self.state.end) } else { with_head.get(self.at..) };
-            let received = received.unwrap_or_default();
+    fn next(&mut self, unread: Framing, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
+        let Framing::Length(bytes) = unread else { return self.next_of_chunks(with_head, bytes_max) };
+        match self.received(with_head).len().min(bytes_max) {
+            0 => Ok(Next::Missing),
+            received => Ok(Next::Data(self.pass(0, usize::try_from(bytes).unwrap_or(usize::MAX).min(received)))),
+        }
+    }
+
+    /// The same of a chunked body, whose framing it passes over.
+    #[inline(never)]
+    fn next_of_chunks(&mut self, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
+        while let Some(mut decoder) = self.state.chunked {
+            let received = self.received(with_head);
             if received.is_empty() {
                 return Ok(Next::Missing);
             }
             let received = &received[..received.len().min(bytes_max)];
-            let (skip, length) = match (&mut self.state.chunked, *unread) {
-                (Some(decoder), _) => match decoder.decode(received)? {
-                    Chunk::Data { skip, length } => (skip, length),
-                    Chunk::Partial => (received.len(), 0),
-                    Chunk::End { skip } => {
-                        *unread = Framing::Empty;
-                        self.at += skip;
-                        return Ok(Next::End);
-                    }
-                },
-                (None, Framing::Length(bytes)) => {
-                    let length = usize::try_from(bytes).unwrap_or(usize::MAX).min(received.len());
-                    *unread = match bytes - length as u64 {
-                        0 => Framing::Empty,
-                        bytes => Framing::Length(bytes),
-                    };
-                    (0, length)
+            let bytes = received.len();
+            let chunk = decoder.decode(received);
+            self.state.chunked = Some(decoder);
+            match chunk? {
+                Chunk::Data { skip, length } => return Ok(Next::Data(self.pass(skip, length))),
+                Chunk::Partial => self.at += bytes,
+                Chunk::End { skip } => {
+                    self.at += skip;
+                    break;
                 }
-                (None, _) => return Ok(Next::End),
-            };
-            let from = self.at + skip;
-            self.at = from + length;
-            if length > 0 {
-                self.state.taken += length as u64;
-                return Ok(Next::Data(Piece { spilled: self.state.spilled, from, to: self.at }));
             }
         }
+        Ok(Next::End)
+    }
+
+    /// Passes over `skip` bytes of framing and `length` bytes of data.
+    fn pass(&mut self, skip: usize, length: usize) -> Piece {
+        let from = self.at + skip;
+        self.at = from + length;
+        self.state.taken += length as u64;
+        Piece { spilled: self.state.spilled, from, to: self.at }
     }
 
     /// Bytes that the chunk at hand still announces.
@@ -143,6 +161,15 @@ impl BodyInput {
         let bytes = self.announced() + length as u64;
         // Behind chunks there is always framing, for which a byte of the buffer must stay free.
         bytes > self.state.budget || mode == Mode::Whole && bytes > 0 && bytes >= self.room() as u64
+    }
+
+    /// Of a chunk that exceeds that, `length` bytes have been passed. The decoder may have gone past bytes of it: without them
+    /// nothing more is handed out.
+    #[cold]
+    fn exceed(&mut self, length: usize) -> Fault {
+        (self.state.exceeded, self.state.passed_over) = (true, u32::try_from(length).unwrap_or(u32::MAX));
+        self.state.taken -= length as u64;
+        Fault::TooLarge
     }
 
     /// Adds a piece to what has been collected.
@@ -258,7 +285,7 @@ impl<'r> Reader<'r> {
         let Some(body) = self.lease.as_deref_mut() else { return Poll::Ready(Err(Fault::Lent)) };
         body.fresh = false;
         loop {
-            let mut unread = shared.request.get().unread;
+            let unread = shared.request.get().unread;
             if matches!(unread, Framing::Empty) {
                 // All of it has been collected in the buffer, or handed out.
                 let collected = core::mem::take(&mut body.state.collected);
@@ -275,24 +302,25 @@ impl<'r> Reader<'r> {
                 self.piece = Some(body.collected(bytes_max));
                 return Poll::Ready(Ok(()));
             }
-            let next = body.next(&mut unread, self.bytes, bytes_max);
-            shared.request.change(|request| request.unread = unread);
-            let (piece, length) = match next {
-                Ok(Next::Data(piece)) => (Some(piece), piece.to - piece.from),
-                Ok(Next::Missing) => (None, 0),
-                Ok(Next::End) => continue,
+            let piece = match body.next(unread, self.bytes, bytes_max) {
+                Ok(Next::Data(piece)) => piece,
+                Ok(Next::Missing) if body.exceeds(mode, 0) => return Poll::Ready(Err(body.exceed(0))),
+                Ok(Next::Missing) => {
+                    body.make_room();
+                    return self.wait(context);
+                }
+                Ok(Next::End) => {
+                    shared.request.change(|request| request.unread = Framing::Empty);
+                    continue;
+                }
                 Err(refusal) => return self.fail(Fault::Refused(refusal)),
             };
+            let length = piece.to - piece.from;
             if body.exceeds(mode, length) {
-                // The decoder may have gone past bytes of it: without them nothing more is handed out.
-                (body.state.exceeded, body.state.passed_over) = (true, u32::try_from(length).unwrap_or(u32::MAX));
-                body.state.taken -= length as u64;
-                return Poll::Ready(Err(Fault::TooLarge));
+                return Poll::Ready(Err(body.exceed(length)));
             }
-            let Some(piece) = piece else {
-                body.make_room();
-                return self.wait(context);
-            };
+            let unread = behind(unread, length as u64);
+            shared.request.change(|request| request.unread = unread);
             body.state.budget -= length as u64;
             let is_all = body.state.collected == 0 && matches!(unread, Framing::Empty);
             match mode {

@@ -13,7 +13,7 @@ use crate::{
 /// A deadline that was missed is looked at again so much later, should it be missed still.
 const AGAIN_MS: u32 = 50;
 /// What is due later than that, or never, is looked at then: times of the heap must not be half the clock's range apart.
-const FAR_MS: u32 = 1 << 30;
+const FAR_MS: i32 = 1 << 30;
 
 /// Whether a deadline is ever due: half the clock's range and more cannot be told from the past.
 pub(super) fn is_bound(ms: u32) -> bool {
@@ -37,11 +37,11 @@ impl<P: Port> Lane<P> {
     pub(super) fn count_wait(&mut self, goes_on: bool, awaits_peer: bool, now_ms: u32, bytes_per_s: u32) {
         if !goes_on {
             self.peer_waited_ms = 0;
-        } else if self.awaits_peer {
-            self.peer_waited_ms = self.peer_waited_ms.saturating_add(now_ms.wrapping_sub(self.held_ms));
+        } else {
+            let waited_ms = if self.awaits_peer { now_ms.wrapping_sub(self.held_ms) } else { 0 };
+            let given_back_ms = granted_ms(u64::from(self.taken), bytes_per_s);
+            self.peer_waited_ms = self.peer_waited_ms.saturating_add(waited_ms).saturating_sub(given_back_ms);
         }
-        let given_back_ms = granted_ms(u64::from(self.taken), bytes_per_s);
-        self.peer_waited_ms = self.peer_waited_ms.saturating_sub(given_back_ms);
         (self.taken, self.held_ms, self.awaits_peer) = (0, now_ms, awaits_peer);
     }
 }
@@ -141,7 +141,18 @@ impl<P: Port> Driver<P> {
 
     /// Keeps a connection in the heap, in that stage.
     pub(super) fn watch(&mut self, index: u32, stage: Stage) {
-        let look_ms = self.look_ms(self.watched_due(index, stage));
+        self.look_at(index, stage, self.look_ms(self.watched_due(index, stage)));
+    }
+
+    /// Keeps a connection on its lane in the heap.
+    #[inline]
+    pub(super) fn watch_exchange(&mut self, index: u32, number: u32) {
+        self.look_at(index, Stage::Busy, self.look_ms(self.exchange_due(&self.lanes[number as usize])));
+    }
+
+    /// Keeps a connection in the heap, in that stage, to be looked at by then.
+    #[inline]
+    fn look_at(&mut self, index: u32, stage: Stage, look_ms: u32) {
         if self.table.watch(index, stage, look_ms) {
             self.due(look_ms, 0);
         }
@@ -149,16 +160,15 @@ impl<P: Port> Driver<P> {
 
     /// When to look at what is due then: later than now, so that one who never makes progress does not keep others waiting.
     fn look_ms(&self, due: Option<(Missed, u32)>) -> u32 {
-        let far_ms = self.now_ms.wrapping_add(FAR_MS);
-        let due_ms = due.map_or(far_ms, |(_, due_ms)| if is_due(due_ms, far_ms) { due_ms } else { far_ms });
-        if is_due(due_ms, self.now_ms) { self.now_ms.wrapping_add(1) } else { due_ms }
+        let within_ms = due.map_or(FAR_MS, |(_, due_ms)| due_ms.wrapping_sub(self.now_ms).cast_signed());
+        self.now_ms.wrapping_add_signed(within_ms.clamp(1, FAR_MS))
     }
 
     /// What a connection in the heap misses next in that stage, and when.
     fn watched_due(&self, index: u32, stage: Stage) -> Option<(Missed, u32)> {
         let slot = self.table.slot(index);
         let (missed, ms) = match stage {
-            Stage::Busy => return self.exchange_due(slot.lane),
+            Stage::Busy => return self.exchange_due(self.lanes.get(slot.lane as usize)?),
             Stage::Head => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
             _ => (Missed::Idle, self.settings.deadlines.idle_ms),
         };
@@ -191,8 +201,8 @@ impl<P: Port> Driver<P> {
     }
 
     /// What a lane's exchange misses next, and when.
-    fn exchange_due(&self, number: u32) -> Option<(Missed, u32)> {
-        let lane = self.lanes.get(number as usize)?;
+    #[inline]
+    fn exchange_due(&self, lane: &Lane<P>) -> Option<(Missed, u32)> {
         let connection = lane.wire.shared.connection.get();
         let deadline = self.deadline_due(lane).map(|(deadline, due_ms)| (Missed::Deadline(deadline), due_ms));
         let flush_ms = self.settings.deadlines.flush_ms;
@@ -206,6 +216,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Which deadline a lane has now, and when it is due.
+    #[inline]
     fn deadline_due(&self, lane: &Lane<P>) -> Option<(Deadline, u32)> {
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
