@@ -32,15 +32,20 @@ pub(crate) trait Nodes {
 /// Puts a node into the heap of that root. Returns the root.
 pub(crate) fn insert<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> u32 {
     *nodes.links(node) = Links::ALONE;
-    meld(nodes, root, node)
+    if root == NONE { node } else { meld(nodes, root, node) }
 }
 
 /// Takes a node out of the heap of that root. Returns the root.
-#[inline(never)]
 pub(crate) fn remove<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> u32 {
-    let Links { before, behind, child } = *nodes.links(node);
-    // Most have none.
-    let children = if child == NONE { NONE } else { meld_all(nodes, child) };
+    let links = *nodes.links(node);
+    if node == root && links.child == NONE { NONE } else { cut(nodes, root, node, links) }
+}
+
+/// Takes a node with those links out of a heap of more than itself.
+#[inline(never)]
+fn cut<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32, links: Links) -> u32 {
+    let Links { before, behind, child } = links;
+    let children = meld_all(nodes, child);
     if node == root {
         return children;
     }

@@ -72,7 +72,8 @@ enum Mode {
 
 /// What comes next of a body among the bytes that have come.
 enum Next {
-    Data(Piece),
+    /// That many bytes, which have been passed.
+    Data(usize),
     /// More must come.
     Missing,
     End,
@@ -101,7 +102,7 @@ impl BodyInput {
         let Framing::Length(bytes) = unread else { return self.next_of_chunks(with_head, bytes_max) };
         match self.received(with_head).len().min(bytes_max) {
             0 => Ok(Next::Missing),
-            received => Ok(Next::Data(self.pass(0, usize::try_from(bytes).unwrap_or(usize::MAX).min(received)))),
+            received => Ok(self.pass(0, usize::try_from(bytes).unwrap_or(usize::MAX).min(received))),
         }
     }
 
@@ -118,7 +119,7 @@ impl BodyInput {
             let chunk = decoder.decode(received);
             self.state.chunked = Some(decoder);
             match chunk? {
-                Chunk::Data { skip, length } => return Ok(Next::Data(self.pass(skip, length))),
+                Chunk::Data { skip, length } => return Ok(self.pass(skip, length)),
                 Chunk::Partial => self.at += bytes,
                 Chunk::End { skip } => {
                     self.at += skip;
@@ -130,11 +131,15 @@ impl BodyInput {
     }
 
     /// Passes over `skip` bytes of framing and `length` bytes of data.
-    fn pass(&mut self, skip: usize, length: usize) -> Piece {
-        let from = self.at + skip;
-        self.at = from + length;
+    fn pass(&mut self, skip: usize, length: usize) -> Next {
+        self.at += skip + length;
         self.state.taken += length as u64;
-        Piece { spilled: self.state.spilled, from, to: self.at }
+        Next::Data(length)
+    }
+
+    /// The data that have been passed last, of that length.
+    fn last(&self, length: usize) -> Piece {
+        Piece { spilled: self.state.spilled, from: self.at - length, to: self.at }
     }
 
     /// Bytes that the chunk at hand still announces.
@@ -302,8 +307,8 @@ impl<'r> Reader<'r> {
                 self.piece = Some(body.collected(bytes_max));
                 return Poll::Ready(Ok(()));
             }
-            let piece = match body.next(unread, self.bytes, bytes_max) {
-                Ok(Next::Data(piece)) => piece,
+            let (piece, length) = match body.next(unread, self.bytes, bytes_max) {
+                Ok(Next::Data(length)) => (body.last(length), length),
                 Ok(Next::Missing) if body.exceeds(mode, 0) => return Poll::Ready(Err(body.exceed(0))),
                 Ok(Next::Missing) => {
                     body.make_room();
@@ -315,7 +320,6 @@ impl<'r> Reader<'r> {
                 }
                 Err(refusal) => return self.fail(Fault::Refused(refusal)),
             };
-            let length = piece.to - piece.from;
             if body.exceeds(mode, length) {
                 return Poll::Ready(Err(body.exceed(length)));
             }
