@@ -30,6 +30,12 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Whether nothing is unread.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// What is unread and what its head says, where that is the head before, byte by byte.
     #[inline]
     pub(crate) fn recall(&self, limits: &HeadLimits) -> Option<(&[u8], &Head)> {

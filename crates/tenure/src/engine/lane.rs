@@ -27,7 +27,7 @@ use crate::{
     },
     exchange::body::Reader,
     exchange::failure::Conclusion,
-    exchange::reply::NOT_ANSWERED,
+    exchange::reply::{NOT_ANSWERED, Sent},
     exchange::responder::Opened,
 };
 
@@ -69,10 +69,9 @@ where
     'serving: loop {
         let opened;
         let is_reset = 'done: {
-            let read = if let Some(order) = shared.connection.get().order {
-                shared.connection.change(|connection| connection.order = None);
+            let read = if let Some(order) = shared.take_order() {
                 Err(order)
-            } else if input.start == input.end {
+            } else if input.is_empty() {
                 (input.start, input.end) = (0, 0);
                 shared.state.set(State::Between);
                 Ok(None)
@@ -80,44 +79,29 @@ where
                 // Most heads are the one before: what says so comes first, by itself.
                 match input.recall(&shared.head_limits) {
                     Some(known) => Ok(Some(known)),
-                    None => input.parse(&shared.head_limits).map_err(|refusal| {
-                        // The exchange before is over.
-                        shared.state.set(State::Head);
-                        Order::Refuse(refusal)
-                    }),
+                    None => input.parse(&shared.head_limits).map_err(|refusal| shared.refuse(refusal)),
                 }
             };
             let (bytes, path, error) = match read {
                 Ok(Some((bytes, head))) => {
-                    let is_for_app = head.form != TargetForm::Asterisk && head.refusal.is_none();
                     opened = Opened { shared, bytes };
                     let mut request = Request::new(wire, bytes, head);
                     shared.open(head, bytes.len());
                     observer.head_received(shared.id.get(), request.inner.line_of_request());
-                    let responder = Responder { opened: &opened };
-                    let result = if is_for_app {
-                        let mut handling = pin!(app.handle(&mut request, responder));
-                        poll_fn(|context| match handling.as_mut().poll(context) {
-                            Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
-                            // A response to HEAD ends at its head, whatever the handler would go on with.
-                            Poll::Pending if shared.request.get().ends_at_head => Poll::Ready(Ok(())),
-                            Poll::Pending => Poll::Pending,
-                        })
-                        .await
+                    let result = if head.form != TargetForm::Asterisk && head.refusal.is_none() {
+                        let handling = pin!(app.handle(&mut request, Responder { opened: &opened }));
+                        until_answered(shared, handling).await
                     } else {
                         Err(shared.answer_instead(observer, head, bytes))
                     };
-                    match result {
-                        Ok(()) if !shared.is_answered() => {
-                            (bytes, request.inner.whole_path(), Some(Error::internal(NOT_ANSWERED)))
-                        }
-                        Ok(()) if shared.request.get().is_read() => break 'done false,
-                        Ok(()) => (bytes, &b""[..], None),
-                        Err(error) => (bytes, request.inner.whole_path(), Some(error)),
+                    match shared.unfinished(result) {
+                        Unfinished::Nothing => break 'done false,
+                        Unfinished::Body => (bytes, &b""[..], None),
+                        Unfinished::Answer(error) => (bytes, request.inner.whole_path(), Some(error)),
                     }
                 }
                 Ok(None) => {
-                    if input.start != input.end {
+                    if !input.is_empty() {
                         shared.state.set(State::Head);
                         input.compact();
                     }
@@ -141,7 +125,55 @@ where
     }
 }
 
+/// Lets a handler answer. A response to HEAD ends at its head, whatever the handler would go on with.
+fn until_answered<'a>(
+    shared: &'a Shared,
+    mut handling: Pin<&'a mut impl Future<Output = Result<Sent, Error>>>,
+) -> impl Future<Output = Result<(), Error>> + 'a {
+    poll_fn(move |context| match handling.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
+        Poll::Pending if shared.request.get().ends_at_head => Poll::Ready(Ok(())),
+        Poll::Pending => Poll::Pending,
+    })
+}
+
+/// What is left to do of an exchange when its handler has ended.
+enum Unfinished {
+    Nothing,
+    /// Its body is unread.
+    Body,
+    /// It is to be answered with that error.
+    Answer(Error),
+}
+
 impl Shared {
+    /// What the lane was set anew for.
+    #[inline]
+    fn take_order(&self) -> Option<Order> {
+        let order = self.connection.get().order?;
+        self.connection.change(|connection| connection.order = None);
+        Some(order)
+    }
+
+    /// Refuses a head.
+    #[cold]
+    fn refuse(&self, refusal: Refusal) -> Order {
+        // The exchange before is over.
+        self.state.set(State::Head);
+        Order::Refuse(refusal)
+    }
+
+    /// What is left to do of an exchange.
+    #[inline]
+    fn unfinished(&self, result: Result<(), Error>) -> Unfinished {
+        match result {
+            Ok(()) if !self.is_answered() => Unfinished::Answer(Error::internal(NOT_ANSWERED)),
+            Ok(()) if self.request.get().is_read() => Unfinished::Nothing,
+            Ok(()) => Unfinished::Body,
+            Err(error) => Unfinished::Answer(error),
+        }
+    }
+
     /// Turns an order (a refusal, or what the driver left for a restarted lane) into the error to answer.
     #[cold]
     #[inline(never)]

@@ -51,6 +51,7 @@ impl From<Ending> for EndReason {
 
 /// What is of one request, from the end of its head to the end of its exchange.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct RequestState {
     /// What of the body has not been handed out: [`Framing::Empty`] where nothing is left.
     pub(crate) unread: Framing,

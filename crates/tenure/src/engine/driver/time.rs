@@ -35,12 +35,12 @@ enum Missed {
 impl<P: Port> Lane<P> {
     /// Counts what a lane that is held has waited for its peer. `goes_on`: it has been held before, for the same connection.
     pub(super) fn count_wait(&mut self, goes_on: bool, awaits_peer: bool, now_ms: u32, bytes_per_s: u32) {
-        if !goes_on {
-            self.peer_waited_ms = 0;
-        } else {
+        if goes_on {
             let waited_ms = if self.awaits_peer { now_ms.wrapping_sub(self.held_ms) } else { 0 };
             let given_back_ms = granted_ms(u64::from(self.taken), bytes_per_s);
             self.peer_waited_ms = self.peer_waited_ms.saturating_add(waited_ms).saturating_sub(given_back_ms);
+        } else {
+            self.peer_waited_ms = 0;
         }
         (self.taken, self.held_ms, self.awaits_peer) = (0, now_ms, awaits_peer);
     }
