@@ -7,7 +7,7 @@ use common::{
     session_end, sessions_ended, settings, status_of, statuses, wake_all, with_session,
 };
 use tenure::{
-    EndReason, Error, Refusal, Request, Responder, Router, Sent, StatusCode, get,
+    Deadlines, EndReason, Error, Refusal, Request, Responder, Router, Sent, StatusCode, get,
     kit::{Client, Event, Server, Settings},
     post,
 };
@@ -311,6 +311,26 @@ fn closed_from_outside_while_the_response_is_taken() {
         assert_eq!(end_of(&server, &client), Some(EndReason::Closed), "{behind:?}");
         assert_eq!(statuses(&server).len(), 1);
         assert!(client.received_text().ends_with(&("\r\n\r\n".to_owned() + &"x".repeat(1_000))));
+    }
+}
+
+/// A peer that does not take its last response is reset in time, whatever the connection would have done behind it.
+#[test]
+fn closed_from_outside_while_the_response_is_not_taken() {
+    let closing = get_of("/bytes/1000").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    for request in [get_of("/bytes/1000"), get_of("/bytes/1000") + "GET /su", closing] {
+        let deadlines = Deadlines { response_ms: 30_000, flush_ms: 10_000, ..Deadlines::HOST };
+        let mut server = Server::with(app(), Settings { deadlines, puts_heads_away: false, ..settings() });
+        let client = server.connect();
+        client.set_window(100);
+        client.send(&request);
+        server.advance(5_000);
+        assert!(server.close(client.id().unwrap()));
+        server.advance(9_999);
+        assert_eq!(end_of(&server, &client), None, "{request}");
+        server.advance(1);
+        assert_eq!(end_of(&server, &client), Some(EndReason::Closed), "{request}");
+        assert!(client.is_reset());
     }
 }
 

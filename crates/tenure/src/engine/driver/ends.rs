@@ -156,15 +156,17 @@ impl<P: Port> Driver<P> {
                 // A handler may wait for just that.
                 self.advance(index, number, Cause::Told);
             }
-            // The last response is still on its way: the connection ends behind it.
-            State::Between => shared.connection.change(|connection| connection.end_behind(ending, now_ms)),
-            State::Head if lane.blocked => shared.connection.change(|connection| connection.end_behind(ending, now_ms)),
-            State::Head => {
+            State::Head if !lane.blocked => {
                 shared.connection.change(|connection| connection.reason = ending.into());
                 self.close(index, number);
             }
+            // The last response is still on its way: the connection ends behind it, in time.
+            State::Between | State::Head | State::Close => {
+                shared.connection.change(|connection| connection.end_behind(ending, now_ms));
+                self.watch(index, Stage::Busy);
+            }
             // It ends already, for a reason of its own.
-            State::Close | State::Abort => {}
+            State::Abort => {}
         }
     }
 
