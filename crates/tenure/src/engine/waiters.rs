@@ -8,9 +8,9 @@ use core::{
     task::{Context, Waker},
 };
 
-/// Wakers that are kept at a time without a heap. One more wakes those that there are, which then ask again.
-#[cfg(not(feature = "alloc"))]
-const WAITERS_MAX: usize = 4;
+/// Wakers that are kept at a time. One more wakes those that there are: who still waits then asks again, and wakers of futures
+/// that are gone do not add up while nothing happens.
+const WAITERS_MAX: usize = if cfg!(feature = "alloc") { 1_024 } else { 4 };
 
 #[cfg(feature = "alloc")]
 type Wakers = alloc::vec::Vec<Waker>;
@@ -57,12 +57,11 @@ impl Waiters {
         if others.iter().any(|other| other.will_wake(waker)) {
             return;
         }
-        #[cfg(feature = "alloc")]
-        others.push(waker.clone());
-        #[cfg(not(feature = "alloc"))]
-        if others.is_full() {
+        if others.len() >= WAITERS_MAX {
             others.drain(..).for_each(Waker::wake);
         }
+        #[cfg(feature = "alloc")]
+        others.push(waker.clone());
         #[cfg(not(feature = "alloc"))]
         let _ = others.push(waker.clone());
         self.some.set(true);
@@ -88,5 +87,35 @@ impl Waiters {
         self.some.set(false);
         let others = self.others.take();
         others.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use alloc::{sync::Arc, task::Wake};
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Counted(Arc<AtomicUsize>);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A handler that asks each time under another waker, and goes on for a reason of its own, costs no memory without an end.
+    #[test]
+    fn wakers_do_not_add_up() {
+        let (waiters, woken) = (Waiters::new(), Arc::new(AtomicUsize::new(0)));
+        for number in 1..=3 * WAITERS_MAX + 1 {
+            let waker = Waker::from(Arc::new(Counted(woken.clone())));
+            waiters.register(&Context::from_waker(&waker));
+            let kept = waiters.others.borrow().len();
+            assert!(kept <= WAITERS_MAX && kept + woken.load(Ordering::Relaxed) == number, "{kept} of {number}");
+        }
+        waiters.wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 3 * WAITERS_MAX + 1);
     }
 }
