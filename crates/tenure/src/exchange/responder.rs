@@ -115,7 +115,9 @@ impl<'r> Responder<'r> {
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
-    /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`.
+    /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`. Where more than
+    /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) of a chunked body turns out to be unread behind the response, the
+    /// connection closes without having said so.
     ///
     /// # Errors
     /// A field that must not be set.
@@ -338,8 +340,8 @@ impl Stream<'_> {
         if self.remaining.is_some_and(|remaining| remaining < bytes.len() as u64) {
             return Err(Error::internal("a stream was given more bytes than announced"));
         }
-        if self.silent {
-            // Whoever writes without an end must let others have their turn.
+        if self.silent || bytes.is_empty() {
+            // Whoever writes without an end must let others have their turn, also where nothing is sent.
             yield_once().await;
         }
         while !bytes.is_empty() && !self.silent {
