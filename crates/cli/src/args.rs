@@ -156,7 +156,8 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
     pub(crate) timeout: Timeout,
 
-    /// Add over so many connections at once, and say how fast that was
+    /// Add over so many connections at once, and say how fast that was. They are made in groups of 64, each of which has its
+    /// first answers before the next connects: none waits so long that the server closes it
     #[arg(long, value_name = "C", value_parser = number(1, 1_000_000_u32))]
     pub(crate) connections: Option<u32>,
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
 };
@@ -172,6 +172,41 @@ fn many_connections_each_have_their_sum() {
     }
     let output = server.add(100);
     assert_eq!(text(&output.stdout), "Result = 5050\n100 * (100 + 1) / 2 = 5050: the sum is right\n");
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn connections_are_made_in_groups_each_of_which_is_answered_before_the_next() {
+    const GROUP: usize = 64;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = thread::spawn(move || {
+        let answer = |stream: &mut TcpStream| {
+            let bytes = stream.read(&mut [0; 4_096]).unwrap();
+            assert_ne!(bytes, 0, "it asks");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n0").unwrap();
+        };
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for group in [GROUP, GROUP, 1] {
+            let made = streams.len();
+            streams.extend((0..group).map(|_| listener.accept().unwrap().0));
+            let (last, others) = streams[made..].split_last_mut().unwrap();
+            others.iter_mut().for_each(answer);
+            // One is not answered yet, so nobody else may have connected.
+            last.peek(&mut [0]).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            listener.set_nonblocking(false).unwrap();
+            answer(last);
+        }
+        // The second of two requests: the sum.
+        streams.iter_mut().for_each(answer);
+    });
+    let output = run(&format!("add 127.0.0.1 {port} 0 --connections {} --timeout never", 2 * GROUP + 1));
+    let said = text(&output.stdout);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{said}");
+    assert!(said.starts_with("Result = 0\nall 258 answers are right, on 129 connections"), "{said}");
+    serving.join().unwrap();
 }
 
 #[test]

@@ -94,6 +94,23 @@ fn every_sum_of_every_connection_is_right() {
 }
 
 #[test]
+fn connections_made_in_groups_have_asked_once_and_their_answers_count() {
+    let adder = Adder::start();
+    for connections in [0, 1, 63, 64, 65, 129] {
+        let numbers = Numbers::new("a", 5);
+        let rest = numbers.requests() - 1;
+        let mut load = Load::connect_in_groups(&plan(adder.address, connections, 1), numbers).unwrap();
+        for (answers, requests) in [(rest + 1, rest), (0, 0)] {
+            let report = load.run(Until::Each(requests), |_| ()).unwrap();
+            assert_eq!((report.answers, report.wrong), (answers * u64::from(connections), 0), "{connections}");
+        }
+    }
+    // A server that closes ends it in the first group.
+    let failure = Load::connect_in_groups(&plan(fake(|_| None), 1, 1), Repeat::new(POST, Sums::Grow)).err().unwrap();
+    assert!(matches!(failure, Failure { connection: 0, answers: 0, why: Why::Closed }), "{failure:?}");
+}
+
+#[test]
 fn runs_follow_each_other_on_the_same_connections() {
     let adder = Adder::start();
     let mut load = load(&plan(adder.address, 4, 8), Repeat::new(POST, Sums::Grow));

@@ -63,25 +63,29 @@ fn add(args: &Add) -> Result<Summary, Failure> {
     let progress = ProgressBar::new(requests * u64::from(connections));
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %, {human_pos} answers, {per_sec}");
     progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let report = load.run(Until::Each(requests), |answers| progress.set_position(answers));
+    // Each has its first answer already.
+    let report = load.run(Until::Each(requests - 1), |answers| progress.set_position(answers));
     progress.finish_and_clear();
-    let report = report.map_err(|failure| {
-        let why = format!("connection {} of {connections}: {}", failure.connection + 1, failure.why);
-        let (answers, n) = (failure.answers, args.n);
-        match failure.why {
-            // At first, such an answer says that the adder is not there.
-            Why::Foreign(_) => Failure::NotThisServer { address, why },
-            Why::Status(status) if answers == 0 && !matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
-                Failure::NotThisServer { address, why }
-            }
-            // The first answer is that to the PUT.
-            _ => Failure::BrokenOff { k: answers.saturating_sub(1).min(n.into()) as u32, n, why },
-        }
-    })?;
+    let report = report.map_err(|failure| broken_off(&failure, args, connections, address))?;
     Ok(Summary { connections, pipeline, report })
 }
 
-/// Connects all to the first of the host's addresses that lets itself be connected to.
+/// What a load that has broken off says about the sum.
+fn broken_off(failure: &tenure_load::Failure, args: &Add, connections: u32, address: SocketAddr) -> Failure {
+    let why = format!("connection {} of {connections}: {}", failure.connection + 1, failure.why);
+    let (answers, n) = (failure.answers, args.n);
+    match failure.why {
+        // At first, such an answer says that the adder is not there.
+        Why::Foreign(_) => Failure::NotThisServer { address, why },
+        Why::Status(status) if answers == 0 && !matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
+            Failure::NotThisServer { address, why }
+        }
+        // The first answer is that to the PUT.
+        _ => Failure::BrokenOff { k: answers.saturating_sub(1).min(n.into()) as u32, n, why },
+    }
+}
+
+/// Connects all to the first of the host's addresses that lets itself be connected to. Each has its PUT answered then.
 fn connect(
     args: &Add,
     connections: u32,
@@ -92,17 +96,18 @@ fn connect(
     let mut failure = no_address(std::io::Error::new(std::io::ErrorKind::NotFound, "it has no address"));
     for address in (&*args.host, args.port).to_socket_addrs().map_err(no_address)? {
         let plan = Plan { address, connections, pipeline, timeout: args.timeout.duration() };
-        let broken = match Load::connect(&plan, numbers.clone()) {
+        let broken = match Load::connect_in_groups(&plan, numbers.clone()) {
             Ok(load) => return Ok((load, address)),
             Err(broken) => broken,
         };
         failure = match broken.why {
             Why::Unreachable(address, error) if broken.connection == 0 => Failure::Unreachable { address, error },
             why @ Why::TooManyFiles { .. } => return Err(Failure::TooMany { why: why.to_string() }),
-            why => {
+            why @ Why::Unreachable(..) => {
                 let why = format!("{} of {connections} are made, then: {why}", broken.connection);
                 return Err(Failure::TooMany { why });
             }
+            _ => return Err(broken_off(&broken, args, connections, address)),
         };
     }
     Err(failure)
