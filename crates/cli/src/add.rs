@@ -37,11 +37,11 @@ pub(crate) fn run(args: &Add) -> Exit {
     match add(args) {
         Ok(sum) => {
             let (n, wanted) = (args.n, wanted(args.n));
-            say(format_args!("Result = {}", sum.result));
+            let result = format_args!("Result = {}", sum.result);
             let Some(wrong) = sum.wrong.filter(|_| sum.result != wanted) else {
-                say(format_args!("{n} * ({n} + 1) / 2 = {wanted}: the sum is right"));
-                return Exit::Done;
+                return say(format_args!("{result}\n{n} * ({n} + 1) / 2 = {wanted}: the sum is right"));
             };
+            say(result);
             tell(format_args!("tenure: the sum is wrong: 1 to {n} make {wanted}, not {}; {wrong}", sum.result));
             Exit::WrongSum
         }

@@ -13,10 +13,11 @@ pub(crate) enum Exit {
     NotThisServer = 4,
     BrokenOff = 5,
     CannotServe = 6,
+    Unwritten = 7,
 }
 
 impl Exit {
-    const ALL: [(Exit, &str); 7] = [
+    const ALL: [(Exit, &str); 8] = [
         (Exit::Done, "all done; with add: the sum is right"),
         (Exit::WrongSum, "add: the sum is wrong"),
         (Exit::Usage, "the command line, or an environment variable, is wrong"),
@@ -24,6 +25,7 @@ impl Exit {
         (Exit::NotThisServer, "add: what answers there is not this server"),
         (Exit::BrokenOff, "add: broken off before the end"),
         (Exit::CannotServe, "serve: cannot serve there, or no longer"),
+        (Exit::Unwritten, "add: the sum is right, but the result cannot be written"),
     ];
 
     /// The codes and what they mean, for `--help`.
@@ -49,7 +51,7 @@ mod tests {
     #[test]
     fn the_table_has_every_code_once_in_order() {
         let codes = Exit::ALL.map(|(exit, _)| exit as u8);
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert!(Exit::table().contains("\n  5  add: broken off"));
     }
 }

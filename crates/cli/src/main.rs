@@ -9,9 +9,14 @@ mod exit;
 mod logger;
 mod serve;
 
-use std::{fmt, io::Write as _, process::ExitCode};
+use std::{
+    fmt,
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
 
 use args::{Cli, Command};
+use exit::Exit;
 
 fn main() -> ExitCode {
     match Cli::of(std::env::args_os()).unwrap_or_else(|error| error.exit()).command {
@@ -21,9 +26,16 @@ fn main() -> ExitCode {
     .into()
 }
 
-/// Says something to the person on standard output. Where nobody reads it any more, that is no error.
-fn say(text: fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// Says the result on standard output, and on standard error if that is impossible. A reader that has left, such as `head -1`,
+/// has what it wanted: that is no error.
+fn say(text: fmt::Arguments<'_>) -> Exit {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            tell(format_args!("tenure: the result cannot be written to standard output: {error}"));
+            Exit::Unwritten
+        }
+        _ => Exit::Done,
+    }
 }
 
 /// Says something to the person on standard error.

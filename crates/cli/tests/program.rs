@@ -209,6 +209,28 @@ fn connections_are_made_in_groups_each_of_which_is_answered_before_the_next() {
     serving.join().unwrap();
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let server = Server::start(program("--bind 127.0.0.1:0 --quiet"));
+    for options in ["", "--connections 2"] {
+        let mut command = program(&format!("add 127.0.0.1 {} 10 {options}", server.port));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{options}: {said}");
+        assert!(said.starts_with("tenure: the result cannot be written to standard output: "), "{options}: {said}");
+        // A reader that has left wanted no more.
+        let output = command.stdout(closed_pipe()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{options}");
+    }
+}
+
+/// A pipe that nobody reads.
+fn closed_pipe() -> io::PipeWriter {
+    io::pipe().unwrap().1
+}
+
 #[test]
 fn a_closed_log_is_said_once_and_stops_nothing() {
     let mut server = Server::start(program("--bind 127.0.0.1:0"));

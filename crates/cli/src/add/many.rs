@@ -26,11 +26,7 @@ pub(super) fn run(args: &Add) -> Exit {
         }
     };
     match summary.report.first_wrong {
-        None => {
-            say(format_args!("Result = {}", wanted(args.n)));
-            say(format_args!("{summary}"));
-            Exit::Done
-        }
+        None => say(format_args!("Result = {}\n{summary}", wanted(args.n))),
         Some(Wrong { connection, index, answered, wanted }) => {
             say(format_args!("{summary}"));
             tell(format_args!(
