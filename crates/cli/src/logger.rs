@@ -1,13 +1,17 @@
 //! Log lines as the original's, on an output that may be slow, blocked or closed: no server thread ever waits for it.
 //!
 //! Lines go into a bounded queue, and one thread writes them. Where the queue is full they are dropped, and their number is
-//! said in their place once the output takes lines again. An output that has failed is said once and then left alone.
+//! said in their place once the output takes lines again. An output that has failed is said once and then left alone; the other one
+//! goes on.
 
 use std::{
     cell::Cell,
     fmt::Write as _,
     io::{self, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -73,6 +77,8 @@ struct Logger {
 struct Shared {
     queue: Mutex<Queue>,
     bytes_max: usize,
+    /// The output has failed: from then on a line costs a look here. Set under the lock.
+    closed: AtomicBool,
     /// Told when there is something to write.
     filled: Condvar,
     /// Told when everything is written, or never will be.
@@ -86,13 +92,16 @@ struct Queue {
     /// Lines that had no room, all of them behind `lines`.
     dropped: u64,
     writing: bool,
-    closed: bool,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing panics while it is held.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 }
 
@@ -105,7 +114,8 @@ impl Queue {
 impl Logger {
     fn new(started: Instant, bytes_max: usize) -> Self {
         let (filled, settled) = (Condvar::new(), Condvar::new());
-        Logger { started, shared: Arc::new(Shared { queue: Mutex::default(), bytes_max, filled, settled }) }
+        let (queue, closed) = (Mutex::default(), AtomicBool::new(false));
+        Logger { started, shared: Arc::new(Shared { queue, bytes_max, closed, filled, settled }) }
     }
 
     /// Starts the thread that writes.
@@ -118,7 +128,7 @@ impl Logger {
 
     /// Waits until all lines are written, but no longer than that. Returns whether they are.
     fn settle(&self, within: Duration) -> bool {
-        let waits = |queue: &mut Queue| !queue.closed && (queue.writing || !queue.is_empty());
+        let waits = |queue: &mut Queue| !self.shared.is_closed() && (queue.writing || !queue.is_empty());
         let (queue, _) = self
             .shared
             .settled
@@ -130,7 +140,7 @@ impl Logger {
     /// Puts a line into the queue.
     fn put(&self, level: Level, text: &str) {
         let mut queue = self.shared.lock();
-        if queue.closed {
+        if self.shared.is_closed() {
             return;
         }
         // What follows a dropped line is dropped too, so that their number stands where they would.
@@ -156,6 +166,9 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
+        if self.shared.is_closed() {
+            return;
+        }
         thread_local! {
             /// One buffer a thread: a line costs no allocation.
             static LINE: Cell<String> = const { Cell::new(String::new()) };
@@ -225,11 +238,10 @@ fn write_lines(shared: &Shared, started: Instant, mut output: impl Write, mut co
         }
         if let Err(error) = write_all(&mut output, &batch) {
             let mut queue = shared.lock();
-            *queue = Queue { closed: true, ..Queue::default() };
+            *queue = Queue::default();
+            shared.closed.store(true, Ordering::Relaxed);
             drop(queue);
             shared.settled.notify_all();
-            // From now on a line costs a comparison.
-            log::set_max_level(LevelFilter::Off);
             let _ = writeln!(complaints, "tenure: the log cannot be written any more ({error}); the server goes on");
             return;
         }

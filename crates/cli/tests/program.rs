@@ -241,6 +241,18 @@ fn a_closed_log_is_said_once_and_stops_nothing() {
     }
     let (_, err) = server.stop();
     assert_eq!(err.matches("the log cannot be written any more").count(), 1, "{err}");
+    assert!(err.contains("stopping, as a signal asks"), "the other output goes on: {err}");
+}
+
+#[test]
+fn lines_go_on_beside_messages_that_nobody_reads() {
+    // So many descriptors are not allowed, which is said at the start.
+    let mut command = program("--bind 127.0.0.1:0 --sessions 4294967295");
+    command.stderr(closed_pipe());
+    let mut server = Server::start(command);
+    assert_eq!(server.add(10).status.code(), Some(0));
+    let lines: Vec<String> = run_of_10().iter().map(|_| server.line()).collect();
+    assert_eq!(lines, run_of_10());
 }
 
 /// The output of a program that says nothing.
