@@ -251,7 +251,8 @@ impl Handle {
         told
     }
 
-    /// Stops the server: idle connections end, exchanges in flight have until [`flush_ms`](tenure::Deadlines::flush_ms).
+    /// Stops the server: idle connections end, requests that have arrived are answered, until
+    /// [`flush_ms`](tenure::Deadlines::flush_ms) at the latest.
     /// Does nothing where it does not run.
     pub fn stop(&self) {
         self.0.stop.fetch_max(Stop::Gently as u8, Ordering::AcqRel);

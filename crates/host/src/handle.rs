@@ -72,7 +72,7 @@ impl Handle {
         listing
     }
 
-    /// Stops the server: nothing new is accepted, idle connections end, exchanges in flight finish within
+    /// Stops the server: nothing new is accepted, idle connections end, requests that have arrived are answered, within
     /// [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms).
     pub fn stop(&self) {
         self.all(repeat_with(|| Command::Stop));

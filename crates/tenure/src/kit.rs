@@ -600,7 +600,7 @@ impl<S: Session + 'static> Server<S> {
         session
     }
 
-    /// Stops the server: idle connections end, exchanges in flight have until their deadline.
+    /// Stops the server: idle connections end, requests that have arrived are answered until their deadline.
     pub fn stop(&mut self) {
         self.driver.stop();
         self.run();

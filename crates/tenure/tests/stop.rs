@@ -42,16 +42,18 @@ fn nothing_new_is_accepted() {
     assert!(late.is_closed() && late.id().is_none());
 }
 
-/// What is at work is answered, says that it is the last, and what is behind it is not begun.
+/// What is at work is answered, and says that it is the last.
 #[test]
 fn exchanges_in_flight_finish() {
     let mut server = server();
     let client = server.connect();
-    client.send(get_of("/wait") + &get_of("/sum"));
+    client.send(get_of("/wait"));
     server.run();
     server.stop();
     server.advance(3_000);
     assert_eq!((running(), end_of(&server, &client)), (1, None));
+    // Too late.
+    client.send(get_of("/sum"));
     open_gate();
     server.run();
     let answer = client.received_text();
@@ -61,6 +63,138 @@ fn exchanges_in_flight_finish() {
     client.close();
     server.advance(10_000);
     assert_eq!(server.ended().len(), 1);
+}
+
+/// The bodies of answers, and which of them say that they are the last.
+fn answers(received: &str) -> Vec<(String, bool)> {
+    let answers = received.split("HTTP/1.1 ").skip(1);
+    let part = |answer: &str| {
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        (body.to_owned(), head.contains("\r\nConnection: close"))
+    };
+    answers.map(part).collect()
+}
+
+/// What had arrived behind an exchange at work is answered, wherever it is: in the lane, in the socket, or torn.
+#[test]
+fn what_is_pipelined_is_answered() {
+    let at_work = [
+        get_of("/wait"),
+        post_of("/wait", "and a body that nobody reads"),
+        "POST /wait HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned(),
+    ];
+    for (request, late, segment) in at_work
+        .iter()
+        .flat_map(|request| [false, true].map(|late| (request, late)))
+        .flat_map(|(request, late)| [1, 100, usize::MAX].map(|segment| (request, late, segment)))
+    {
+        // A byte at a time, there would be more receives than a socket is worth.
+        let behind =
+            get_of("/sum") + &if segment == 1 { String::new() } else { post_of("/sum", "5") + &get_of("/sum") };
+        let mut server = server();
+        let client = server.connect();
+        client.set_segment(segment);
+        client.send(request);
+        if late {
+            server.run();
+        }
+        client.send(&behind);
+        server.run();
+        server.stop();
+        assert_eq!((client.received_text(), end_of(&server, &client)), (String::new(), None));
+        open_gate();
+        server.run();
+        let answers = answers(&client.received_text());
+        let told: Vec<_> = answers.iter().map(|(body, _)| &body[..]).collect();
+        let wanted = ["waited", "11", "16", "16"];
+        assert_eq!(
+            told,
+            wanted[..if segment == 1 { 2 } else { 4 }],
+            "{request:?}, late: {late}, segments of {segment}"
+        );
+        let (last, others) = answers.split_last().unwrap();
+        assert!(last.1 && !others.iter().any(|(_, closes)| *closes), "only the last one says so: {answers:?}");
+        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
+        assert!(client.is_closed() && !client.is_reset());
+        client.close();
+        server.run();
+    }
+}
+
+/// A request that has come in part is not waited for.
+#[test]
+fn nothing_new_is_waited_for() {
+    for (behind, count) in [("", 1), ("GET /su", 1), ("GET /sum HTTP/1.1\r\nHost: a\r\n\r\nGET /su", 2)] {
+        for puts_heads_away in [true, false] {
+            let mut server = Server::with(app(), Settings { puts_heads_away, ..settings() });
+            let client = server.connect();
+            client.send(get_of("/wait") + behind);
+            server.run();
+            server.stop();
+            open_gate();
+            server.run();
+            assert_eq!(answers(&client.received_text()).len(), count, "{behind:?}");
+            assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown), "{behind:?}");
+            assert!(client.is_closed() && !client.is_reset());
+        }
+    }
+}
+
+/// More than the lane has room for, and a peer that has closed its side behind it.
+#[test]
+fn all_that_a_socket_holds_is_answered() {
+    for closes in [false, true] {
+        let mut server = Server::with(app(), Settings { input_bytes: 256, ..settings() });
+        let client = server.connect();
+        client.send(get_of("/wait") + &post_of("/sum", "1").repeat(30));
+        if closes {
+            client.close();
+        }
+        server.run();
+        server.stop();
+        open_gate();
+        server.run();
+        let answers = answers(&client.received_text());
+        assert_eq!(answers.last().map(|(body, _)| &body[..]), Some("41"), "{answers:?}");
+        assert_eq!(answers.len(), 31);
+        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
+        assert!(client.is_closed() && !client.is_reset());
+    }
+}
+
+/// A client that asks again and again does not keep the server from stopping: it is received from 64 times.
+#[test]
+fn a_peer_that_never_rests_is_let_go() {
+    for (count, answered) in [(63, 64), (64, 65), (65, 65), (1_000, 65)] {
+        let mut server = server();
+        let client = server.connect();
+        client.send(get_of("/wait"));
+        server.run();
+        client.set_segment(get_of("/sum").len());
+        client.send(get_of("/sum").repeat(count));
+        server.stop();
+        open_gate();
+        server.run();
+        let answers = answers(&client.received_text());
+        assert_eq!(answers.len(), answered, "{count}");
+        assert!(answers[answered - 1].1 && !answers[answered - 2].1);
+        assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
+        assert!(client.is_closed() && !client.is_reset());
+    }
+    // One that sends more as soon as all has been received.
+    let mut server = server();
+    let client = server.connect();
+    client.send(get_of("/wait") + &get_of("/wait"));
+    server.run();
+    server.stop();
+    client.send(get_of("/sum"));
+    open_gate();
+    server.run();
+    client.send(get_of("/sum"));
+    open_gate();
+    server.run();
+    assert_eq!(answers(&client.received_text()).iter().map(|(_, closes)| *closes).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(end_of(&server, &client), Some(EndReason::Shutdown));
 }
 
 #[test]
@@ -115,7 +249,7 @@ fn requests_that_wait_for_a_lane() {
     server.run();
     assert!(busy.received_text().ends_with("waited"));
     let answer = waiting.received_text();
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("\r\n\r\n3"), "{answer}");
+    assert_eq!(answers(&answer), [("3".to_owned(), false), ("3".to_owned(), true)]);
     assert_eq!(end_of(&server, &waiting), Some(EndReason::Shutdown));
     assert_eq!((opened(), sessions_ended().len()), (2, 2));
 }

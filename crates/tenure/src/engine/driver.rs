@@ -282,6 +282,10 @@ impl<P: Port> Driver<P> {
         let lane = match (slot.lane, slot.stage) {
             (NONE, Stage::Head) => self.give_lane(key.index),
             (NONE, _) => self.next_lane(),
+            (attached, _) if self.stopping().is_some() => {
+                self.receive_last(key.index, attached);
+                return self.serve_waiting();
+            }
             (attached, _) => Some(attached),
         };
         match lane {
@@ -341,7 +345,11 @@ impl<P: Port> Driver<P> {
         while self.table.oldest(Stage::Waiting) != NONE {
             let index = self.table.oldest(Stage::Waiting);
             let Some(lane) = self.give_lane(index) else { return };
-            self.advance(index, lane, Cause::Ready);
+            if self.stopping().is_some() {
+                self.receive_last(index, lane);
+            } else {
+                self.advance(index, lane, Cause::Ready);
+            }
         }
     }
 
@@ -520,17 +528,22 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Ends a connection at a message boundary, where its peer has closed or it is to be closed.
+    /// Ends a connection at a message boundary, where its peer has closed or it is to be closed; not yet where more had come before
+    /// a stop.
     #[cold]
     fn close_idle(&mut self, index: u32, number: u32) {
         let shared = &self.lanes[number as usize].wire.shared;
-        match ending(&self.port, shared) {
-            Some(ending) if !shared.connection.get().ended => {
-                shared.connection.change(|connection| connection.reason = ending.into());
-                self.close(index, number);
-            }
-            _ => self.end_now(index, EndReason::PeerClosed, false),
+        let (ending, ended) = (ending(&self.port, shared), shared.connection.get().ended);
+        let Some(ending) = ending.filter(|_| !ended) else { return self.end_now(index, EndReason::PeerClosed, false) };
+        self.settle_last(index, number);
+        let shared = &self.lanes[number as usize].wire.shared;
+        if shared.connection.get().unread {
+            // It is received next.
+            shared.state.set(State::Head);
+            return self.hold(index, number);
         }
+        shared.connection.change(|connection| connection.reason = ending.into());
+        self.close(index, number);
     }
 
     /// Takes the session back from a lane and puts the lane on top of the free ones.

@@ -22,7 +22,7 @@ use crate::{
     engine::{
         input::{Fault, Input},
         output::Exchange,
-        state::{Change, Drain, Order, RequestState, State},
+        state::{Change, Drain, Ending, Order, RequestState, State},
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
@@ -196,7 +196,7 @@ impl Shared {
             output.exchange = Exchange::new(false, false, false);
             body.begin(0, self.limits.body_bytes_max);
             self.state.set(State::Exchange);
-            self.request.set(RequestState::new(Framing::Empty, false, 0));
+            self.request.set(RequestState::new(Framing::Empty, 0, false, 0));
             self.connection.change(|connection| {
                 connection.reason = match refusal {
                     Refusal::HeadTimeout => EndReason::Deadline(Deadline::Head),
@@ -226,18 +226,11 @@ impl Shared {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
-        let mut persistent = head.persistent;
-        let waited_ms = self.connection.get().waited_ms;
-        self.connection.change(|connection| {
-            // Default reason, where the version or the peer asks for a close; whoever else ends the connection overwrites it.
-            connection.reason = EndReason::PeerAsked;
-            if let Some(ending) = connection.ending {
-                persistent = false;
-                connection.reason = ending.into();
-            }
-        });
+        let connection = self.connection.get();
+        // Default reason, where the version or the peer asks for a close; whoever else ends the connection overwrites it.
+        self.connection.change(|connection| connection.reason = EndReason::PeerAsked);
         self.output.borrow_mut().exchange =
-            Exchange::new(head.method == Method::Head, head.version == Version::Http10, persistent);
+            Exchange::new(head.method == Method::Head, head.version == Version::Http10, head.persistent);
         let mut body = self.body.borrow_mut();
         body.begin(head.bytes as usize, self.limits.body_bytes_max);
         if head.framing == Framing::Chunked {
@@ -245,7 +238,21 @@ impl Shared {
         }
         // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
         let expects_continue = head.expects_continue && body.at == received;
-        self.request.set(RequestState::new(head.framing, expects_continue, waited_ms));
+        self.request.set(RequestState::new(head.framing, received as u32, expects_continue, connection.waited_ms));
+        drop(body);
+        if let Some(ending) = connection.ending {
+            self.open_behind(ending);
+        }
+    }
+
+    /// An exchange begins on a connection that is to end: it is the last one, but for what had come behind it before a stop.
+    #[cold]
+    #[inline(never)]
+    fn open_behind(&self, ending: Ending) {
+        self.connection.change(|connection| connection.reason = ending.into());
+        if ending == Ending::Closed || !self.connection.get().unread && !self.has_behind() {
+            self.cannot_go_on(ending.into());
+        }
     }
 
     /// Whether the response is complete, which a handler's [`Sent`](crate::Sent) does not prove where it is another response's.

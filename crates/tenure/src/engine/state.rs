@@ -55,6 +55,8 @@ impl From<Ending> for EndReason {
 pub(crate) struct RequestState {
     /// What of the body has not been handed out: [`Framing::Empty`] where nothing is left.
     pub(crate) unread: Framing,
+    /// Bytes that came with its head, which they include.
+    pub(crate) received: u32,
     /// What it has waited for its body.
     pub(crate) body_waited_ms: u32,
     /// What it has waited for all else, a lane included.
@@ -90,11 +92,12 @@ pub(crate) struct RouteDeadlines {
 }
 
 impl RequestState {
-    /// A request whose head has been read, which has waited that long for a lane.
+    /// A request whose head has been read, `received` bytes in all, which has waited that long for a lane.
     #[inline]
-    pub(crate) const fn new(unread: Framing, expects_continue: bool, waited_ms: u32) -> Self {
+    pub(crate) const fn new(unread: Framing, received: u32, expects_continue: bool, waited_ms: u32) -> Self {
         RequestState {
             unread,
+            received,
             body_waited_ms: 0,
             handler_waited_ms: waited_ms,
             route_deadlines: RouteDeadlines { handler_ms: None, body_ms: None },
@@ -130,6 +133,10 @@ pub(crate) struct ConnectionState {
     pub(crate) ending: Option<Ending>,
     /// Since when.
     pub(crate) ending_ms: u32,
+    /// More had come when the server was to stop: there are bytes to receive that are answered, too.
+    pub(crate) unread: bool,
+    /// Times that it has received since then.
+    pub(crate) receives: u8,
     /// What the lane must do first when it is set anew.
     pub(crate) order: Option<Order>,
     /// Why it ends, when it does.
@@ -147,6 +154,8 @@ impl ConnectionState {
             pin: None,
             ending: None,
             ending_ms: 0,
+            unread: false,
+            receives: 0,
             order: None,
             reason: EndReason::PeerClosed,
         }

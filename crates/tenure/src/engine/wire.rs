@@ -73,7 +73,7 @@ impl<S> Wire<S> {
         };
         Wire {
             shared: Shared {
-                request: Cell::new(RequestState::new(Framing::Empty, false, 0)),
+                request: Cell::new(RequestState::new(Framing::Empty, 0, false, 0)),
                 turn: Cell::new(Turn::new(0, true)),
                 state: Cell::new(State::Between),
                 id: Cell::new(ConnectionId::NONE),
@@ -157,6 +157,19 @@ impl Shared {
             Received::Blocked | Received::Reset => {}
         }
         Some(received)
+    }
+
+    /// Whether bytes have come behind the request at hand. Those of an unread chunked body may be its own: they count, and so does
+    /// what cannot be looked at, because a handler holds some of it.
+    pub(crate) fn has_behind(&self) -> bool {
+        let request = self.request.get();
+        let Ok(body) = self.body.try_borrow() else { return true };
+        let end = if body.state.spilled { body.state.end } else { request.received as usize };
+        let bytes = end.saturating_sub(body.at) as u64;
+        match request.unread {
+            Framing::Length(remaining) => bytes > remaining,
+            Framing::Chunked | Framing::Empty => bytes > 0,
+        }
     }
 
     /// When the port must have acted at the latest for this request's handler.

@@ -1,6 +1,6 @@
 //! How connections end: one at a time, at once or behind their last response, and all of them.
 
-use super::{Cause, Driver, Interest, Key, Port};
+use super::{Cause, Driver, Interest, Key, Port, receive};
 use crate::{
     ConnectionId, EndReason, Observer,
     engine::table::Stage,
@@ -9,6 +9,10 @@ use crate::{
         wire::Received,
     },
 };
+
+/// Times that a connection receives requests once the server is to stop: what a socket holds, not what a peer that never rests
+/// goes on to send.
+const RECEIVES_MAX: u8 = 64;
 
 impl<P: Port> Driver<P> {
     /// Ends a session and tells of the end of its connection; the socket is still there.
@@ -148,29 +152,78 @@ impl<P: Port> Driver<P> {
         let now_ms = self.now_ms;
         let number = self.table.slot(index).lane;
         let Some(lane) = self.lanes.get(number as usize) else { return };
-        let shared = &lane.wire.shared;
-        match shared.state.get() {
+        let (shared, blocked) = (&lane.wire.shared, lane.blocked);
+        let state = shared.state.get();
+        // It ends already, for a reason of its own.
+        if state == State::Abort {
+            return;
+        }
+        shared.connection.change(|connection| connection.end_behind(ending, now_ms));
+        match state {
             State::Exchange => {
-                shared.cannot_go_on(ending.into());
-                shared.connection.change(|connection| connection.end_behind(ending, now_ms));
+                if ending == Ending::Closed {
+                    let first = shared.connection.get().ending.unwrap_or(ending);
+                    shared.cannot_go_on(first.into());
+                } else {
+                    self.settle_last(index, number);
+                }
                 // A handler may wait for just that.
                 self.advance(index, number, Cause::Told);
             }
-            State::Head if !lane.blocked => {
-                shared.connection.change(|connection| connection.reason = ending.into());
-                self.close(index, number);
-            }
+            State::Head if !blocked => self.put_away_or_hold(index, number),
             // The last response is still on its way: the connection ends behind it, in time.
-            State::Between | State::Head | State::Close => {
-                shared.connection.change(|connection| connection.end_behind(ending, now_ms));
-                self.watch(index, Stage::Busy);
-            }
-            // It ends already, for a reason of its own.
-            State::Abort => {}
+            _ => self.watch(index, Stage::Busy),
         }
     }
 
-    /// Stops: idle connections end at once, exchanges in flight get until the deadline. Call [`expire`](Driver::expire)
+    /// Looks whether more has come than what is at work when the server stops. If not, that is the connection's last.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn settle_last(&mut self, index: u32, number: u32) {
+        let (shared, slot) = (&self.lanes[number as usize].wire.shared, self.table.slot_mut(index));
+        let connection = shared.connection.get();
+        let unread = connection.ending == Some(Ending::Shutdown)
+            && !connection.ended
+            && connection.receives < RECEIVES_MAX
+            && slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket));
+        shared.connection.change(|connection| connection.unread = unread);
+        if shared.state.get() == State::Exchange && !shared.request.get().last && !unread && !shared.has_behind() {
+            shared.cannot_go_on(EndReason::Shutdown);
+        }
+    }
+
+    /// Receives what had come before the server was to stop, and lets the lane go on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn receive_last(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, .. } = self;
+        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        if slot.interest.receives() {
+            let received = receive(lane, slot, port);
+            let is_request = lane.wire.shared.state.get() != State::Exchange;
+            match received {
+                Some(Received::Reset) => return self.end_now(index, EndReason::PeerReset, true),
+                Some(Received::Bytes(_)) if is_request => {
+                    lane.wire
+                        .shared
+                        .connection
+                        .change(|connection| connection.receives = connection.receives.saturating_add(1));
+                }
+                _ => {}
+            }
+            self.settle_last(index, number);
+            let shared = &self.lanes[number as usize].wire.shared;
+            if received == Some(Received::Blocked) && is_request && shared.connection.get().unread {
+                // The port cannot receive it yet.
+                shared.state.set(State::Head);
+                return self.hold(index, number);
+            }
+        }
+        self.advance(index, number, Cause::Told);
+    }
+
+    /// Stops: idle connections end at once, requests that have arrived are answered until the deadline, those behind others
+    /// included. Call [`expire`](Driver::expire)
     /// as ever until [`count`](Driver::count) is 0.
     pub fn stop(&mut self) {
         if self.stopping.is_some() {
