@@ -1,10 +1,11 @@
 //! A handler that waits for another thread: any future will do, its waker may be called from anywhere.
 //!
-//! A waiting handler takes a lane and no thread. Where the peer goes away or a deadline is missed it is dropped.
+//! A waiting handler takes a lane and no thread. Where its connection is reset or a deadline is missed it is dropped; what
+//! waits by [`while_open`](Request::while_open) ends with its client, and with the server, too.
 //!
 //! `cargo run --example waiting`, then
 //! - `curl http://127.0.0.1:8080/next`: answered once the clock's thread has ticked;
-//! - `curl -N http://127.0.0.1:8080/ticks`: each tick pushed when it happens, until Ctrl-C;
+//! - `curl -N http://127.0.0.1:8080/ticks`: each tick pushed when it happens, until Ctrl-C, here or at the server;
 //! - both at once, from several terminals: nobody waits for anybody.
 
 use std::{
@@ -54,18 +55,19 @@ async fn tick_after(seen: u64) -> u64 {
     .await
 }
 
-async fn next(_: &mut Request<'_, ()>) -> String {
+async fn next(request: &mut Request<'_, ()>) -> Result<String, Error> {
     let seen = ticks().count;
-    format!("tick {}\n", tick_after(seen).await)
+    Ok(format!("tick {}\n", request.while_open(tick_after(seen)).await?)) // 503 where the server stops
 }
 
-async fn push<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+async fn push<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
     let mut stream = responder.stream(StatusCode::OK, &[("Content-Type", "text/event-stream")]).await?;
     let mut seen = ticks().count;
-    loop {
-        seen = tick_after(seen).await; // what was written before goes out meanwhile
-        stream.write(format!("data: {seen}\n\n").as_bytes()).await?;
+    while let Ok(count) = request.while_open(tick_after(seen)).await {
+        seen = count;
+        stream.write(format!("data: {seen}\n\n").as_bytes()).await?; // goes out while the next one is waited for
     }
+    stream.finish().await
 }
 
 fn main() -> Result<(), tenure_linux::Error> {

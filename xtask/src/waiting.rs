@@ -30,16 +30,16 @@ pub(crate) fn serve() -> Result<(), Failure> {
     fn gate() -> std::sync::MutexGuard<'static, Gate> {
         GATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-    async fn wait(_: &mut Request<'_, Adder>) -> Result<&'static str, Error> {
-        poll_fn(|context| {
+    async fn wait(request: &mut Request<'_, Adder>) -> Result<&'static str, Error> {
+        let opened = poll_fn(|context| {
             let mut gate = gate();
             if gate.open {
                 return Poll::Ready(());
             }
             gate.waiting.push(context.waker().clone());
             Poll::Pending
-        })
-        .await;
+        });
+        request.while_open(opened).await?;
         Ok("waited")
     }
     async fn open(_: &mut Request<'_, Adder>) -> &'static str {

@@ -45,24 +45,26 @@ fn nothing_new_is_accepted() {
 /// What is at work is answered, and says that it is the last.
 #[test]
 fn exchanges_in_flight_finish() {
-    let mut server = server();
-    let client = server.connect();
-    client.send(get_of("/wait"));
-    server.run();
-    server.stop();
-    server.advance(3_000);
-    assert_eq!((running(), end_of(&server, &client)), (1, None));
-    // Too late.
-    client.send(get_of("/sum"));
-    open_gate();
-    server.run();
-    let answer = client.received_text();
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("waited"), "{answer}");
-    assert_eq!(sessions_ended(), [(11, EndReason::Shutdown)]);
-    assert!(client.is_closed() && !client.is_reset());
-    client.close();
-    server.advance(10_000);
-    assert_eq!(server.ended().len(), 1);
+    for (count, request) in [get_of("/wait"), post_of("/wait", "a body that nobody reads")].iter().enumerate() {
+        let mut server = server();
+        let client = server.connect();
+        client.send(request);
+        server.run();
+        server.stop();
+        server.advance(3_000);
+        assert_eq!((running(), end_of(&server, &client)), (1, None));
+        // Too late.
+        client.send(get_of("/sum"));
+        open_gate();
+        server.run();
+        let answer = client.received_text();
+        assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("waited"), "{answer}");
+        assert_eq!(sessions_ended()[count..], [(11, EndReason::Shutdown)]);
+        assert!(client.is_closed() && !client.is_reset());
+        client.close();
+        server.advance(10_000);
+        assert_eq!(server.ended().len(), 1);
+    }
 }
 
 /// The bodies of answers, and which of them say that they are the last.

@@ -250,7 +250,7 @@ impl Shared {
     #[inline(never)]
     fn open_behind(&self, ending: Ending) {
         self.connection.change(|connection| connection.reason = ending.into());
-        if ending == Ending::Closed || !self.connection.get().unread && !self.has_behind() {
+        if !self.connection.get().unread && !self.has_behind() {
             self.cannot_go_on(ending.into());
         }
     }

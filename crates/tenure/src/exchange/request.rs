@@ -4,6 +4,7 @@ use core::{
     cell::RefMut,
     fmt,
     future::{Future, poll_fn},
+    pin::pin,
     task::Poll,
 };
 
@@ -15,7 +16,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    Body, ConnectionId, EndReason, PeerAddress, RequestLine, Session,
+    Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session,
     engine::{
         state::Change,
         wire::{Shared, Wire},
@@ -212,38 +213,71 @@ impl<'r, S> Request<'r, S> {
         self.shared().cannot_go_on(EndReason::Handler);
     }
 
-    /// Waits until the peer has closed its side of the connection: for handlers that wait for something else, or stream without
-    /// an end, to leave off where nobody is there any more. A close cancels nothing by itself, because a client may close its
-    /// side and still read; a reset drops the handler at once.
+    /// Waits for that future for as long as the connection is open: not beyond its peer's close
+    /// ([`peer_closed`](Request::peer_closed)), nor beyond a stop or a close of this side ([`ending`](Request::ending)). For
+    /// handlers that wait for long, or stream without an end. What is ready at once is taken in any case.
+    ///
+    /// # Errors
+    /// 503 (Service Unavailable), as the answer of a handler that has not begun one: the future has been dropped.
     ///
     /// # Cancellation safety
-    /// Safe.
+    /// As the future.
     ///
     /// # Examples
     /// ```
-    /// use std::{future::Future, pin::pin, task::Poll};
-    /// use tenure::{Error, Request, Router, get, kit::Server};
+    /// use tenure::{Error, Method, Request, Responder, Router, Sent, StatusCode, get, kit::Server, respond};
     ///
-    /// /// Answers when something has happened, or gives up with its client.
-    /// async fn news(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
-    ///     let mut happens = pin!(std::future::pending::<()>());
-    ///     let mut left = pin!(request.peer_closed());
-    ///     std::future::poll_fn(|context| match happens.as_mut().poll(context) {
-    ///         Poll::Ready(()) => Poll::Ready(Ok("it has happened")),
-    ///         Poll::Pending => left.as_mut().poll(context).map(|()| Err(Error::unavailable("nobody is there"))),
-    ///     })
-    ///     .await
+    /// async fn happens() -> &'static str {
+    ///     std::future::pending().await
     /// }
     ///
-    /// let mut server = Server::new(Router::new().route("/news", get(news)));
-    /// let client = server.connect();
-    /// client.send("GET /news HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// /// Answers once something has happened.
+    /// async fn next(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
+    ///     request.while_open(happens()).await
+    /// }
+    ///
+    /// /// Tells of everything that happens.
+    /// async fn all<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+    ///     let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+    ///     while let Ok(what) = request.while_open(happens()).await {
+    ///         stream.write(what.as_bytes()).await?;
+    ///     }
+    ///     stream.finish().await
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/next", get(next)).route("/all", respond(Method::Get, all)));
+    /// let (client, stays) = (server.connect(), server.connect());
+    /// client.send("GET /all HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// stays.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
     /// server.run();
-    /// assert_eq!(server.list().len(), 1);
     /// client.close();
     /// server.run();
-    /// assert_eq!(server.list().len(), 0);
+    /// assert_eq!(server.list().len(), 1);
+    /// server.stop();
+    /// assert!(stays.received_text().starts_with("HTTP/1.1 503 ") && server.list().is_empty());
     /// ```
+    pub fn while_open<F: Future>(&self, future: F) -> impl Future<Output = Result<F::Output, Error>> + use<'r, S, F> {
+        let (peer_closed, ending) = (self.peer_closed(), self.ending());
+        async move {
+            let (mut future, mut peer_closed, mut ending) = (pin!(future), pin!(peer_closed), pin!(ending));
+            poll_fn(|context| {
+                if let Poll::Ready(output) = future.as_mut().poll(context) {
+                    return Poll::Ready(Ok(output));
+                }
+                let is_open =
+                    peer_closed.as_mut().poll(context).is_pending() && ending.as_mut().poll(context).is_pending();
+                if is_open { Poll::Pending } else { Poll::Ready(Err(Error::unavailable("the connection ends"))) }
+            })
+            .await
+        }
+    }
+
+    /// Waits until the peer has closed its side of the connection: for handlers that wait for something else, or stream without
+    /// an end, to leave off where nobody is there any more ([`while_open`](Request::while_open) does). A close cancels nothing by
+    /// itself, because a client may close its side and still read; a reset drops the handler at once.
+    ///
+    /// # Cancellation safety
+    /// Safe.
     pub fn peer_closed(&self) -> impl Future<Output = ()> + use<'r, S> {
         let shared = self.shared();
         poll_fn(move |context| {
@@ -257,8 +291,9 @@ impl<'r, S> Request<'r, S> {
         })
     }
 
-    /// Waits until this exchange is to be the connection's last: the server stops, or the connection is to be closed from
-    /// elsewhere. For handlers whose response would go on for long, to finish it.
+    /// Waits until the connection is to end behind its responses: the server stops, or the connection is to be closed from
+    /// elsewhere. For handlers whose response would go on for long, to finish it; what is not finished within
+    /// [`flush_ms`](crate::Deadlines::flush_ms) is reset.
     ///
     /// # Cancellation safety
     /// Safe.
@@ -271,6 +306,12 @@ impl<'r, S> Request<'r, S> {
             shared.waiters.register(context);
             Poll::Pending
         })
+    }
+
+    /// Whether the connection is to end behind its responses, as [`ending`](Request::ending) waits for: for handlers that wait
+    /// for nothing but room.
+    pub fn is_ending(&self) -> bool {
+        self.shared().connection.get().ending.is_some()
     }
 
     /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.

@@ -43,11 +43,14 @@ fn app(visitors: &Visitors) -> impl Handler<Adder> {
         Timer::after(WAIT).await;
         "waited"
     });
-    let hold = get(async |_: &mut Request<'_, Adder>| {
-        while !RELEASED.load(Ordering::Acquire) {
-            Timer::after(LOOK).await;
-        }
-        "released"
+    let hold = get(async |request: &mut Request<'_, Adder>| {
+        let released = async {
+            while !RELEASED.load(Ordering::Acquire) {
+                Timer::after(LOOK).await;
+            }
+            "released"
+        };
+        request.while_open(released).await
     });
     let release = get(async |_: &mut Request<'_, Adder>| {
         RELEASED.store(true, Ordering::Release);
