@@ -186,6 +186,12 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.stopping
     }
 
+    /// Whether the server is to stop once those who have connected are accepted: the next
+    /// [`has_stopped`](Worker::has_stopped) ends that.
+    pub fn is_last_call(&self) -> bool {
+        self.last_call
+    }
+
     /// Whether the server stops and all connections have ended: the worker's end. To be asked behind the accepting of a turn,
     /// because those who had connected before the server was to stop are served, too.
     pub fn has_stopped(&mut self) -> bool {

@@ -1,7 +1,8 @@
-//! A client that is still sending when it is answered reads the whole answer (RFC 9112 section 9.6).
+//! A client that is still sending when it is answered reads the whole answer (RFC 9112 section 9.6), and a handler learns of its
+//! client's close.
 
-use crate::common::{Running, post, settings};
-use tenure::EndReason;
+use crate::common::{Adder, Gate, Running, Tally, app, forever, post, settings};
+use tenure::{EndReason, Request, Router, get};
 
 #[test]
 fn a_large_body_that_is_refused_does_not_cost_the_answer() {
@@ -76,4 +77,37 @@ fn a_client_that_does_not_close_behind_the_last_answer_is_let_go() {
     // It waits for our close, which does not come: the server ends none the less.
     server.stop();
     drop(client);
+}
+
+/// Whether what stands behind the request came with it or has not been received yet: the close is noticed, and cancels nothing.
+#[test]
+fn a_handler_learns_of_its_peers_close() {
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let closed = get(async move |request: &mut Request<'_, Adder>| {
+        gate.pass().await;
+        request.peer_closed().await;
+        "closed"
+    });
+    let app = Router::new().route("/closed", closed).route("/{*rest}", app(tally));
+    let server = Running::start(settings(), app, tally);
+    gate.open();
+    let request = "GET /closed HTTP/1.1\r\nHost: test\r\n\r\n";
+    let behind = "GET /adder HTTP/1.1\r\nHost: test\r\n\r\n";
+    for (number, (with, later)) in [("", ""), (behind, ""), ("", behind)].into_iter().enumerate() {
+        let mut client = server.client();
+        client.send(request.to_owned() + with);
+        gate.wait(number + 1);
+        // Behind the handler's turn.
+        assert_eq!(server.handle.list().wait().len(), 1);
+        client.send(later);
+        client.shut();
+        assert_eq!(client.answer().text(), "closed");
+        if number > 0 {
+            assert_eq!(client.answer().text(), "0");
+        }
+        client.expect_end();
+        let counts = tally.wait(|counts| counts.disconnected.len() == number + 1);
+        assert_eq!(counts.disconnected[number].1, EndReason::PeerClosed);
+    }
+    server.stop();
 }

@@ -1,6 +1,9 @@
 //! Connections listed, closed and pinned from elsewhere.
 
-use std::sync::OnceLock;
+use std::{
+    io::{ErrorKind, Read},
+    sync::OnceLock,
+};
 
 use crate::common::port::{Handle, Server, Settings};
 use crate::common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
@@ -104,6 +107,30 @@ fn closes_a_busy_connection_behind_its_response() {
     client.expect_end();
     assert_eq!(tally.wait(|counts| counts.disconnected.len() == 1).disconnected, [(id, EndReason::Closed)]);
     drop(client);
+    server.stop();
+}
+
+#[test]
+fn closes_a_connection_now() {
+    let (server, tally, gate) = start(settings());
+    let (mut idle, mut busy, mut other) = (server.client(), server.client(), server.client());
+    idle.add(1);
+    other.add(1);
+    busy.add(1);
+    let ids = [id(&server, &mut idle), id(&server, &mut busy)];
+    busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    gate.wait(1);
+    for id in ids {
+        server.handle.close_now(id);
+    }
+    idle.expect_end();
+    assert_eq!(busy.stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let counts = tally.wait(|counts| counts.disconnected.len() == 2);
+    assert_eq!(counts.disconnected, ids.map(|id| (id, EndReason::Closed)));
+    assert_eq!(counts.ended, [EndReason::Closed; 2]);
+    assert_eq!(other.add(1), 2);
+    server.handle.close_now(ids[0]);
+    assert_eq!(other.add(1), 3);
     server.stop();
 }
 

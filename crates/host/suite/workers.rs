@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     sync::{
+        Barrier,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -13,7 +14,7 @@ use std::{
 };
 
 use crate::common::port::Server;
-use crate::common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, with_threads};
+use crate::common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, post, with_threads};
 use tenure::{EndReason, PeerAddress, Request, Router, get};
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
@@ -144,4 +145,47 @@ fn a_handler_at_work_is_dropped_before_its_socket_when_its_worker_panics() {
     let address = waiting.stream.local_addr().unwrap();
     drop(leaving);
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Some(address.into())));
+}
+
+/// Whoever has connected before a stop is served, whichever worker's turn it is, and so is what stands behind others' requests.
+#[test]
+fn a_stop_serves_the_backlog() {
+    let (tally, barriers) = (forever(Tally::default()), forever([Barrier::new(3), Barrier::new(3)]));
+    let block = get(async move |_: &mut Request<'_, Adder>| {
+        for barrier in barriers {
+            barrier.wait();
+        }
+        "blocked"
+    });
+    let app = Router::new().route("/block", block).route("/{*rest}", app(tally));
+    let server = Running::start(with_threads(2), app, tally);
+    // One of each worker.
+    let mut blockers: [Option<Client>; 2] = [None, None];
+    while blockers.iter().any(Option::is_none) {
+        let mut client = server.client();
+        let worker: usize = client.get("/id").text().split('.').next().unwrap().parse().unwrap();
+        blockers[worker] = Some(client);
+    }
+    let mut blockers = blockers.map(Option::unwrap);
+    for blocker in &mut blockers {
+        blocker.send("GET /block HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    barriers[0].wait();
+    // From here on neither worker does anything.
+    let mut newcomers: Vec<_> = (0..48).map(|_| server.client()).collect();
+    for client in newcomers.iter_mut().chain(&mut blockers) {
+        client.send(post("/adder", "1"));
+        client.send(post("/adder", "2"));
+    }
+    server.handle.stop();
+    barriers[1].wait();
+    for blocker in &mut blockers {
+        assert_eq!(blocker.answer().text(), "blocked");
+    }
+    for mut client in blockers.into_iter().chain(newcomers) {
+        let (first, last) = (client.answer(), client.answer());
+        assert_eq!((first.text(), last.text()), ("1", "3"));
+        client.expect_end();
+    }
+    server.join();
 }

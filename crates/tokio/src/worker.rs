@@ -13,7 +13,7 @@ use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions, LocalRuntime},
     task::coop,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
 use crate::{
@@ -25,6 +25,10 @@ use crate::{
 const ROUNDS_MAX: u32 = 8;
 /// What is further away than this is waited for in several steps: the clock of 32 bits must not be half round unseen.
 const FAR_MS: u32 = 86_400_000;
+
+/// tokio tells of newcomers and of bytes when it looks for them, before it tells that a time has come. So whoever had come before a
+/// stop has been told of once that has passed.
+const HEARING: Duration = Duration::from_millis(1);
 
 /// tokio, to a server.
 #[derive(Debug)]
@@ -83,6 +87,8 @@ struct Worker<'a, A: Service> {
     mark: Arc<Mark>,
     waker: Waker,
     news: News,
+    /// Runs between the order to stop and the stop.
+    hearing: Option<Pin<Box<Sleep>>>,
     /// When it began: time is tokio's, so where a test pauses that, it stands still here too.
     began: Instant,
 }
@@ -105,6 +111,7 @@ impl<'a, A: Service> Worker<'a, A> {
             waker: mark.clone().into(),
             mark,
             news: News::default(),
+            hearing: None,
             began: Instant::now(),
         })
     }
@@ -115,7 +122,8 @@ impl<'a, A: Service> Worker<'a, A> {
         self.host.set_now((since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis()));
         for _ in 0..ROUNDS_MAX {
             let held = self.host.serve_held();
-            if !self.host.inbox().take_or_wait(&mut self.news, context.waker()) && !held {
+            let called = self.host.is_last_call();
+            if !self.host.inbox().take_or_wait(&mut self.news, context.waker()) && !held && !called {
                 self.set_timer();
                 return Poll::Pending;
             }
@@ -124,6 +132,12 @@ impl<'a, A: Service> Worker<'a, A> {
             // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
             if self.host.reconsiders() || self.may_wait {
                 self.accept_or_not();
+            }
+            if self.host.is_last_call() {
+                let hearing = self.hearing.get_or_insert_with(|| Box::pin(sleep(HEARING)));
+                if hearing.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
             }
             if self.host.has_stopped() {
                 return Poll::Ready(());
