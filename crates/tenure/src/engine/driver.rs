@@ -840,7 +840,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1400 } else { 1080 };
+        let wire = if tenure_proto::bytes::WORDS { 1408 } else { 1088 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 
