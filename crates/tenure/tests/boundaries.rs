@@ -424,11 +424,16 @@ fn what_waits_wakes_its_own_waker() {
         when_woken(request.ending()).await;
         "ended"
     }
+    async fn peer_closed(request: &mut Request<'_, ()>) -> &'static str {
+        when_woken(request.peer_closed()).await;
+        "closed"
+    }
     let app = Router::new()
         .route("/body", any(body))
         .route("/room", respond(Method::Get, room))
         .route("/value", respond(Method::Get, value))
-        .route("/ending", any(ending));
+        .route("/ending", any(ending))
+        .route("/closed", any(peer_closed));
     let mut server = Server::with(app, Settings { output_bytes: 256, ..Settings::default() });
     let client = server.connect();
     for bytes in [request("POST", "/body", "Content-Length: 3\r\n", "") + "1", "2".to_owned(), "3".to_owned()] {
@@ -454,6 +459,16 @@ fn what_waits_wakes_its_own_waker() {
     server.close(client.id().unwrap());
     server.run();
     assert!(client.received_text().ends_with("ended"));
+    let client = server.connect();
+    // Also where bytes are unread that nobody reads meanwhile.
+    client.send(get("/closed") + &get("/body"));
+    server.run();
+    client.send(get("/body"));
+    server.run();
+    assert_eq!(client.received_text(), "");
+    client.close();
+    server.run();
+    assert!(responses(&client.received())[0].text() == "closed");
 }
 
 /// The rest of a body that does not come ends its connection behind the answer, and says why.
