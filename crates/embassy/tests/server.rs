@@ -4,7 +4,7 @@ mod common;
 
 use std::{future::poll_fn, task::Poll};
 
-use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4};
+use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4, tcp::Error};
 use embassy_net_driver::{Driver, LinkState};
 use embassy_time::{Duration, Timer};
 use tenure::{ConnectionId, Deadline, EndReason, NEVER};
@@ -369,6 +369,99 @@ fn a_head_that_fills_the_ring() {
             client.socket.close();
             ms(50).await;
         }
+    });
+}
+
+/// Adds 1.
+const ADD: &str = "POST /add HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+
+/// A handler learns of its client's close, also where bytes that nobody reads stand before it; what they ask for is answered.
+#[test]
+fn a_peer_that_closes_is_noticed() {
+    with_server(Runs::of(settings()), async |world| {
+        for (with, later) in [("", ""), (ADD, ""), ("", ADD)] {
+            let mut client = Client::connect(world).await;
+            client.send(("GET /closed HTTP/1.1\r\nHost: a\r\n\r\n".to_owned() + with).as_bytes()).await;
+            ms(100).await;
+            client.send(later.as_bytes()).await;
+            ms(100).await;
+            assert!(!client.socket.can_recv());
+            client.socket.close();
+            assert_eq!(client.answer().await, Some((200, "closed".into())));
+            if with != later {
+                assert_eq!(client.answer().await, Some((200, "1".into())));
+            }
+            assert!(client.is_ended().await);
+            ms(100).await;
+            assert_eq!(world.ends.take(), [EndReason::PeerClosed]);
+        }
+    });
+}
+
+/// Handlers whose clients have gone give their lanes back: as many as there are lanes keep nobody out.
+#[test]
+fn abandoned_clients_hold_no_lane() {
+    with_server(Runs::of(settings()), async |world| {
+        let mut quiet = [Client::connect(world).await, Client::connect(world).await];
+        assert_eq!(quiet.len(), LANES);
+        for client in &mut quiet {
+            client.send(b"GET /quiet HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        }
+        let mut honest = Client::connect(world).await;
+        honest.send(ADD.as_bytes()).await;
+        ms(100).await;
+        assert!(!honest.socket.can_recv(), "there is no lane for it");
+        for client in &mut quiet {
+            client.socket.close();
+        }
+        assert_eq!(honest.answer().await, Some((200, "1".into())));
+        assert_eq!(world.ends.take(), [EndReason::PeerClosed; 2]);
+        // One that is there is told that the server stops.
+        honest.send(b"GET /quiet HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        ms(100).await;
+        world.handle.stop();
+        assert_eq!(honest.answer().await.map(|(status, _)| status), Some(503));
+        assert!(honest.is_ended().await);
+    });
+}
+
+#[test]
+fn connections_are_closed_now() {
+    with_server(Runs::of(settings()), async |world| {
+        let (mut idle, mut busy) = (Client::connect(world).await, Client::connect(world).await);
+        for client in [&mut idle, &mut busy] {
+            assert_eq!(client.add(1).await, 1);
+        }
+        busy.send(b"GET /quiet HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        ms(100).await;
+        let mut ids = Vec::new();
+        world.handle.list(|listed| ids.push(listed.id)).await;
+        for id in &ids {
+            assert!(world.handle.close_now(*id));
+        }
+        assert_eq!(busy.socket.read(&mut [0]).await, Err(Error::ConnectionReset));
+        assert_eq!(idle.socket.read(&mut [0]).await, Ok(0));
+        assert_eq!(world.ends.take(), [EndReason::Closed; 2]);
+        assert_eq!(world.ends.sessions.get(), 2);
+    });
+}
+
+/// Requests that stand behind another one when the server is to stop are answered, in the lane and in the socket's ring.
+#[test]
+fn a_stop_answers_what_is_pipelined() {
+    with_server(Runs::of(settings()), async |world| {
+        let mut client = Client::connect(world).await;
+        client.send(("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n".to_owned() + ADD).as_bytes()).await;
+        ms(100).await;
+        client.send(ADD.repeat(5).as_bytes()).await;
+        ms(100).await;
+        world.handle.stop();
+        assert_eq!(client.answer().await, Some((200, "waited".into())));
+        for sum in 1..=6 {
+            assert_eq!(client.answer().await, Some((200, sum.to_string())));
+        }
+        assert!(client.is_ended().await);
+        assert_eq!(world.ends.take(), [EndReason::Shutdown]);
     });
 }
 

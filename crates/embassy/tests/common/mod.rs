@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
     sync::{
@@ -279,6 +279,17 @@ async fn wait(_: &mut Request<'_, Sum>) -> &'static str {
     "waited"
 }
 
+/// Waits for its client alone.
+async fn closed(request: &mut Request<'_, Sum>) -> &'static str {
+    request.peer_closed().await;
+    "closed"
+}
+
+/// Waits for what never happens, for as long as anybody does.
+async fn quiet(request: &mut Request<'_, Sum>) -> Result<(), Error> {
+    request.while_open(pending()).await
+}
+
 /// More than a socket's ring takes at once.
 pub(crate) const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
     Ok(text) => text,
@@ -295,6 +306,8 @@ pub(crate) fn app() -> impl Handler<Sum> {
             }),
         )
         .route("/wait", get(wait))
+        .route("/closed", get(closed))
+        .route("/quiet", get(quiet))
         .route("/long-wait", get(wait).waits_long())
         .route("/long", get(async |_: &mut Request<'_, Sum>| LONG))
 }
