@@ -105,7 +105,7 @@ async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>)
     let poll = |future: Pin<&mut dyn Future<Output = T>>, context: &mut Context<'_>| future.poll(context);
     poll_fn(|context| match poll(one.as_mut(), context) {
         Poll::Pending => poll(other.as_mut(), context),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     })
     .await
 }
@@ -212,9 +212,9 @@ fn closed_twice_or_stopped_behind_it() {
         assert!(server.close(id));
         server.advance(DEADLINES.flush_ms / 2);
         if stops {
-            server.stop()
+            server.stop();
         } else {
-            assert!(server.close(id))
+            assert!(server.close(id));
         }
         server.advance(DEADLINES.flush_ms / 2 - 1);
         assert_eq!(end_of(&server, &client), None);
