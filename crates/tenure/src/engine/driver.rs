@@ -23,6 +23,7 @@ use crate::{
         wire::{Received, Shared},
     },
 };
+pub(crate) use port::await_close;
 pub use port::{Interest, Key, Panicked, Port, Transmitted};
 
 /// One lane and what the driver knows of it.
@@ -503,15 +504,16 @@ impl<P: Port> Driver<P> {
         // A stream that has had its turn goes on as soon as the socket takes more.
         let awaits_peer = lane.blocked || turn.wants_room;
         lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
-        let closed = connection.ended || connection.peer_closed;
-        let interest = if awaits_peer {
+        let mut interest = if awaits_peer {
             Interest::SEND
         } else if receives {
             Interest::RECEIVE
         } else {
             Interest::NONE
         };
-        let interest = if turn.wants_close && !closed { interest.and_close() } else { interest };
+        if turn.wants_close && !connection.ended && !connection.peer_closed {
+            interest = interest.and_close();
+        }
         self.watch_exchange(index, number);
         self.report(index, interest);
     }

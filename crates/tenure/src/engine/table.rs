@@ -9,6 +9,8 @@ use core::{
     ops::{Deref, DerefMut},
 };
 
+use tenure_proto::bytes::WORDS;
+
 pub(crate) use crate::engine::heap::NONE;
 use crate::engine::heap::{self, Links, Nodes};
 
@@ -36,6 +38,13 @@ pub(crate) enum Stage {
 
 /// The first stages have lists, those behind them the heap.
 const LIST_COUNT: usize = Stage::Closing as usize + 1;
+/// Where registers are narrow connections are few: what would be in the heap is on one more list, in the order of its deadlines.
+const WATCHED: usize = LIST_COUNT;
+
+/// The list of a stage; where there is none, that stage's are in the heap.
+fn list_of(stage: Stage) -> usize {
+    if WORDS { stage as usize } else { (stage as usize).min(WATCHED) }
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -131,7 +140,7 @@ pub(crate) struct Table<S, K, V> {
     vacant: u32,
     count: u32,
     max: u32,
-    lists: [Ends; LIST_COUNT],
+    lists: [Ends; LIST_COUNT + !WORDS as usize],
     /// The first of the heap.
     first: u32,
     slots: V,
@@ -146,7 +155,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             max,
             count: 0,
             vacant: NONE,
-            lists: [Ends { oldest: NONE, newest: NONE }; LIST_COUNT],
+            lists: [Ends { oldest: NONE, newest: NONE }; LIST_COUNT + !WORDS as usize],
             first: NONE,
             items: PhantomData,
         }
@@ -195,7 +204,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// Who in the heap is due first, and nothing before when.
     pub(crate) fn first_due(&self) -> Option<(u32, u32)> {
-        Some((self.first, self.slots.get(self.first as usize)?.mark))
+        let first = if WORDS { self.first } else { self.first_watched() };
+        Some((first, self.slots.get(first as usize)?.mark))
     }
 
     /// Takes a vacant slot onto the list of the fresh ones.
@@ -255,7 +265,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     /// Moves a slot to the recent end of a stage's list.
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn move_to(&mut self, index: u32, stage: Stage) {
         if self.slots[index as usize].is_newest(stage) {
@@ -267,7 +277,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// Gives a slot of the heap that stage, nothing of it being due before then. One that is looked at earlier anyway stays
     /// where it is. Returns whether it has been moved.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
         let slot = &mut self.slots[index as usize];
         let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Busy) && is_due(slot.mark, due_ms);
@@ -280,31 +290,60 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     /// As [`watch`](Table::watch), also where it would have been looked at earlier.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn put_off(&mut self, index: u32, stage: Stage, due_ms: u32) {
         self.unlink(index);
         let slot = &mut self.slots[index as usize];
         (slot.stage, slot.mark) = (stage, due_ms);
-        self.first = heap::insert(&mut *self.slots, self.first, index);
+        if WORDS {
+            self.first = heap::insert(&mut *self.slots, self.first, index);
+        } else {
+            self.link_by_mark(index, stage, due_ms);
+        }
+    }
+
+    /// The first on the list of those that are watched.
+    fn first_watched(&self) -> u32 {
+        self.lists.get(WATCHED).map_or(NONE, |list| list.oldest)
+    }
+
+    /// Puts a slot on the list of those that are watched, behind those that are due no later.
+    fn link_by_mark(&mut self, index: u32, stage: Stage, due_ms: u32) {
+        let (mut before, mut behind) = (NONE, self.first_watched());
+        while let Some(slot) = self.slots.get(behind as usize)
+            && is_due(slot.mark, due_ms)
+        {
+            (before, behind) = (behind, slot.links.behind);
+        }
+        self.link_between(index, stage, before, behind);
+    }
+
+    fn link(&mut self, index: u32, stage: Stage) {
+        self.link_between(index, stage, self.lists[stage as usize].newest, NONE);
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
-    fn link(&mut self, index: u32, stage: Stage) {
-        let newest = self.lists[stage as usize].newest;
+    fn link_between(&mut self, index: u32, stage: Stage, before: u32, behind: u32) {
         let slot = &mut self.slots[index as usize];
-        (slot.links.before, slot.links.behind, slot.stage) = (newest, NONE, stage);
-        match self.slots.get_mut(newest as usize) {
-            Some(before) => before.links.behind = index,
-            None => self.lists[stage as usize].oldest = index,
+        (slot.links.before, slot.links.behind, slot.stage) = (before, behind, stage);
+        let list = &mut self.lists[list_of(stage)];
+        match self.slots.get_mut(before as usize) {
+            Some(slot) => slot.links.behind = index,
+            None => list.oldest = index,
         }
-        self.lists[stage as usize].newest = index;
+        if behind == NONE {
+            list.newest = index;
+        } else {
+            self.slots[behind as usize].links.before = index;
+        }
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn unlink(&mut self, index: u32) {
         let Slot { links: Links { before, behind, .. }, stage, .. } = self.slots[index as usize];
-        let Some(list) = self.lists.get_mut(stage as usize) else {
+        let Some(list) = self.lists.get_mut(list_of(stage)) else {
             self.first = heap::remove(&mut *self.slots, self.first, index);
             return;
         };

@@ -18,7 +18,7 @@ use tenure_proto::{
 use crate::{
     Deadline, EndReason, Error,
     engine::{
-        input::{BodyInput, Fault},
+        input::{BodyInput, BodyState, Fault},
         state::{Change, Drain},
         wire::Shared,
     },
@@ -88,19 +88,18 @@ fn behind(unread: Framing, bytes: u64) -> Framing {
     }
 }
 
-impl BodyInput {
-    /// The bytes that have come and are unread.
-    fn received<'a>(&'a self, with_head: &'a [u8]) -> &'a [u8] {
-        let received =
-            if self.state.spilled { self.buffer.get(self.at..self.state.end) } else { with_head.get(self.at..) };
-        received.unwrap_or_default()
-    }
+/// What has come of a body and is unread, in its own buffer or with the head.
+fn received<'a>(buffer: &'a [u8], with_head: &'a [u8], state: &BodyState, at: usize) -> &'a [u8] {
+    let received = if state.spilled { buffer.get(at..state.end) } else { with_head.get(at..) };
+    received.unwrap_or_default()
+}
 
+impl BodyInput {
     /// Goes on to the next data, `bytes_max` bytes of it at the most, and past them.
     #[inline]
     fn next(&mut self, unread: Framing, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
         let Framing::Length(bytes) = unread else { return self.next_of_chunks(with_head, bytes_max) };
-        match self.received(with_head).len().min(bytes_max) {
+        match received(&self.buffer, with_head, &self.state, self.at).len().min(bytes_max) {
             0 => Ok(Next::Missing),
             received => Ok(self.pass(0, usize::try_from(bytes).unwrap_or(usize::MAX).min(received))),
         }
@@ -109,25 +108,22 @@ impl BodyInput {
     /// The same of a chunked body, whose framing it passes over.
     #[inline(never)]
     fn next_of_chunks(&mut self, with_head: &[u8], bytes_max: usize) -> Result<Next, Refusal> {
-        while let Some(mut decoder) = self.state.chunked {
-            let received = self.received(with_head);
+        loop {
+            let received = received(&self.buffer, with_head, &self.state, self.at);
+            let received = &received[..received.len().min(bytes_max)];
+            let Some(decoder) = &mut self.state.chunked else { return Ok(Next::End) };
             if received.is_empty() {
                 return Ok(Next::Missing);
             }
-            let received = &received[..received.len().min(bytes_max)];
-            let bytes = received.len();
-            let chunk = decoder.decode(received);
-            self.state.chunked = Some(decoder);
-            match chunk? {
+            match decoder.decode(received)? {
                 Chunk::Data { skip, length } => return Ok(self.pass(skip, length)),
-                Chunk::Partial => self.at += bytes,
+                Chunk::Partial => self.at += received.len(),
                 Chunk::End { skip } => {
                     self.at += skip;
-                    break;
+                    return Ok(Next::End);
                 }
             }
         }
-        Ok(Next::End)
     }
 
     /// Passes over `skip` bytes of framing and `length` bytes of data.
@@ -346,16 +342,16 @@ impl<'r> Reader<'r> {
             return None;
         }
         let mut body = shared.body.try_borrow_mut().ok()?;
+        // A bound of the handler's own is no reason to copy.
+        if !body.fresh && (body.state.spilled || body.state.chunked.is_some() || body.state.taken != 0) {
+            return None;
+        }
         let length = match shared.request.get().unread {
             Framing::Empty => 0,
             Framing::Length(bytes) => usize::try_from(bytes).ok()?,
             Framing::Chunked => return None,
         };
         let received = self.bytes.len().checked_sub(body.at)?;
-        // A bound of the handler's own is no reason to copy.
-        if !body.fresh && (body.state.spilled || body.state.chunked.is_some() || body.state.taken != 0) {
-            return None;
-        }
         // What fits must not depend on how it came.
         if length > received || length as u64 > body.state.budget || length > body.buffer.len() {
             return None;

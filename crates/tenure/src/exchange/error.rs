@@ -125,24 +125,22 @@ impl Error {
         }
     }
 
-    /// What the text ends with: ` (byte 5)`, ` (byte 5: %3C)`, ` (at most 5 bytes)`, or nothing. Without a formatter, which is
-    /// large.
-    #[inline(never)]
-    pub(crate) fn detail(&self) -> heapless::Vec<u8, 28> {
-        let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize]);
-        let value = [b':', b' ', b'%', high, low, b')'];
+    /// Tells what the text ends with, in parts: ` (byte 5)`, ` (byte 5: %3C)`, ` (at most 5 bytes)`, or nothing. Without a
+    /// formatter, which is large.
+    pub(crate) fn tell_detail(&self, tell: &mut dyn FnMut(&[u8])) {
         let (before, number, behind): (&[u8], _, &[u8]) = match self.tells {
-            Tells::Nothing => return heapless::Vec::new(),
+            Tells::Nothing => return,
             Tells::Byte => (b" (byte ", self.number, b")"),
-            Tells::Value => (b" (byte ", self.number & BYTE_MAX, &value),
+            Tells::Value => (b" (byte ", self.number & BYTE_MAX, b": %"),
             Tells::BytesMax => (b" (at most ", self.number, b" bytes)"),
         };
-        let mut detail = heapless::Vec::new();
-        for text in [before, decimal(number.into(), &mut [0; 20]), behind] {
-            // The longest one has 27 bytes.
-            let _ = detail.extend_from_slice(text);
+        tell(before);
+        tell(decimal(number.into(), &mut [0; 20]));
+        tell(behind);
+        if self.tells == Tells::Value {
+            let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize]);
+            tell(&[high, low, b')']);
         }
-        detail
     }
 
     /// Its text without the number.
@@ -153,8 +151,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())?;
-        f.write_str(str::from_utf8(&self.detail()).unwrap_or_default())
+        let mut written = f.write_str(self.text());
+        self.tell_detail(&mut |part| {
+            written = written.and_then(|()| f.write_str(str::from_utf8(part).unwrap_or_default()));
+        });
+        written
     }
 }
 

@@ -135,7 +135,7 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         let mut line = ErrorLine(heapless::Vec::new());
         line.put(text.as_bytes());
         if !is_internal {
-            line.put(&self.error.detail());
+            self.error.tell_detail(&mut |part| line.put(part));
         }
         let _ = line.0.push(b'\n');
         reply.error_line(&line.0)

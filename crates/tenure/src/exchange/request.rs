@@ -18,6 +18,7 @@ use tenure_proto::{
 use crate::{
     Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session,
     engine::{
+        driver::await_close,
         state::Change,
         wire::{Shared, Wire},
     },
@@ -286,6 +287,7 @@ impl<'r, S> Request<'r, S> {
                 return Poll::Ready(());
             }
             shared.waiters.register(context);
+            await_close();
             shared.turn.change(|turn| turn.wants_close = true);
             Poll::Pending
         })

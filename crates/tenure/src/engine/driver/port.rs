@@ -12,11 +12,19 @@ use tenure_proto::head::HeadParser;
 
 use super::Lane;
 use crate::{
-    EndReason, Observer, Session,
+    EndReason, Observer, Session, Switch,
     engine::table::{Slot, Store},
     engine::wire::{Received, Wire},
     peer::Peer,
 };
+
+/// Whether a handler of this program ever waits for its peer's close.
+static CLOSE_AWAITED: Switch = Switch::off();
+
+/// A handler waits for its peer's close.
+pub(crate) fn await_close() {
+    CLOSE_AWAITED.set(true);
+}
 
 /// What a port is to report of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +55,10 @@ impl Interest {
         self.0 & 2 != 0
     }
 
-    /// Whether it is about the peer's close.
+    /// Whether it is about the peer's close. Where no handler ever waits for that, the compiler sees that it never is.
     #[inline]
-    pub const fn closes(self) -> bool {
-        self.0 & 4 != 0
+    pub fn closes(self) -> bool {
+        self.0 & 4 != 0 && CLOSE_AWAITED.is_on()
     }
 
     /// The same, and [`Interest::CLOSE`].

@@ -7,7 +7,7 @@ use crate::{
     Deadline, EndReason,
     engine::state::{Change, Drain, Ending, Order, State},
     engine::table::{NONE, Stage, is_due},
-    settings::granted_ms,
+    settings::{NEVER, granted_ms},
 };
 
 /// A deadline that was missed is looked at again so much later, should it be missed still.
@@ -30,6 +30,21 @@ enum Missed {
     PutAwayHead,
     /// The next request.
     Idle,
+}
+
+/// What a connection misses next: that long after then, or never.
+#[derive(Clone, Copy)]
+struct Due {
+    missed: Missed,
+    from_ms: u32,
+    ms: u32,
+}
+
+impl Due {
+    /// Milliseconds until it is missed, 0 or less where it is.
+    fn within_ms(&self, now_ms: u32) -> i32 {
+        if is_bound(self.ms) { self.from_ms.wrapping_add(self.ms).wrapping_sub(now_ms).cast_signed() } else { i32::MAX }
+    }
 }
 
 impl<P: Port> Lane<P> {
@@ -129,12 +144,12 @@ impl<P: Port> Driver<P> {
             #[cfg(test)]
             self.looks.set(self.looks.get() + 1);
             let stage = self.table.slot(index).stage;
-            match self.watched_due(index, stage) {
-                Some((missed, due_ms)) if is_due(due_ms, self.now_ms) => {
-                    self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
-                    self.overdue(index, missed);
-                }
-                due => self.table.put_off(index, stage, self.look_ms(due)),
+            let due = self.watched_due(index, stage);
+            if due.within_ms(self.now_ms) <= 0 {
+                self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
+                self.overdue(index, due.missed);
+            } else {
+                self.table.put_off(index, stage, self.look_ms(due));
             }
         }
     }
@@ -145,13 +160,11 @@ impl<P: Port> Driver<P> {
     }
 
     /// Keeps a connection on its lane in the heap.
-    #[inline]
     pub(super) fn watch_exchange(&mut self, index: u32, number: u32) {
         self.look_at(index, Stage::Busy, self.look_ms(self.exchange_due(&self.lanes[number as usize])));
     }
 
     /// Keeps a connection in the heap, in that stage, to be looked at by then.
-    #[inline]
     fn look_at(&mut self, index: u32, stage: Stage, look_ms: u32) {
         if self.table.watch(index, stage, look_ms) {
             self.due(look_ms, 0);
@@ -159,20 +172,19 @@ impl<P: Port> Driver<P> {
     }
 
     /// When to look at what is due then: later than now, so that one who never makes progress does not keep others waiting.
-    fn look_ms(&self, due: Option<(Missed, u32)>) -> u32 {
-        let within_ms = due.map_or(FAR_MS, |(_, due_ms)| due_ms.wrapping_sub(self.now_ms).cast_signed());
-        self.now_ms.wrapping_add_signed(within_ms.clamp(1, FAR_MS))
+    fn look_ms(&self, due: Due) -> u32 {
+        self.now_ms.wrapping_add_signed(due.within_ms(self.now_ms).clamp(1, FAR_MS))
     }
 
     /// What a connection in the heap misses next in that stage, and when.
-    fn watched_due(&self, index: u32, stage: Stage) -> Option<(Missed, u32)> {
+    fn watched_due(&self, index: u32, stage: Stage) -> Due {
         let slot = self.table.slot(index);
-        let (missed, ms) = match stage {
-            Stage::Busy => return self.exchange_due(self.lanes.get(slot.lane as usize)?),
-            Stage::Head => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
+        let (missed, ms) = match (stage, self.lanes.get(slot.lane as usize)) {
+            (Stage::Busy, Some(lane)) => return self.exchange_due(lane),
+            (Stage::Head, _) => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
             _ => (Missed::Idle, self.settings.deadlines.idle_ms),
         };
-        is_bound(ms).then(|| (missed, slot.since_ms.wrapping_add(ms)))
+        Due { missed, from_ms: slot.since_ms, ms }
     }
 
     fn overdue(&mut self, index: u32, missed: Missed) {
@@ -201,26 +213,23 @@ impl<P: Port> Driver<P> {
     }
 
     /// What a lane's exchange misses next, and when.
-    #[inline]
-    fn exchange_due(&self, lane: &Lane<P>) -> Option<(Missed, u32)> {
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
+    fn exchange_due(&self, lane: &Lane<P>) -> Due {
+        let (deadline, from_ms, ms) = self.deadline_due(lane);
+        let deadline = Due { missed: Missed::Deadline(deadline), from_ms, ms };
         let connection = lane.wire.shared.connection.get();
-        let deadline = self.deadline_due(lane).map(|(deadline, due_ms)| (Missed::Deadline(deadline), due_ms));
-        let flush_ms = self.settings.deadlines.flush_ms;
-        let close = connection.ending.filter(|_| self.port.takes_orders() && is_bound(flush_ms));
-        let close = close.map(|ending| (Missed::Close(ending), connection.ending_ms.wrapping_add(flush_ms)));
-        match (deadline, close) {
-            (Some((_, deadline_ms)), Some((_, close_ms))) if is_due(close_ms, deadline_ms) => close,
-            (None, _) => close,
-            _ => deadline,
-        }
+        let Some(ending) = connection.ending.filter(|_| self.port.takes_orders()) else { return deadline };
+        let ms = self.settings.deadlines.flush_ms;
+        let close = Due { missed: Missed::Close(ending), from_ms: connection.ending_ms, ms };
+        if close.within_ms(self.now_ms) <= deadline.within_ms(self.now_ms) { close } else { deadline }
     }
 
-    /// Which deadline a lane has now, and when it is due.
-    #[inline]
-    fn deadline_due(&self, lane: &Lane<P>) -> Option<(Deadline, u32)> {
+    /// Which deadline a lane has now, from when on, and for how long.
+    fn deadline_due(&self, lane: &Lane<P>) -> (Deadline, u32, u32) {
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
-        let (deadline, from_ms, ms) = match shared.state.get() {
+        match shared.state.get() {
             _ if lane.awaits_peer => {
                 (Deadline::Response, lane.held_ms.wrapping_sub(lane.peer_waited_ms), deadlines.response_ms)
             }
@@ -233,9 +242,8 @@ impl<P: Port> Driver<P> {
                 let ms = shared.handler_ms(deadlines.handler_ms);
                 (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.request.get().handler_waited_ms), ms)
             }
-            _ => return None,
-        };
-        is_bound(ms).then(|| (deadline, from_ms.wrapping_add(ms)))
+            _ => (Deadline::Response, lane.held_ms, NEVER),
+        }
     }
 
     fn exchange_overdue(&mut self, index: u32, deadline: Deadline) {
