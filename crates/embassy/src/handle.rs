@@ -7,7 +7,7 @@ use embassy_sync::{
     blocking_mutex::raw::CriticalSectionRawMutex, channel::Channel, mutex::Mutex, waitqueue::AtomicWaker,
 };
 use portable_atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use tenure::{ConnectionId, port::Listed};
+use tenure::{Command, CommandError, ConnectionId, port::Listed};
 
 use crate::used;
 
@@ -28,10 +28,8 @@ pub(crate) enum Stop {
 
 /// What a server is asked to do.
 #[derive(Debug)]
-pub(crate) enum Command {
-    Close(ConnectionId),
-    CloseNow(ConnectionId),
-    Pin(ConnectionId, bool),
+pub(crate) enum Order {
+    One(Command),
     /// Tell of the first connection from that index on.
     List(u32),
 }
@@ -43,7 +41,7 @@ const COMMANDS_MAX: usize = 8;
 pub(crate) struct Bell {
     task: AtomicWaker,
     runs: AtomicBool,
-    commands: Channel<CriticalSectionRawMutex, Command, COMMANDS_MAX>,
+    commands: Channel<CriticalSectionRawMutex, Order, COMMANDS_MAX>,
     /// The answer to the command to list, and who waits for it: one at a time.
     listed: Channel<CriticalSectionRawMutex, Option<Listed>, 1>,
     lister: Mutex<CriticalSectionRawMutex, ()>,
@@ -118,7 +116,7 @@ impl Bell {
     }
 
     /// What is asked for next.
-    pub(crate) fn command(&self) -> Option<Command> {
+    pub(crate) fn order(&self) -> Option<Order> {
         self.commands.try_receive().ok()
     }
 
@@ -206,21 +204,41 @@ impl Handle {
 
     /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
     /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
-    /// `false`: the server does not run, or has eight commands before it.
-    pub fn close(&self, id: ConnectionId) -> bool {
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn close(&self, id: ConnectionId) -> Result<(), CommandError> {
         self.command(Command::Close(id))
     }
 
-    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone. `false` as with
-    /// [`close`](Handle::close).
-    pub fn close_now(&self, id: ConnectionId) -> bool {
+    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone.
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn close_now(&self, id: ConnectionId) -> Result<(), CommandError> {
         self.command(Command::CloseNow(id))
     }
 
-    /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone. `false` as with
-    /// [`close`](Handle::close).
-    pub fn pin(&self, id: ConnectionId, pinned: bool) -> bool {
+    /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn pin(&self, id: ConnectionId, pinned: bool) -> Result<(), CommandError> {
         self.command(Command::Pin(id, pinned))
+    }
+
+    /// Gives the server a command, which it obeys in its next turn, behind those before it.
+    ///
+    /// # Errors
+    /// [`Full`](CommandError::Full): eight wait for it; [`Stopped`](CommandError::Stopped): it does not run. Either gives the
+    /// command back.
+    pub fn command(&self, command: Command) -> Result<(), CommandError> {
+        if !self.0.runs.load(Ordering::Acquire) {
+            return Err(CommandError::Stopped(command));
+        }
+        let sent = self.0.commands.try_send(Order::One(command));
+        self.0.ask();
+        sent.map_err(|_| CommandError::Full(command))
     }
 
     /// Tells `each` of every connection that there is, in no order that means anything. Those that come or go meanwhile may
@@ -237,18 +255,12 @@ impl Handle {
             if !bell.runs.load(Ordering::Acquire) {
                 return;
             }
-            bell.commands.send(Command::List(from)).await;
+            bell.commands.send(Order::List(from)).await;
             bell.ask();
             let Some(listed) = bell.listed.receive().await else { return };
             from = listed.id.index() + 1;
             each(listed);
         }
-    }
-
-    fn command(self, command: Command) -> bool {
-        let told = self.0.runs.load(Ordering::Acquire) && self.0.commands.try_send(command).is_ok();
-        self.0.ask();
-        told
     }
 
     /// Stops the server: idle connections end, requests that have arrived are answered, until

@@ -20,7 +20,7 @@ use crate::{
     Settings,
     accept::Role,
     clock,
-    handle::{Bell, Command, Stop},
+    handle::{Bell, Order, Stop},
     net::EmbassyPort,
     used,
 };
@@ -154,18 +154,10 @@ where
     /// Does what is asked for.
     #[inline(never)]
     fn obey(&mut self) {
-        while let Some(command) = self.bell.command() {
-            match command {
-                Command::Close(id) => {
-                    self.driver.close_connection(id);
-                }
-                Command::CloseNow(id) => {
-                    self.driver.close_connection_now(id);
-                }
-                Command::Pin(id, pinned) => {
-                    self.driver.pin(id, pinned);
-                }
-                Command::List(from) => self.bell.tell(self.driver.list().find(|listed| listed.id.index() >= from)),
+        while let Some(order) = self.bell.order() {
+            match order {
+                Order::One(command) => self.driver.obey(command),
+                Order::List(from) => self.bell.tell(self.driver.list().find(|listed| listed.id.index() >= from)),
             }
         }
         let stop = self.bell.stop();

@@ -7,7 +7,7 @@ use std::{future::poll_fn, task::Poll};
 use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4, tcp::Error};
 use embassy_net_driver::{Driver, LinkState};
 use embassy_time::{Duration, Timer};
-use tenure::{ConnectionId, Deadline, EndReason, NEVER};
+use tenure::{Command, CommandError, ConnectionId, Deadline, EndReason, NEVER};
 use tenure_embassy::{Settings, SteadyLink};
 
 use crate::common::{Client, LANES, LONG, PORT, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};
@@ -199,7 +199,7 @@ fn ids_and_peers_of_an_earlier_run() {
             let port = client.socket.local_endpoint().expect("a connection").port;
             assert_eq!(client.answer().await, Some((200, port.to_string())), "run {run}");
             if let Some(&earlier) = ids.last() {
-                assert!(world.handle.close(earlier));
+                world.handle.close(earlier).unwrap();
                 assert_eq!(client.add(1).await, 1, "another one was meant");
             }
             world.handle.list(|listed| ids.push(listed.id)).await;
@@ -484,22 +484,22 @@ fn connections_are_listed_closed_and_pinned() {
         assert_eq!(all.len(), 3);
         assert!(all.iter().all(|(_, pinned)| !pinned));
         // The oldest is pinned: the next one gives way to a newcomer.
-        assert!(handle.pin(all[0].0, true));
+        handle.pin(all[0].0, true).unwrap();
         assert_eq!(list().await[0], (all[0].0, true));
         let mut newcomer = Client::connect(world).await;
         assert_eq!(newcomer.add(5).await, 5);
         assert!(clients[1].is_ended().await);
         assert_eq!(clients[0].add(1).await, 2);
-        assert!(handle.close(all[0].0));
+        handle.close(all[0].0).unwrap();
         assert!(clients[0].is_ended().await);
         // It is gone, and another one in its place is not meant.
-        assert!(handle.close(all[0].0));
+        handle.close(all[0].0).unwrap();
         ms(50).await;
         assert_eq!(list().await.len(), 2);
         assert!(matches!(world.ends.take()[..], [EndReason::Evicted { .. }, EndReason::Closed]));
         handle.stop();
         ms(6_000).await;
-        assert!(!handle.close(all[2].0), "nothing runs that could");
+        assert_eq!(handle.close(all[2].0), Err(CommandError::Stopped(Command::Close(all[2].0))));
         assert_eq!(list().await, []);
     });
 }
@@ -515,9 +515,9 @@ fn no_more_commands_than_there_is_room_for() {
         let id = id.expect("one connection");
         for round in 0..2 {
             for number in 0..8 {
-                assert!(world.handle.pin(id, true), "{round} {number}");
+                assert_eq!(world.handle.pin(id, true), Ok(()), "{round} {number}");
             }
-            assert!(!world.handle.pin(id, true));
+            assert_eq!(world.handle.pin(id, true), Err(CommandError::Full(Command::Pin(id, true))));
             ms(1).await;
         }
     });

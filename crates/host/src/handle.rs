@@ -1,15 +1,14 @@
 //! What the workers of one server share, and how others reach them.
 
 use std::{
-    iter::repeat_with,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU32},
 };
 
-use tenure::ConnectionId;
+use tenure::{Command, CommandError, ConnectionId};
 
 use crate::{
-    inbox::{Command, Inbox},
+    inbox::Inbox,
     listing::{Listing, Question},
 };
 
@@ -51,50 +50,56 @@ impl Handle {
 
     /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
     /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
-    pub fn close(&self, id: ConnectionId) {
-        self.one(id, Command::Close(id));
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn close(&self, id: ConnectionId) -> Result<(), CommandError> {
+        self.command(Command::Close(id))
     }
 
     /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone.
-    pub fn close_now(&self, id: ConnectionId) {
-        self.one(id, Command::CloseNow(id));
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn close_now(&self, id: ConnectionId) -> Result<(), CommandError> {
+        self.command(Command::CloseNow(id))
     }
 
     /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.
-    pub fn pin(&self, id: ConnectionId, pinned: bool) {
-        self.one(id, Command::Pin(id, pinned));
+    ///
+    /// # Errors
+    /// As [`command`](Handle::command).
+    pub fn pin(&self, id: ConnectionId, pinned: bool) -> Result<(), CommandError> {
+        self.command(Command::Pin(id, pinned))
+    }
+
+    /// Gives a connection's worker a command, which it obeys in its next turn, behind those before it.
+    ///
+    /// # Errors
+    /// [`Full`](CommandError::Full): as many wait for the worker as the server may have connections (64 at least);
+    /// [`Stopped`](CommandError::Stopped): it has ended. Either gives the command back. Lists and stops are always taken.
+    pub fn command(&self, command: Command) -> Result<(), CommandError> {
+        let (Command::Close(id) | Command::CloseNow(id) | Command::Pin(id, _)) = command;
+        let inbox = self.shared.inboxes.get(id.worker() as usize);
+        inbox.map_or(Ok(()), |inbox| inbox.command(command))
     }
 
     /// Lists the connections that there are: await it in a handler, or [`Listing::wait`] elsewhere.
     pub fn list(&self) -> Listing {
         let (listing, questions) = Question::to(self.shared.inboxes.len());
-        self.all(questions.map(Command::List));
+        self.shared.inboxes.iter().zip(questions).for_each(|(inbox, question)| inbox.list(question));
         listing
     }
 
     /// Stops the server: nothing new is accepted, idle connections end, requests that have arrived are answered, within
     /// [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms).
     pub fn stop(&self) {
-        self.all(repeat_with(|| Command::Stop));
+        self.shared.inboxes.iter().for_each(|inbox| inbox.stop(false));
     }
 
     /// Stops the server at once: every connection is ended.
     pub fn stop_now(&self) {
-        self.all(repeat_with(|| Command::StopNow));
-    }
-
-    /// Gives a connection's worker a command.
-    fn one(&self, id: ConnectionId, command: Command) {
-        if let Some(inbox) = self.shared.inboxes.get(id.worker() as usize) {
-            inbox.command(command);
-        }
-    }
-
-    /// Gives each worker its command.
-    fn all(&self, commands: impl Iterator<Item = Command>) {
-        for (inbox, command) in self.shared.inboxes.iter().zip(commands) {
-            inbox.command(command);
-        }
+        self.shared.inboxes.iter().for_each(|inbox| inbox.stop(true));
     }
 
     /// What each signal that comes asks for: the first stops the server, the second ends it at once.

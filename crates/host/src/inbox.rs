@@ -1,4 +1,4 @@
-//! What reaches a worker from elsewhere: commands, and marks of what something has happened to.
+//! What reaches a worker from elsewhere: orders, and marks of what something has happened to.
 
 use std::{
     collections::VecDeque,
@@ -9,16 +9,17 @@ use std::{
     task::{Wake, Waker},
 };
 
-use tenure::ConnectionId;
+use tenure::{Command, CommandError};
 
 use crate::listing::{Question, lock};
 
+/// Commands that wait for a worker at the most, however few connections it may have.
+const COMMANDS_MIN: usize = 64;
+
 /// What a worker is asked to do.
 #[derive(Debug)]
-pub(crate) enum Command {
-    Close(ConnectionId),
-    CloseNow(ConnectionId),
-    Pin(ConnectionId, bool),
+pub(crate) enum Order {
+    One(Command),
     List(Question),
     Stop,
     StopNow,
@@ -81,14 +82,20 @@ impl Wake for Mark {
 }
 
 /// The part of a worker that other threads touch.
-#[derive(Debug, Default)]
-pub struct Inbox(Mutex<State>);
+#[derive(Debug)]
+pub struct Inbox {
+    state: Mutex<State>,
+    /// Commands that wait at the most: one for each connection, so that all can be closed in one turn.
+    commands_max: usize,
+}
 
 #[derive(Debug, Default)]
 struct State {
     news: News,
     /// Nobody serves this worker's connections any more.
     closed: bool,
+    /// Whether it was asked to stop, and to stop at once: neither is taken back.
+    stops: [bool; 2],
     /// Wakes the worker, unless it will look here anyway.
     waker: Option<Waker>,
 }
@@ -98,21 +105,21 @@ struct State {
 pub struct News {
     /// What something has happened to. Each is to be [taken back](Mark::take_back) before it is looked at.
     pub marks: Vec<Marked>,
-    pub(crate) commands: VecDeque<Command>,
+    pub(crate) orders: VecDeque<Order>,
     /// Another worker leaves newcomers to this one, or has changed what it may accept.
     pub(crate) reconsider: bool,
 }
 
 impl News {
     fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.commands.is_empty() && !self.reconsider
+        self.marks.is_empty() && self.orders.is_empty() && !self.reconsider
     }
 
     /// Takes all that is there and leaves its own lists, which are empty, for what comes next.
     fn take(&mut self, from: &mut News) {
         std::mem::swap(&mut self.marks, &mut from.marks);
-        if !from.commands.is_empty() {
-            std::mem::swap(&mut self.commands, &mut from.commands);
+        if !from.orders.is_empty() {
+            std::mem::swap(&mut self.orders, &mut from.orders);
         }
         self.reconsider = std::mem::take(&mut from.reconsider);
     }
@@ -128,15 +135,21 @@ impl State {
 }
 
 impl Inbox {
+    /// An inbox of a server that may have so many connections.
+    pub(crate) fn new(connections_max: u32) -> Self {
+        Inbox { state: Mutex::default(), commands_max: COMMANDS_MIN.max(connections_max as usize) }
+    }
+
     /// Lets something be put in, and wakes the worker if it sleeps: outside of the lock, as a waker may do anything.
-    fn put(&self, put: impl FnOnce(&mut State)) {
-        let mut state = lock(&self.0);
-        put(&mut state);
+    fn put<R>(&self, put: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = lock(&self.state);
+        let result = put(&mut state);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
+        result
     }
 
     fn mark(&self, of: Marked) {
@@ -147,12 +160,35 @@ impl Inbox {
         });
     }
 
-    pub(crate) fn command(&self, command: Command) {
+    pub(crate) fn command(&self, command: Command) -> Result<(), CommandError> {
+        self.put(|state| {
+            if state.closed {
+                return Err(CommandError::Stopped(command));
+            }
+            if state.news.orders.len() >= self.commands_max {
+                return Err(CommandError::Full(command));
+            }
+            state.news.orders.push_back(Order::One(command));
+            Ok(())
+        })
+    }
+
+    /// Asks for a list, of which there may be any number, because who asks keeps each.
+    pub(crate) fn list(&self, question: Question) {
         // One that nobody takes is dropped outside of the lock, as a waker may be woken then.
-        let mut command = Some(command);
+        let mut question = Some(question);
         self.put(|state| {
             if !state.closed {
-                state.news.commands.extend(command.take());
+                state.news.orders.extend(question.take().map(Order::List));
+            }
+        });
+    }
+
+    /// Asks the worker to stop, which waits once however often it is asked for.
+    pub(crate) fn stop(&self, now: bool) {
+        self.put(|state| {
+            if !state.closed && !std::mem::replace(&mut state.stops[usize::from(now)], true) {
+                state.news.orders.push_back(if now { Order::StopNow } else { Order::Stop });
             }
         });
     }
@@ -162,23 +198,23 @@ impl Inbox {
         self.put(|state| state.news.reconsider = true);
     }
 
-    /// Takes the next command out of turn.
-    pub(crate) fn next_command(&self) -> Option<Command> {
-        lock(&self.0).news.commands.pop_front()
+    /// Takes the next order out of turn.
+    pub(crate) fn next_order(&self) -> Option<Order> {
+        lock(&self.state).news.orders.pop_front()
     }
 
     /// Serves nothing any more, neither what is here nor what comes.
     pub(crate) fn close(&self) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.closed = true;
-        let commands = std::mem::take(&mut state.news.commands);
+        let orders = std::mem::take(&mut state.news.orders);
         drop(state);
-        drop(commands);
+        drop(orders);
     }
 
     /// Takes what has come. What comes from now on wakes `waker`, once: for a worker that looks here when it is woken.
     pub fn take(&self, news: &mut News, waker: &Waker) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         news.take(&mut state.news);
         state.set_waker(waker);
     }
@@ -186,7 +222,7 @@ impl Inbox {
     /// Takes what has come. Where nothing has, `waker` is woken when something does, and `false` returned: for a worker that
     /// looks here until there is nothing.
     pub fn take_or_wait(&self, news: &mut News, waker: &Waker) -> bool {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.news.is_empty() {
             state.set_waker(waker);
             return false;

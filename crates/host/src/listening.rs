@@ -49,8 +49,9 @@ impl Listening {
         let unknown = |error: io::Error| Error::System("a listener's address cannot be had", error);
         let addresses: Result<Vec<SocketAddr>, Error> =
             listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
-        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::default())).collect();
-        let shared = Shared { open: AtomicU32::new(0), max_open_sockets: settings.max_open_sockets, inboxes };
+        let max_open_sockets = settings.max_open_sockets;
+        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::new(max_open_sockets))).collect();
+        let shared = Shared { open: AtomicU32::new(0), max_open_sockets, inboxes };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
         Ok(Listening { settings, listeners, own, handle })
     }

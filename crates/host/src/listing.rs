@@ -9,7 +9,7 @@ use std::{
 
 use tenure::port::Listed;
 
-/// A list of connections on its way from the workers.
+/// A list of connections on its way from the workers. Each of its clones may be waited for, and gives all of it.
 #[derive(Clone, Debug)]
 pub struct Listing {
     state: Arc<(Mutex<State>, Condvar)>,
@@ -20,7 +20,8 @@ struct State {
     listed: Vec<Listed>,
     /// Workers that have not answered yet.
     remaining: usize,
-    waker: Option<Waker>,
+    /// Those of all who wait, each once.
+    wakers: Vec<Waker>,
 }
 
 /// A lock whose holder cannot have left it half done.
@@ -32,9 +33,8 @@ impl Listing {
     /// Waits for the list. Not in a handler, whose worker it would keep from answering: there, await it.
     pub fn wait(self) -> Vec<Listed> {
         let (state, told) = &*self.state;
-        let mut state =
-            told.wait_while(lock(state), |state| state.remaining > 0).unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut state.listed)
+        let state = told.wait_while(lock(state), |state| state.remaining > 0).unwrap_or_else(PoisonError::into_inner);
+        state.listed.clone()
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Question(Listing);
 impl Question {
     /// A list, and a question for each worker.
     pub(crate) fn to(workers: usize) -> (Listing, impl Iterator<Item = Question>) {
-        let state = State { listed: Vec::new(), remaining: workers, waker: None };
+        let state = State { listed: Vec::new(), remaining: workers, wakers: Vec::new() };
         let listing = Listing { state: Arc::new((Mutex::new(state), Condvar::new())) };
         (listing.clone(), std::iter::repeat_n(listing, workers).map(Question))
     }
@@ -62,9 +62,10 @@ impl Drop for Question {
         state.remaining -= 1;
         if state.remaining == 0 {
             told.notify_all();
-            if let Some(waker) = state.waker.take() {
-                waker.wake();
-            }
+            let wakers = std::mem::take(&mut state.wakers);
+            // Outside of the lock, as a waker may do anything.
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -76,9 +77,11 @@ impl Future for Listing {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<Listed>> {
         let mut state = lock(&self.state.0);
         if state.remaining == 0 {
-            return Poll::Ready(std::mem::take(&mut state.listed));
+            return Poll::Ready(state.listed.clone());
         }
-        state.waker = Some(context.waker().clone());
+        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            state.wakers.push(context.waker().clone());
+        }
         Poll::Pending
     }
 }

@@ -14,7 +14,7 @@ use tenure::{
 use crate::{
     HostPort, Listening, Net, Service, Settings,
     acceptance::{Acceptance, is_of_newcomer},
-    inbox::{Command, Inbox, News},
+    inbox::{Inbox, News, Order},
 };
 
 /// Newcomers that are accepted of one listener, and sockets of held bytes that are served, before others have their turns.
@@ -143,28 +143,20 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     /// Does what the inbox asked for; the marks are the port's.
     pub fn obey(&mut self, news: &mut News) {
         self.reconsider |= std::mem::take(&mut news.reconsider);
-        while let Some(command) = news.commands.pop_front() {
-            self.obey_command(command);
+        while let Some(order) = news.orders.pop_front() {
+            self.obey_order(order);
         }
     }
 
-    fn obey_command(&mut self, command: Command) {
-        match command {
-            Command::Close(id) => {
-                self.driver.close_connection(id);
-            }
-            Command::CloseNow(id) => {
-                self.driver.close_connection_now(id);
-            }
-            Command::Pin(id, pinned) => {
-                self.driver.pin(id, pinned);
-            }
-            Command::List(question) => question.answer(self.driver.list()),
-            Command::Stop => {
+    fn obey_order(&mut self, order: Order) {
+        match order {
+            Order::One(command) => self.driver.obey(command),
+            Order::List(question) => question.answer(self.driver.list()),
+            Order::Stop => {
                 self.last_call |= !self.stopping;
                 self.reconsider = true;
             }
-            Command::StopNow => {
+            Order::StopNow => {
                 self.stop_accepting();
                 self.driver.end_all();
             }
@@ -267,8 +259,8 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             };
             self.acceptance.accepted();
             // What was asked for before it connected comes first.
-            while let Some(command) = self.inbox.next_command() {
-                self.obey_command(command);
+            while let Some(order) = self.inbox.next_order() {
+                self.obey_order(order);
             }
             if self.stopping {
                 self.net().release(socket, false);

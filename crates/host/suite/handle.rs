@@ -7,7 +7,7 @@ use std::{
 
 use crate::common::port::{Handle, Server, Settings};
 use crate::common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
-use tenure::{ConnectionId, EndReason, Handler, Request, Router, get};
+use tenure::{Command, CommandError, ConnectionId, EndReason, Handler, Request, Router, get};
 
 /// The adder, a target that waits, and one that lists.
 fn listing(
@@ -80,7 +80,7 @@ fn closes_an_idle_connection() {
     client.add(1);
     other.add(2);
     let id = id(&server, &mut client);
-    server.handle.close(id);
+    server.handle.close(id).unwrap();
     client.expect_end();
     let counts = tally.wait(|counts| counts.disconnected.len() == 1);
     assert_eq!(counts.disconnected, [(id, EndReason::Closed)]);
@@ -98,7 +98,7 @@ fn closes_a_busy_connection_behind_its_response() {
     let id = id(&server, &mut client);
     client.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
     gate.wait(1);
-    server.handle.close(id);
+    server.handle.close(id).unwrap();
     // The list is made behind the close: it has been acted on.
     assert_eq!(server.handle.list().wait().len(), 1);
     gate.open();
@@ -106,6 +106,40 @@ fn closes_a_busy_connection_behind_its_response() {
     assert_eq!((answer.text(), answer.closes()), ("waited", true));
     client.expect_end();
     assert_eq!(tally.wait(|counts| counts.disconnected.len() == 1).disconnected, [(id, EndReason::Closed)]);
+    drop(client);
+    server.stop();
+}
+
+/// A worker that answers a request takes no commands meanwhile.
+#[test]
+fn commands_that_a_worker_has_no_room_for_are_given_back() {
+    let handle: &'static OnceLock<Handle> = forever(OnceLock::new());
+    let flood = get(async |request: &mut Request<'_, Adder>| {
+        let (handle, id) = (handle.get().expect("it runs"), request.id());
+        for round in 0..2 {
+            for number in 0..64 {
+                assert_eq!(handle.pin(id, true), Ok(()), "{round} {number}");
+            }
+            let refused = handle.close_now(id).unwrap_err();
+            assert_eq!(refused, CommandError::Full(Command::CloseNow(id)));
+            // A list gets through. Once it is here those before it are obeyed, and there is room again.
+            let listed = handle.list().await;
+            assert_eq!(listed.iter().map(|listed| listed.pinned).collect::<Vec<_>>(), [true]);
+        }
+        for _ in 0..64 {
+            handle.pin(id, false).unwrap();
+        }
+        // So does a stop.
+        handle.stop();
+        "flooded"
+    });
+    let tally = forever(Tally::default());
+    let server = Server::bind(Settings { max_open_sockets: 2, ..settings() }).unwrap();
+    handle.set(server.handle()).expect("the first");
+    let server = Running::of(server, Router::new().route("/flood", flood), tally);
+    let mut client = server.client();
+    assert_eq!(client.get("/flood").text(), "flooded");
+    client.expect_end();
     drop(client);
     server.stop();
 }
@@ -145,9 +179,9 @@ fn a_late_command_does_not_hit_the_next_connection() {
     assert_eq!(next.add(1), 1);
     let current = id(&server, &mut next);
     assert_eq!((stale.worker(), stale.index()), (current.worker(), current.index()), "the same place");
-    server.handle.close(stale);
-    server.handle.pin(stale, true);
-    server.handle.close(ConnectionId::new(200, 0, 0));
+    server.handle.close(stale).unwrap();
+    server.handle.pin(stale, true).unwrap();
+    server.handle.close(ConnectionId::new(200, 0, 0)).unwrap();
     assert!(!server.handle.list().wait()[0].pinned);
     assert_eq!(next.add(1), 2);
     server.stop();
@@ -159,13 +193,13 @@ fn a_connection_pinned_from_elsewhere_does_not_give_way() {
     let mut pinned = server.client();
     pinned.add(1);
     let id = id(&server, &mut pinned);
-    server.handle.pin(id, true);
+    server.handle.pin(id, true).unwrap();
     assert!(server.handle.list().wait()[0].pinned);
     for number in 0..5 {
         assert_eq!(server.client().add(number), number);
     }
     assert_eq!(pinned.add(1), 2);
-    server.handle.pin(id, false);
+    server.handle.pin(id, false).unwrap();
     let others: Vec<_> = (0..2)
         .map(|number| {
             let mut client = server.client();

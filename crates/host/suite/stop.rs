@@ -13,7 +13,7 @@ use crate::common::{
     with_threads,
 };
 use rustix::process::Signal;
-use tenure::{EndReason, Handler, Request, Router, get};
+use tenure::{Command, CommandError, EndReason, Handler, Request, Router, get};
 
 /// The adder, and a target that waits at a gate.
 fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
@@ -91,8 +91,9 @@ fn a_handle_outlives_its_server() {
     server.stop();
     handle.stop();
     handle.stop_now();
-    handle.close(id);
-    handle.pin(id, true);
+    assert_eq!(handle.close(id), Err(CommandError::Stopped(Command::Close(id))));
+    assert_eq!(handle.close_now(id), Err(CommandError::Stopped(Command::CloseNow(id))));
+    assert_eq!(handle.pin(id, true), Err(CommandError::Stopped(Command::Pin(id, true))));
     assert_eq!(handle.list().wait(), []);
     // Nor does one of a server that has never run keep anybody waiting.
     let server = Server::bind(settings()).unwrap();

@@ -48,7 +48,7 @@ fn it_serves_listens_to_its_handle_and_stops() {
     }
     let listed = server.handle.list().wait();
     assert_eq!(listed.len(), clients.len());
-    server.handle.close(listed[0].id);
+    server.handle.close(listed[0].id).unwrap();
     tally.wait(|counts| counts.ended == [EndReason::Closed]);
     server.stop();
     assert_eq!(tally.counts().ended.len(), clients.len());

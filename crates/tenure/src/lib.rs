@@ -47,6 +47,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod command;
 mod engine;
 mod exchange;
 mod id;
@@ -59,6 +60,7 @@ mod route;
 mod session;
 mod settings;
 
+pub use command::{Command, CommandError};
 pub use exchange::body::Body;
 pub use exchange::error::Error;
 pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};

@@ -1,6 +1,8 @@
-//! Marks and questions, in one thread.
+//! Marks, orders and questions, in one thread.
 
 use std::{future::Future, pin::pin, task::Context};
+
+use tenure::ConnectionId;
 
 use super::*;
 
@@ -8,7 +10,7 @@ use super::*;
 #[test]
 fn a_question_that_nobody_answers_wakes_who_waits_even_at_the_same_inbox() {
     for closed_before in [false, true] {
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(1));
         let (listing, questions) = Question::to(1);
         let mark = Mark::new(inbox.clone(), Marked::Lane(3));
         let waker = mark.clone().into();
@@ -17,7 +19,7 @@ fn a_question_that_nobody_answers_wakes_who_waits_even_at_the_same_inbox() {
         if closed_before {
             inbox.close();
         }
-        questions.for_each(|question| inbox.command(Command::List(question)));
+        questions.for_each(|question| inbox.list(question));
         assert_eq!(mark.is_set(), closed_before);
         inbox.close();
         assert!(mark.is_set());
@@ -27,7 +29,7 @@ fn a_question_that_nobody_answers_wakes_who_waits_even_at_the_same_inbox() {
 
 #[test]
 fn a_mark_stands_in_the_inbox_once_until_it_is_taken_back() {
-    let inbox = Arc::new(Inbox::default());
+    let inbox = Arc::new(Inbox::new(1));
     let (mark, mut news) = (Mark::new(inbox.clone(), Marked::Socket(5)), News::default());
     mark.set();
     mark.set();
@@ -40,4 +42,56 @@ fn a_mark_stands_in_the_inbox_once_until_it_is_taken_back() {
     mark.set();
     assert!(inbox.take_or_wait(&mut news, Waker::noop()));
     assert_eq!(news.marks, [Marked::Socket(5)]);
+}
+
+#[test]
+fn commands_are_bounded_and_given_back_while_lists_and_stops_get_through() {
+    for (connections_max, room) in [(1, 64), (64, 64), (65, 65)] {
+        let (inbox, mut news) = (Inbox::new(connections_max), News::default());
+        let command = Command::Close(ConnectionId::new(0, 0, 0));
+        for round in 0..2 {
+            for number in 0..room {
+                assert_eq!(inbox.command(command), Ok(()), "{connections_max} {round} {number}");
+            }
+            assert_eq!(inbox.command(command), Err(CommandError::Full(command)), "{connections_max} {round}");
+            Question::to(2).1.for_each(|question| inbox.list(question));
+            for now in [false, true, false, true] {
+                inbox.stop(now);
+            }
+            inbox.take(&mut news, Waker::noop());
+            // Stops wait once, and are not forgotten.
+            let stops = if round == 0 { 2 } else { 0 };
+            assert_eq!(news.orders.len(), room + 2 + stops, "{connections_max} {round}");
+            news.orders.clear();
+        }
+        inbox.close();
+        assert_eq!(inbox.command(command), Err(CommandError::Stopped(command)));
+    }
+}
+
+#[test]
+fn every_waiter_of_a_listings_clones_is_woken_and_has_the_list() {
+    let inbox = Arc::new(Inbox::new(1));
+    let marks = [0, 1, 2].map(|lane| Mark::new(inbox.clone(), Marked::Lane(lane)));
+    let (listing, questions) = Question::to(2);
+    let mut listings = marks.each_ref().map(|_| listing.clone());
+    for _ in 0..2 {
+        for (mark, listing) in marks.iter().zip(&mut listings) {
+            assert!(pin!(listing).poll(&mut Context::from_waker(&mark.clone().into())).is_pending());
+        }
+    }
+    let listed = |number| {
+        let id = ConnectionId::new(number, 0, 0);
+        tenure::port::Listed { id, peer: None, idle_ms: 0, busy: false, pinned: false }
+    };
+    for (number, question) in questions.enumerate() {
+        assert!(marks.iter().all(|mark| !mark.is_set()), "not all have answered");
+        question.answer(std::iter::once(listed(number as u32)));
+    }
+    for (mark, listing) in marks.iter().zip(listings) {
+        assert!(mark.is_set());
+        let all = pin!(listing).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(all, std::task::Poll::Ready(vec![listed(0), listed(1)]));
+    }
+    assert_eq!(listing.wait().len(), 2);
 }

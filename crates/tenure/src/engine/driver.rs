@@ -15,7 +15,7 @@ use core::{
 use tenure_proto::date::DATE_BYTES;
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Limits, Observer, PeerAddress,
+    Admission, Command, ConnectionId, Deadlines, EndReason, Limits, Observer, PeerAddress,
     engine::{
         output::Output,
         state::{Change, ConnectionState, Ending, Order, State, Turn},
@@ -596,6 +596,15 @@ impl<P: Port> Driver<P> {
             _ => {}
         }
         true
+    }
+
+    /// Does what a handle asks for.
+    pub fn obey(&mut self, command: Command) {
+        match command {
+            Command::Close(id) => self.close_connection(id),
+            Command::CloseNow(id) => self.close_connection_now(id),
+            Command::Pin(id, pinned) => self.pin(id, pinned),
+        };
     }
 
     fn own(&mut self, id: ConnectionId) -> Option<&mut Slot<P::Session, P::Socket>> {
