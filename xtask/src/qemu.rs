@@ -26,6 +26,8 @@ const SESSIONS: usize = 7;
 const RECONNECTS: usize = 1_000;
 const CLOSES: usize = 100;
 const RESETS: usize = 100;
+/// Clients that come at once: more than the guest has sockets.
+const AT_ONCE: usize = 12;
 /// The other guest's sessions and lanes.
 const CROWD: usize = 32;
 const CROWD_LANES: usize = 4;
@@ -85,7 +87,7 @@ fn wait_for_ends(guest: &Guest) -> Result<(), Failure> {
 
 fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
     let port = guest.address.port().to_string();
-    let tests: [(&str, &dyn Fn() -> Result<(), Failure>); 10] = [
+    let tests: [(&str, &dyn Fn() -> Result<(), Failure>); 11] = [
         ("tenure add: 1 to 10 make 55", &|| {
             says_55(&Command::new(program).args(["add", "127.0.0.1", &port, "10"]).output()?)
         }),
@@ -103,6 +105,7 @@ fn test(guest: &Guest, program: &Path) -> Result<(), Failure> {
         ("100 closes by the server, the table full", &|| {
             without_resets(guest, &|address| beside_others(address, &closes))
         }),
+        ("12 clients at once on 9 sockets, none reset", &|| without_resets(guest, &at_once)),
         ("100 resets in mid-request", &|| resets(guest)),
         ("the link down for 5 s in mid-sum", &|| link_down(guest)),
     ];
@@ -208,6 +211,19 @@ fn closes(address: SocketAddr) -> Result<(), Failure> {
         client.expect_end()?;
     }
     Ok(())
+}
+
+/// Those for whom no socket listens send their SYN again.
+fn at_once(address: SocketAddr) -> Result<(), Failure> {
+    let visit = || -> Result<(), String> {
+        let mut member = Member::join(address).map_err(|error| error.to_string())?;
+        thread::sleep(Duration::from_millis(100));
+        member.add().map_err(|error| error.to_string())
+    };
+    thread::scope(|scope| {
+        let visits: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(visit)).collect();
+        visits.into_iter().try_for_each(|visit| Ok(visit.join().expect("a visit does not panic")?))
+    })
 }
 
 /// The guest must have had a socket for each of them, and have closed it in order: a SYN that finds none is answered by a

@@ -15,7 +15,10 @@ use tenure::{
     port::{Interest, Key},
 };
 
-use crate::{handle::Mark, sys};
+use crate::{
+    handle::{Bell, Mark},
+    sys,
+};
 
 /// What a socket is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +112,8 @@ pub(crate) struct Places<'a, const SOCKETS: usize> {
     patience_ms: u32,
     pub(crate) now_ms: u32,
     listening: u32,
+    /// How many sockets a gate was told of last; `None` where that has changed since.
+    told: Option<u32>,
     newcomers: u32,
     /// Half open, closing and closed ones: those whose time is bounded.
     passing: u32,
@@ -149,6 +154,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             patience_ms,
             now_ms,
             listening: 0,
+            told: None,
             newcomers: 0,
             passing: 0,
             due_ms: 0,
@@ -171,6 +177,19 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Whether nothing is left of any connection.
     pub(crate) fn is_quiet(&self) -> bool {
         self.passing == 0
+    }
+
+    /// Tells the gate how many sockets listen, where that has changed or the gate has let a SYN through.
+    #[inline(never)]
+    pub(crate) fn tell_gate(&mut self, bell: &Bell) {
+        if self.told == Some(bell.listening()) {
+            return;
+        }
+        // By their states: one to which a SYN has just come may not have been looked at.
+        let listens = |place: &&Place<'_>| place.role == Role::Listening && place.socket.state() == State::Listen;
+        let count = self.all.iter().filter(listens).count() as u32;
+        self.told = Some(count);
+        bell.set_listening(count);
     }
 
     /// The socket is to be looked at.
@@ -205,6 +224,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         let place = &mut self.all[number];
         let before = core::mem::replace(&mut place.role, role);
         place.since_ms = self.now_ms;
+        if before == Role::Listening || role == Role::Listening {
+            self.told = None;
+        }
         if let Some(count) = self.count(before) {
             *count -= 1;
         }

@@ -52,6 +52,8 @@ pub(crate) struct Bell {
     /// Whether there may be a command, or it is to stop.
     asked: AtomicBool,
     stop: AtomicU8,
+    /// Sockets that listen, less the SYNs that the gate has let through since the server counted.
+    listening: AtomicU32,
 }
 
 impl Bell {
@@ -67,6 +69,7 @@ impl Bell {
             lanes: AtomicU32::new(0),
             asked: AtomicBool::new(false),
             stop: AtomicU8::new(0),
+            listening: AtomicU32::new(0),
         }
     }
 
@@ -115,6 +118,29 @@ impl Bell {
         }
     }
 
+    /// Whether a SYN may pass: a socket listens for it, or the server does not run, and the stack's reset is right.
+    pub(crate) fn admit(&self) -> bool {
+        if !self.runs.load(Ordering::Acquire) || self.stop() != Stop::Not {
+            return true;
+        }
+        let one_less = |listening: u32| listening.checked_sub(1);
+        let listens = self.listening.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
+        if listens {
+            // The server counts anew, because perhaps no socket takes it: it was sent again, or is damaged.
+            self.task.wake();
+        }
+        listens
+    }
+
+    pub(crate) fn listening(&self) -> u32 {
+        self.listening.load(Ordering::Acquire)
+    }
+
+    /// So many sockets listen.
+    pub(crate) fn set_listening(&self, count: u32) {
+        self.listening.store(count, Ordering::Release);
+    }
+
     /// What is asked for next.
     pub(crate) fn order(&self) -> Option<Order> {
         self.commands.try_receive().ok()
@@ -130,7 +156,7 @@ impl Bell {
     /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
     /// vain.
     pub(crate) fn open(&self) {
-        if used::HANDLE.is_on() {
+        if used::HANDLE.is_on() || used::SYN_GATE.is_on() {
             self.runs.store(true, Ordering::Release);
             self.stop.store(0, Ordering::Release);
         }

@@ -22,7 +22,7 @@
 //!
 //! The stack stays the application's: the server takes as many TCP sockets of it as its memory says
 //! (`StackResources` must have room for them) and gives them back when it has stopped. A stack with SLAAC is run by [`paced`],
-//! one with DHCP on a [`SteadyLink`].
+//! one with DHCP on a [`SteadyLink`], and a [`SynGate`] lets more clients come at once than there are sockets.
 //!
 //! A handler that waits for time (`embassy_time::Timer`) is woken through the lane that it runs in, not through a task:
 //! the time driver needs a queue that takes any waker (`embassy-time`'s features `generic-queue-…`).
@@ -45,6 +45,7 @@
 
 mod accept;
 mod clock;
+mod gate;
 mod handle;
 mod link;
 mod net;
@@ -55,6 +56,7 @@ mod sys;
 mod used;
 mod worker;
 
+pub use gate::{Listening, SynGate};
 pub use handle::Handle;
 pub use link::SteadyLink;
 pub use pace::paced;

@@ -15,7 +15,7 @@ use tenure::{
 };
 
 use crate::{
-    Handle, Settings,
+    Handle, Listening, Settings,
     accept::{PATIENCE_MS_MAX, PATIENCE_MS_MIN, Places},
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
@@ -216,6 +216,11 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
     /// Reaches the server while it runs.
     pub fn handle(&self) -> Handle {
         Handle::of(self.bell)
+    }
+
+    /// What a [`SynGate`](crate::SynGate) around the stack's device has to know.
+    pub fn listening(&self) -> Listening {
+        Listening::of(self.bell, self.settings.server_port)
     }
 
     /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the

@@ -6,5 +6,8 @@ use tenure::Switch;
 /// Somebody has a [`Handle`](crate::Handle): the server may be asked for something.
 pub(crate) static HANDLE: Switch = Switch::off();
 
+/// A [`SynGate`](crate::SynGate) asks how many sockets listen.
+pub(crate) static SYN_GATE: Switch = Switch::off();
+
 /// A newcomer may take the place of an idle connection.
 pub(crate) static EVICTION: Switch = Switch::off();

@@ -136,6 +136,9 @@ where
         // Deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
+        if used::SYN_GATE.is_on() {
+            self.driver.port.places.tell_gate(self.bell);
+        }
         if used::HANDLE.is_on()
             && self.stopped != Stop::Not
             && self.driver.count() == 0

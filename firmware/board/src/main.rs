@@ -19,7 +19,7 @@ use esp_config::{esp_config_bool, esp_config_int};
 use esp_hal::{clock::CpuClock, rng::Rng, timer::timg::TimerGroup};
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure_adder::{Adder, Visitors};
-use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, paced};
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Device;
@@ -38,6 +38,7 @@ const RING: usize = 1_460;
 const STACK_SOCKETS: usize = SOCKETS + 1;
 
 type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
+type BoardServer = Server<Adder, SESSIONS, LANES, SOCKETS, RING>;
 
 /// Server, lanes and sockets together.
 const SERVER_BYTES: usize = Board::bytes::<(), _>(&tenure_adder::app);
@@ -58,18 +59,21 @@ static VISITORS: Visitors = Visitors::new();
 esp_bootloader_esp_idf::esp_app_desc!();
 
 #[embassy_executor::task]
-async fn run_network(mut runner: Runner<'static, SteadyLink<Device>>) -> ! {
+async fn run_network(mut runner: Runner<'static, SynGate<SteadyLink<Device>>>) -> ! {
     paced(runner.run()).await
 }
 
 #[embassy_executor::task]
-async fn serve(stack: Stack<'static>) {
-    static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
+async fn serve(stack: Stack<'static>, server: &'static mut BoardServer) {
     let mut addresses = Addresses::new();
     network::wait_for_address(stack).await;
     addresses.log(stack);
     tenure_adder::log_starting(PORT);
     let app = tenure_adder::app(&VISITORS);
+    join(server.run(stack, &app, &()), addresses.follow(stack)).await;
+}
+
+fn settings() -> Settings {
     let mut settings = Settings {
         lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"),
         // The stack has been patient already.
@@ -77,13 +81,13 @@ async fn serve(stack: Stack<'static>) {
         ..Settings::at(PORT)
     };
     settings.limits.content_type = tenure_adder::CONTENT_TYPE;
-    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
-    join(server.run(stack, &app, &()), addresses.follow(stack)).await;
+    settings
 }
 
 #[esp_rtos::main]
 async fn main(spawner: Spawner) {
     static RESOURCES: StaticCell<StackResources<STACK_SOCKETS>> = StaticCell::new();
+    static SERVER: StaticCell<BoardServer> = StaticCell::new();
     log::install();
     let peripherals = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
     esp_rtos::start(TimerGroup::new(peripherals.TIMG0).timer0, peripherals.FROM_CPU_INTR0);
@@ -95,10 +99,11 @@ async fn main(spawner: Spawner) {
 
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
-    let device = SteadyLink::new(device, LINK_PATIENCE);
+    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings()));
+    let device = SynGate::new(SteadyLink::new(device, LINK_PATIENCE), server.listening());
     let (stack, runner) = embassy_net::new(device, network::config(), RESOURCES.init_with(StackResources::new), seed);
     spawner.spawn(run_network(runner).expect("one network task"));
-    spawner.spawn(serve(stack).expect("one server task"));
+    spawner.spawn(serve(stack, server).expect("one server task"));
     let (left, all) = board::stack();
     ::log::info!(target: TARGET, "stack: {left} of {all} bytes left; server: {SERVER_BYTES} bytes");
 }

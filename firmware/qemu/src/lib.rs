@@ -17,6 +17,7 @@ use nic::Nic;
 use tenure::{ConnectionId, EndReason, Observer};
 #[cfg(feature = "dhcp")]
 use tenure_embassy::SteadyLink;
+use tenure_embassy::{Listening, SynGate};
 pub use uart::install as log_to_uart;
 
 /// Tells why connections end.
@@ -45,7 +46,24 @@ pub fn run<const SOCKETS: usize>(
     })
 }
 
-/// The same by DHCP, on a link whose losses of up to `patience` the stack does not see.
+/// The same behind a gate that drops SYNs while none of the server's sockets listens.
+///
+/// # Panics
+/// When there is no virtio-net.
+pub fn run_gated<const SOCKETS: usize>(
+    resources: &'static mut StackResources<SOCKETS>,
+    listening: Listening,
+    start: impl FnOnce(Spawner, Stack<'static>),
+) -> ! {
+    boot(|spawner, nic| {
+        let nic = SynGate::new(nic, listening);
+        let (stack, runner) = embassy_net::new(nic, Config::ipv4_static(at(15)), resources, machine::time());
+        spawner.spawn(gated_network(runner).expect("one network task"));
+        start(spawner, stack);
+    })
+}
+
+/// As [`run`] by DHCP, on a link whose losses of up to `patience` the stack does not see.
 ///
 /// # Panics
 /// When there is no virtio-net.
@@ -87,6 +105,11 @@ fn boot(start: impl FnOnce(Spawner, Nic)) -> ! {
 
 #[embassy_executor::task]
 async fn network(mut runner: Runner<'static, Nic>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn gated_network(mut runner: Runner<'static, SynGate<Nic>>) -> ! {
     runner.run().await
 }
 

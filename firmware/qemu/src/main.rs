@@ -17,6 +17,7 @@ const SOCKETS: usize = SESSIONS + 2;
 const RING: usize = 1_460;
 
 type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
+type BoardServer = Server<Adder, SESSIONS, LANES, SOCKETS, RING>;
 
 // What server, lanes and sockets may take of a chip's RAM, all of it: more does not build.
 const _: () =
@@ -26,21 +27,21 @@ static MEMORY: ConstStaticCell<Board> = ConstStaticCell::new(Board::new());
 static VISITORS: Visitors = Visitors::new();
 
 #[embassy_executor::task]
-async fn serve(stack: Stack<'static>) {
-    static SERVER: StaticCell<Server<Adder, SESSIONS, LANES, SOCKETS, RING>> = StaticCell::new();
+async fn serve(stack: Stack<'static>, server: &'static mut BoardServer) {
     tenure_adder::log_starting(PORT);
     let app = tenure_adder::app(&VISITORS);
-    let mut settings = Settings::at(PORT);
-    settings.limits.content_type = tenure_adder::CONTENT_TYPE;
-    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     server.run(stack, &app, &()).await;
 }
 
 #[riscv_rt::entry]
 fn main() -> ! {
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
+    static SERVER: StaticCell<BoardServer> = StaticCell::new();
     tenure_qemu::log_to_uart();
-    tenure_qemu::run(RESOURCES.init_with(StackResources::new), |spawner, stack| {
-        spawner.spawn(serve(stack).expect("one server task"));
+    let mut settings = Settings::at(PORT);
+    settings.limits.content_type = tenure_adder::CONTENT_TYPE;
+    let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
+    tenure_qemu::run_gated(RESOURCES.init_with(StackResources::new), server.listening(), |spawner, stack| {
+        spawner.spawn(serve(stack, server).expect("one server task"));
     })
 }

@@ -26,14 +26,14 @@ use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{
         DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-        Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags,
-        NdiscPrefixInformation, NdiscRepr, NdiscRouterFlags, TcpPacket,
+        Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv4Repr, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags,
+        NdiscPrefixInformation, NdiscRepr, NdiscRouterFlags, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
     },
 };
 use tenure::{
     Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Request, Router, Session, get,
 };
-use tenure_embassy::{Memory, Server, Settings, SteadyLink, paced};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 pub(crate) const CLIENT: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
@@ -344,13 +344,15 @@ pub(crate) struct Runs {
     /// How the stack gets its addresses, and how long its link may be away unseen.
     pub(crate) config: Config,
     pub(crate) patience_ms: u64,
+    /// Behind a gate that drops SYNs while no socket listens.
+    pub(crate) gated: bool,
 }
 
 impl Runs {
     /// Once.
     pub(crate) fn of(settings: Settings) -> Self {
         let config = config(SERVER);
-        Runs { settings, count: 1, dropped_after_ms: None, rewoken: false, config, patience_ms: 0 }
+        Runs { settings, count: 1, dropped_after_ms: None, rewoken: false, config, patience_ms: 0, gated: false }
     }
 }
 
@@ -374,6 +376,11 @@ impl World<'_> {
     /// Lets a router tell the server that it may make an address of that prefix, for so many seconds.
     pub(crate) fn advertise(&self, prefix: u16, valid_s: u64) {
         arrive(self.server_end, advertisement(Ipv6Address::new(prefix, 0, 0, 0, 0, 0, 0, 0), valid_s));
+    }
+
+    /// Lets 10.0.0 and `host` send the server a SYN from that port; what it is answered reaches nobody.
+    pub(crate) fn begin_as(&self, host: u8, port: u16) {
+        arrive(self.server_end, syn(host, port));
     }
 
     /// Takes the server's link away, or gives it back.
@@ -417,13 +424,17 @@ pub(crate) fn with_board<
         link,
         sent,
     };
-    let resources = || Box::leak(Box::new(StackResources::<STACK_SOCKETS>::new()));
-    let device = SteadyLink::new(plug(&one, &two, 1, whole, link, sent), Duration::from_millis(runs.patience_ms));
-    let (server_stack, mut server_runner) = embassy_net::new(device, runs.config, resources(), 1);
+    let server_device =
+        SteadyLink::new(plug(&one, &two, 1, whole, link, sent), Duration::from_millis(runs.patience_ms));
     let device = plug(&two, &one, 2, cut, Link::new(), Box::leak(Box::default()));
     let (client_stack, mut client_runner) = embassy_net::new(device, config(CLIENT), resources(), 2);
     let memory = Box::leak(Box::new(Memory::<Sum, SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
     let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings);
+    let (server_stack, server_network) = if runs.gated {
+        network(SynGate::new(server_device, server.listening()), runs.config)
+    } else {
+        network(server_device, runs.config)
+    };
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();
     let handle = server.handle();
@@ -441,13 +452,24 @@ pub(crate) fn with_board<
         }
     });
     let give_addresses = pin!(give_addresses(client_stack, offered));
-    let server_network = pin!(async {
-        paced(server_runner.run()).await;
-    });
+    let server_network = pin!(server_network);
     let client_network = pin!(async {
         client_runner.run().await;
     });
     run(&mut [test, serve, server_network, client_network, give_addresses]);
+}
+
+fn resources() -> &'static mut StackResources<STACK_SOCKETS> {
+    Box::leak(Box::new(StackResources::new()))
+}
+
+/// A stack on a device, and what runs it.
+fn network(device: impl Driver + 'static, config: Config) -> (Stack<'static>, Pin<Box<dyn Future<Output = ()>>>) {
+    let (stack, mut runner) = embassy_net::new(device, config, resources(), 1);
+    let run = async move {
+        paced(runner.run()).await;
+    };
+    (stack, Box::pin(run))
 }
 
 /// A router's advertisement of a prefix (RFC 4861 section 4.2), from the client's link-local address to all nodes.
@@ -489,6 +511,45 @@ fn advertisement(prefix: Ipv6Address, valid_s: u64) -> Vec<u8> {
     packet.emit(&mut inner);
     let mut message = Icmpv6Packet::new_unchecked(inner.payload_mut());
     advertisement.emit(&from, &to, &mut message, &ChecksumCapabilities::default());
+    bytes
+}
+
+/// A SYN to the server.
+fn syn(host: u8, port: u16) -> Vec<u8> {
+    let (from, to) = (Ipv4Address::new(10, 0, 0, host), SERVER);
+    let segment = TcpRepr {
+        src_port: port,
+        dst_port: PORT,
+        control: TcpControl::Syn,
+        seq_number: TcpSeqNumber(1),
+        ack_number: None,
+        window_len: 1_000,
+        window_scale: None,
+        max_seg_size: Some(1_460),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let packet = Ipv4Repr {
+        src_addr: from,
+        dst_addr: to,
+        next_header: IpProtocol::Tcp,
+        payload_len: segment.buffer_len(),
+        hop_limit: 64,
+    };
+    let head = EthernetRepr {
+        src_addr: EthernetAddress([2, 0, 0, 0, 0, host]),
+        dst_addr: EthernetAddress([2, 0, 0, 0, 0, 1]),
+        ethertype: EthernetProtocol::Ipv4,
+    };
+    let mut bytes = vec![0; head.buffer_len() + packet.buffer_len() + packet.payload_len];
+    let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+    head.emit(&mut frame);
+    let mut inner = Ipv4Packet::new_unchecked(frame.payload_mut());
+    packet.emit(&mut inner, &ChecksumCapabilities::default());
+    let mut message = TcpPacket::new_unchecked(inner.payload_mut());
+    segment.emit(&mut message, &from.into(), &to.into(), &ChecksumCapabilities::default());
     bytes
 }
 
