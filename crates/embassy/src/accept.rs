@@ -86,7 +86,8 @@ pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
 const CLOSED_MS: u32 = 20;
 
 /// How long a socket waits for its peer's close, all else being done, before it gives way where too few listen. Where none
-/// does, it gives way at once.
+/// does, it gives way at once. A half-open one gives way after this time, and only where none listens: a client sends its SYN
+/// again after a second, and then a socket is free.
 const STALE_MS: u32 = 500;
 
 /// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
@@ -430,16 +431,35 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     }
 
     /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged, if that is long
-    /// enough. `at_once`: however long it is, or lets one listen that both sides have closed.
+    /// enough. `at_once`: however long it is, or lets one listen that both sides have closed, or that has been half open for
+    /// long.
     fn give_way(&mut self, at_once: bool) -> bool {
-        if at_once && let Some(number) = self.oldest(Role::Closed) {
-            self.listen(number);
-            return true;
+        if at_once {
+            if let Some(number) = self.oldest(Role::Closed) {
+                self.listen(number);
+                return true;
+            }
+            if let Some(number) = self.oldest(Role::HalfOpen)
+                && self.is_stale(number)
+            {
+                // It listens before a reset is sent: a client that has not heard the answer to its SYN sends the SYN again.
+                self.all[number].socket.abort();
+                self.listen(number);
+                return true;
+            }
         }
         let Some(number) = self.oldest(Role::Closing) else { return false };
-        let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
-        if at_once || is_due(stale_ms, self.now_ms) {
+        if at_once || self.is_stale(number) {
             self.give_up(number, true);
+            return true;
+        }
+        false
+    }
+
+    /// Whether a socket has passed for long enough to give way. Otherwise it is looked at again when it has.
+    fn is_stale(&mut self, number: usize) -> bool {
+        let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
+        if is_due(stale_ms, self.now_ms) {
             return true;
         }
         if is_due(stale_ms, self.due_ms) {

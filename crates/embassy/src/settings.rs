@@ -14,7 +14,8 @@ pub struct Settings {
     /// [`LinkDown`](tenure::EndReason::LinkDown). Until then all go on; [`NEVER`](tenure::NEVER): for ever.
     pub link_down_ms: u32,
     /// Bounds in time. [`flush_ms`](Deadlines::flush_ms) is also what a socket may take to connect, and to close once its
-    /// connection has ended, but 1 s at least; then it is aborted.
+    /// connection has ended, but 1 s at least; then it is aborted. One that connects gives way
+    /// after half a second where no other socket listens.
     pub deadlines: Deadlines,
     /// Bounds in bytes.
     pub limits: Limits,

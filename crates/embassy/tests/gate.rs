@@ -128,3 +128,48 @@ fn no_server_runs() {
         assert_eq!(Client::new(world).socket.connect((SERVER, PORT)).await, Err(ConnectError::ConnectionReset));
     });
 }
+
+/// Half-open connections whose peers never answer, as many as there are sockets and many more, one after the other: a client
+/// that comes is served within seconds, not after `flush_ms`. Nobody is sent a reset for it.
+#[test]
+fn half_open_connections_give_way() {
+    let mut settings = Settings::at(PORT);
+    settings.deadlines.flush_ms = 60_000;
+    with_server(Runs { settings, ..gated() }, async |world| {
+        let mut first = Client::connect(world).await;
+        assert_eq!(first.add(1).await, 1);
+        close(first).await;
+        ms(100).await;
+        for round in 0..10 {
+            for number in 0..SOCKETS as u16 {
+                world.begin_as(70 + round, 40_000 + number);
+            }
+            ms(10).await;
+            let mut client = Client::new(world);
+            let connect = client.socket.connect((SERVER, PORT));
+            let connected = embassy_time::with_timeout(Duration::from_millis(2_000), connect).await;
+            assert_eq!(connected, Ok(Ok(())), "round {round}");
+            assert_eq!(client.add(1).await, 1, "round {round}");
+            close(client).await;
+        }
+        assert_eq!(resets(world), 0);
+    });
+}
+
+/// As long as a socket listens, all that are half open stay: their SYNs are answered again. Where none does, one gives way.
+#[test]
+fn half_open_connections_stay_while_a_socket_listens() {
+    for half_open in [SOCKETS - 1, SOCKETS] {
+        with_server(gated(), async |world| {
+            assert_eq!(Client::connect(world).await.add(1).await, 1);
+            ms(100).await;
+            world.cut(true);
+            for _ in 0..half_open {
+                drop(Client::begin(world).await);
+            }
+            let _ = world.sent();
+            ms(1_500).await;
+            assert_eq!(world.sent().len(), SOCKETS - 1, "of {half_open}");
+        });
+    }
+}
