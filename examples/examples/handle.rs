@@ -37,7 +37,7 @@ async fn close(request: &mut Request<'_, ()>) -> Result<StatusCode, Error> {
     let found = connections.iter().find(|connection| id == *connection.id.to_string());
     let found = found.ok_or(Error::not_found("there is no such connection: see /connections"))?;
     // At once where it is idle, after its response where it is at work. Gone meanwhile: nothing happens.
-    handle()?.close(found.id);
+    handle()?.close(found.id).map_err(|_| Error::unavailable("too many commands wait: try again later"))?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -437,7 +437,7 @@ fn connections_are_closed_now() {
         let mut ids = Vec::new();
         world.handle.list(|listed| ids.push(listed.id)).await;
         for id in &ids {
-            assert!(world.handle.close_now(*id));
+            assert_eq!(world.handle.close_now(*id), Ok(()));
         }
         assert_eq!(busy.socket.read(&mut [0]).await, Err(Error::ConnectionReset));
         assert_eq!(idle.socket.read(&mut [0]).await, Ok(0));

@@ -155,7 +155,7 @@ fn closes_a_connection_now() {
     busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
     gate.wait(1);
     for id in ids {
-        server.handle.close_now(id);
+        server.handle.close_now(id).unwrap();
     }
     idle.expect_end();
     assert_eq!(busy.stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -163,7 +163,7 @@ fn closes_a_connection_now() {
     assert_eq!(counts.disconnected, ids.map(|id| (id, EndReason::Closed)));
     assert_eq!(counts.ended, [EndReason::Closed; 2]);
     assert_eq!(other.add(1), 2);
-    server.handle.close_now(ids[0]);
+    server.handle.close_now(ids[0]).unwrap();
     assert_eq!(other.add(1), 3);
     server.stop();
 }
