@@ -30,8 +30,20 @@ pub(crate) enum Stop {
 #[derive(Debug)]
 pub(crate) enum Order {
     One(Command),
-    /// Tell of the first connection from that index on.
-    List(u32),
+    /// Tell of the first connection from that index on, in answer to the question of that number.
+    List {
+        from: u32,
+        question: u32,
+    },
+}
+
+/// What whoever lists connections is told.
+#[derive(Debug)]
+enum Answer {
+    /// To the question of that number: the connection, or that there is none.
+    To(u32, Option<Listed>),
+    /// To all questions: no command is served any more.
+    Stopped,
 }
 
 /// Commands that wait for the server at the most.
@@ -42,9 +54,10 @@ pub(crate) struct Bell {
     task: AtomicWaker,
     runs: AtomicBool,
     commands: Channel<CriticalSectionRawMutex, Order, COMMANDS_MAX>,
-    /// The answer to the command to list, and who waits for it: one at a time.
-    listed: Channel<CriticalSectionRawMutex, Option<Listed>, 1>,
-    lister: Mutex<CriticalSectionRawMutex, ()>,
+    /// The answer to the command to list, and who waits for it: one at a time, who counts the questions. A question that was
+    /// cancelled may still be answered.
+    listed: Channel<CriticalSectionRawMutex, Answer, 1>,
+    lister: Mutex<CriticalSectionRawMutex, u32>,
     /// Whether any bit of the words below may be set.
     rung: AtomicBool,
     sockets: [AtomicU32; WORDS],
@@ -63,7 +76,7 @@ impl Bell {
             runs: AtomicBool::new(false),
             commands: Channel::new(),
             listed: Channel::new(),
-            lister: Mutex::new(()),
+            lister: Mutex::new(0),
             rung: AtomicBool::new(false),
             sockets: [const { AtomicU32::new(0) }; WORDS],
             lanes: AtomicU32::new(0),
@@ -147,10 +160,14 @@ impl Bell {
     }
 
     /// Answers the command to list.
-    pub(crate) fn tell(&self, listed: Option<Listed>) {
+    pub(crate) fn tell(&self, question: u32, listed: Option<Listed>) {
+        self.answer(Answer::To(question, listed));
+    }
+
+    fn answer(&self, answer: Answer) {
         self.listed.clear();
         // There is room now.
-        let _ = self.listed.try_send(listed);
+        let _ = self.listed.try_send(answer);
     }
 
     /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
@@ -162,11 +179,11 @@ impl Bell {
         }
     }
 
-    /// No command is served any more; those who wait for an answer get the last one.
+    /// No command is served any more; those who wait for an answer are told so.
     pub(crate) fn close(&self) {
         self.runs.store(false, Ordering::Release);
         self.commands.clear();
-        self.tell(None);
+        self.answer(Answer::Stopped);
     }
 }
 
@@ -274,16 +291,24 @@ impl Handle {
     /// Safe: those of whom it has not told are not told of.
     pub async fn list(&self, mut each: impl FnMut(Listed)) {
         let bell = self.0;
-        let _one_at_a_time = bell.lister.lock().await;
+        let mut question = bell.lister.lock().await;
         let mut from = 0;
         loop {
             bell.listed.clear();
             if !bell.runs.load(Ordering::Acquire) {
                 return;
             }
-            bell.commands.send(Order::List(from)).await;
+            *question = question.wrapping_add(1);
+            bell.commands.send(Order::List { from, question: *question }).await;
             bell.ask();
-            let Some(listed) = bell.listed.receive().await else { return };
+            let listed = loop {
+                match bell.listed.receive().await {
+                    Answer::To(number, Some(listed)) if number == *question => break listed,
+                    Answer::To(number, None) if number == *question => return,
+                    Answer::To(..) => {}
+                    Answer::Stopped => return,
+                }
+            };
             from = listed.id.index() + 1;
             each(listed);
         }
@@ -301,5 +326,53 @@ impl Handle {
     pub fn stop_now(&self) {
         self.0.stop.fetch_max(Stop::Now as u8, Ordering::AcqRel);
         self.0.ask();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use core::{
+        future::Future,
+        pin::pin,
+        task::{Context, Poll},
+    };
+
+    use super::*;
+
+    /// The question that was asked last.
+    fn asked(bell: &Bell) -> (u32, u32) {
+        match bell.order() {
+            Some(Order::List { from, question }) => (from, question),
+            other => panic!("{other:?} is no question"),
+        }
+    }
+
+    /// A list is cancelled while the server, at a lower priority, has its question but has not answered it yet.
+    #[test]
+    fn an_answer_to_a_cancelled_list() {
+        let bell: &'static Bell = std::boxed::Box::leak(std::boxed::Box::new(Bell::new()));
+        let handle = Handle::of(bell);
+        bell.open();
+        let context = &mut Context::from_waker(Waker::noop());
+        let earlier = {
+            let mut cancelled = pin!(handle.list(|_| panic!("nobody is told")));
+            assert_eq!(cancelled.as_mut().poll(context), Poll::Pending);
+            asked(bell)
+        };
+        let mut list = pin!(handle.list(|_| panic!("there is no connection")));
+        assert_eq!(list.as_mut().poll(context), Poll::Pending);
+        bell.tell(earlier.1, None);
+        assert_eq!(list.as_mut().poll(context), Poll::Pending, "not its answer");
+        let later = asked(bell);
+        assert_eq!((earlier.0, later.0), (0, 0));
+        bell.tell(later.1, None);
+        assert_eq!(list.as_mut().poll(context), Poll::Ready(()), "its answer");
+        // A stop answers all.
+        let mut list = pin!(handle.list(|_| panic!("there is no connection")));
+        assert_eq!(list.as_mut().poll(context), Poll::Pending);
+        bell.close();
+        assert_eq!(list.as_mut().poll(context), Poll::Ready(()), "stopped");
     }
 }

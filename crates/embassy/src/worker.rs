@@ -160,7 +160,10 @@ where
         while let Some(order) = self.bell.order() {
             match order {
                 Order::One(command) => self.driver.obey(command),
-                Order::List(from) => self.bell.tell(self.driver.list().find(|listed| listed.id.index() >= from)),
+                Order::List { from, question } => {
+                    let listed = self.driver.list().find(|listed| listed.id.index() >= from);
+                    self.bell.tell(question, listed);
+                }
             }
         }
         let stop = self.bell.stop();
