@@ -23,7 +23,6 @@ pub struct RequestLine<'a> {
 }
 
 impl<'a> RequestLine<'a> {
-    #[inline]
     pub(crate) fn new(method: &'a [u8], target: &'a [u8]) -> Self {
         RequestLine { method, target }
     }

@@ -172,7 +172,6 @@ impl<P: Port> Driver<P> {
     }
 
     /// Sets the time, in milliseconds that wrap. To be called before anything else in each turn of the port.
-    #[inline]
     pub fn set_now(&mut self, now_ms: u32) {
         self.now_ms = now_ms;
     }
@@ -355,7 +354,6 @@ impl<P: Port> Driver<P> {
     }
 
     /// The lane that a connection gets next.
-    #[inline]
     fn next_lane(&mut self) -> Option<u32> {
         if self.idle.first == NONE { self.new_lane() } else { Some(self.idle.first) }
     }
@@ -624,7 +622,6 @@ impl<P: Port> Driver<P> {
 }
 
 /// Why a connection is to end behind what is at work.
-#[inline]
 fn ending(port: &impl Port, shared: &Shared) -> Option<Ending> {
     shared.connection.get().ending.filter(|_| port.takes_orders())
 }

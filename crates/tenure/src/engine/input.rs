@@ -25,7 +25,6 @@ impl Input {
         Input { buffer, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new() }
     }
 
-    #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }

@@ -37,7 +37,6 @@ struct Pause(bool);
 impl Future for Pause {
     type Output = ();
 
-    #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         if self.0 {
             return Poll::Ready(());
@@ -256,13 +255,11 @@ impl Shared {
     }
 
     /// Whether the response is complete, which a handler's [`Sent`](crate::Sent) does not prove where it is another response's.
-    #[inline]
     fn is_answered(&self) -> bool {
         self.output.borrow().exchange.done
     }
 
     /// Tells the observer of a response that is complete; returns whether the connection goes on.
-    #[inline]
     fn response_sent(&self, observer: &impl Observer) -> bool {
         let exchange = self.output.borrow().exchange;
         let duration_ms = self.turn.get().now_ms.wrapping_sub(self.connection.get().arrived_ms);
@@ -271,7 +268,6 @@ impl Shared {
     }
 
     /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
-    #[inline]
     fn end_exchange(&self, observer: &impl Observer, input: &mut Input) -> bool {
         if !self.response_sent(observer) {
             return false;

@@ -86,7 +86,6 @@ impl Exchange {
     }
 
     /// Whether its head needs nothing that those of other responses do not have.
-    #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         // They stand beside each other: one comparison.
         [self.head_only, self.http10, self.persistent, self.begun] == [false, false, true, false]
@@ -141,18 +140,15 @@ impl Output {
     }
 
     /// What is to be sent, where there is something.
-    #[inline]
     pub(crate) fn pending(&self) -> Option<&[u8]> {
         self.buffer.get(self.sent..self.end).filter(|pending| !pending.is_empty())
     }
 
-    #[inline]
     pub(crate) fn sent(&mut self, bytes: usize) {
         let sent = self.sent + bytes;
         if sent < self.end { self.sent = sent } else { self.clear() }
     }
 
-    #[inline]
     pub(crate) fn room(&self) -> usize {
         self.buffer.len() - self.end
     }

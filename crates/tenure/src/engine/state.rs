@@ -93,7 +93,6 @@ pub(crate) struct RouteDeadlines {
 
 impl RequestState {
     /// A request whose head has been read, `received` bytes in all, which has waited that long for a lane.
-    #[inline]
     pub(crate) const fn new(unread: Framing, received: u32, expects_continue: bool, waited_ms: u32) -> Self {
         RequestState {
             unread,
@@ -110,7 +109,6 @@ impl RequestState {
     }
 
     /// Whether all of the body has been handed out.
-    #[inline]
     pub(crate) fn is_read(&self) -> bool {
         matches!(self.unread, Framing::Empty)
     }
@@ -144,7 +142,6 @@ pub(crate) struct ConnectionState {
 }
 
 impl ConnectionState {
-    #[inline]
     pub(crate) const fn new(arrived_ms: u32) -> Self {
         ConnectionState {
             arrived_ms,
@@ -187,7 +184,6 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    #[inline]
     pub(crate) const fn new(now_ms: u32, may_wait_long: bool) -> Self {
         Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, wants_close: false }
     }

@@ -2,7 +2,8 @@
 //!
 //! Connections that are fresh, idle, waiting or closing are on one list per stage. Each joins it at its end and all of a list
 //! have the same time, so the oldest is due first. All others (an incomplete head may have begun long ago, exchanges have
-//! deadlines of different lengths) share one heap. So eviction and deadlines look only at who comes first.
+//! deadlines of different lengths) share one heap, or one more list where registers are narrow. So eviction and deadlines look
+//! only at who comes first.
 
 use core::{
     marker::PhantomData,
@@ -83,7 +84,6 @@ impl<S, K> Slot<S, K> {
     }
 
     /// Whether it is the most recent one on the list of that stage.
-    #[inline]
     pub(crate) fn is_newest(&self, stage: Stage) -> bool {
         self.stage == stage && self.links.behind == NONE
     }
@@ -192,7 +192,6 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     /// Whether there is such a slot, vacant or not.
-    #[inline]
     pub(crate) fn is_slot(&self, index: u32) -> bool {
         (index as usize) < self.slots.len()
     }
@@ -236,17 +235,14 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     /// The slot of a connection that is there.
-    #[inline]
     pub(crate) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Slot<S, K>> {
         self.slots.get_mut(index as usize).filter(|slot| slot.generation == generation && slot.stage != Stage::Vacant)
     }
 
-    #[inline]
     pub(crate) fn slot(&self, index: u32) -> &Slot<S, K> {
         &self.slots[index as usize]
     }
 
-    #[inline]
     pub(crate) fn slot_mut(&mut self, index: u32) -> &mut Slot<S, K> {
         &mut self.slots[index as usize]
     }

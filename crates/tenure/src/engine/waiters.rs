@@ -37,7 +37,6 @@ impl Waiters {
     }
 
     /// The waker that the lane is polled with.
-    #[inline]
     pub(crate) fn lane(&self) -> &Waker {
         self.lane.get().unwrap_or(Waker::noop())
     }
@@ -68,13 +67,11 @@ impl Waiters {
     }
 
     /// Whether some wait under another waker than the lane's.
-    #[inline]
     pub(crate) fn any(&self) -> bool {
         self.some.get()
     }
 
     /// Something has happened: wakes all that wait under another waker than the lane's.
-    #[inline]
     pub(crate) fn wake(&self) {
         if self.some.get() {
             self.wake_others();

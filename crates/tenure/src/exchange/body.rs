@@ -205,7 +205,6 @@ impl<'r> Reader<'r> {
     }
 
     /// Takes the lease. `false`: somebody else has it.
-    #[inline]
     fn borrow(&mut self) -> bool {
         if self.lease.is_none() {
             self.lease = self.shared.body.try_borrow_mut().ok();
@@ -375,7 +374,6 @@ impl<'r> Reader<'r> {
     }
 
     /// Gives the lease back.
-    #[inline]
     pub(crate) fn release(&mut self) {
         self.lease = None;
     }
@@ -429,7 +427,6 @@ pub struct Body<'a, 'r> {
 }
 
 impl<'a, 'r> Body<'a, 'r> {
-    #[inline]
     pub(crate) fn new(reader: &'a mut Reader<'r>) -> Self {
         Body { reader }
     }
@@ -488,7 +485,6 @@ impl<'a, 'r> Body<'a, 'r> {
     ///
     /// # Cancellation safety
     /// Safe: asked again it goes on.
-    #[inline]
     pub fn whole(self) -> Whole<'a, 'r> {
         Whole { reader: Some(self.reader) }
     }

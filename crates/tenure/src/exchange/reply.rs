@@ -100,7 +100,6 @@ impl core::fmt::Debug for Output {
 }
 
 impl<'o> Reply<'o> {
-    #[inline]
     pub(crate) fn new(output: &'o mut Output) -> Self {
         Reply { output, status: StatusCode::OK, head: HeadState::NEW }
     }
@@ -251,7 +250,6 @@ impl<'o> Reply<'o> {
     }
 
     /// Whether nothing but a body distinguishes the response from all others.
-    #[inline]
     fn is_plain(&self) -> bool {
         !self.head.is_begun() && self.status == StatusCode::OK && self.output.exchange.is_plain()
     }

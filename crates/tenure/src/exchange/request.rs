@@ -84,7 +84,6 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The method; an extension method is [`Method::Other`], see [`method_token`](Request::method_token).
-    #[inline]
     pub fn method(&self) -> Method {
         self.inner.head.method
     }
@@ -187,13 +186,11 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The connection's session.
-    #[inline]
     pub fn session(&self) -> Option<&S> {
         self.session.as_ref()
     }
 
     /// The connection's session, to change.
-    #[inline]
     pub fn session_mut(&mut self) -> Option<&mut S> {
         self.session.as_mut()
     }
@@ -375,12 +372,10 @@ impl<'r> Inner<'r> {
         routed_path(target::path(self.head.target.of(self.reader.bytes), self.head.form))
     }
 
-    #[inline]
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
         RequestLine::new(self.token(), self.head.target.of(self.reader.bytes))
     }
 
-    #[inline]
     pub(crate) fn token(&self) -> &'r [u8] {
         self.head.token.of(self.reader.bytes)
     }

@@ -217,7 +217,6 @@ enum Step {
 }
 
 impl<'a, 'r> Answer<'a, 'r> {
-    #[inline]
     pub(crate) fn new(reader: &'a mut Reader<'r>) -> Self {
         Answer { reader, step: Step::Settle }
     }

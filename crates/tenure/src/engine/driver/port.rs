@@ -44,19 +44,16 @@ impl Interest {
     pub const CLOSE: Interest = Interest(4);
 
     /// Whether it is about receiving.
-    #[inline]
     pub const fn receives(self) -> bool {
         self.0 & 1 != 0
     }
 
     /// Whether it is about sending.
-    #[inline]
     pub const fn sends(self) -> bool {
         self.0 & 2 != 0
     }
 
     /// Whether it is about the peer's close. Where no handler ever waits for that, the compiler sees that it never is.
-    #[inline]
     pub fn closes(self) -> bool {
         self.0 & 4 != 0 && CLOSE_AWAITED.is_on()
     }

@@ -77,7 +77,6 @@ impl<P: Port> Driver<P> {
     }
 
     /// Milliseconds until [`expire`](Driver::expire) is to be called, `None` where nothing is ever due.
-    #[inline]
     pub fn due_within(&self) -> Option<u32> {
         let due_ms = self.due_ms?;
         Some(if is_due(due_ms, self.now_ms) { 0 } else { due_ms.wrapping_sub(self.now_ms) })
