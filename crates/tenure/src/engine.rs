@@ -6,6 +6,7 @@ pub(crate) mod contain;
 pub(crate) mod driver;
 pub(crate) mod heap;
 pub(crate) mod input;
+pub(crate) mod interest;
 pub(crate) mod lane;
 pub(crate) mod output;
 pub(crate) mod state;

@@ -13,7 +13,10 @@ use core::{
 use tenure_proto::bytes::WORDS;
 
 pub(crate) use crate::engine::heap::NONE;
-use crate::engine::heap::{self, Links, Nodes};
+use crate::engine::{
+    heap::{self, Links, Nodes},
+    interest::Interest,
+};
 
 /// What a slot is doing, and so where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub struct Slot<S, K> {
     pub(crate) stage: Stage,
     pub(crate) pinned: bool,
     /// What the port has been asked to report of the socket.
-    pub(crate) interest: crate::engine::driver::Interest,
+    pub(crate) interest: Interest,
     pub(crate) session: Option<S>,
 }
 
@@ -78,7 +81,7 @@ impl<S, K> Slot<S, K> {
             since_ms: 0,
             stage: Stage::Vacant,
             pinned: false,
-            interest: crate::engine::driver::Interest::NONE,
+            interest: Interest::NONE,
             session: None,
         }
     }

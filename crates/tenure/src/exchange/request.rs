@@ -18,7 +18,7 @@ use tenure_proto::{
 use crate::{
     Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session,
     engine::{
-        driver::await_close,
+        interest::await_close,
         state::Change,
         wire::{Shared, Wire},
     },

@@ -5,64 +5,18 @@ use core::{
     future::Future,
     ops::{Deref, DerefMut},
     pin::Pin,
-    task::Context,
+    task::{Context, Waker},
 };
 
 use tenure_proto::head::HeadParser;
 
-use super::Lane;
 use crate::{
-    EndReason, Observer, Session, Switch,
-    engine::table::{Slot, Store},
+    EndReason, Observer, Session,
+    engine::interest::Interest,
+    engine::table::{NONE, Slot, Store},
     engine::wire::{Received, Wire},
     peer::Peer,
 };
-
-/// Whether a handler of this program ever waits for its peer's close.
-static CLOSE_AWAITED: Switch = Switch::off();
-
-/// A handler waits for its peer's close.
-pub(crate) fn await_close() {
-    CLOSE_AWAITED.set(true);
-}
-
-/// What a port is to report of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest(u8);
-
-impl Interest {
-    /// Nothing but its failure.
-    pub const NONE: Interest = Interest(0);
-    /// That bytes, or the peer's close, can be received.
-    pub const RECEIVE: Interest = Interest(1);
-    /// That bytes can be sent.
-    pub const SEND: Interest = Interest(2);
-    /// Either. The driver never asks for both, but a port may have bytes of its own to send while it receives.
-    pub const BOTH: Interest = Interest(3);
-    /// That the peer has closed its side, whether or not bytes are unread: [`Driver::peer_closed`](super::Driver::peer_closed).
-    /// It comes alone or beside the others.
-    pub const CLOSE: Interest = Interest(4);
-
-    /// Whether it is about receiving.
-    pub const fn receives(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// Whether it is about sending.
-    pub const fn sends(self) -> bool {
-        self.0 & 2 != 0
-    }
-
-    /// Whether it is about the peer's close. Where no handler ever waits for that, the compiler sees that it never is.
-    pub fn closes(self) -> bool {
-        self.0 & 4 != 0 && CLOSE_AWAITED.is_on()
-    }
-
-    /// The same, and [`Interest::CLOSE`].
-    pub(super) const fn and_close(self) -> Interest {
-        Interest(self.0 | 4)
-    }
-}
 
 /// What became of bytes that were to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +40,54 @@ pub struct Key {
     pub index: u32,
     /// How many connections the slot has had before.
     pub generation: u32,
+}
+
+/// One lane and what the driver knows of it.
+pub struct Lane<P: Port> {
+    pub(super) wire: P::Wire,
+    pub(super) future: Pin<P::Pinned>,
+    pub(super) waker: Waker,
+    /// The slot that it serves, or the next free lane.
+    pub(super) slot: u32,
+    /// When its last poll ended.
+    pub(super) polled_ms: u32,
+    /// Bytes that the peer has taken since it was held last.
+    pub(super) taken: u32,
+    /// When it was held last.
+    pub(super) held_ms: u32,
+    /// What it has waited for its peer by then, less what bytes that were taken have given back.
+    pub(super) peer_waited_ms: u32,
+    /// It has been held until the peer takes bytes.
+    pub(super) awaits_peer: bool,
+    pub(super) blocked: bool,
+    /// Which of the driver's dates its output has; none at first.
+    pub(super) dated: u32,
+}
+
+impl<P: Port> Lane<P> {
+    /// A lane over that wire. `future` must be [`lane`](crate::port::lane) over the same wire; `waker` wakes the port, which
+    /// then calls [`Driver::woken`](super::Driver::woken).
+    pub fn new(wire: P::Wire, future: Pin<P::Pinned>, waker: Waker) -> Self {
+        wire.shared.waiters.set_lane(waker.clone());
+        Lane {
+            wire,
+            future,
+            waker,
+            slot: NONE,
+            polled_ms: 0,
+            taken: 0,
+            held_ms: 0,
+            peer_waited_ms: 0,
+            awaits_peer: false,
+            blocked: false,
+            dated: u32::MAX,
+        }
+    }
+
+    /// The slot that the lane serves.
+    pub(super) fn connection(&self) -> u32 {
+        self.slot
+    }
 }
 
 /// What binds the driver to a runtime and a network. Every call is made from within a call of the driver's.

@@ -1,0 +1,188 @@
+//! The steps of a lane's turn: attached, told the time, polled, its output sent, detached.
+
+use tenure_proto::date::DATE_BYTES;
+
+use super::{DriverSettings, Lane, Port, Transmitted};
+use crate::{
+    ConnectionId,
+    engine::{
+        state::{Change, ConnectionState, Ending, Order, State, Turn},
+        table::{NONE, Slot, Stage},
+        wire::{Received, Shared},
+    },
+};
+
+/// The lanes that serve nobody: a list.
+pub(super) struct IdleLanes {
+    pub(super) first: u32,
+    /// How many lanes serve somebody.
+    pub(super) attached: u32,
+}
+
+/// Why a lane goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its socket is ready.
+    Ready,
+    /// A future of its own has woken it.
+    Woken,
+    /// The driver has something for it.
+    Told,
+}
+
+/// Why a connection is to end behind what is at work.
+pub(super) fn ending(port: &impl Port, shared: &Shared) -> Option<Ending> {
+    shared.connection.get().ending.filter(|_| port.takes_orders())
+}
+
+/// Takes a lane from the top of the idle ones for a connection, whose session it gets, and tells it which one it serves, and
+/// since when.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(super) fn attach<P: Port>(
+    (index, number): (u32, u32),
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    idle: &mut IdleLanes,
+    port: &P,
+    settings: &DriverSettings,
+    now_ms: u32,
+) {
+    idle.first = lane.slot;
+    (lane.slot, slot.lane) = (index, number);
+    idle.attached += 1;
+    *lane.wire.session.borrow_mut() = slot.session.take();
+    let shared = &lane.wire.shared;
+    let id = ConnectionId::new(settings.worker, index, slot.generation);
+    // A lane mostly serves the connection that it served before.
+    if shared.id.get() != id
+        && let Some(socket) = &slot.socket
+    {
+        shared.id.set(id);
+        shared.peer.set(port.peer(socket));
+    }
+    shared.connection.set(ConnectionState::new(now_ms));
+}
+
+/// [`Driver::detach`] of what is at hand.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+#[cfg_attr(target_pointer_width = "32", inline(never))]
+pub(super) fn detach<P: Port>(
+    number: u32,
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    idle: &mut IdleLanes,
+) {
+    slot.session = lane.wire.session.borrow_mut().take();
+    slot.lane = NONE;
+    lane.slot = idle.first;
+    idle.first = number;
+    idle.attached -= 1;
+}
+
+/// Lets the port receive once where the lane wants bytes.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn receive<P: Port>(
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    port: &mut P,
+) -> Option<Received> {
+    let socket = slot.socket.as_mut()?;
+    lane.wire.shared.receive(|space| port.receive(socket, space))
+}
+
+/// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection. Returns the
+/// stage that this has then; `None` where it ends.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn leave<P: Port>(
+    (number, lane): (u32, &mut Lane<P>),
+    slot: &mut Slot<P::Session, P::Socket>,
+    idle: &mut IdleLanes,
+    port: &P,
+    now_ms: u32,
+) -> Option<Stage> {
+    let connection = lane.wire.shared.connection.get();
+    if connection.ended || ending(port, &lane.wire.shared).is_some() {
+        return None;
+    }
+    if let Some(pinned) = connection.pin {
+        slot.pinned = pinned;
+    }
+    slot.since_ms = now_ms;
+    detach(number, lane, slot, idle);
+    Some(if slot.pinned { Stage::Pinned } else { Stage::Idle })
+}
+
+/// Tells a lane the time and the date, and counts what its request has waited.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn begin_turn<P: Port>(
+    lane: &mut Lane<P>,
+    now_ms: u32,
+    may_wait_long: bool,
+    keeps_wants: bool,
+    (dated, date): (u32, Option<&[u8; DATE_BYTES]>),
+) {
+    let shared = &lane.wire.shared;
+    if lane.dated != dated {
+        lane.dated = dated;
+        shared.output.borrow_mut().stamp(date);
+    }
+    if shared.state.get() == State::Exchange {
+        let waited_ms = now_ms.wrapping_sub(lane.polled_ms);
+        let for_body = shared.turn.get().wants_body;
+        shared.request.change(|request| {
+            let sum_ms = if for_body { &mut request.body_waited_ms } else { &mut request.handler_waited_ms };
+            *sum_ms = sum_ms.saturating_add(waited_ms);
+        });
+    }
+    if keeps_wants {
+        // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
+        shared.turn.change(|turn| (turn.now_ms, turn.may_wait_long) = (now_ms, may_wait_long));
+    } else {
+        shared.turn.set(Turn::new(now_ms, may_wait_long));
+    }
+    lane.polled_ms = now_ms;
+}
+
+/// Sets a lane whose future has panicked anew, to answer that. `false`: the connection must end, because what answers a panic
+/// may panic too.
+#[cold]
+#[inline(never)]
+pub(super) fn answer_panic<P: Port>(lane: &mut Lane<P>, port: &mut P) -> bool {
+    port.restart(&lane.wire, lane.future.as_mut());
+    let shared = &lane.wire.shared;
+    if shared.request.get().panicked || shared.state.get() != State::Exchange {
+        return false;
+    }
+    shared.request.change(|request| request.panicked = true);
+    shared.connection.change(|connection| connection.order = Some(Order::Failed));
+    true
+}
+
+/// What became of bytes that were to be sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    None,
+    Some,
+    Reset,
+}
+
+/// Sends once what a lane has written.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn send<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>, port: &mut P) -> Progress {
+    let mut output = lane.wire.shared.output.borrow_mut();
+    let mut progress = Progress::None;
+    if let (Some(pending), Some(socket)) = (output.pending(), &mut slot.socket) {
+        match port.send(socket, pending) {
+            Transmitted::Bytes(bytes) => {
+                output.sent(bytes);
+                lane.taken = lane.taken.wrapping_add(bytes as u32);
+                progress = Progress::Some;
+            }
+            Transmitted::Blocked => {}
+            Transmitted::Reset => progress = Progress::Reset,
+        }
+    }
+    lane.blocked = output.end > 0;
+    progress
+}
