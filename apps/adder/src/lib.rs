@@ -176,4 +176,4 @@ fn id(request: &Request<'_, Adder>) -> Result<heapless::String<ID_CHARACTERS_MAX
 }
 
 // Who made a session costs nothing: it stands where `Option<Adder>` says whether there is one.
-const _: () = assert!(size_of::<Option<Adder>>() == 16);
+const _: () = assert!(size_of::<Option<Adder>>() <= 16);

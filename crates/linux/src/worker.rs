@@ -163,7 +163,7 @@ impl<'a, A: Service> Worker<'a, A> {
         if ms > FAR_MS {
             return FAR;
         }
-        Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 }
+        Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: (ms % 1000 * 1_000_000).cast_signed().into() }
     }
 
     /// Does what the inbox holds. Returns whether another worker may have left newcomers to this one.
