@@ -23,7 +23,9 @@ use crate::{
     },
 };
 pub use port::{Key, Lane, Panicked, Port, Transmitted};
-use steps::{Cause, IdleLanes, Progress, answer_panic, attach, begin_turn, detach, ending, leave, receive, send};
+use steps::{
+    Cause, IdleLanes, Progress, answer_panic, attach, begin_turn, detach, ending, leave, receive, send, wake_waiters,
+};
 
 /// What a driver is set to.
 #[derive(Clone, Copy, Debug)]
@@ -364,12 +366,7 @@ impl<P: Port> Driver<P> {
                 return self.end_now(index, EndReason::PeerReset, true);
             }
         }
-        let mut keeps_wants = false;
-        if cause == Cause::Woken {
-            keeps_wants = lane.wire.shared.waiters.any();
-        } else {
-            lane.wire.shared.waiters.wake();
-        }
+        let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
         let may_wait_long = idle.attached < settings.lanes_max;
         let mut rounds = 0;
         loop {

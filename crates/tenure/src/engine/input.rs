@@ -29,10 +29,14 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether nothing is unread.
+    /// Whether nothing is unread: then the next request begins at the front.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
+    pub(crate) fn is_used_up(&mut self) -> bool {
+        let is_used_up = self.start == self.end;
+        if is_used_up {
+            (self.start, self.end) = (0, 0);
+        }
+        is_used_up
     }
 
     /// What is unread and what its head says, where that is the head before, byte by byte.

@@ -53,15 +53,11 @@ impl Future for Pause {
 /// Dropped at any time, it leaves bytes, session and the state of the exchange on the wire, for a lane set anew to take
 /// up.
 #[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
-pub async fn lane<S, A, O>(
+pub async fn lane<S, A: Handler<S>, O: Observer>(
     wire: impl Deref<Target = Wire<S>>,
     app: impl Deref<Target = A>,
     observer: impl Deref<Target = O>,
-) -> Infallible
-where
-    A: Handler<S>,
-    O: Observer,
-{
+) -> Infallible {
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let shared = &wire.shared;
     let mut input = shared.input.borrow_mut();
@@ -70,8 +66,7 @@ where
         let is_reset = 'done: {
             let read = if let Some(order) = shared.take_order() {
                 Err(order)
-            } else if input.is_empty() {
-                (input.start, input.end) = (0, 0);
+            } else if input.is_used_up() {
                 shared.state.set(State::Between);
                 Ok(None)
             } else {
@@ -100,10 +95,7 @@ where
                     }
                 }
                 Ok(None) => {
-                    if !input.is_empty() {
-                        shared.state.set(State::Head);
-                        input.compact();
-                    }
+                    shared.wait_for_head(&mut input);
                     drop(input);
                     Pause(false).await;
                     input = shared.input.borrow_mut();
@@ -152,6 +144,15 @@ impl Shared {
         let order = self.connection.get().order?;
         self.connection.change(|connection| connection.order = None);
         Some(order)
+    }
+
+    /// Makes room for the rest of a head that has begun.
+    #[inline]
+    fn wait_for_head(&self, input: &mut Input) {
+        if input.start != input.end {
+            self.state.set(State::Head);
+            input.compact();
+        }
     }
 
     /// Refuses a head.

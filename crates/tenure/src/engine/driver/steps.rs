@@ -113,6 +113,17 @@ pub(super) fn leave<P: Port>(
     Some(if slot.pinned { Stage::Pinned } else { Stage::Idle })
 }
 
+/// Wakes who waits under another waker than the lane's, where something has happened. Where only the lane was woken they may not
+/// be polled in this turn: returns whether what they want stays wanted.
+#[inline]
+pub(super) fn wake_waiters(shared: &Shared, cause: Cause) -> bool {
+    if cause == Cause::Woken {
+        return shared.waiters.any();
+    }
+    shared.waiters.wake();
+    false
+}
+
 /// Tells a lane the time and the date, and counts what its request has waited.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(super) fn begin_turn<P: Port>(
