@@ -143,7 +143,10 @@ fn without_descriptors_those_that_there_are_go_on() {
     process.hear("all taken");
     let mut late = Client::connect(address);
     late.send(post("/adder", "7"));
-    process.hear("no connection can be accepted for now");
+    // accept(2) fails for want of a descriptor also while nobody waits, so it may have been said before.
+    if process.count("no connection can be accepted") == 0 {
+        process.hear("no connection can be accepted for now");
+    }
     let before_ms = early.server_cpu_ms();
     slow.send("GET /adder HTTP/1.1\r\n");
     // Half a second later, which is several attempts to accept:
