@@ -85,7 +85,7 @@ pub(crate) enum Drain {
 }
 
 /// A route's own deadlines in milliseconds, where it has some.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteDeadlines {
     pub(crate) handler_ms: Option<u32>,
     pub(crate) body_ms: Option<u32>,
@@ -157,9 +157,7 @@ impl ConnectionState {
             reason: EndReason::PeerClosed,
         }
     }
-}
 
-impl ConnectionState {
     /// Lets the connection end behind what is at work. The first to say so counts.
     pub(crate) fn end_behind(&mut self, ending: Ending, now_ms: u32) {
         if self.ending.is_none() {

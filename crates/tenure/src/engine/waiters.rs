@@ -18,7 +18,6 @@ type Wakers = alloc::vec::Vec<Waker>;
 type Wakers = heapless::Vec<Waker, WAITERS_MAX>;
 
 /// Who waits on a lane.
-#[derive(Default)]
 pub(crate) struct Waiters {
     /// Whether `others` has some.
     some: Cell<bool>,

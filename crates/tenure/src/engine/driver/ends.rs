@@ -223,8 +223,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Stops: idle connections end at once, requests that have arrived are answered until the deadline, those behind others
-    /// included. Call [`expire`](Driver::expire)
-    /// as ever until [`count`](Driver::count) is 0.
+    /// included. Call [`expire`](Driver::expire) as ever until [`count`](Driver::count) is 0.
     pub fn stop(&mut self) {
         if self.stopping.is_some() {
             return;
