@@ -9,8 +9,21 @@ use crate::handle::Shared;
 
 /// Connections above its fair share that a worker takes before it leaves the next ones to the others.
 const SLACK: u32 = 16;
+/// How long newcomers are left to the others: whoever of them can serve has begun to by then, so those left are stuck.
+const DEFER_MS: u32 = 20;
 /// How long accepting rests when descriptors or memory have run out.
 const REST_MS: u32 = 100;
+
+/// How far this worker leaves newcomers to the others, whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deferral {
+    /// Nobody has come in vain.
+    None,
+    /// Somebody has, who is left to the others until then.
+    Until(u32),
+    /// The others had their time: whoever waits still is taken.
+    Over,
+}
 
 /// One worker's part in accepting.
 pub(crate) struct Acceptance {
@@ -19,6 +32,7 @@ pub(crate) struct Acceptance {
     /// Connections of this worker that `shared` counts.
     counted: u32,
     accepts: bool,
+    deferral: Deferral,
     /// Something has run out: nothing is accepted before this time.
     rests_until_ms: Option<u32>,
     /// The log says that nothing can be accepted.
@@ -27,7 +41,15 @@ pub(crate) struct Acceptance {
 
 impl Acceptance {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize) -> Self {
-        Acceptance { shared, worker, counted: 0, accepts: false, rests_until_ms: None, warned: false }
+        Acceptance {
+            shared,
+            worker,
+            counted: 0,
+            accepts: false,
+            deferral: Deferral::None,
+            rests_until_ms: None,
+            warned: false,
+        }
     }
 
     /// Tells the others how many connections there are here.
@@ -41,8 +63,13 @@ impl Acceptance {
         self.counted = count;
         // Whether somebody is evicted depends on there being no place anywhere.
         if (before >= max) != (now >= max) {
-            self.shared.reconsider(self.worker);
+            self.reconsider_elsewhere();
         }
+    }
+
+    /// Lets the others look whether they accept.
+    pub(crate) fn reconsider_elsewhere(&self) {
+        self.shared.reconsider(self.worker);
     }
 
     /// Connections of this worker that the others know of.
@@ -50,8 +77,42 @@ impl Acceptance {
         self.counted
     }
 
-    /// Whether newcomers are the others' now. `full`: this worker would have to evict one for each.
-    pub(crate) fn is_others_turn(&self, full: bool) -> bool {
+    /// Whether newcomers are left to the others at this time. `full`: this worker would have to evict one for each.
+    pub(crate) fn defers(&mut self, full: bool, now_ms: u32) -> bool {
+        let Deferral::Until(until_ms) = self.deferral else { return false };
+        if within(until_ms, now_ms, DEFER_MS).is_none() {
+            self.deferral = Deferral::Over;
+            return false;
+        }
+        self.is_others_turn(full)
+    }
+
+    /// Somebody may have come: whether they are left to the others, who look at once, and for how long. `full`: as for
+    /// [`defers`](Acceptance::defers).
+    pub(crate) fn defer(&mut self, full: bool, now_ms: u32) -> bool {
+        if self.deferral == Deferral::None && self.is_others_turn(full) {
+            self.deferral = Deferral::Until(now_ms.wrapping_add(DEFER_MS));
+            self.set(false);
+        }
+        self.defers(full, now_ms)
+    }
+
+    /// Whether the others had their time, and nobody has looked since whether somebody waits still.
+    pub(crate) fn is_overdue(&self, now_ms: u32) -> bool {
+        match self.deferral {
+            Deferral::None => false,
+            Deferral::Until(until_ms) => within(until_ms, now_ms, DEFER_MS).is_none(),
+            Deferral::Over => true,
+        }
+    }
+
+    /// Nobody waits: the next newcomers are the others' again.
+    pub(crate) fn end_deferral(&mut self) {
+        self.deferral = Deferral::None;
+    }
+
+    /// Whose turn it is, by how many connections each worker has.
+    fn is_others_turn(&self, full: bool) -> bool {
         let open = self.shared.open.load(Ordering::Relaxed);
         let workers = self.shared.inboxes.len() as u32;
         // With a place left elsewhere nobody is evicted here.
@@ -62,20 +123,33 @@ impl Acceptance {
     /// to this one before, and the kernel may have told this one alone of the next.
     pub(crate) fn set(&mut self, accepts: bool) {
         if self.accepts && !accepts {
-            self.shared.reconsider(self.worker);
+            self.reconsider_elsewhere();
         }
         self.accepts = accepts;
+        // Who cannot accept at all has nothing to look for.
+        if !accepts && self.deferral == Deferral::Over {
+            self.deferral = Deferral::None;
+        }
     }
 
-    /// Milliseconds until a rest is over.
-    pub(crate) fn rests_for_ms(&mut self, now_ms: u32) -> Option<u32> {
-        let until_ms = self.rests_until_ms?;
-        let rest_ms = until_ms.wrapping_sub(now_ms);
-        if rest_ms == 0 || rest_ms > REST_MS {
+    /// Whether nothing is accepted for now, because something has run out.
+    pub(crate) fn rests(&mut self, now_ms: u32) -> bool {
+        let rest_ms = self.rests_until_ms.and_then(|until_ms| within(until_ms, now_ms, REST_MS));
+        if rest_ms.is_none() {
             self.rests_until_ms = None;
-            return None;
         }
-        Some(rest_ms)
+        rest_ms.is_some()
+    }
+
+    /// Milliseconds until it is to be looked again whether somebody waits.
+    pub(crate) fn due_within(&self, now_ms: u32) -> Option<u32> {
+        let rest_ms = self.rests_until_ms.map(|until_ms| within(until_ms, now_ms, REST_MS).unwrap_or(0));
+        let defer_ms = match self.deferral {
+            Deferral::None => None,
+            Deferral::Until(until_ms) => Some(within(until_ms, now_ms, DEFER_MS).unwrap_or(0)),
+            Deferral::Over => Some(0),
+        };
+        rest_ms.into_iter().chain(defer_ms).min()
     }
 
     /// Somebody was accepted.
@@ -96,6 +170,12 @@ impl Acceptance {
             log::warn!("no connection can be accepted for now: {error}; those that there are go on");
         }
     }
+}
+
+/// Milliseconds until then, which is that far away at the most; `None` where it has passed. Times wrap.
+fn within(until_ms: u32, now_ms: u32, ms_max: u32) -> Option<u32> {
+    let ms = until_ms.wrapping_sub(now_ms);
+    (1..=ms_max).contains(&ms).then_some(ms)
 }
 
 /// Whether an error is of a newcomer that is gone already (accept(2)): on to the next.
@@ -122,4 +202,109 @@ pub(crate) fn is_of_newcomer(error: &io::Error) -> bool {
             | ErrorKind::HostUnreachable
             | ErrorKind::PermissionDenied
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicU32, task::Waker};
+
+    use super::*;
+    use crate::inbox::{Inbox, News};
+
+    /// Two workers that may have 200 connections, of which the second has so many: the first one's acceptance.
+    fn beside(others: u32) -> Acceptance {
+        let inboxes = (0..2).map(|_| Arc::new(Inbox::new(200))).collect();
+        let shared = Shared { open: AtomicU32::new(others), max_open_sockets: 200, inboxes };
+        let mut acceptance = Acceptance::new(Arc::new(shared), 0);
+        acceptance.set(true);
+        acceptance
+    }
+
+    /// Whether each worker has been asked to look again.
+    fn asked(acceptance: &Acceptance) -> [bool; 2] {
+        [0, 1].map(|worker| {
+            let mut news = News::default();
+            acceptance.shared.inboxes[worker].take(&mut news, Waker::noop());
+            news.reconsider
+        })
+    }
+
+    /// Connections of the first worker, of the second, whether the first would have to evict, and whose turn it is.
+    const TURNS: &[(u32, u32, bool, bool)] = &[
+        (32, 0, false, false),
+        (33, 0, false, true),
+        (42, 10, false, false),
+        (43, 10, false, true),
+        (10, 100, false, false),
+        (100, 100, true, false),
+        (100, 99, true, true),
+        (100, 0, true, true),
+    ];
+
+    #[test]
+    fn newcomers_are_left_to_others_for_20_ms_at_the_most() {
+        for &(own, others, full, is_others) in TURNS {
+            for now_ms in [0, u32::MAX - 10, 1 << 31] {
+                let case = (own, others, full, now_ms);
+                let at = |ms: u32| now_ms.wrapping_add(ms);
+                let mut acceptance = beside(others);
+                acceptance.count(own);
+                asked(&acceptance);
+                // As long as nobody comes there is nothing to wake up for.
+                assert_eq!((acceptance.defers(full, at(0)), acceptance.due_within(at(0))), (false, None), "{case:?}");
+                assert_eq!(acceptance.defer(full, at(0)), is_others, "{case:?}");
+                assert_eq!(asked(&acceptance), [false, is_others], "{case:?}");
+                if !is_others {
+                    assert_eq!(acceptance.due_within(at(0)), None, "{case:?}");
+                    continue;
+                }
+                assert_eq!(acceptance.due_within(at(0)), Some(20), "{case:?}");
+                assert!(acceptance.defers(full, at(19)) && acceptance.defer(full, at(19)), "{case:?}");
+                assert!(!acceptance.is_overdue(at(19)) && acceptance.is_overdue(at(20)), "{case:?}");
+                // Whoever waits then is taken, however many they are and however long that takes.
+                for ms in [20, 20, 21, 50_000] {
+                    assert!(!acceptance.defers(full, at(ms)) && !acceptance.defer(full, at(ms)), "{case:?} {ms}");
+                    assert_eq!(acceptance.due_within(at(ms)), Some(0), "{case:?} {ms}");
+                }
+                acceptance.end_deferral();
+                assert_eq!(acceptance.due_within(at(50_000)), None, "{case:?}");
+                // The next one is the others' again.
+                assert!(!acceptance.defers(full, at(50_000)) && acceptance.defer(full, at(50_000)), "{case:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_that_becomes_its_own_is_taken_at_once() {
+        let mut acceptance = beside(0);
+        acceptance.count(33);
+        assert!(acceptance.defer(false, 0));
+        acceptance.shared.open.fetch_add(1, Ordering::Relaxed);
+        // 34 connections: one more than 17 and 16 would be too many.
+        assert!(!acceptance.defers(false, 1) && !acceptance.defer(false, 1));
+    }
+
+    /// Who has no place, or rests, does not wake up for those whom nobody takes.
+    #[test]
+    fn who_cannot_accept_has_nothing_to_look_for() {
+        let mut acceptance = beside(0);
+        acceptance.count(33);
+        assert!(acceptance.defer(false, 0) && !acceptance.defers(false, 20));
+        acceptance.set(false);
+        assert_eq!((acceptance.is_overdue(21), acceptance.due_within(21)), (false, None));
+    }
+
+    #[test]
+    fn a_rest_is_over_after_100_ms() {
+        for now_ms in [0, u32::MAX - 10] {
+            let mut acceptance = beside(0);
+            assert!(!acceptance.rests(now_ms));
+            acceptance.rest(now_ms, &io::Error::from(ErrorKind::OutOfMemory));
+            let at = |ms: u32| now_ms.wrapping_add(ms);
+            assert!(acceptance.rests(at(0)) && acceptance.rests(at(99)));
+            assert_eq!((acceptance.due_within(at(0)), acceptance.due_within(at(99))), (Some(100), Some(1)));
+            assert!(!acceptance.rests(at(100)));
+            assert_eq!(acceptance.due_within(at(100)), None);
+        }
+    }
 }

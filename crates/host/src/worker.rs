@@ -30,7 +30,7 @@ pub enum Accepted {
     All,
     /// As many as one turn allows: there may be more.
     Batch,
-    /// There is no place, it is other workers' turn, something has run out, or the server stops.
+    /// There is no place, it is other workers' turn for now, something has run out, or the server stops.
     Declined,
 }
 
@@ -204,13 +204,10 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         true
     }
 
-    /// Milliseconds until the next deadline, or the end of a rest from accepting.
+    /// Milliseconds until the next deadline, or until it is to be looked again whether somebody can be accepted.
     pub fn due_within(&mut self) -> Option<u32> {
-        let due_ms = self.driver.due_within();
-        match self.acceptance.rests_for_ms(self.now_ms) {
-            Some(rest_ms) => Some(due_ms.map_or(rest_ms, |ms| ms.min(rest_ms))),
-            None => due_ms,
-        }
+        let accept_ms = self.acceptance.due_within(self.now_ms);
+        self.driver.due_within().into_iter().chain(accept_ms).min()
     }
 
     /// Whether anything may have changed what [`accepts`](Worker::accepts) says.
@@ -218,32 +215,66 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.reconsider || self.driver.count() != self.acceptance.counted()
     }
 
+    /// Lets all other workers look whether somebody waits.
+    #[cold]
+    pub fn reconsider_elsewhere(&self) {
+        self.acceptance.reconsider_elsewhere();
+    }
+
     /// Whether it accepts now, or leaves newcomers to other workers and to the backlog.
     pub fn accepts(&mut self) -> bool {
         self.reconsider = false;
         self.acceptance.count(self.driver.count());
         let accepts = !self.stopping
-            && self.acceptance.rests_for_ms(self.now_ms).is_none()
-            && (self.last_call || !self.acceptance.is_others_turn(self.driver.is_full()))
+            && !self.acceptance.rests(self.now_ms)
+            && (self.is_own_turn() || !self.acceptance.defers(self.driver.is_full(), self.now_ms))
             && self.driver.has_room();
         self.acceptance.set(accepts);
         accepts
     }
 
-    /// Whether somebody may wait of whom no listener tells: one was accepted for whom there is no place yet, or the server is to
-    /// stop.
-    pub fn has_newcomer(&self) -> bool {
-        self.kept.is_some() || self.last_call
+    /// Whether no other worker is to take whom this one accepts next.
+    fn is_own_turn(&self) -> bool {
+        self.last_call || self.kept.is_some()
     }
 
-    /// Accepts newcomers of one listener, by `next`, which gives `None` where nobody waits. Behind those that are served in a
-    /// turn, so that no connection whose request has come with it is taken for idle and evicted.
+    /// Whether somebody may wait of whom no listener tells: one was accepted for whom there is no place yet, the server is to
+    /// stop, or others have not taken whom this worker has left to them.
+    pub fn has_newcomer(&self) -> bool {
+        self.is_own_turn() || self.acceptance.is_overdue(self.now_ms)
+    }
+
+    /// Accepts newcomers of all listeners in turn, by `next`, which gives `None` where nobody waits. Behind those that are served
+    /// in a turn, so that no connection whose request has come with it is taken for idle and evicted.
     #[cold]
-    pub fn accept(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
+    pub fn accept<L>(
+        &mut self,
+        listeners: impl IntoIterator<Item = L>,
+        mut next: impl FnMut(&L) -> io::Result<Option<Newcomer<N::Socket>>>,
+    ) -> Accepted {
+        let mut accepted = Accepted::All;
+        for listener in listeners {
+            match self.accept_of(|| next(&listener)) {
+                Accepted::All => {}
+                Accepted::Batch => accepted = Accepted::Batch,
+                Accepted::Declined => {
+                    self.reconsider = true;
+                    return Accepted::Declined;
+                }
+            }
+        }
+        if accepted == Accepted::All {
+            self.acceptance.end_deferral();
+        }
+        accepted
+    }
+
+    /// Accepts newcomers of one listener.
+    fn accept_of(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
         let batch_max = if self.last_call { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
         for _ in 0..batch_max {
-            if !self.accepts() {
-                return self.decline();
+            if !self.accepts() || !self.is_own_turn() && self.acceptance.defer(self.driver.is_full(), self.now_ms) {
+                return Accepted::Declined;
             }
             let newcomer = match self.kept.take() {
                 Some(kept) => Ok(Some(kept)),
@@ -254,7 +285,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
                 Ok(None) => return Accepted::All,
                 Err(error) => {
                     self.acceptance.rest(self.now_ms, &error);
-                    return self.decline();
+                    return Accepted::Declined;
                 }
             };
             self.acceptance.accepted();
@@ -264,23 +295,18 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             }
             if self.stopping {
                 self.net().release(socket, false);
-                return self.decline();
+                return Accepted::Declined;
             }
             // The one that would have given way has got a request meanwhile, or its peer's close.
             if !self.driver.has_room() {
                 self.kept = Some((socket, peer));
-                return self.decline();
+                return Accepted::Declined;
             }
             if let Err(refused) = self.driver.connected(socket, peer) {
                 self.net().release(refused, false);
             }
         }
         Accepted::Batch
-    }
-
-    fn decline(&mut self) -> Accepted {
-        self.reconsider = true;
-        Accepted::Declined
     }
 }
 

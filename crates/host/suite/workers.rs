@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::common::port::Server;
+use crate::common::port::{Server, Settings};
 use crate::common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, post, with_threads};
 use tenure::{EndReason, PeerAddress, Request, Router, get};
 
@@ -42,6 +42,82 @@ fn a_newcomer_is_not_left_to_a_worker_that_defers() {
                 .unwrap_or_else(|error| panic!("newcomer {number} waits while worker {stays} has {left}: {error}"));
             assert!(count > 0);
         }
+        server.stop();
+    }
+}
+
+/// A server of two workers whose target `/block` blocks its worker: who arrives at the first barrier, until the second.
+fn blocking(settings: Settings) -> (Running, &'static Tally, &'static [Barrier; 2]) {
+    let (tally, barriers) = (forever(Tally::default()), forever([Barrier::new(2), Barrier::new(2)]));
+    let block = get(async move |_: &mut Request<'_, Adder>| {
+        for barrier in barriers {
+            barrier.wait();
+        }
+        "blocked"
+    });
+    let app = Router::new().route("/block", block).route("/{*rest}", app(tally));
+    (Running::start(settings, app, tally), tally, barriers)
+}
+
+/// The worker that serves a client.
+fn worker_of(client: &mut Client) -> usize {
+    client.get("/id").text().split('.').next().unwrap().parse().unwrap()
+}
+
+/// Newcomers are left to another worker for a while, but not for as long as it is stuck.
+#[test]
+fn a_worker_that_is_stuck_keeps_no_newcomer_waiting() {
+    for stuck in [0, 1] {
+        let (server, _, barriers) = blocking(with_threads(2));
+        let mut blocker = server.client();
+        while worker_of(&mut blocker) != stuck {
+            blocker = server.client();
+        }
+        blocker.send("GET /block HTTP/1.1\r\nHost: test\r\n\r\n");
+        barriers[0].wait();
+        // Far more than the other worker's share, at once and one by one.
+        let mut newcomers: Vec<_> = (0..100).map(|_| server.client()).collect();
+        for client in &mut newcomers {
+            assert_ne!(worker_of(client), stuck);
+        }
+        for _ in 0..3 {
+            newcomers.push(server.client());
+            assert_ne!(newcomers.last_mut().map(worker_of), Some(stuck));
+        }
+        barriers[1].wait();
+        assert_eq!(blocker.answer().text(), "blocked");
+        server.stop();
+    }
+}
+
+/// Beside a worker that has places and is stuck, a full one evicts where that is set; where it is not, newcomers wait.
+#[test]
+fn a_full_worker_beside_a_stuck_one_that_has_places() {
+    for evicts in [true, false] {
+        let settings = Settings { max_open_sockets: 4, lru_purge_enable: evicts, ..with_threads(2) };
+        let (server, tally, barriers) = blocking(settings);
+        let mut clients: Vec<_> =
+            (0..4).map(|_| server.client()).map(|mut client| (worker_of(&mut client), client)).collect();
+        clients.sort_by_key(|(worker, _)| *worker);
+        assert_eq!(clients.iter().map(|(worker, _)| *worker).collect::<Vec<_>>(), [0, 0, 1, 1]);
+        clients.pop();
+        while server.handle.list().wait().len() > 3 {
+            thread::yield_now();
+        }
+        let (_, mut blocker) = clients.pop().unwrap();
+        blocker.send("GET /block HTTP/1.1\r\nHost: test\r\n\r\n");
+        barriers[0].wait();
+        let mut newcomer = server.client();
+        if evicts {
+            assert_eq!(worker_of(&mut newcomer), 0);
+            clients[0].1.expect_gone();
+        }
+        barriers[1].wait();
+        assert_eq!(blocker.answer().text(), "blocked");
+        if !evicts {
+            assert_eq!(worker_of(&mut newcomer), 1);
+        }
+        assert_eq!(tally.counts().evicted, usize::from(evicts));
         server.stop();
     }
 }

@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
     net::{SocketFlags, acceptfrom_with},
 };
-use tenure_host::{Accepted, Listening, Marked, News, Platform, Service, Settings, configure};
+use tenure_host::{Listening, Marked, News, Platform, Service, Settings, configure};
 
 use crate::{
     Error,
@@ -119,6 +119,7 @@ impl<'a, A: Service> Worker<'a, A> {
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
             }
             self.host.set_now(now_ms());
+            self.tell_of_newcomers(&events);
             let (mut newcomers, mut called) = (false, false);
             for event in &events {
                 let (data, flags) = (event.data, { event.flags });
@@ -146,6 +147,18 @@ impl<'a, A: Service> Worker<'a, A> {
             {
                 self.spins_until = Some(Instant::now() + spins_for);
             }
+        }
+    }
+
+    /// Lets other workers look, too, where newcomers have come with something else: the kernel may have told this worker alone of
+    /// them, and a handler that comes before them may block it.
+    fn tell_of_newcomers(&self, events: &[epoll::Event]) {
+        let is_newcomer = |event: &epoll::Event| matches!(key_or_other(event.data), Err(number) if number != INBOX);
+        if self.armed
+            && (events.len() > 1 || self.host.driver.due_within() == Some(0))
+            && events.iter().any(is_newcomer)
+        {
+            self.host.reconsider_elsewhere();
         }
     }
 
@@ -211,19 +224,15 @@ impl<'a, A: Service> Worker<'a, A> {
     #[cold]
     fn accept(&mut self) {
         let settings = self.host.settings();
-        for listener in self.listeners {
-            let accepted =
-                self.host.accept(|| match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                    Ok((socket, peer)) => {
-                        configure(&socket, settings);
-                        Ok(Some((socket, peer.and_then(peer_address))))
-                    }
-                    Err(Errno::AGAIN) => Ok(None),
-                    Err(error) => Err(error.into()),
-                });
-            if accepted == Accepted::Declined {
-                return;
+        self.host.accept(self.listeners, |listener| {
+            match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok((socket, peer)) => {
+                    configure(&socket, settings);
+                    Ok(Some((socket, peer.and_then(peer_address))))
+                }
+                Err(Errno::AGAIN) => Ok(None),
+                Err(error) => Err(error.into()),
             }
-        }
+        });
     }
 }

@@ -190,26 +190,25 @@ impl<'a, A: Service> Worker<'a, A> {
 
     fn accept(&mut self) {
         let settings = self.host.settings();
-        let (mut more, last_call) = (false, self.host.has_newcomer());
-        for listener in self.listeners.iter().filter(|_| self.may_wait || last_call) {
-            let accepted = self.host.accept(|| match listener.poll_accept(&mut Context::from_waker(&self.waker)) {
+        let looks = self.may_wait || self.host.has_newcomer();
+        let accepted = self.host.accept(self.listeners.iter().filter(|_| looks), |listener| {
+            match listener.poll_accept(&mut Context::from_waker(&self.waker)) {
                 Poll::Ready(accepted) => {
                     let (socket, peer) = accepted?;
                     configure(&socket, settings);
                     Ok(Some((Socket::new(socket, peer), Some(peer.into()))))
                 }
                 Poll::Pending => Ok(None),
-            });
-            match accepted {
-                Accepted::All => {}
-                Accepted::Batch => more = true,
-                Accepted::Declined => return,
             }
-        }
-        self.may_wait = false;
-        if more {
+        });
+        match accepted {
+            Accepted::All => self.may_wait = false,
             // The others' turn; then on with it.
-            self.mark.set();
+            Accepted::Batch => {
+                self.may_wait = false;
+                self.mark.set();
+            }
+            Accepted::Declined => {}
         }
     }
 

@@ -158,26 +158,27 @@ pub(crate) fn run<N: Net, A: Service>(
     waker.wake_by_ref();
     let local = server.listeners()[0].local_addr().map_err(system)?;
     let (settings, mut news) = (server.settings(), News::default());
+    let mut newcomers = true;
     let mut host = Worker::new(server, number, net, service, now_ms());
     loop {
         // Newcomers first, as poll(2) tells of them for as long as they wait.
-        let mut accepts = host.accepts();
-        for listener in server.listeners() {
-            let next = || {
-                let (fd, peer) = match take_handed(local) {
-                    Some(stream) => (stream.into(), PeerAddress::Unix),
-                    None => match listener.accept() {
-                        Ok((stream, peer)) => (OwnedFd::from(stream), peer.into()),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                        Err(error) => return Err(error),
-                    },
-                };
-                rustix::io::ioctl_fionbio(&fd, true)?;
-                configure(&fd, settings);
-                Ok(Some((wrap(Socket { fd: Rc::new(fd), peer: Some(peer), index: None }), Some(peer))))
-            };
-            accepts = accepts && host.accept(next) != Accepted::Declined;
-        }
+        let looks = std::mem::take(&mut newcomers) || host.has_newcomer();
+        let accepts = host.accepts();
+        let accepts = accepts
+            && (!looks
+                || host.accept(server.listeners(), |listener| {
+                    let (fd, peer) = match take_handed(local) {
+                        Some(stream) => (stream.into(), PeerAddress::Unix),
+                        None => match listener.accept() {
+                            Ok((stream, peer)) => (OwnedFd::from(stream), peer.into()),
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                            Err(error) => return Err(error),
+                        },
+                    };
+                    rustix::io::ioctl_fionbio(&fd, true)?;
+                    configure(&fd, settings);
+                    Ok(Some((wrap(Socket { fd: Rc::new(fd), peer: Some(peer), index: None }), Some(peer))))
+                }) != Accepted::Declined);
         if host.has_stopped() {
             return Ok(());
         }
@@ -203,6 +204,7 @@ pub(crate) fn run<N: Net, A: Service>(
             Err(error) => return Err(system(error.into())),
         }
         let called = !polled[0].revents().is_empty();
+        newcomers = polled[1..others].iter().any(|listener| !listener.revents().is_empty());
         let ready: Vec<(Key, PollFlags)> = polled[others..]
             .iter()
             .zip(watched.values())
