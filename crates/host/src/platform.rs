@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{Error, Listening, Service, Settings};
 
 /// What a port is to its server.
-pub trait Platform {
+pub trait Platform: 'static {
     /// Whether workers can go on without sleep ([`Settings::spin`]).
     const SPINS: bool;
 

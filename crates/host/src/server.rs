@@ -6,13 +6,13 @@ use tenure::{Handler, Observer, Session};
 
 use crate::{Error, Handle, Platform, Settings, TaskPlatform, listening::Listening, service::watched};
 
-/// A server that listens, but does not accept yet: [`run`](Server::run) does.
+/// A server that listens, but does not accept yet: [`run`](Server::run) and [`spawn`](Server::spawn) do.
 #[derive(Debug)]
 pub struct Server<P> {
     listening: Listening,
     #[cfg(unix)]
     _signals: Option<crate::signals::Signals>,
-    platform: PhantomData<P>,
+    platform: PhantomData<fn() -> P>,
 }
 
 impl<P: Platform> Server<P> {
@@ -71,7 +71,7 @@ impl<P: Platform> Server<P> {
     ///
     /// # Panics
     /// When a worker panics outside of a handler, of a session's end and of an observer: all sessions are ended first. With tokio,
-    /// within a runtime.
+    /// within a runtime: there, [`spawn`](Server::spawn) it.
     pub fn run<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
         S: Session,
@@ -113,25 +113,16 @@ impl<P: Platform> Server<P> {
 }
 
 impl<P: TaskPlatform> Server<P> {
-    /// Serves until [`Handle::stop`] in the calling task, as the only worker: [`threads`](field@Settings::threads) must be 1.
-    /// The future is not `Send`: it is for a runtime of one thread, or a `LocalSet`.
-    ///
-    /// # Errors
-    /// More than one worker was asked for, or what the operating system refuses.
-    ///
-    /// # Panics
-    /// Outside of a runtime with I/O and time; when [`Observer::started`] or [`Observer::stopped`] panics.
-    ///
-    /// # Cancellation safety
-    /// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
-    pub async fn serve<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
+    pub(crate) async fn serve_alone<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
         S: Session,
         A: Handler<S>,
         O: Observer,
     {
         if self.listening.workers() != 1 {
-            return Err(Error::Settings("`threads` is not 1: a task is one worker; set it, or let the server `run`"));
+            return Err(Error::Settings(
+                "`threads` is not 1: a task is one worker; set it, or let the server `spawn` or `run`",
+            ));
         }
         tell_started(&self.listening, observer);
         let closing = Closing(&self.listening, 0);

@@ -8,6 +8,7 @@ mod handle;
 mod limits;
 mod panics;
 mod sockets;
+mod spawned;
 mod stop;
 mod thousand;
 mod wakers;

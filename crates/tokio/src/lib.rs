@@ -1,25 +1,25 @@
 //! [`tenure`] in tokio: for applications that live there, and for every system without epoll.
 //!
-//! Handlers may await anything of tokio: timers, channels, other connections. A server is one task of a runtime of one
-//! thread, beside the application's own:
+//! Handlers may await anything of tokio: timers, channels, other connections. [`Server::spawn`] serves on threads of its own,
+//! one per core, each with a runtime; what it returns is awaited, and stops the server:
 //!
 //! ```no_run
 //! use std::time::Duration;
 //!
 //! use tenure::{Error, Request, Router, get};
-//! use tenure_tokio::{Settings, serve};
-//! use tokio::{net::TcpListener, sync::{mpsc, oneshot}, time::sleep};
+//! use tenure_tokio::{Server, Settings};
+//! use tokio::{sync::{mpsc, oneshot}, time::sleep};
 //!
-//! #[tokio::main(flavor = "current_thread")]
+//! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let (questions, mut asked) = mpsc::channel::<oneshot::Sender<u64>>(16);
-//!     let thinker = async {
+//!     tokio::spawn(async move {
 //!         while let Some(tell) = asked.recv().await {
 //!             sleep(Duration::from_millis(10)).await;
 //!             let _ = tell.send(42);
 //!         }
-//!     };
-//!     let ask = get(async |_: &mut Request<'_, ()>| {
+//!     });
+//!     let ask = get(async move |_: &mut Request<'_, ()>| {
 //!         let (tell, told) = oneshot::channel();
 //!         questions.send(tell).await.map_err(|_| Error::unavailable("nobody thinks any more"))?;
 //!         told.await.map_err(|_| Error::unavailable("nobody thinks any more"))
@@ -29,19 +29,30 @@
 //!         "at last"
 //!     });
 //!     let app = Router::new().route("/answer", ask).route("/late", late);
-//!     let listener = TcpListener::bind("127.0.0.1:8080").await?;
-//!     tokio::select! {
-//!         result = serve(listener, app, Settings::default()) => result?,
-//!         () = thinker => {}
-//!         // Every connection ends with the server's future, and every session is told.
-//!         _ = tokio::signal::ctrl_c() => {}
-//!     }
+//!     let server = Server::bind(Settings::at("127.0.0.1:8080".parse()?))?.spawn(app, ())?;
+//!     // Requests that have arrived are answered first, and every session is ended and told.
+//!     server.stop_when(tokio::signal::ctrl_c()).await?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! [`Server::run`] takes the thread, and one more for each further core, with a runtime of its own each. Settings, handle and
-//! errors are those of `tenure-linux`, which also has a table of what they are called in `esp_http_server`.
+//! [`serve`] serves in the calling task instead, whose thread sessions and handlers then share with other tasks:
+//!
+//! ```no_run
+//! # use tenure::{Request, Router, get};
+//! # use tenure_tokio::{Settings, serve};
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let app = Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! serve(listener, app, Settings::default()).stop_when(tokio::signal::ctrl_c()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Server::run`] is for programs that have no runtime: it takes the thread, and one more for each further core, with a runtime of
+//! its own each. Settings, handle and errors are those of `tenure-linux`, which also has a table of what they are called in
+//! `esp_http_server`.
 //!
 //! ```no_run
 //! use tenure::{Request, Router, get};
@@ -69,29 +80,30 @@ use std::num::NonZeroUsize;
 
 use tenure::{Handler, Session};
 
-pub use tenure_host::{Error, Handle, Listing, Settings};
+pub use tenure_host::{Error, Handle, Listing, Running, Serve, Settings};
 pub use worker::Tokio;
 
 /// A server in tokio.
 pub type Server = tenure_host::Server<Tokio>;
 
-/// Serves an application on that listener, in the calling task, until the future is dropped.
+/// Not `Send`, so `tokio::spawn` refuses it: [`Server::spawn`] serves on threads of its own, `spawn_local` in a `LocalSet` here.
 ///
-/// The future is not `Send`, nor need sessions and handlers be: it is for a runtime of one thread, or a `LocalSet`. Handlers
-/// may await anything of tokio. Of the settings, `addresses`, `listeners`, `threads` and `backlog_conn` mean nothing here; the
-/// limit of descriptors is raised as by [`Server::bind`]. A server that is to be stopped, watched or listed is a [`Server`].
+/// Serves an application on that listener, in the calling task, until it is stopped ([`Serve::stop_when`]) or dropped. Sessions
+/// and handlers need not be `Send`, and may borrow. Handlers may await anything of tokio. Of the settings, `addresses`,
+/// `listeners`, `threads` and `backlog_conn` mean nothing here; the limit of descriptors is raised as by [`Server::bind`]. A
+/// server that is to be watched or listed is a [`Server`].
 ///
 /// # Errors
-/// A setting that cannot be meant, or what the operating system refuses.
+/// A setting that cannot be meant, or what the operating system refuses: told when it is awaited.
 ///
 /// # Panics
-/// Outside of a runtime with I/O and time.
+/// When it is awaited outside of a runtime with I/O and time.
 ///
 /// # Cancellation safety
 /// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
 ///
 /// # Examples
-/// ```
+/// ```no_run
 /// # use tenure::{Request, Router, get};
 /// # use tenure_tokio::{Settings, serve};
 /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
@@ -99,21 +111,53 @@ pub type Server = tenure_host::Server<Tokio>;
 ///     "hello"
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
+/// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-/// let server = serve(listener, Router::new().route("/", get(hello)), Settings::default());
-/// # tokio::time::timeout(std::time::Duration::ZERO, server).await.ok();
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// let app = Router::new().route("/", get(hello));
+/// serve(listener, app, Settings::default()).stop_when(tokio::signal::ctrl_c()).await?;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn serve<S, A>(listener: tokio::net::TcpListener, app: A, settings: Settings) -> Result<(), Error>
+///
+/// Beside other tasks, in a `LocalSet`:
+/// ```no_run
+/// # use tenure::{Request, Router, get};
+/// # use tenure_tokio::{Settings, serve};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let app = Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// let local = tokio::task::LocalSet::new();
+/// let server = local.spawn_local(serve(listener, app, Settings::default()));
+/// local.run_until(server).await??;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// This does not compile, as `tokio::spawn` takes what is `Send`:
+/// ```compile_fail,E0277
+/// # use tenure::{Request, Router, get};
+/// # use tenure_tokio::{Settings, serve};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let app = Router::new().route("/", get(async |_: &mut Request<'_, ()>| "hello"));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// let server = tokio::spawn(serve(listener, app, Settings::default()));
+/// server.await??;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve<'a, S, A>(listener: tokio::net::TcpListener, app: A, mut settings: Settings) -> Serve<'a>
 where
-    S: Session,
-    A: Handler<S>,
+    S: Session + 'a,
+    A: Handler<S> + 'a,
 {
     let system = |error| Error::System("a given listener cannot be used", error);
-    let listeners = vec![listener.into_std().map_err(system)?];
-    let settings = Settings { addresses: Vec::new(), listeners, threads: Some(NonZeroUsize::MIN), ..settings };
-    Server::bind(settings)?.serve(&app, &()).await
+    let bound = listener.into_std().map_err(system).and_then(|listener| {
+        (settings.addresses, settings.listeners) = (Vec::new(), vec![listener]);
+        settings.threads = Some(NonZeroUsize::MIN);
+        Server::bind(settings)
+    });
+    Serve::owning(bound, app)
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tenure::{EndReason, Error, NEVER, Request, Router, Session, get, post};
+use tenure::{EndReason, Error, NEVER, Request, Router, Session, StatusCode, get, post};
 use tenure_tokio::{Server, Settings, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -261,6 +261,79 @@ async fn a_server_that_is_dropped_ends_every_session_once() {
         assert_eq!(ended, wanted, "client {number}");
     }
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens there");
+}
+
+/// Serves one request that waits, lets `stop` be called while it does, and then lets it go on: it is answered.
+async fn answers_what_is_at_work(address: SocketAddr, waits: &Notify, goes_on: &Notify, stop: impl FnOnce()) {
+    let (mut busy, mut idle) = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+    idle.write_all(&request("/")).await.unwrap();
+    assert!(head(&mut idle).await.starts_with("http/1.1 204 "));
+    busy.write_all(&request("/waits")).await.unwrap();
+    waits.notified().await;
+    stop();
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "what is idle ends");
+    goes_on.notify_one();
+    let told = head(&mut busy).await;
+    assert!(told.starts_with("http/1.1 204 ") && told.contains("connection: close"), "{told}");
+    assert_eq!(busy.read(&mut [0]).await.unwrap(), 0);
+}
+
+fn waiting<'a>(waits: &'a Notify, goes_on: &'a Notify) -> impl tenure::Handler<()> + Send + Sync + 'a {
+    let wait = get(async move |_: &mut Request<'_, ()>| {
+        waits.notify_one();
+        goes_on.notified().await;
+        StatusCode::NO_CONTENT
+    });
+    Router::new().route("/", get(async |_: &mut Request<'_, ()>| StatusCode::NO_CONTENT)).route("/waits", wait)
+}
+
+#[tokio::test]
+async fn a_future_that_stops_the_server_lets_it_answer() {
+    let (waits, goes_on, stop) = (Notify::new(), Notify::new(), Notify::new());
+    let (listener, address) = listener().await;
+    let server = serve(listener, waiting(&waits, &goes_on), settings()).stop_when(stop.notified());
+    let asking = answers_what_is_at_work(address, &waits, &goes_on, || stop.notify_one());
+    let (served, ()) = tokio::join!(server, asking);
+    served.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_before_the_first_turn_serves_who_has_asked() {
+    let notify = Notify::new();
+    let (listener, address) = listener().await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(&request("/")).await.unwrap();
+    serve(listener, waiting(&notify, &notify), settings()).stop_when(std::future::ready(())).await.unwrap();
+    assert!(head(&mut client).await.starts_with("http/1.1 204 "));
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_is_told_when_it_is_awaited() {
+    for (sockets, is_served) in [(0, false), (1, true)] {
+        let notify = Notify::new();
+        let (listener, _) = listener().await;
+        let settings = Settings { max_open_sockets: sockets, ..settings() };
+        let served = serve(listener, waiting(&notify, &notify), settings).stop_when(std::future::ready(())).await;
+        match served {
+            Ok(()) => assert!(is_served),
+            Err(error) => assert!(!is_served && error.to_string().contains("`max_open_sockets` is 0"), "{error}"),
+        }
+    }
+}
+
+/// Its handlers await what belongs to the runtime that it was spawned from, and any task of that may await its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_is_spawned_beside_tasks_of_several_threads() {
+    static WAITS: Notify = Notify::const_new();
+    static GOES_ON: Notify = Notify::const_new();
+    let server = Server::bind(Settings::at(([127, 0, 0, 1], 0).into())).unwrap();
+    let address = server.local_addr();
+    let server = server.spawn(waiting(&WAITS, &GOES_ON), ()).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(server.stop_when(stopped));
+    let asking = answers_what_is_at_work(address, &WAITS, &GOES_ON, || stop.send(()).unwrap());
+    tokio::spawn(asking).await.unwrap();
+    server.await.unwrap().unwrap();
 }
 
 #[test]

@@ -48,10 +48,18 @@ impl Gate {
         assert!(!waited.timed_out(), "{} of {arrived} handlers have arrived", state.wakers.len());
     }
 
+    /// Blocks until it is open.
+    pub(crate) fn wait_open(&self) {
+        let state = self.state.lock().unwrap();
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| !state.open);
+        assert!(!waited.unwrap_or_else(PoisonError::into_inner).1.timed_out(), "nobody opens it");
+    }
+
     /// Lets those pass that wait and all that come.
     pub(crate) fn open(&self) {
         let mut state = self.state.lock().unwrap();
         state.open = true;
+        self.changed.notify_all();
         state.wakers.iter().for_each(Waker::wake_by_ref);
     }
 
