@@ -33,6 +33,9 @@
 //! # let _ = app;
 //! ```
 //!
+//! The [guide] begins with the first server and goes on to sessions, bounds, waiting, tests, operation and boards. It has a chapter
+//! for those who come from ESP-IDF's [`esp_http_server`](guide::from_esp_http_server).
+//!
 //! A *port* binds an application to a runtime and a network: `tenure-linux`, for one. What a port needs of this crate is
 //! in [`port`]; what tests of an application need is in `kit`, a feature.
 //!
@@ -50,6 +53,7 @@ extern crate std;
 mod command;
 mod engine;
 mod exchange;
+pub mod guide;
 mod id;
 #[cfg(feature = "kit")]
 pub mod kit;
