@@ -230,6 +230,7 @@ impl Mark {
 }
 
 /// Reaches a server while it runs, from anywhere.
+#[doc(alias = "httpd_handle_t")]
 #[derive(Clone, Copy)]
 pub struct Handle(&'static Bell);
 
@@ -250,6 +251,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`command`](Handle::command).
+    #[doc(alias = "httpd_sess_trigger_close")]
     pub fn close(&self, id: ConnectionId) -> Result<(), CommandError> {
         self.command(Command::Close(id))
     }
@@ -266,6 +268,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`command`](Handle::command).
+    #[doc(alias = "httpd_sess_update_lru_counter")]
     pub fn pin(&self, id: ConnectionId, pinned: bool) -> Result<(), CommandError> {
         self.command(Command::Pin(id, pinned))
     }
@@ -289,6 +292,7 @@ impl Handle {
     ///
     /// # Cancellation safety
     /// Safe: those of whom it has not told are not told of.
+    #[doc(alias = "httpd_get_client_list")]
     pub async fn list(&self, mut each: impl FnMut(Listed)) {
         let bell = self.0;
         let mut question = bell.lister.lock().await;
@@ -317,6 +321,7 @@ impl Handle {
     /// Stops the server: idle connections end, requests that have arrived are answered, until
     /// [`flush_ms`](tenure::Deadlines::flush_ms) at the latest.
     /// Does nothing where it does not run.
+    #[doc(alias = "httpd_stop")]
     pub fn stop(&self) {
         self.0.stop.fetch_max(Stop::Gently as u8, Ordering::AcqRel);
         self.0.ask();

@@ -27,7 +27,11 @@
 //! A handler that waits for time (`embassy_time::Timer`) is woken through the lane that it runs in, not through a task:
 //! the time driver needs a queue that takes any waker (`embassy-time`'s features `generic-queue-…`).
 //!
+//! The guide tells [how to choose the numbers](tenure::guide::boards), and what they cost.
+//!
 //! # From `esp_http_server`
+//! The settings; for all else see the [guide](tenure::guide::from_esp_http_server).
+//!
 //! | there | here |
 //! |---|---|
 //! | `server_port` | [`Settings::server_port`] |

@@ -60,6 +60,7 @@ use crate::{
 /// # use tenure_embassy::Memory;
 /// const _: Memory<(), 7, 2, 7> = Memory::new();
 /// ```
+#[doc(alias("max_open_sockets", "backlog_conn", "stack_size"))]
 pub struct Memory<
     S,
     const CONNECTIONS: usize = 7,
@@ -236,6 +237,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
     ///
     /// # Panics
     /// When the stack has no room for as many sockets.
+    #[doc(alias = "httpd_start")]
     pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
         self.bell.open();
         observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));

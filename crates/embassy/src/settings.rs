@@ -3,6 +3,7 @@
 use tenure::{Deadlines, Limits};
 
 /// What a server is set to. How many connections, lanes and bytes there are is [`Memory`](crate::Memory)'s.
+#[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The port at which it listens, on every address that the stack has.

@@ -31,6 +31,7 @@ impl Shared {
 }
 
 /// Reaches a running server from any thread. Cheap to clone; it may outlive the server, of which it then does nothing.
+#[doc(alias = "httpd_handle_t")]
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -53,6 +54,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`command`](Handle::command).
+    #[doc(alias = "httpd_sess_trigger_close")]
     pub fn close(&self, id: ConnectionId) -> Result<(), CommandError> {
         self.command(Command::Close(id))
     }
@@ -69,6 +71,7 @@ impl Handle {
     ///
     /// # Errors
     /// As [`command`](Handle::command).
+    #[doc(alias = "httpd_sess_update_lru_counter")]
     pub fn pin(&self, id: ConnectionId, pinned: bool) -> Result<(), CommandError> {
         self.command(Command::Pin(id, pinned))
     }
@@ -85,6 +88,7 @@ impl Handle {
     }
 
     /// Lists the connections that there are: await it in a handler, or [`Listing::wait`] elsewhere.
+    #[doc(alias = "httpd_get_client_list")]
     pub fn list(&self) -> Listing {
         let (listing, questions) = Question::to(self.shared.inboxes.len());
         self.shared.inboxes.iter().zip(questions).for_each(|(inbox, question)| inbox.list(question));
@@ -93,6 +97,7 @@ impl Handle {
 
     /// Stops the server: nothing new is accepted, idle connections end, requests that have arrived are answered, within
     /// [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms).
+    #[doc(alias = "httpd_stop")]
     pub fn stop(&self) {
         self.shared.inboxes.iter().for_each(|inbox| inbox.stop(false));
     }

@@ -11,6 +11,7 @@ use tenure::port::{Interest, Key, Peer, Received, Transmitted};
 /// - **It holds bytes that the socket does not.** It says so by [`next_held`](Net::next_held).
 /// - **It sends more than it was given.** A [`send`](Net::send) that is blocked midway takes nothing: it is offered the same
 ///   bytes again.
+#[doc(alias("httpd_sess_set_recv_override", "httpd_sess_set_send_override", "httpd_sess_set_pending_override"))]
 pub trait Net {
     /// A connection's socket. It stays open until [`release`](Net::release), or until it is dropped with its worker.
     type Socket;

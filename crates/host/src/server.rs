@@ -21,6 +21,7 @@ impl<P: Platform> Server<P> {
     ///
     /// # Errors
     /// A setting that cannot be meant, an address that is in use or cannot be had, or too few descriptors for anything.
+    #[doc(alias = "httpd_start")]
     pub fn bind(settings: Settings) -> Result<Self, Error> {
         if !P::SPINS && !settings.spin.is_zero() {
             return Err(Error::Settings("`spin` is of tenure-linux alone: a task must not keep others waiting"));
@@ -72,6 +73,7 @@ impl<P: Platform> Server<P> {
     /// # Panics
     /// When a worker panics outside of a handler, of a session's end and of an observer: all sessions are ended first. With tokio,
     /// within a runtime: there, [`spawn`](Server::spawn) it.
+    #[doc(alias = "httpd_start")]
     pub fn run<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
         S: Session,

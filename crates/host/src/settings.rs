@@ -15,14 +15,17 @@ use crate::Error;
 const SPIN_MAX: Duration = Duration::from_secs(1);
 
 /// What a server is set to.
+#[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
 #[derive(Debug)]
 pub struct Settings {
     /// Where it listens; port 0: any free one ([`Handle::local_addresses`](crate::Handle::local_addresses) tells). An IPv6
     /// address is for IPv6 alone.
+    #[doc(alias = "server_port")]
     pub addresses: Vec<SocketAddr>,
     /// Sockets that listen already, beside `addresses`.
     pub listeners: Vec<TcpListener>,
     /// Workers, each with its thread and its connections; `None`: one for each core.
+    #[doc(alias = "core_id")]
     pub threads: Option<NonZeroUsize>,
     /// Connections at once at the most, shared out between the workers.
     pub max_open_sockets: u32,
@@ -51,6 +54,7 @@ pub struct Settings {
     /// How long the kernel tries to deliver what was sent when a socket is released. `None`: in the background, as long as
     /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
     /// time is over; [`Duration::ZERO`] resets every connection instead.
+    #[doc(alias("enable_so_linger", "linger_timeout"))]
     pub so_linger: Option<Duration>,
     /// Of `tenure-linux` alone: how long a worker goes on asking for events without sleeping, from the last one that came; a
     /// second at the most.

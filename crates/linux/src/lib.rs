@@ -15,7 +15,11 @@
 //! }
 //! ```
 //!
+//! The guide tells [how to run it](tenure::guide::running): limits, logs, stopping, proxies, file descriptors.
+//!
 //! # From `esp_http_server`
+//! The settings; for all else see the [guide](tenure::guide::from_esp_http_server).
+//!
 //! | there | here |
 //! |---|---|
 //! | `server_port` | [`Settings::addresses`] |

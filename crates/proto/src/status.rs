@@ -18,6 +18,7 @@ macro_rules! codes {
 }
 
 /// A final status code, 200 to 599. Interim codes are the library's to send.
+#[doc(alias = "httpd_err_code_t")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusCode(u16);
 

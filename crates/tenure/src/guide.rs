@@ -19,6 +19,7 @@ pub mod answers {}
 #[doc = include_str!("guide/bounds.md")]
 pub mod bounds {}
 
+#[doc(alias("httpd_queue_work", "httpd_work_fn_t"))]
 #[doc = include_str!("guide/waiting.md")]
 pub mod waiting {}
 

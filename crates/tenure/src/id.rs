@@ -6,6 +6,7 @@ use core::{fmt, str::FromStr};
 /// (`espressif/esp-idf#19103`).
 ///
 /// Opaque and `Copy`; its text is `worker.index.generation`.
+#[doc(alias = "sockfd")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
     place: u32,

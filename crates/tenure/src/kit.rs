@@ -1,6 +1,7 @@
 //! The test kit: a server and its clients on bytes and virtual time. No socket, no clock, no thread, nothing sleeps.
 //!
-//! It is a port like any other, so that an application's tests run what its users run:
+//! It is a port like any other, so that an application's tests run what its users run. The guide has a
+//! [chapter](crate::guide::testing) on testing.
 //!
 //! ```
 //! use tenure::{EndReason, Request, Router, get, kit::Server};

@@ -45,12 +45,14 @@ impl<'a> RequestLine<'a> {
 /// On ports with `std` a panic of a method that is told of a connection is logged and goes no further: a connection that it
 /// should have admitted is refused, one whose end it was told of ends all the same. A panic of a method that is told of a
 /// request is taken for its handler's: 500, or a reset where a response has begun.
+#[doc(alias = "ESP_HTTP_SERVER_EVENT")]
 #[allow(unused_variables)]
 pub trait Observer {
     /// The server listens at that address, the real one where port 0 was asked for.
     fn started(&self, address: SocketAddr) {}
 
     /// A connection was opened from that address, where the port knows it; it may be refused.
+    #[doc(alias("open_fn", "httpd_open_func_t"))]
     fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
         Admission::Accept
     }
@@ -70,6 +72,7 @@ pub trait Observer {
 
     /// A connection has ended, `session` telling whether it had one then. Called once for each that was accepted, after
     /// the session's end and before the socket is released.
+    #[doc(alias("close_fn", "httpd_close_func_t"))]
     fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {}
 
     /// The server has stopped; every connection has ended.

@@ -10,7 +10,8 @@ use crate::ConnectionId;
 ///
 /// It is made by a handler on first use ([`Request::session_or_insert_with`](crate::Request::session_or_insert_with)),
 /// lent to handlers as `&mut`, and ended exactly once, before its socket is released. An application without sessions
-/// uses `()`.
+/// uses `()`. The guide has a [chapter](crate::guide::sessions) on sessions.
+#[doc(alias = "sess_ctx")]
 pub trait Session {
     /// Takes the session back: the connection has ended, or a handler has removed or replaced the session.
     ///
@@ -21,6 +22,7 @@ pub trait Session {
     /// A panic in it stays in it on ports with `std`; where a handler ends the session it is the handler's. Whatever else
     /// panics, each session is ended once: a server that a panic ends, ends all of its sessions first. As everywhere in Rust, a
     /// panic that leaves a destructor while another panic unwinds aborts the process, and then nothing is ended.
+    #[doc(alias("free_ctx", "httpd_free_ctx_fn_t"))]
     fn end(self, reason: EndReason);
 }
 

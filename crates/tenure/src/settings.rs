@@ -1,4 +1,4 @@
-//! Everything is bounded: each bound with its name, its unit and its two defaults.
+//! Everything is bounded: each bound with its name, its unit and its two defaults. The guide tells what a client sees at each.
 //!
 //! | bound | unit | host | board | beyond it |
 //! |---|---|---|---|---|
@@ -19,12 +19,15 @@
 /// A deadline that is never due. All from 2<sup>31</sup> ms on (24 days) are so.
 pub const NEVER: u32 = u32::MAX;
 
-/// Bounds in bytes. Each is the greatest that is accepted.
+/// Bounds in bytes. Each is the greatest that is accepted. What a client sees beyond it: the guide's
+/// [chapter on bounds](crate::guide::bounds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request head; the input buffer bounds it too. Beyond: 431.
+    #[doc(alias("max_req_hdr_len", "HTTPD_MAX_REQ_HDR_LEN"))]
     pub head_bytes_max: u32,
     /// Bytes of a request-target. Beyond: 414.
+    #[doc(alias("max_uri_len", "HTTPD_MAX_URI_LEN"))]
     pub target_bytes_max: u32,
     /// Bytes of a request body unless a handler bounds it itself ([`Body::limit`](crate::Body::limit)). Beyond: 413.
     pub body_bytes_max: u64,
@@ -62,7 +65,8 @@ impl Limits {
     };
 }
 
-/// Bounds in milliseconds, [`NEVER`] for none. A deadline is never early, and at most 50 ms late on an idle machine.
+/// Bounds in milliseconds, [`NEVER`] for none. A deadline is never early, and at most 50 ms late on an idle machine. What a client
+/// sees when it misses one: the guide's [chapter on bounds](crate::guide::bounds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// From a connection's start to its first byte. Then it is closed silently.
@@ -70,8 +74,10 @@ pub struct Deadlines {
     /// From the end of a request to the next one. Then the connection is closed silently.
     pub idle_ms: u32,
     /// From a request's first byte to the end of its head, all of it. Then 408.
+    #[doc(alias = "recv_wait_timeout")]
     pub head_ms: u32,
     /// What a handler may wait for bytes of a body, beyond what `body_bytes_per_s` grants. Then 408.
+    #[doc(alias = "recv_wait_timeout")]
     pub body_ms: u32,
     /// Each byte of a body that has come grants a second divided by this. 0: none grants any, `body_ms` is all there is.
     pub body_bytes_per_s: u32,
@@ -79,6 +85,7 @@ pub struct Deadlines {
     pub handler_ms: u32,
     /// What responses may wait for their peer to take more, beyond what `response_bytes_per_s` grants. Then the connection is
     /// reset. Time counts only while there is something to take. Requests that follow each other without a pause share it.
+    #[doc(alias = "send_wait_timeout")]
     pub response_ms: u32,
     /// Each byte that the peer takes gives back a second divided by this, up to all of `response_ms`. So a peer that takes as
     /// many bytes per second never misses it, and one that takes nothing does after `response_ms`. 0: none gives back any.

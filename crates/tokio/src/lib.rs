@@ -68,6 +68,8 @@
 //! }
 //! ```
 //!
+//! The guide tells [how to run it](tenure::guide::running), and [how to wait](tenure::guide::waiting) for slow work.
+//!
 //! # Elsewhere than on Linux and the BSDs
 //! While a handler waits for something else than its peer, a reset is noticed where the system tells of errors apart;
 //! elsewhere at the next bytes that are sent or received.

@@ -422,6 +422,7 @@ impl<'r> Reader<'r> {
 ///
 /// What of it a handler does not read is read and dropped after the response, up to
 /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max); beyond, the connection closes and the response says so.
+#[doc(alias = "httpd_req_recv")]
 pub struct Body<'a, 'r> {
     reader: &'a mut Reader<'r>,
 }
@@ -445,6 +446,7 @@ impl<'a, 'r> Body<'a, 'r> {
     }
 
     /// The bytes that the head announced and that are still unread; `None` for a chunked body.
+    #[doc(alias = "content_len")]
     pub fn announced(&self) -> Option<u64> {
         match self.reader.shared.request.get().unread {
             Framing::Empty => Some(0),
@@ -460,6 +462,7 @@ impl<'a, 'r> Body<'a, 'r> {
     ///
     /// # Cancellation safety
     /// Safe: bytes are either returned or still unread.
+    #[doc(alias = "httpd_req_recv")]
     pub async fn read(self) -> Result<Option<&'a [u8]>, Error> {
         let reader = self.reader;
         reader.read(usize::MAX).await

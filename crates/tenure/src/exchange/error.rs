@@ -13,6 +13,7 @@ use tenure_proto::{
 ///
 /// Returned from a handler it becomes a response (see [`Router::error`](crate::Router::error) for one of the
 /// application's own); the session stays, and so does the connection wherever the framing is certain.
+#[doc(alias("httpd_resp_send_err", "httpd_resp_send_custom_err", "httpd_resp_send_404", "httpd_resp_send_500"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     status: StatusCode,

@@ -75,6 +75,7 @@ pub enum Outcome {
     label = "not a response",
     note = "a handler returns text, bytes, a number, a status, a tuple of status, fields and body, or an `Option` or `Result` of these"
 )]
+#[doc(alias("httpd_resp_send", "httpd_resp_set_hdr", "httpd_resp_set_status", "httpd_resp_set_type"))]
 pub trait IntoResponse {
     /// Writes the response. After [`Outcome::Full`] it is called again with the same value and must say the same: what was
     /// written already is passed over. Once the head is written, a body of another length resets the connection, and so does
@@ -451,6 +452,7 @@ bodies! {
 /// server.run();
 /// assert!(client.received_text().contains("\r\nContent-Type: text/html; charset=utf-8\r\n"));
 /// ```
+#[doc(alias = "httpd_resp_set_type")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Html<T>(pub T);
 

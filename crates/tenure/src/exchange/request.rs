@@ -32,7 +32,8 @@ use crate::{
 /// One request, and the loan of its connection's session.
 ///
 /// What it tells of the head (`&'r str`) stays valid for as long as the request is being answered, whatever else is
-/// borrowed meanwhile: a handler may keep the target and wait for the body.
+/// borrowed meanwhile: a handler may keep the target and wait for the body. The guide has a [chapter](crate::guide::requests) on
+/// requests.
 ///
 /// # Examples
 /// ```
@@ -51,6 +52,7 @@ use crate::{
 /// server.run();
 /// assert!(client.received_text().ends_with("\r\n\r\n12"));
 /// ```
+#[doc(alias = "httpd_req_t")]
 pub struct Request<'r, S> {
     session: RefMut<'r, Option<S>>,
     pub(crate) inner: Inner<'r>,
@@ -99,6 +101,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The whole request-target as it was sent.
+    #[doc(alias = "uri")]
     #[inline]
     pub fn target(&self) -> &'r str {
         self.inner.target()
@@ -116,6 +119,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The target's query, percent-encoded as it was sent, without its question mark.
+    #[doc(alias("httpd_req_get_url_query_str", "httpd_req_get_url_query_len"))]
     pub fn query(&self) -> Option<&'r str> {
         Target::new(self.target(), self.inner.head.form).query
     }
@@ -126,6 +130,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The value of the query's first pair of that name.
+    #[doc(alias = "httpd_query_key_value")]
     pub fn query_value(&self, name: &str) -> Option<Encoded<'r>> {
         self.query_pairs().find(|(found, _)| *found == *name).map(|(_, value)| value)
     }
@@ -144,16 +149,19 @@ impl<'r, S> Request<'r, S> {
 
     /// The value of the first field of that name, without surrounding blanks; `None` also where it is not UTF-8 (see
     /// [`fields`](Request::fields)). Names are case-insensitive.
+    #[doc(alias("httpd_req_get_hdr_value_str", "httpd_req_get_hdr_value_len"))]
     pub fn field(&self, name: &str) -> Option<&'r str> {
         str::from_utf8(self.fields().first(name)?).ok()
     }
 
     /// All fields in order, their values without surrounding blanks.
+    #[doc(alias = "httpd_get_raw_req_data")]
     pub fn fields(&self) -> Fields<'r> {
         Fields::new(self.inner.head.fields.of(self.inner.reader.bytes))
     }
 
     /// The value of the first cookie of that name (RFC 6265).
+    #[doc(alias = "httpd_req_get_cookie_val")]
     pub fn cookie(&self, name: &str) -> Option<&'r str> {
         self.cookies().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
@@ -165,6 +173,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The connection.
+    #[doc(alias = "httpd_req_to_sockfd")]
     pub fn id(&self) -> ConnectionId {
         self.shared().id.get()
     }
@@ -186,6 +195,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The connection's session.
+    #[doc(alias("httpd_sess_get_ctx", "sess_ctx"))]
     pub fn session(&self) -> Option<&S> {
         self.session.as_ref()
     }
@@ -196,24 +206,27 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// The connection's session, made by `make` where there is none yet.
+    #[doc(alias = "httpd_sess_set_ctx")]
     #[inline]
     pub fn session_or_insert_with(&mut self, make: impl FnOnce() -> S) -> &mut S {
         self.session.get_or_insert_with(make)
     }
 
     /// Takes the session away from the connection. It is the caller's: [`Session::end`] is not called for it.
+    #[doc(alias = "ignore_sess_ctx_changes")]
     pub fn take_session(&mut self) -> Option<S> {
         self.session.take()
     }
 
     /// Closes the connection once the response has been sent; the response says so, unless its head has been written already.
+    #[doc(alias = "httpd_sess_trigger_close")]
     pub fn close(&mut self) {
         self.shared().cannot_go_on(EndReason::Handler);
     }
 
     /// Waits for that future for as long as the connection is open: not beyond its peer's close
     /// ([`peer_closed`](Request::peer_closed)), nor beyond a stop or a close of this side ([`ending`](Request::ending)). For
-    /// handlers that wait for long, or stream without an end. What is ready at once is taken in any case.
+    /// handlers that wait for long, or stream without an end ([guide](crate::guide::waiting)). What is ready at once is taken in any case.
     ///
     /// # Errors
     /// 503 (Service Unavailable), as the answer of a handler that has not begun one: the future has been dropped.
@@ -254,6 +267,7 @@ impl<'r, S> Request<'r, S> {
     /// server.stop();
     /// assert!(stays.received_text().starts_with("HTTP/1.1 503 ") && server.list().is_empty());
     /// ```
+    #[doc(alias = "httpd_req_async_handler_begin")]
     pub fn while_open<F: Future>(&self, future: F) -> impl Future<Output = Result<F::Output, Error>> + use<'r, S, F> {
         let (peer_closed, ending) = (self.peer_closed(), self.ending());
         async move {
@@ -314,6 +328,7 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.
+    #[doc(alias = "httpd_sess_update_lru_counter")]
     pub fn pin(&mut self, pinned: bool) {
         self.shared().connection.change(|connection| connection.pin = Some(pinned));
     }
@@ -338,6 +353,7 @@ impl<S: Session> Request<'_, S> {
     ///
     /// # Panics
     /// When [`Session::end`] of the one before does. The new one is in its place all the same.
+    #[doc(alias = "httpd_sess_set_ctx")]
     pub fn replace_session(&mut self, session: S) -> &mut S {
         let before = self.session.take();
         // First: should the end of the other one panic, this one is the connection's.

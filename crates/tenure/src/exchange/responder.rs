@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The right to answer one request. It is used up by the answer, so that none is answered twice; and only an answer makes
-/// the [`Sent`] that a handler must return, so that none is forgotten.
+/// the [`Sent`] that a handler must return, so that none is forgotten. The guide has a [chapter](crate::guide::answers) on answers.
 ///
 /// # Examples
 /// An answer that borrows from the request:
@@ -104,6 +104,7 @@ impl<'r> Responder<'r> {
     ///
     /// # Cancellation safety
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
+    #[doc(alias("httpd_resp_send", "httpd_resp_sendstr"))]
     pub async fn send(self, response: impl IntoResponse) -> Result<Sent, Error> {
         let mut response = match self.opened.send_now(response) {
             Ok(result) => return result,
@@ -124,6 +125,7 @@ impl<'r> Responder<'r> {
     ///
     /// # Cancellation safety
     /// As [`send`](Responder::send).
+    #[doc(alias = "httpd_resp_send_chunk")]
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
         let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
         self.begin(status, fields, None, bytes_max).await
@@ -335,6 +337,7 @@ impl Stream<'_> {
     ///
     /// # Cancellation safety
     /// Not: a part of the bytes may have been sent. Where the length was announced, only those count as written.
+    #[doc(alias("httpd_resp_send_chunk", "httpd_resp_sendstr_chunk"))]
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         if self.remaining.is_some_and(|remaining| remaining < bytes.len() as u64) {
             return Err(Error::internal("a stream was given more bytes than announced"));

@@ -38,6 +38,7 @@ pub enum Verb {
 /// HEAD is answered by the handler of GET, without its body, and OPTIONS with the methods that there are, unless they
 /// have handlers of their own. Another method is answered 405 with an Allow field; a token that names no method known
 /// here, 501.
+#[doc(alias = "httpd_uri_t")]
 #[derive(Debug)]
 pub struct Methods<C> {
     chain: C,
@@ -261,6 +262,7 @@ impl<C> Methods<C> {
     }
 
     /// Lets the target be there only while the switch is on; 404 otherwise, the session stays.
+    #[doc(alias = "httpd_unregister_uri_handler")]
     #[must_use]
     pub fn when(mut self, switch: &'static Switch) -> Self {
         self.switch = Some(switch);

@@ -33,6 +33,7 @@ use crate::{
 /// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
 /// slash there. The same is true of a `{name}`, but for drive letters: it may be `a:1`, so on Windows it is not for files.
 /// What is to have every target, also `//a`, is nested at `/`.
+#[doc(alias = "httpd_uri_match_wildcard")]
 pub struct Router<S, H = End> {
     routes: H,
     session: PhantomData<fn(&S)>,
@@ -277,6 +278,7 @@ impl<S, N> Router<S, N> {
     ///
     /// # Panics
     /// When `pattern` is not one, or is taken already.
+    #[doc(alias = "httpd_register_uri_handler")]
     pub fn route<H: Handler<S>>(self, pattern: &'static str, handler: H) -> Router<S, N::With<Target<H>>>
     where
         N: Routes<S>,
@@ -327,6 +329,7 @@ impl<S, N> Router<S, N> {
     /// server.run();
     /// assert!(client.received_text().ends_with("\r\n\r\nthere is no such target here"));
     /// ```
+    #[doc(alias = "httpd_register_err_handler")]
     pub fn error<F, R>(self, status: StatusCode, response: F) -> OnError<F, Self>
     where
         N: Routes<S>,

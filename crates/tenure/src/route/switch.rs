@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether a route is there. Shared by reference, usually a `static`; see [`Methods::when`](crate::Methods::when).
+#[doc(alias("httpd_unregister_uri_handler", "httpd_unregister_uri"))]
 #[derive(Debug)]
 pub struct Switch(AtomicBool);
 
