@@ -41,7 +41,7 @@ fn main() -> Result<(), tenure_linux::Error> {
         output_bytes: 4_096,
         spin: Duration::from_micros(50), // asks so long for more before it sleeps
         keep_alive_enable: true,         // finds peers that vanished without a word
-        keep_alive_idle: Duration::from_mins(1),
+        keep_alive_idle: Duration::from_secs(60),
         keep_alive_interval: Duration::from_secs(10),
         keep_alive_count: 3,
         so_linger: None,

@@ -24,7 +24,7 @@ Examples:
                                              the same on 32 connections, and how fast that is";
 
 /// The longest timeout. The clock of deadlines counts 32 bits of milliseconds, and looks half of them ahead.
-const TIMEOUT_MAX: Duration = Duration::from_hours(24 * 24);
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 #[derive(Debug, Parser)]
 #[command(name = "tenure", version, about = ABOUT, after_help = format!("{EXAMPLES}\n\n{}", Exit::table()))]

@@ -218,8 +218,8 @@ fn start<P: Platform + Send + 'static>() -> (UnixStream, Handle, Receiver<Result
     (settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (256, 128);
     let server = Server::<P>::bind(settings).unwrap();
     let (handle, client) = (server.handle(), pair(server.local_addr()));
-    client.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    client.set_write_timeout(Some(Duration::from_mins(1))).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    client.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
     let (tell, ended) = channel();
     thread::spawn(move || {
         let app = Router::new().route("/peer", get(peer)).route("/bytes/{count}", respond(Method::Get, bytes));
@@ -230,7 +230,7 @@ fn start<P: Platform + Send + 'static>() -> (UnixStream, Handle, Receiver<Result
 
 fn stop(handle: &Handle, ended: &Receiver<Result<(), tenure_host::Error>>) {
     handle.stop();
-    ended.recv_timeout(Duration::from_mins(1)).expect("the server ends").expect("it ends well");
+    ended.recv_timeout(Duration::from_secs(60)).expect("the server ends").expect("it ends well");
 }
 
 fn request(target: &str) -> Vec<u8> {

@@ -193,7 +193,10 @@ impl<S: Script> Load<S> {
                 let number = event.data.u64() as usize;
                 active -= usize::from(self.event(number, now, over, &mut report)?);
             }
-            while let Some((_, number)) = self.pausing.pop_front_if(|(until, _)| now >= *until || over) {
+            while let Some(&(until, number)) = self.pausing.front()
+                && (now >= until || over)
+            {
+                self.pausing.pop_front();
                 if over {
                     active -= 1;
                 } else {

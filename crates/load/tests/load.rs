@@ -13,7 +13,7 @@ use tenure_linux::{Handle, Server, Settings};
 use tenure_load::{Failure, Load, Numbers, Plan, Repeat, Script, Sums, Until, Why, Wrong};
 
 const POST: &str = "POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The adder, stopped when it is dropped.
 struct Adder {

@@ -77,7 +77,7 @@ async fn handlers_await_timers_channels_and_sockets() {
     let orders = &orders;
     let sleeps = get(async |_: &mut Request<'_, ()>| {
         let since = Instant::now();
-        sleep(Duration::from_hours(1)).await;
+        sleep(Duration::from_secs(3_600)).await;
         since.elapsed().as_secs()
     });
     let doubles = get(async move |_: &mut Request<'_, ()>| -> Result<u32, Error> {

@@ -26,7 +26,7 @@ pub(crate) use gate::Gate;
 pub(crate) use tally::Tally;
 
 /// How long a test waits for something that must happen: only a hang takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one client has added up over its connection.
 pub(crate) struct Adder {

@@ -202,7 +202,9 @@ pub fn post_chunked(target: &str, body: &str, sizes: &[usize]) -> String {
     let mut text = format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     let (mut rest, mut sizes) = (body, sizes.iter().cycle());
     while !rest.is_empty() {
-        let (chunk, behind) = rest.split_at(rest.ceil_char_boundary(*sizes.next().unwrap()));
+        let size = *sizes.next().unwrap();
+        let at = (size..rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let (chunk, behind) = rest.split_at(at);
         let _ = write!(text, "{:x}\r\n{chunk}\r\n", chunk.len());
         rest = behind;
     }
