@@ -37,6 +37,11 @@
 //! | `open_fn`, `close_fn` | [`Observer`](tenure::Observer) |
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
+/// Its programs are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod net;
 mod sys;
 mod worker;
