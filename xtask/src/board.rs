@@ -49,6 +49,7 @@ pub(crate) fn images() -> Result<(), Failure> {
 
 pub(crate) fn run() -> Result<(), Failure> {
     images()?;
+    template()?;
     // Beside what has just been accepted.
     for (wrong, text) in [
         (
@@ -66,6 +67,21 @@ pub(crate) fn run() -> Result<(), Failure> {
         wrong.is_refused(text)?;
     }
     XTENSA.into_iter().try_for_each(resolves)
+}
+
+/// What a newcomer copies builds as it stands, without a setting.
+fn template() -> Result<(), Failure> {
+    let from = Instant::now();
+    let status = riscv::cargo_with("core,alloc")?
+        .current_dir(root().join("firmware").join("template"))
+        .args(["build", "--release", "--locked", "--target", riscv::TARGET, "--target-dir"])
+        .arg(riscv::target_dir(root()))
+        .status()?;
+    if !status.success() {
+        return Err("firmware/template does not build".into());
+    }
+    println!("{CHIP}, the template: built in {} s", from.elapsed().as_secs());
+    Ok(())
 }
 
 /// No compiler at hand makes code for these chips: that what the image needs goes together is all that can be seen.

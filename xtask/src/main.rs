@@ -10,6 +10,7 @@ mod drip;
 mod guest;
 mod instructions;
 mod memory;
+mod package;
 mod qemu;
 mod riscv;
 mod server;
@@ -29,6 +30,7 @@ cargo xtask NAME
   riscv                   compiles all that a board runs for riscv32imc
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
+  package                 packs every crate as it would be published, and builds each from its archive
   size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
                           those of them alone, such as tenure or picoserve, with one boot each
   bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["memory"] => memory::run(),
+        ["package"] => package::run(),
         ["qemu"] => qemu::run(),
         ["board"] => board::run(),
         ["size", ..] => size::run(&args[1..]),

@@ -1,0 +1,5 @@
+//! Tells the linker where code and data are.
+
+fn main() {
+    println!("cargo::rustc-link-arg=-Tlinkall.x");
+}
