@@ -6,10 +6,12 @@ mod common;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
 };
 
 use common::{ALLOCATED_FOR_A_CONNECTION, Adder, Client, Running, Tally, app, forever, post, settings};
-use tenure::{Handler, Request, Router, get};
+use tenure::{ConnectionId, EndReason, Handler, Observer, Request, Router, get};
 
 struct Counting;
 
@@ -123,12 +125,31 @@ fn nothing_is_allocated_for_a_request() {
     server.stop();
 }
 
+/// Counts the connections that have ended, and allocates nothing.
+#[derive(Default)]
+struct Ends(AtomicU64);
+
+impl Observer for Ends {
+    fn disconnected(&self, _: ConnectionId, _: EndReason, _: bool) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_connection_that_comes_and_goes_leaves_nothing_behind() {
-    let tally = forever(Tally::default());
-    let server = Running::start(settings(), counting(tally), ());
+    let ends = forever(Ends::default());
+    let server = Running::start(settings(), counting(forever(Tally::default())), ends);
     let mut client = server.client();
-    let rounds = |client: &mut Client| for_rounds(client, |_| server.client().get("/adder"));
+    // One at a time: what several take at once depends on how fast they leave.
+    let rounds = |client: &mut Client| {
+        for_rounds(client, |_| {
+            let before = ends.0.load(Ordering::Relaxed);
+            server.client().get("/adder");
+            while ends.0.load(Ordering::Relaxed) == before {
+                thread::yield_now();
+            }
+        })
+    };
     rounds(&mut client);
     let before = held(&mut client);
     let allocated = rounds(&mut client);

@@ -10,7 +10,6 @@ use std::{
         mpsc::{self, RecvTimeoutError},
     },
     thread,
-    time::Duration,
 };
 
 use crate::common::port::{Server, Settings};
@@ -35,7 +34,7 @@ fn a_newcomer_is_not_left_to_a_worker_that_defers() {
         }
         for number in 0..8 {
             let mut newcomer = TcpStream::connect(server.address).unwrap();
-            newcomer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            newcomer.set_read_timeout(Some(PATIENCE)).unwrap();
             newcomer.write_all(b"GET /id HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
             let count = newcomer
                 .read(&mut [0; 500])
@@ -186,7 +185,7 @@ fn a_worker_that_panics_ends_the_server() {
         assert!(mine.len() > 1 && !others.is_empty());
         panics.0.store(true, Ordering::Relaxed);
         drop(mine.pop());
-        let end = ended.recv_timeout(Duration::from_secs(20));
+        let end = ended.recv_timeout(PATIENCE);
         assert_eq!(end, Err(RecvTimeoutError::Disconnected), "the other worker goes on without worker {worker}");
         assert!(thread.join().is_err());
         let counts = tally.counts();

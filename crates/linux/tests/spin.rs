@@ -5,7 +5,7 @@ mod common;
 
 use std::{fs, future::pending, ops::Range, time::Duration};
 
-use common::{Adder, Running, Tally, app, forever, settings, with_threads};
+use common::{Adder, Running, Tally, app, forever, session, settings, with_threads};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use tenure::{EndReason, Handler, Request, Router, get};
 use tenure_linux::{Error, Server, Settings};
@@ -15,7 +15,10 @@ const LONG: Duration = Duration::from_secs(1);
 
 /// The adder, and a target that never answers.
 fn waiting(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 'static {
-    let wait = get(async |_: &mut Request<'_, Adder>| pending::<()>().await);
+    let wait = get(async move |request: &mut Request<'_, Adder>| {
+        session(request, tally);
+        pending::<()>().await;
+    });
     Router::new().route("/wait", wait).route("/{*rest}", app(tally))
 }
 
@@ -60,8 +63,8 @@ fn deadlines_are_kept_meanwhile() {
     let mut settings = Settings { spin: LONG, ..settings() };
     (settings.deadlines.handler_ms, settings.deadlines.idle_ms) = (100, 200);
     let server = Running::start(settings, waiting(tally), tally);
+    // Its only request, so that it is idle but once.
     let mut client = server.client();
-    client.add(1);
     assert_eq!(client.get("/wait").status, 503);
     client.expect_end();
     assert_eq!(tally.counts().ended, [EndReason::Idle]);
