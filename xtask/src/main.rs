@@ -15,6 +15,7 @@ mod qemu;
 mod riscv;
 mod server;
 mod size;
+mod systems;
 mod waiting;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ cargo xtask NAME
   instructions --record   writes that record anew
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   riscv                   compiles all that a board runs for riscv32imc
+  systems [--all]         compiles the ports for hosts for 32-bit Linux and OpenBSD, with Debian's compiler; --all: for ARM, FreeBSD
+                          and macOS, too
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
   package                 packs every crate as it would be published, and builds each from its archive
@@ -49,6 +52,8 @@ fn main() -> ExitCode {
         ["board"] => board::run(),
         ["size", ..] => size::run(&args[1..]),
         ["riscv"] => riscv::run(),
+        ["systems"] => systems::run(false),
+        ["systems", "--all"] => systems::run(true),
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),

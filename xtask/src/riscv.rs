@@ -42,10 +42,17 @@ pub(crate) fn cargo_with(crates: &str) -> Result<Command, Failure> {
         println!("with the target that rustup has installed");
         return Ok(Command::new("cargo"));
     }
+    let mut cargo = debian_cargo(crates, TARGET)?;
+    cargo.env("CARGO_TARGET_RISCV32IMC_UNKNOWN_NONE_ELF_LINKER", DEBIAN_LINKER);
+    Ok(cargo)
+}
+
+/// Debian's cargo, which compiles those crates of the standard library along.
+pub(crate) fn debian_cargo(crates: &str, target: &str) -> Result<Command, Failure> {
     if !Path::new(DEBIAN_CARGO).exists() || !Path::new(DEBIAN_SOURCE).exists() {
         return Err(format!(
-            "no compiler for {TARGET}: `rustup target add {TARGET}`, or on Debian \
-             `apt-get install rustc-web cargo-web rust-web-src lld-22`"
+            "no compiler for {target}: on Debian `apt-get install rustc-web cargo-web rust-web-src lld-22`{}",
+            if target == TARGET { ", or `rustup target add riscv32imc-unknown-none-elf`" } else { "" }
         )
         .into());
     }
@@ -53,7 +60,6 @@ pub(crate) fn cargo_with(crates: &str) -> Result<Command, Failure> {
     let mut cargo = Command::new(DEBIAN_CARGO);
     // What cargo and rustup have set for this program is about another compiler.
     cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env("RUSTC", DEBIAN_RUSTC);
-    cargo.env("CARGO_TARGET_RISCV32IMC_UNKNOWN_NONE_ELF_LINKER", DEBIAN_LINKER);
     cargo.env("RUSTC_BOOTSTRAP", "1").arg(format!("-Zbuild-std={crates}"));
     Ok(cargo)
 }

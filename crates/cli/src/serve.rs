@@ -5,7 +5,6 @@ use std::{
     io::ErrorKind,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
-    time::Duration,
 };
 
 use log::{LevelFilter, info};
@@ -104,7 +103,7 @@ macro_rules! on {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-on!(on_linux, tenure_linux, |args| spin: Duration::from_micros(args.spin.into()),);
+on!(on_linux, tenure_linux, |args| spin: std::time::Duration::from_micros(args.spin.into()),);
 on!(on_tokio, tenure_tokio, |args|);
 
 /// Says where it listens.
@@ -215,6 +214,8 @@ mod tests {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn spinning_is_for_the_port_with_epoll() {
+        use std::time::Duration;
+
         assert_eq!(super::on_linux::settings(&args("")).spin, Duration::ZERO);
         assert_eq!(super::on_linux::settings(&args("--spin 50")).spin, Duration::from_micros(50));
         let failure = serve_on_tokio(&args("--tokio --spin 50")).unwrap_err();

@@ -112,13 +112,17 @@ where
     // None of these can fail for a TCP socket, and one that is gone already shows at its first receive.
     let _ = socket.set_tcp_nodelay(true);
     if settings.keep_alive_enable {
-        let keep_alive = TcpKeepalive::new()
-            .with_time(settings.keep_alive_idle)
-            .with_interval(settings.keep_alive_interval)
-            .with_retries(settings.keep_alive_count);
-        let _ = socket.set_tcp_keepalive(&keep_alive);
+        let _ = socket.set_tcp_keepalive(&keep_alive(settings));
     }
     if let Some(linger) = settings.so_linger {
         let _ = socket.set_linger(Some(linger));
     }
+}
+
+fn keep_alive(settings: &Settings) -> TcpKeepalive {
+    let keep_alive = TcpKeepalive::new().with_time(settings.keep_alive_idle);
+    // OpenBSD has one set of times for all sockets: sysctl's net.inet.tcp.
+    #[cfg(not(target_os = "openbsd"))]
+    let keep_alive = keep_alive.with_interval(settings.keep_alive_interval).with_retries(settings.keep_alive_count);
+    keep_alive
 }

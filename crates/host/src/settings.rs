@@ -43,7 +43,7 @@ pub struct Settings {
     pub body_bytes: usize,
     /// Bytes of responses that wait to be sent.
     pub output_bytes: usize,
-    /// Whether the kernel probes idle connections.
+    /// Whether the kernel probes idle connections. On OpenBSD it does so at times of its own, whatever the next three say.
     pub keep_alive_enable: bool,
     /// From the last byte to the first probe; whole seconds.
     pub keep_alive_idle: Duration,
