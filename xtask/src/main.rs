@@ -14,6 +14,7 @@ mod package;
 mod qemu;
 mod riscv;
 mod server;
+mod simulate;
 mod size;
 mod systems;
 mod waiting;
@@ -28,6 +29,8 @@ cargo xtask NAME
                           --check: fails where one is 3 % off the record in xtask/instructions.txt, or above its bound
   instructions --record   writes that record anew
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
+  simulate [--walks N] [--seed S]
+                          random walks over the driver, on both widths: a million from seed 0 on
   riscv                   compiles all that a board runs for riscv32imc
   systems [--all]         compiles the ports for hosts for 32-bit Linux and OpenBSD, with Debian's compiler; --all: for ARM, FreeBSD
                           and macOS, too
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         ["instructions"] => instructions::run(instructions::Then::Show),
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
+        ["simulate", ..] => simulate::run(&args[1..]),
         ["drip"] => drip::run(),
         ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),

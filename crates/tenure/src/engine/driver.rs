@@ -3,6 +3,8 @@
 //! A port tells it what happened (`connected`, `ready`, `woken`, `expire`) and it acts through the port's own trait. It
 //! holds no clock and knows no runtime.
 
+#[cfg(feature = "kit")]
+mod check;
 mod ends;
 mod port;
 mod steps;

@@ -5,6 +5,9 @@
 //! deadlines of different lengths) share one heap, or one more list where registers are narrow. So eviction and deadlines look
 //! only at who comes first.
 
+#[cfg(feature = "kit")]
+mod check;
+
 use core::{
     marker::PhantomData,
     ops::{Deref, DerefMut},

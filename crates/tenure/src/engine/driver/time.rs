@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A deadline that was missed is looked at again so much later, should it be missed still.
-const AGAIN_MS: u32 = 50;
+pub(super) const AGAIN_MS: u32 = 50;
 /// What is due later than that, or never, is looked at then: times of the heap must not be half the clock's range apart.
 const FAR_MS: i32 = 1 << 30;
 
@@ -34,7 +34,7 @@ enum Missed {
 
 /// What a connection misses next: that long after then, or never.
 #[derive(Clone, Copy)]
-struct Due {
+pub(super) struct Due {
     missed: Missed,
     from_ms: u32,
     ms: u32,
@@ -42,7 +42,7 @@ struct Due {
 
 impl Due {
     /// Milliseconds until it is missed, 0 or less where it is.
-    fn within_ms(&self, now_ms: u32) -> i32 {
+    pub(super) fn within_ms(&self, now_ms: u32) -> i32 {
         if is_bound(self.ms) { self.from_ms.wrapping_add(self.ms).wrapping_sub(now_ms).cast_signed() } else { i32::MAX }
     }
 }
@@ -176,7 +176,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// What a connection in the heap misses next in that stage, and when.
-    fn watched_due(&self, index: u32, stage: Stage) -> Due {
+    pub(super) fn watched_due(&self, index: u32, stage: Stage) -> Due {
         let slot = self.table.slot(index);
         let (missed, ms) = match (stage, self.lanes.get(slot.lane as usize)) {
             (Stage::Busy, Some(lane)) => return self.exchange_due(lane),
