@@ -1,6 +1,6 @@
 //! The bench beside other servers: a workspace of its own, built and run from here.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use crate::{
     Failure,
@@ -15,7 +15,7 @@ cargo xtask bench [--quick] [--only NAME,NAME] [--pairs N] [--rates-only|--costs
   --pairs N        how often each pair is measured, 1 to 99
   --rates-only     neither memory nor instructions
   --costs-only     memory and instructions alone
-  --record         writes bench/results.md, bench/results.svg and the README's table
+  --record         writes bench/results.md, bench/results.svg
 
 Needs two cores. Takes nginx, valgrind and wrk along where they are installed:
   apt-get install nginx-light valgrind wrk";
@@ -42,41 +42,5 @@ pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
     if !runner.arg("--tenure").arg(tenure).status()?.success() {
         return Err("the bench has failed".into());
     }
-    if record {
-        let readme = root().join("README.md");
-        let table = fs::read_to_string(bench.join("results.md"))?;
-        let text = with_table(&fs::read_to_string(&readme)?, &table);
-        fs::write(readme, text.ok_or_else(|| format!("the README has no place for it: {BEGIN} … {END}"))?)?;
-    }
     Ok(())
-}
-
-/// What stands around the table in the README.
-const BEGIN: &str = "<!-- bench -->";
-const END: &str = "<!-- /bench -->";
-
-/// The text with that table and the picture in place of those between the marks; `None`: it has no marks.
-fn with_table(readme: &str, table: &str) -> Option<String> {
-    let (before, rest) = readme.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    let picture = "![Requests a processor second, relative to the limit](bench/results.svg)";
-    Some(format!("{before}{BEGIN}\n{picture}\n\n{}\n{END}{after}", table.trim_end()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_table;
-
-    #[test]
-    fn the_table_stands_between_its_marks() {
-        let once = with_table("a\n<!-- bench -->\nold\n<!-- /bench -->\nz\n", "| new |\n\n").unwrap();
-        assert!(
-            once.starts_with("a\n<!-- bench -->\n![") && once.ends_with("\n\n| new |\n<!-- /bench -->\nz\n"),
-            "{once}"
-        );
-        assert_eq!(with_table(&once, "| new |\n"), Some(once.clone()), "twice is as once");
-        for readme in ["", "<!-- bench -->", "<!-- /bench --> <!-- bench -->"] {
-            assert_eq!(with_table(readme, "new"), None, "{readme}");
-        }
-    }
 }
