@@ -59,9 +59,9 @@ pub enum EndReason {
     Handler,
     /// The application asked for it from elsewhere.
     Closed,
-    /// The peer's bytes could not be taken as HTTP/1.1.
+    /// The peer's bytes were not valid HTTP/1.1.
     Protocol(Refusal),
-    /// The rest of a request's body was more than is read and dropped, so that the next request could not be found.
+    /// Too much of a request's body was left unread, so the next request could not be found.
     Unread,
     /// A response broke off; its connection was reset so that the peer sees it.
     Aborted,
@@ -80,11 +80,11 @@ pub enum Deadline {
     FirstByte,
     /// From a request's first byte to the end of its head.
     Head,
-    /// What the body's bytes may take.
+    /// The time that a body's bytes may take.
     Body,
     /// From a request's arrival to its response head.
     Handler,
-    /// What a peer may take to receive its responses.
+    /// The time that a peer may take to receive its responses.
     Response,
 }
 

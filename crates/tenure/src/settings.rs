@@ -10,13 +10,13 @@
 //! | `first_byte_ms` | ms | 10,000 | 5,000 | closed silently |
 //! | `idle_ms` | ms | 3,600,000 | 600,000 | closed silently |
 //! | `head_ms` | ms | 10,000 | 5,000 | 408, closed |
-//! | `body_ms` + bytes / `body_bytes_per_s` | ms, bytes a second | 10,000, 500 | 5,000, 100 | 408, closed |
+//! | `body_ms` + bytes / `body_bytes_per_s` | ms, bytes per second | 10,000, 500 | 5,000, 100 | 408, closed |
 //! | `handler_ms` | ms | 30,000 | 10,000 | 503; closed where no lane came free |
-//! | `response_ms` + bytes / `response_bytes_per_s` | ms, bytes a second | 30,000, 500 | 10,000, 100 | reset |
+//! | `response_ms` + bytes / `response_bytes_per_s` | ms, bytes per second | 30,000, 500 | 10,000, 100 | reset |
 //! | `linger_ms` | ms | 5,000 | 2,000 | reset |
 //! | `flush_ms` | ms | 10,000 | 5,000 | sessions end, connections reset |
 
-/// A deadline that is never due. All from 2<sup>31</sup> ms on (24 days) are so.
+/// A deadline that is never due, as is any of 2<sup>31</sup> ms (24 days) or more.
 pub const NEVER: u32 = u32::MAX;
 
 /// Bounds in bytes. Each is the greatest that is accepted. What a client sees beyond it: the guide's
@@ -31,14 +31,14 @@ pub struct Limits {
     pub target_bytes_max: u32,
     /// Bytes of a request body unless a handler bounds it itself ([`Body::limit`](crate::Body::limit)). Beyond: 413.
     pub body_bytes_max: u64,
-    /// Bytes of a body that no handler has read which are read and dropped so that the connection stays.
+    /// Unread body bytes that the server discards to keep the connection. Beyond: it closes after the response.
     pub drain_bytes_max: u32,
-    /// Bytes that are read and dropped after the last response so that the peer can read it whole.
+    /// Bytes that the server discards after the last response, so that the peer can read all of it. Beyond: a reset.
     pub linger_bytes_max: u32,
     /// Whether a lone LF ends a line of a request head (RFC 9112 section 2.2).
     pub tolerate_lone_lf: bool,
-    /// The type of every response that sets none, such as `text/html` as with `esp_http_server`; empty: none is sent. `None`: the
-    /// value says it, `text/plain; charset=utf-8` for text and numbers, `application/octet-stream` for bytes.
+    /// The Content-Type of responses that set none, for example `text/html` as in `esp_http_server`; empty: no such field is sent.
+    /// `None`: it follows from the value, `text/plain; charset=utf-8` for text and numbers, `application/octet-stream` for bytes.
     pub content_type: Option<&'static str>,
 }
 
@@ -73,24 +73,24 @@ pub struct Deadlines {
     pub first_byte_ms: u32,
     /// From the end of a request to the next one. Then the connection is closed silently.
     pub idle_ms: u32,
-    /// From a request's first byte to the end of its head, all of it. Then 408.
+    /// From a request's first byte to the end of its head. Then 408.
     #[doc(alias = "recv_wait_timeout")]
     pub head_ms: u32,
-    /// What a handler may wait for bytes of a body, beyond what `body_bytes_per_s` grants. Then 408.
+    /// How long a handler may wait for a body, beyond what `body_bytes_per_s` grants. Then 408.
     #[doc(alias = "recv_wait_timeout")]
     pub body_ms: u32,
-    /// Each byte of a body that has come grants a second divided by this. 0: none grants any, `body_ms` is all there is.
+    /// Each received byte of a body grants one second divided by this. 0: no byte grants any time, `body_ms` is all there is.
     pub body_bytes_per_s: u32,
     /// From a request's arrival to its response head, not counting the wait for its body. Then 503.
     pub handler_ms: u32,
-    /// What responses may wait for their peer to take more, beyond what `response_bytes_per_s` grants. Then the connection is
+    /// How long responses may wait for their peer to take more, beyond what `response_bytes_per_s` grants. Then the connection is
     /// reset. Time counts only while there is something to take. Requests that follow each other without a pause share it.
     #[doc(alias = "send_wait_timeout")]
     pub response_ms: u32,
-    /// Each byte that the peer takes gives back a second divided by this, up to all of `response_ms`. So a peer that takes as
-    /// many bytes per second never misses it, and one that takes nothing does after `response_ms`. 0: none gives back any.
+    /// Each byte that the peer takes gives back one second divided by this, up to all of `response_ms`. So a peer that takes this
+    /// many bytes per second never misses the deadline. 0: no byte gives back any time.
     pub response_bytes_per_s: u32,
-    /// How long bytes are read and dropped after the last response so that the peer can read it whole.
+    /// How long the server discards bytes after the last response, so that the peer can read all of it. Then a reset.
     pub linger_ms: u32,
     /// How long exchanges in flight may go on when the server stops.
     pub flush_ms: u32,

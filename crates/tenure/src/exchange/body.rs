@@ -420,8 +420,8 @@ impl<'r> Reader<'r> {
 
 /// The body of a request, lent by [`Request::body`](crate::Request::body).
 ///
-/// What of it a handler does not read is read and dropped after the response, up to
-/// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max); beyond, the connection closes and the response says so.
+/// The server discards what the handler leaves unread, after the response and up to
+/// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max). Beyond that the connection closes, and the response says so.
 #[doc(alias = "httpd_req_recv")]
 pub struct Body<'a, 'r> {
     reader: &'a mut Reader<'r>,
@@ -480,14 +480,14 @@ impl<'a, 'r> Body<'a, 'r> {
         reader.read(bytes_max.max(1)).await
     }
 
-    /// The whole body in one piece, without copying where it came with its head. It must fit the lane's body buffer; of
-    /// that, a chunked body must leave one byte free. What has been read already is no part of it.
+    /// The whole body in one piece, without copying where it came with its head. It must fit the server's
+    /// body buffer, of which a chunked body must leave one byte free. What has been read before is not part of it.
     ///
     /// # Errors
     /// As [`read`](Body::read).
     ///
     /// # Cancellation safety
-    /// Safe: asked again it goes on.
+    /// Safe: the next call goes on where this one was.
     pub fn whole(self) -> Whole<'a, 'r> {
         Whole { reader: Some(self.reader) }
     }
@@ -498,7 +498,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// As [`read`](Body::read), and 400 where the text is not such a value.
     ///
     /// # Cancellation safety
-    /// Safe: asked again it goes on.
+    /// Safe: the next call goes on where this one was.
     #[inline]
     pub fn parse<T: FromText>(self) -> Parse<'a, 'r, T> {
         Parse { whole: self.whole(), value: PhantomData }
@@ -510,7 +510,7 @@ impl<'a, 'r> Body<'a, 'r> {
     /// As [`read`](Body::read); a body larger than `buffer` is 413.
     ///
     /// # Cancellation safety
-    /// Not: what was copied already is read.
+    /// Not safe: what was copied before is lost to the next read.
     pub async fn copy_into(self, buffer: &mut [u8]) -> Result<&mut [u8], Error> {
         let reader = self.reader;
         let (mut filled, bytes_max) = (0, buffer.len() as u64);

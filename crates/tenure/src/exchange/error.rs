@@ -48,7 +48,7 @@ macro_rules! of_status {
 }
 
 impl Error {
-    /// An error of that status; `reason` says to a person what was wrong and what to do.
+    /// An error of that status; `reason` tells a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
         Error { status, reason, number: 0, tells: Tells::Nothing }
     }

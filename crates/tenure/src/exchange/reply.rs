@@ -58,7 +58,7 @@ pub enum Outcome {
 /// # let _ = app;
 /// ```
 ///
-/// What is no response is refused by the compiler, not at run time:
+/// The compiler refuses what is not a response:
 /// ```compile_fail,E0277
 /// use tenure::{Request, Router, get};
 ///

@@ -112,8 +112,8 @@ impl<'r, S> Request<'r, S> {
         Target::new(self.target(), self.inner.head.form).path
     }
 
-    /// The segments of the path. They may be `..` or, decoded, `/etc`: what leads to files is to come from a
-    /// [`parameter`](Request::parameter) `{*rest}`, which cannot leave its folder.
+    /// The segments of the path. They may be `..` or, decoded, `/etc`: take a path to a file from a [`parameter`](Request::parameter)
+    /// `{*rest}` instead, which cannot leave its folder.
     pub fn segments(&self) -> impl Iterator<Item = Encoded<'r>> {
         target::segments(self.path())
     }
@@ -305,8 +305,8 @@ impl<'r, S> Request<'r, S> {
     }
 
     /// Waits until the connection is to end behind its responses: the server stops, or the connection is to be closed from
-    /// elsewhere. For handlers whose response would go on for long, to finish it; what is not finished within
-    /// [`flush_ms`](crate::Deadlines::flush_ms) is reset.
+    /// elsewhere. Lets a handler finish a long response early; what is not finished
+    /// within [`flush_ms`](crate::Deadlines::flush_ms) is reset.
     ///
     /// # Cancellation safety
     /// Safe.

@@ -131,9 +131,9 @@ impl<'r> Responder<'r> {
         self.begin(status, fields, None, bytes_max).await
     }
 
-    /// The same for a handler that goes on reading the request's body while it answers. However much of the body is still
-    /// to come, the response does not say that the connection closes; it does close, as an exception without having said
-    /// so, where the handler leaves more than [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) unread.
+    /// As [`stream`](Responder::stream), for a handler that goes on reading the request's body while it answers. However much of the
+    /// body is still to come, the response does not say that the connection closes. If the handler then leaves more than
+    /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) unread, it closes all the same.
     ///
     /// # Errors
     /// A field that must not be set.
@@ -336,7 +336,7 @@ impl Stream<'_> {
     /// More bytes than announced: 500, and the connection is reset.
     ///
     /// # Cancellation safety
-    /// Not: a part of the bytes may have been sent. Where the length was announced, only those count as written.
+    /// Not safe: some of the bytes may have been sent. Where the length was announced, only those count as written.
     #[doc(alias("httpd_resp_send_chunk", "httpd_resp_sendstr_chunk"))]
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         if self.remaining.is_some_and(|remaining| remaining < bytes.len() as u64) {

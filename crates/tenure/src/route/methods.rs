@@ -236,7 +236,7 @@ impl<C> Methods<C> {
         self.with(verb(method), Function::new(handler))
     }
 
-    /// Adds a handler that answers through the responder, as for streams and for what borrows the request.
+    /// Adds a handler that answers through the responder: for streams, and for answers that borrow from the request.
     ///
     /// # Panics
     /// When the method has a handler already.
@@ -269,7 +269,7 @@ impl<C> Methods<C> {
         self
     }
 
-    /// Sets what the handlers here may take to their response head, instead of
+    /// Sets how long the handlers here may take to their response head, instead of
     /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms).
     #[must_use]
     pub fn handler_deadline(mut self, deadline: Duration) -> Self {
@@ -278,7 +278,7 @@ impl<C> Methods<C> {
         self
     }
 
-    /// Sets what the handlers here may wait for a body beyond what its rate grants, instead of
+    /// Sets how long the handlers here may wait for a body, beyond what its rate grants, instead of
     /// [`Deadlines::body_ms`](crate::Deadlines::body_ms).
     #[must_use]
     pub fn body_deadline(mut self, deadline: Duration) -> Self {

@@ -25,14 +25,14 @@ use crate::{
 /// Routes, in the order in which they were added: the first that matches answers.
 ///
 /// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
-/// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. What nothing matches is
-/// answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
+/// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A target that no route matches
+/// is answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
 ///
 /// The decoded value of a `{*rest}` can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
 /// lies below the folder, or is the folder where the rest is empty. So it matches nothing that begins with a slash, has a
 /// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
 /// slash there. The same is true of a `{name}`, but for drive letters: it may be `a:1`, so on Windows it is not for files.
-/// What is to have every target, also `//a`, is nested at `/`.
+/// To match every target, also `//a`, nest a handler at `/`.
 #[doc(alias = "httpd_uri_match_wildcard")]
 pub struct Router<S, H = End> {
     routes: H,
@@ -339,7 +339,7 @@ impl<S, N> Router<S, N> {
         OnError::new(status, response, self)
     }
 
-    /// Wraps a middleware around all routes: an async function that gets the request and what is [`Next`].
+    /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`].
     ///
     /// # Examples
     /// ```
