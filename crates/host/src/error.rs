@@ -6,7 +6,7 @@ use std::{fmt, io, net::SocketAddr};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting, or two together, that cannot be meant: which, and what to do.
+    /// An invalid setting, or two that contradict each other: which, and what to do.
     Settings(&'static str),
     /// Something listens at that address already.
     AddressInUse(SocketAddr),

@@ -20,7 +20,7 @@ impl<P: Platform> Server<P> {
     /// [`Settings::max_open_sockets`] the latter is lowered, which is logged.
     ///
     /// # Errors
-    /// A setting that cannot be meant, an address that is in use or cannot be had, or too few descriptors for anything.
+    /// An invalid setting, an address that is in use or cannot be listened at, or too few descriptors for a single connection.
     #[doc(alias = "httpd_start")]
     pub fn bind(settings: Settings) -> Result<Self, Error> {
         if !P::SPINS && !settings.spin.is_zero() {

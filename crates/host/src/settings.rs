@@ -1,4 +1,4 @@
-//! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
+//! A server's settings. Names are those of `esp_http_server` where they mean the same.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::Error;
 /// The longest time without sleep.
 const SPIN_MAX: Duration = Duration::from_secs(1);
 
-/// What a server is set to.
+/// A server's settings.
 #[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
 #[derive(Debug)]
 pub struct Settings {
@@ -113,7 +113,7 @@ impl Settings {
     }
 
     /// # Errors
-    /// The first setting that cannot be meant.
+    /// The first invalid setting.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let seconds = |duration: Duration| duration.as_secs() > 0 && duration.as_secs() <= 32_767;
         for (wrong, reason) in [
