@@ -1,4 +1,4 @@
-//! [`tenure`] on Linux, at the kernel's speed: level-triggered epoll, a worker a core, one receive and one send a wake-up,
+//! [`tenure`] on Linux, at the kernel's speed: level-triggered epoll, one worker per core, one receive and one send per wake-up,
 //! nothing shared on a request's way.
 //!
 //! ```no_run
