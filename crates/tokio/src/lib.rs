@@ -96,7 +96,7 @@ pub type Server = tenure_host::Server<Tokio>;
 /// server that is to be watched or listed is a [`Server`].
 ///
 /// # Errors
-/// A setting that cannot be meant, or what the operating system refuses: told when it is awaited.
+/// An invalid setting, or what the operating system refuses: told when it is awaited.
 ///
 /// # Panics
 /// When it is awaited outside of a runtime with I/O and time.
