@@ -291,7 +291,7 @@ impl Handle {
     /// be told of or not. A handler may await it, too.
     ///
     /// # Cancellation safety
-    /// Safe: those of whom it has not told are not told of.
+    /// Safe: `each` is not told of the remaining connections.
     #[doc(alias = "httpd_get_client_list")]
     pub async fn list(&self, mut each: impl FnMut(Listed)) {
         let bell = self.0;

@@ -1,8 +1,8 @@
-//! What a server can be set to. Names are those of `esp_http_server` where they mean the same.
+//! A server's settings. Names are those of `esp_http_server` where they mean the same.
 
 use tenure::{Deadlines, Limits};
 
-/// What a server is set to. How many connections, lanes and bytes there are is [`Memory`](crate::Memory)'s.
+/// A server's settings. How many connections, lanes and bytes there are is [`Memory`](crate::Memory)'s.
 #[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
