@@ -90,7 +90,10 @@ impl Pattern {
     }
 
     fn parsed(text: &'static str, is_prefix: bool) -> Self {
-        let places = places(text.as_bytes()).unwrap_or_else(|fault| panic!("the route {text:?} {fault}"));
+        let mut places = Places::new();
+        if let Err(fault) = find_places(text.as_bytes(), &mut places) {
+            panic!("the route {text:?} {fault}");
+        }
         let text = text.strip_suffix('/').filter(|_| is_prefix).unwrap_or(text);
         let first = core::array::from_fn(|_| First::new(text.as_bytes(), &places));
         Pattern { text, places, is_prefix, first }
@@ -147,14 +150,14 @@ impl Pattern {
     }
 }
 
-/// Where the parameters of a pattern stand, or why a text is none.
-fn places(text: &[u8]) -> Result<Places, &'static str> {
+/// Finds where the parameters of a pattern stand, or why a text is none.
+fn find_places(text: &[u8], places: &mut Places) -> Result<(), &'static str> {
     let [b'/', path @ ..] = text else { return Err("must start with /") };
     if text.len() > PATTERN_BYTES_MAX {
         const { assert!(PATTERN_BYTES_MAX == 255, "say so below") };
         return Err("has more than 255 bytes");
     }
-    let (mut places, mut at) = (Places::new(), 1);
+    let mut at = 1;
     for segment in path.split(is_slash) {
         if places.last().is_some_and(|place| place.is_rest) {
             return Err("has something behind its {*name}");
@@ -169,7 +172,7 @@ fn places(text: &[u8]) -> Result<Places, &'static str> {
         }
         at += segment.len() + 1;
     }
-    Ok(places)
+    Ok(())
 }
 
 /// Whether a segment of a pattern is a parameter and, if so, one for all segments that follow; or why it can be neither.
