@@ -101,7 +101,6 @@ impl ChunkedDecoder {
     }
 
     /// Takes one byte of framing: the grammar decides, then what is bounded is counted.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn step(&mut self, byte: u8) -> Result<(), Refusal> {
         let before = self.state;
         let after = before.after(byte).ok_or_else(|| before.refusal(byte))?;

@@ -45,7 +45,6 @@ pub struct Span {
 
 impl Span {
     /// The bytes of this span, empty where `bytes` does not reach that far.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

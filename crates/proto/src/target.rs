@@ -153,7 +153,6 @@ impl<'a> Encoded<'a> {
     }
 
     /// Takes the first byte off.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn next(&mut self) -> Option<Result<u8, DecodeError>> {
         let (taken, byte) = match *self.raw.first()? {
             b'%' => match bytes::escape(self.raw) {

@@ -356,7 +356,6 @@ impl<P: Port> Driver<P> {
     /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is
     /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn go_on(&mut self, index: u32, number: u32, cause: Cause) {
         let Driver { port, table, lanes, idle, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
@@ -449,7 +448,6 @@ impl<P: Port> Driver<P> {
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn report(&mut self, index: u32, interest: Interest) {
         let slot = self.table.slot_mut(index);
         if slot.interest != interest

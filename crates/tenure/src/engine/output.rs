@@ -159,7 +159,6 @@ impl Output {
     }
 
     /// A response head in what is not written yet; begun where it is not, with status line and date.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn head<'o>(&'o mut self, state: &'o mut HeadState, status: StatusCode) -> HeadWriter<'o> {
         let is_begun = state.is_begun();
         let mut head = HeadWriter::new(self.buffer.get_mut(self.end..).unwrap_or_default(), state);

@@ -268,7 +268,6 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// Moves a slot to the recent end of a stage's list.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn move_to(&mut self, index: u32, stage: Stage) {
         if self.slots[index as usize].is_newest(stage) {
             return;
@@ -325,7 +324,6 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn link_between(&mut self, index: u32, stage: Stage, before: u32, behind: u32) {
         let slot = &mut self.slots[index as usize];
         (slot.links.before, slot.links.behind, slot.stage) = (before, behind, stage);
@@ -342,7 +340,6 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn unlink(&mut self, index: u32) {
         let Slot { links: Links { before, behind, .. }, stage, .. } = self.slots[index as usize];
         let Some(list) = self.lists.get_mut(list_of(stage)) else {

@@ -234,7 +234,6 @@ impl<'o> Reply<'o> {
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn text_bytes(&mut self, body: &[u8]) -> Outcome {
         if self.is_plain()
             && !body.is_empty()
@@ -291,7 +290,6 @@ impl<'o> Reply<'o> {
 
     /// Answers with a number in decimal digits; `number`: as two's complement where it is negative.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn integer(&mut self, negative: bool, number: u64) -> Outcome {
         let magnitude = if negative { number.wrapping_neg() } else { number };
         if WORDS && self.is_plain() {

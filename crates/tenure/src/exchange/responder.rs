@@ -423,7 +423,6 @@ impl Shared {
     }
 
     /// Whether the output has room for that many bytes, or is empty. Where not, the port sees that it is waited for.
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn has_room(&self, context: &Context<'_>, bytes: usize) -> bool {
         let has = self.output.borrow_mut().make_room(bytes);
         if !has {

@@ -38,7 +38,6 @@ pub(super) fn ending(port: &impl Port, shared: &Shared) -> Option<Ending> {
 /// Takes a lane from the top of the idle ones for a connection, whose session it gets, and tells it which one it serves, and
 /// since when.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn attach<P: Port>(
     (index, number): (u32, u32),
     lane: &mut Lane<P>,
@@ -66,7 +65,6 @@ pub(super) fn attach<P: Port>(
 
 /// [`Driver::detach`] of what is at hand.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-#[cfg_attr(target_pointer_width = "32", inline(never))]
 pub(super) fn detach<P: Port>(
     number: u32,
     lane: &mut Lane<P>,

@@ -213,7 +213,6 @@ impl<P: Port> Driver<P> {
 
     /// What a lane's exchange misses next, and when.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn exchange_due(&self, lane: &Lane<P>) -> Due {
         let (deadline, from_ms, ms) = self.deadline_due(lane);
         let deadline = Due { missed: Missed::Deadline(deadline), from_ms, ms };
