@@ -128,7 +128,7 @@ impl<P: Platform> Server<P> {
         let (handle, end) = (self.handle(), Arc::default());
         let ends = Ends(Arc::clone(&end));
         let serve = move || {
-            // Dropped in the reverse order: the end is told once nothing is left.
+            // Dropped last, so that who is told of the end joins a thread that has nothing left to do, and does not block.
             let _ends = ends;
             let (server, app, observer) = (self, app, observer);
             server.run(&app, &observer)

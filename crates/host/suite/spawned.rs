@@ -2,16 +2,19 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Wake},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, Sender, channel},
+    },
+    task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
 };
 
 use tenure::{EndReason, Handler, Observer, Request, Router, get};
 
 use crate::common::{
-    Adder, Client, Gate, Tally, app, forever,
+    Adder, Client, Gate, PATIENCE, Tally, app, forever,
     port::{self, Server},
     session, settings, with_threads,
 };
@@ -106,6 +109,30 @@ fn nothing_is_left_of_it_when_its_end_is_told() {
 struct Watching(#[expect(dead_code, reason = "kept until it is dropped")] Arc<()>);
 
 impl Observer for Watching {}
+
+/// Tells that it is being dropped, and is not before it is told to.
+struct Lingers(Sender<()>, Mutex<Receiver<()>>);
+
+impl Observer for Lingers {}
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+        let _ = self.1.lock().unwrap().recv_timeout(PATIENCE);
+    }
+}
+
+#[test]
+fn who_awaits_it_is_not_blocked_by_what_is_dropped() {
+    let ((tell, dropping), (go_on, told)) = (channel(), channel());
+    let server = Server::bind(settings()).unwrap();
+    let mut server = server.spawn(app(forever(Tally::default())), Lingers(tell, Mutex::new(told))).unwrap();
+    server.stop();
+    dropping.recv_timeout(PATIENCE).expect("the server ends");
+    assert!(Pin::new(&mut server).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    go_on.send(()).unwrap();
+    block_on(server).unwrap();
+}
 
 #[test]
 fn it_goes_on_without_what_tells_of_its_end() {
