@@ -25,7 +25,7 @@ impl Exit {
         (Exit::NotThisServer, "add: what answers there is not this server"),
         (Exit::BrokenOff, "add: broken off before the end"),
         (Exit::CannotServe, "serve: cannot serve there, or no longer"),
-        (Exit::Unwritten, "add: the sum is right, but the result cannot be written"),
+        (Exit::Unwritten, "what was asked for cannot be written; with add: the sum is right"),
     ];
 
     /// The codes and what they mean, for `--help`.

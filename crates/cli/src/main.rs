@@ -11,7 +11,7 @@ mod serve;
 
 use std::{
     fmt,
-    io::{ErrorKind, Write as _},
+    io::{self, ErrorKind, Write as _},
     process::ExitCode,
 };
 
@@ -19,19 +19,30 @@ use args::{Cli, Command};
 use exit::Exit;
 
 fn main() -> ExitCode {
-    match Cli::of(std::env::args_os()).unwrap_or_else(|error| error.exit()).command {
-        Command::Serve(serve) => serve::run(&serve),
-        Command::Add(add) => add::run(&add),
-    }
-    .into()
+    let exit = match Cli::of(std::env::args_os()).map(|cli| cli.command) {
+        Ok(Command::Serve(serve)) => serve::run(&serve),
+        Ok(Command::Add(add)) => add::run(&add),
+        Err(error) => answer(&error),
+    };
+    exit.into()
 }
 
-/// Says the result on standard output, and on standard error if that is impossible. A reader that has left, such as `head -1`,
-/// has what it wanted: that is no error.
+/// Says what is wrong with the command line, or the help or version that it asks for.
+fn answer(error: &clap::Error) -> Exit {
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    if error.use_stderr() { Exit::Usage } else { written("text", printed) }
+}
+
+/// Says the result on standard output, and on standard error if that is impossible.
 fn say(text: fmt::Arguments<'_>) -> Exit {
-    match writeln!(std::io::stdout(), "{text}") {
+    written("result", writeln!(io::stdout(), "{text}"))
+}
+
+/// What became of something on standard output. A reader that has left, such as `head -1`, has what it wanted: that is no error.
+fn written(what: &str, result: io::Result<()>) -> Exit {
+    match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            tell(format_args!("tenure: the result cannot be written to standard output: {error}"));
+            tell(format_args!("tenure: the {what} cannot be written to standard output: {error}"));
             Exit::Unwritten
         }
         _ => Exit::Done,
@@ -40,7 +51,7 @@ fn say(text: fmt::Arguments<'_>) -> Exit {
 
 /// Says something to the person on standard error.
 fn tell(text: fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// How this program was called, as far as a person would type it again.

@@ -226,6 +226,24 @@ fn a_result_that_cannot_be_written_is_no_success() {
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    for line in ["--help", "-h", "--version", "serve --help", "add --help", "help add"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = program(line).stdout(full).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{line}: {said}");
+        assert!(said.starts_with("tenure: the text cannot be written to standard output: "), "{line}: {said}");
+        for output in [run(line), program(line).stdout(closed_pipe()).output().unwrap()] {
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{line}");
+        }
+    }
+    // What is wrong keeps its code, whether or not it can be said.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_eq!(program("--nonsense").stderr(full).output().unwrap().status.code(), Some(2));
+}
+
 /// A pipe that nobody reads.
 fn closed_pipe() -> io::PipeWriter {
     io::pipe().unwrap().1
