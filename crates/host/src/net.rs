@@ -7,7 +7,7 @@ use tenure::port::{Interest, Key, Peer, Received, Transmitted};
 /// A `Net` may stand around another one and change bytes on their way, as TLS does:
 /// - **It receives and has to send.** It sends through the inner one; where that is blocked it lets the inner one
 ///   [report](Net::report) [`Interest::BOTH`] until its own bytes are gone, and goes on at the next [`receive`](Net::receive).
-///   That this gives the driver nothing counts as a use of the connection all the same.
+///   Where this gives the driver nothing it is no use of the connection, whose deadlines stay as they are.
 /// - **It holds bytes that the socket does not.** It says so by [`next_held`](Net::next_held).
 /// - **It sends more than it was given.** A [`send`](Net::send) that is blocked midway takes nothing: it is offered the same
 ///   bytes again.

@@ -174,6 +174,9 @@ struct Pipe {
     client_reset: Cell<bool>,
     server_closed: Cell<bool>,
     server_reset: Cell<bool>,
+    /// It is ready once, whether or not there is anything to receive.
+    #[cfg(test)]
+    stirred: Cell<bool>,
     key: Cell<Option<Key>>,
     interest: Cell<Interest>,
     peer: PeerAddress,
@@ -209,6 +212,12 @@ impl Client {
     /// Lets the server receive and send so many bytes at once.
     pub fn set_segment(&self, bytes: usize) {
         self.pipe.segment.set(bytes);
+    }
+
+    /// Lets the server take it for ready in its next run, as a port may that cannot know.
+    #[cfg(test)]
+    pub(crate) fn stir(&self) {
+        self.pipe.stirred.set(true);
     }
 
     /// Takes what has been received since the last call.
@@ -298,7 +307,7 @@ impl<S: Session + 'static> Port for KitPort<S> {
     }
 
     fn has_unread(&mut self, socket: &mut Rc<Pipe>) -> bool {
-        !socket.to_server.borrow().is_empty()
+        !socket.to_server.borrow().is_empty() || socket.client_closed.get() || socket.client_reset.get()
     }
 
     fn send(&mut self, socket: &mut Rc<Pipe>, bytes: &[u8]) -> Transmitted {
@@ -384,6 +393,10 @@ impl Pipe {
 
     /// Whether a level-triggered poll would report it.
     fn is_ready(&self) -> bool {
+        #[cfg(test)]
+        if self.stirred.take() {
+            return true;
+        }
         let interest = self.interest.get();
         let receives = !self.to_server.borrow().is_empty() || self.client_closed.get();
         self.client_reset.get()
@@ -467,6 +480,8 @@ impl<S: Session + 'static> Server<S> {
             client_reset: Cell::new(false),
             server_closed: Cell::new(false),
             server_reset: Cell::new(false),
+            #[cfg(test)]
+            stirred: Cell::new(false),
             key: Cell::new(None),
             interest: Cell::new(Interest::RECEIVE),
             peer: PeerAddress::Ip((Ipv4Addr::LOCALHOST, self.connected).into()),

@@ -11,7 +11,9 @@ use std::{
 use support::{Answers, every_way, feed, get, responses, small, text};
 use tenure::{
     EndReason, Error, Handler, IntoResponse, Method, Next, Outcome, Reply, Request, Responder, Router, Sent,
-    StatusCode, any, kit::Settings, respond,
+    StatusCode, any,
+    kit::{Server, Settings},
+    respond,
 };
 
 async fn hello(_: &mut Request<'_, ()>) -> &'static str {
@@ -53,6 +55,63 @@ fn assert_reset(answers: &Answers) {
 fn assert_goes_on(answers: &Answers, status: u16) {
     assert!(!answers.closed, "{answers:?}");
     assert_eq!(answers.statuses(), [status, 200], "{answers:?}");
+}
+
+/// What a peer has not taken yet of the responses before one that cannot be finished, it still gets; of that one, nothing more.
+#[test]
+fn whole_responses_are_sent_before_a_reset() {
+    async fn broken<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        stream.write(b"begun").await?;
+        Err(Error::internal("it cannot go on"))
+    }
+    async fn panics(_: &mut Request<'_, ()>) -> Error {
+        panic!("on purpose")
+    }
+    for (target, whole) in [("/broken", 0), ("/broken", 1), ("/broken", 3), ("/panic", 0), ("/panic", 1), ("/panic", 3)]
+    {
+        for takes in [1, 7, 1_000] {
+            let app = Router::new()
+                .route("/", any(hello))
+                .route("/broken", respond(Method::Get, broken))
+                .route("/panic", any(panics))
+                .error(StatusCode::INTERNAL_SERVER_ERROR, |_| -> &'static str { panic!("on purpose, too") });
+            let mut server = Server::new(app);
+            let client = server.connect();
+            client.set_window(0);
+            client.send(get("/").repeat(whole) + &get(target));
+            server.run();
+            assert_eq!((client.is_reset(), server.ended().is_empty()), (whole == 0, whole > 0), "{target} {whole}");
+            let mut received = Vec::new();
+            client.set_window(takes);
+            for _ in 0..10_000 {
+                server.run();
+                received.extend(client.received());
+            }
+            let case = format!("{target} {whole} {takes}: {}", received.escape_ascii());
+            assert!(
+                client.is_reset() && server.ended().iter().map(|(_, reason)| *reason).eq([EndReason::Aborted]),
+                "{case}"
+            );
+            assert_eq!(received.escape_ascii().to_string().matches("Hello World!").count(), whole, "{case}");
+        }
+    }
+}
+
+/// It does not wait for longer than a response may take.
+#[test]
+fn a_peer_that_takes_nothing_is_reset_in_time() {
+    let app =
+        Router::new().route("/", any(hello)).route("/changing", any(async |_: &mut Request<'_, ()>| Changing(5, 4)));
+    let mut server = Server::new(app);
+    let client = server.connect();
+    client.set_window(0);
+    client.send(get("/") + &get("/changing"));
+    let response_ms = Settings::default().deadlines.response_ms;
+    server.advance(response_ms - 1);
+    assert!(!client.is_reset());
+    server.advance(1);
+    assert!(client.is_reset());
 }
 
 /// A body of the first length, then of the second.

@@ -9,6 +9,8 @@ mod ends;
 mod port;
 mod steps;
 mod time;
+#[cfg(all(test, feature = "kit"))]
+mod unready;
 
 use core::task::Context;
 
@@ -203,7 +205,8 @@ impl<P: Port> Driver<P> {
         ConnectionId::new(self.settings.worker, index, generation)
     }
 
-    /// A socket is ready for what it was reported for; `gone`: it has failed.
+    /// A socket is ready for what it was reported for; `gone`: it has failed. Where there is nothing to receive after all, that is
+    /// no use of the connection.
     #[inline]
     pub fn ready(&mut self, key: Key, gone: bool) {
         let Some(slot) = self.table.get(key.index, key.generation) else { return };
@@ -262,12 +265,15 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Puts a connection with bytes into the queue for a lane.
+    /// Puts a connection with bytes into the queue for a lane; one without any stays as it is.
     #[cold]
     fn wait(&mut self, index: u32) {
         let now_ms = self.now_ms;
         let slot = self.table.slot_mut(index);
         if slot.stage != Stage::Head {
+            if !slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket)) {
+                return;
+            }
             slot.since_ms = now_ms;
         }
         self.table.move_to(index, Stage::Waiting);
@@ -360,11 +366,16 @@ impl<P: Port> Driver<P> {
         let Driver { port, table, lanes, idle, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
         if cause == Cause::Ready {
-            if slot.lane == NONE {
+            let is_at_rest = slot.lane == NONE;
+            if is_at_rest {
                 attach((index, number), lane, slot, idle, port, settings, *now_ms);
             }
-            if slot.interest.receives() && receive(lane, slot, port) == Some(Received::Reset) {
-                return self.end_now(index, EndReason::PeerReset, true);
+            if slot.interest.receives() {
+                match receive(lane, slot, port) {
+                    Some(Received::Reset) => return self.end_now(index, EndReason::PeerReset, true),
+                    Some(Received::Blocked) if is_at_rest => return self.leave_at_rest(index, number),
+                    _ => {}
+                }
             }
         }
         let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
@@ -373,10 +384,8 @@ impl<P: Port> Driver<P> {
         loop {
             begin_turn(lane, *now_ms, may_wait_long, keeps_wants, (*dated, date.as_ref()));
             if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
-                if answer_panic(lane, port) {
-                    continue;
-                }
-                return self.end_now(index, EndReason::Aborted, true);
+                answer_panic(lane, port);
+                continue;
             }
             let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
@@ -406,13 +415,29 @@ impl<P: Port> Driver<P> {
                 }
                 State::Head if !lane.blocked => return self.put_away_or_hold(index, number),
                 State::Close if !lane.blocked => return self.close(index, number),
-                State::Abort => {
-                    let reason = shared.connection.get().reason;
-                    return self.end_now(index, reason, true);
-                }
+                State::Abort => return self.abort(index, number),
                 _ => return self.hold(index, number),
             }
         }
+    }
+
+    /// Takes a lane back from a connection of which nothing has come: not a use, so stage and deadlines stay as they are.
+    #[cold]
+    #[inline(never)]
+    fn leave_at_rest(&mut self, index: u32, number: u32) {
+        self.detach(index, number);
+    }
+
+    /// Resets a connection whose response cannot be finished, but not before the peer has got those before it.
+    #[cold]
+    #[inline(never)]
+    fn abort(&mut self, index: u32, number: u32) {
+        let lane = &self.lanes[number as usize];
+        let shared = &lane.wire.shared;
+        if lane.blocked && shared.output.borrow().has_whole() {
+            return self.hold(index, number);
+        }
+        self.end_now(index, shared.connection.get().reason, true);
     }
 
     /// Lets an incomplete head wait, without a lane where the port can keep it.

@@ -101,6 +101,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                     input = shared.input.borrow_mut();
                     continue 'serving;
                 }
+                Err(Order::Reset) => break 'done true,
                 Err(order) => (input.unread(), &b""[..], Some(shared.take_up(observer, order))),
             };
             let mut reader = Reader::new(shared, bytes);
@@ -181,7 +182,9 @@ impl Shared {
         self.request.change(|request| request.drain = Drain::None);
         let refusal = match order {
             Order::Failed => return Error::internal("a handler panicked"),
-            Order::Overdue => return Error::unavailable("the answer took too long: try again later"),
+            Order::Overdue | Order::Reset => {
+                return Error::unavailable("the answer took too long: try again later");
+            }
             Order::Refuse(refusal) => refusal,
         };
         observer.refused(self.id.get(), refusal);

@@ -144,6 +144,12 @@ impl Output {
         self.buffer.get(self.sent..self.end).filter(|pending| !pending.is_empty())
     }
 
+    /// Whether some of a complete response is to be sent.
+    pub(crate) fn has_whole(&self) -> bool {
+        let pending = (self.end - self.sent) as u64;
+        pending > if self.exchange.done { 0 } else { self.exchange.bytes }
+    }
+
     pub(crate) fn sent(&mut self, bytes: usize) {
         let sent = self.sent + bytes;
         if sent < self.end { self.sent = sent } else { self.clear() }

@@ -31,6 +31,8 @@ pub(crate) enum Order {
     Failed,
     /// The handler missed its deadline: answer 503 and go on.
     Overdue,
+    /// What answers a panic has panicked: reset the connection.
+    Reset,
 }
 
 /// Why a connection is to end behind what is at work.

@@ -117,7 +117,7 @@ pub trait Port: Sized {
     fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
     /// Receives what is there and drops it.
     fn discard(&mut self, socket: &mut Self::Socket) -> Received;
-    /// Whether bytes are there that have not been received.
+    /// Whether bytes are there that have not been received, or the peer has closed.
     fn has_unread(&mut self, socket: &mut Self::Socket) -> bool;
     /// Sends what there is room for, without waiting.
     fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted;

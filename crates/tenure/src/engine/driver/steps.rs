@@ -4,7 +4,7 @@ use tenure_proto::date::DATE_BYTES;
 
 use super::{DriverSettings, Lane, Port, Transmitted};
 use crate::{
-    ConnectionId,
+    ConnectionId, EndReason,
     engine::{
         state::{Change, ConnectionState, Ending, Order, State, Turn},
         table::{NONE, Slot, Stage},
@@ -153,19 +153,27 @@ pub(super) fn begin_turn<P: Port>(
     lane.polled_ms = now_ms;
 }
 
-/// Sets a lane whose future has panicked anew, to answer that. `false`: the connection must end, because what answers a panic
-/// may panic too.
+/// Sets a lane whose future has panicked anew, to answer that; or to reset the connection, because what answers a panic may panic
+/// too.
 #[cold]
 #[inline(never)]
-pub(super) fn answer_panic<P: Port>(lane: &mut Lane<P>, port: &mut P) -> bool {
+pub(super) fn answer_panic<P: Port>(lane: &mut Lane<P>, port: &mut P) {
     port.restart(&lane.wire, lane.future.as_mut());
     let shared = &lane.wire.shared;
-    if shared.request.get().panicked || shared.state.get() != State::Exchange {
-        return false;
+    let is_exchange = shared.state.get() == State::Exchange;
+    let is_answered = is_exchange && !shared.request.get().panicked;
+    if !is_exchange {
+        // What the output has is whole.
+        shared.output.borrow_mut().exchange.done = true;
     }
     shared.request.change(|request| request.panicked = true);
-    shared.connection.change(|connection| connection.order = Some(Order::Failed));
-    true
+    shared.connection.change(|connection| {
+        if is_answered {
+            connection.order = Some(Order::Failed);
+        } else {
+            (connection.order, connection.reason) = (Some(Order::Reset), EndReason::Aborted);
+        }
+    });
 }
 
 /// What became of bytes that were to be sent.

@@ -1,0 +1,111 @@
+//! A readiness without bytes, which a port may report, is no use of a connection.
+
+use crate::{
+    Deadline, Deadlines, EndReason, Request, Router, get,
+    kit::{Client, Server, Settings},
+};
+
+const DEADLINES: Deadlines = Deadlines { first_byte_ms: 100, idle_ms: 200, ..Deadlines::HOST };
+
+async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    "hello"
+}
+
+async fn pin(request: &mut Request<'_, ()>) {
+    request.pin(true);
+}
+
+async fn wait(_: &mut Request<'_, ()>) {
+    core::future::pending::<()>().await;
+}
+
+/// A server whose connections may all be served at once, or all but that many.
+fn server(settings: Settings) -> Server<()> {
+    let app = Router::new().route("/", get(hello)).route("/pin", get(pin)).route("/wait", get(wait));
+    Server::with(app, Settings { deadlines: DEADLINES, ..settings })
+}
+
+fn ask(server: &mut Server<()>, client: &Client, target: &str) {
+    client.send(alloc::format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    server.run();
+}
+
+/// Why a connection ends, and after how many milliseconds; it is stirred from time to time, or not.
+fn end_of(target: Option<&str>, stirs: bool, is_lane_free: bool) -> (EndReason, u32) {
+    let mut server = server(Settings { lanes_max: 1, ..Settings::default() });
+    let client = server.connect();
+    if let Some(target) = target {
+        ask(&mut server, &client, target);
+    }
+    if !is_lane_free {
+        let other = server.connect();
+        ask(&mut server, &other, "/wait");
+    }
+    for ms in 0..1_000 {
+        if let Some((_, reason)) = server.ended().first() {
+            return (*reason, ms);
+        }
+        if stirs && ms % 7 == 3 {
+            client.stir();
+            server.run();
+        }
+        server.advance(1);
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn stage_and_deadlines_stay_as_they_are() {
+    for (target, end) in [
+        (None, (EndReason::Deadline(Deadline::FirstByte), 100)),
+        (Some("/"), (EndReason::Idle, 200)),
+        (Some("/pin"), (EndReason::Idle, 200)),
+    ] {
+        for (stirs, is_lane_free) in [(false, true), (true, true), (true, false)] {
+            assert_eq!(end_of(target, stirs, is_lane_free), end, "{target:?} {stirs} {is_lane_free}");
+        }
+    }
+}
+
+/// One that has never sent anything is not evicted, and who was used last is evicted last.
+#[test]
+fn the_order_of_eviction_stays() {
+    for stirs in [false, true] {
+        let mut server = server(Settings { connections_max: 3, evict: true, ..Settings::default() });
+        let [fresh, first, second] = [(); 3].map(|()| server.connect());
+        for client in [&first, &second] {
+            ask(&mut server, client, "/");
+            server.advance(1);
+        }
+        for client in [&fresh, &first] {
+            if stirs {
+                client.stir();
+                server.run();
+            }
+        }
+        let newcomers = [(); 2].map(|()| server.connect());
+        let ended: alloc::vec::Vec<_> = server.ended().iter().map(|(id, _)| Some(*id)).collect();
+        assert_eq!(ended, [first.id(), second.id()], "{stirs}");
+        assert!(newcomers.iter().all(|client| client.id().is_some()) && !fresh.is_closed(), "{stirs}");
+    }
+}
+
+/// With bytes, or the peer's close, it is one.
+#[test]
+fn with_something_to_receive_it_is_a_use() {
+    for is_lane_free in [true, false] {
+        let mut server = server(Settings { lanes_max: 1, ..Settings::default() });
+        let [sends, closes] = [(); 2].map(|()| server.connect());
+        let other = server.connect();
+        if !is_lane_free {
+            ask(&mut server, &other, "/wait");
+        }
+        sends.send("G");
+        closes.close();
+        server.run();
+        server.advance(99);
+        assert_eq!(server.ended().iter().any(|(id, _)| Some(*id) == closes.id()), is_lane_free);
+        server.advance(1);
+        assert!(!sends.is_closed(), "its first byte has come");
+    }
+}
