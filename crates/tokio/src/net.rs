@@ -216,14 +216,9 @@ impl Net for Watches {
             number
         });
         let watch = &mut self.all[socket.watch as usize];
-        (watch.key, watch.interest, watch.watched) = (key, Interest::RECEIVE, true);
-        // tokio takes a new socket for one that can be received from, which may be wrong: a look that stays without bytes would
-        // make an idle connection of one that has never sent any.
-        let context = &mut Context::from_waker(&watch.waker);
+        (watch.key, watch.interest) = (key, Interest::RECEIVE);
         let Some(stream) = socket.stream() else { return false };
-        if stream.poll_peek(context, &mut ReadBuf::new(&mut [0])).is_ready() {
-            watch.mark.set();
-        }
+        watch.receive(stream);
         true
     }
 

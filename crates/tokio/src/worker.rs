@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -12,7 +12,7 @@ use tenure_host::{Accepted, Listening, Mark, Marked, News, Platform, Service, Se
 use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions, LocalRuntime},
-    task::coop,
+    task::{coop, yield_now},
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
@@ -21,8 +21,8 @@ use crate::{
     net::{Lost, Socket, Watches},
 };
 
-/// Times that what is marked is looked at in one turn before other tasks have theirs.
-const ROUNDS_MAX: u32 = 8;
+/// Marks that are looked at in one turn before other tasks have theirs: one for each connection that something has happened to.
+const MARKS_MAX: usize = 64;
 /// What is further away than this is waited for in several steps: the clock of 32 bits must not be half round unseen.
 const FAR_MS: u32 = 86_400_000;
 
@@ -63,7 +63,7 @@ impl Platform for Tokio {
 impl TaskPlatform for Tokio {
     async fn serve<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         let mut worker = Worker::new(server, number, service)?;
-        // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `ROUNDS_MAX` bounds them.
+        // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `MARKS_MAX` bounds them.
         coop::unconstrained(poll_fn(|context| worker.turn(context))).await;
         Ok(())
     }
@@ -87,6 +87,9 @@ struct Worker<'a, A: Service> {
     mark: Arc<Mark>,
     waker: Waker,
     news: News,
+    /// What is marked, and how many of these have been looked at.
+    marks: Vec<Marked>,
+    looked_at: usize,
     /// Runs between the order to stop and the stop.
     hearing: Option<Pin<Box<Sleep>>>,
     /// When it began: time is tokio's, so where a test pauses that, it stands still here too.
@@ -111,27 +114,33 @@ impl<'a, A: Service> Worker<'a, A> {
             waker: mark.clone().into(),
             mark,
             news: News::default(),
+            marks: Vec::new(),
+            looked_at: 0,
             hearing: None,
             began: Instant::now(),
         })
     }
 
-    /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
+    /// Does what there is to do, but no more than other tasks can wait for, and lets the task be woken when there is more. Ready when
+    /// the server has stopped.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let since = self.began.elapsed();
         self.host.set_now((since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis()));
-        for _ in 0..ROUNDS_MAX {
+        let mut room = MARKS_MAX;
+        while room > 0 {
             let held = self.host.serve_held();
             let called = self.host.is_last_call();
-            if !self.host.inbox().take_or_wait(&mut self.news, context.waker()) && !held && !called {
+            if !self.has_news(context.waker()) && !held && !called {
                 self.set_timer();
                 return Poll::Pending;
             }
-            self.answer();
+            // Also what needs no mark is done a bounded number of times.
+            let looked_at = self.answer(room).clamp(1, room);
+            room = if held { 0 } else { room - looked_at };
             self.host.driver.expire();
             // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
-            if self.host.reconsiders() || self.may_wait {
-                self.accept_or_not();
+            if (self.host.reconsiders() || self.may_wait) && self.accept_or_not() {
+                room = 0;
             }
             if self.host.is_last_call() {
                 let hearing = self.hearing.get_or_insert_with(|| Box::pin(sleep(HEARING)));
@@ -143,15 +152,30 @@ impl<'a, A: Service> Worker<'a, A> {
                 return Poll::Ready(());
             }
         }
-        context.waker().wake_by_ref();
+        // Polled once, it lets the task be woken behind all others and tokio's look at its sockets and timers.
+        let _ = pin!(yield_now()).poll(context);
         Poll::Pending
     }
 
-    /// Looks at what is marked, and at nothing else.
-    fn answer(&mut self) {
-        let mut marks = std::mem::take(&mut self.news.marks);
-        for marked in marks.drain(..) {
-            match marked {
+    /// Whether there is something to look at. Otherwise the waker is woken when there is.
+    fn has_news(&mut self, waker: &Waker) -> bool {
+        if self.looked_at < self.marks.len() {
+            return true;
+        }
+        self.marks.clear();
+        self.looked_at = 0;
+        let has_news = self.host.inbox().take_or_wait(&mut self.news, waker);
+        std::mem::swap(&mut self.marks, &mut self.news.marks);
+        has_news
+    }
+
+    /// Looks at so many of what is marked, and at nothing else. Returns at how many.
+    fn answer(&mut self, marks_max: usize) -> usize {
+        let from = self.looked_at;
+        let until = self.marks.len().min(from + marks_max);
+        self.looked_at = until;
+        for at in from..until {
+            match self.marks[at] {
                 Marked::Socket(number) => self.serve(number),
                 Marked::Lane(number) => self.host.lane_woken(number),
                 Marked::Worker => {
@@ -160,8 +184,8 @@ impl<'a, A: Service> Worker<'a, A> {
                 }
             }
         }
-        self.news.marks = marks;
         self.host.obey(&mut self.news);
+        until - from
     }
 
     fn serve(&mut self, number: u32) {
@@ -177,18 +201,18 @@ impl<'a, A: Service> Worker<'a, A> {
         }
     }
 
+    /// Accepts, where this worker does. Returns whether it has accepted as many as one turn allows.
     #[cold]
-    fn accept_or_not(&mut self) {
-        if self.host.accepts() {
-            self.accept();
-        }
+    fn accept_or_not(&mut self) -> bool {
+        let more = self.host.accepts() && self.accept();
         if self.host.is_stopping() {
             self.listeners.clear();
             self.may_wait = false;
         }
+        more
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self) -> bool {
         let settings = self.host.settings();
         let looks = self.may_wait || self.host.has_newcomer();
         let accepted = self.host.accept(self.listeners.iter().filter(|_| looks), |listener| {
@@ -201,15 +225,13 @@ impl<'a, A: Service> Worker<'a, A> {
                 Poll::Pending => Ok(None),
             }
         });
-        match accepted {
-            Accepted::All => self.may_wait = false,
-            // The others' turn; then on with it.
-            Accepted::Batch => {
-                self.may_wait = false;
-                self.mark.set();
-            }
-            Accepted::Declined => {}
+        self.may_wait &= accepted == Accepted::Declined;
+        let more = accepted == Accepted::Batch;
+        if more {
+            // It goes on with them in the next turn.
+            self.mark.set();
         }
+        more
     }
 
     /// Lets the worker be woken when something is due.

@@ -70,6 +70,58 @@ macro_rules! beside {
     };
 }
 
+/// However many connections are busy, a task of the same thread has its turn after 64 of them, and tokio looks as often for what
+/// other tasks wait for.
+#[tokio::test]
+async fn others_have_their_turns_between_many_connections() {
+    const CLIENTS: usize = 400;
+    let served = &*Box::leak(Box::new(Cell::new(0)));
+    let app = Router::new().route(
+        "/",
+        get(async |_: &mut Request<'_, ()>| {
+            served.set(served.get() + 1);
+            "served"
+        }),
+    );
+    let (listener, address) = listener().await;
+    let (echo, echo_address) = self::listener().await;
+    let (mut near, far) = tokio::join!(TcpStream::connect(echo_address), echo.accept());
+    let (near, (mut far, _)) = (near.as_mut().unwrap(), far.unwrap());
+    // At the most between two turns of a task that is always ready, and of one that waits for a socket.
+    let (ready, waiting) = (Cell::new(0), Cell::new(0));
+    let rounds = async {
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        for round in 1..=3 {
+            // All at once: nothing else runs meanwhile.
+            let request = request("/");
+            clients.iter_mut().for_each(|client| assert_eq!(client.try_write(&request).unwrap(), request.len()));
+            let yields = async {
+                while served.get() < round * CLIENTS {
+                    let before = served.get();
+                    yield_now().await;
+                    ready.set(ready.get().max(served.get() - before));
+                }
+            };
+            let echoes = async {
+                while served.get() < round * CLIENTS {
+                    let before = served.get();
+                    near.write_all(b"x").await.unwrap();
+                    far.read_u8().await.unwrap();
+                    waiting.set(waiting.get().max(served.get() - before));
+                }
+            };
+            tokio::join!(yields, echoes);
+        }
+    };
+    let tasks = LocalSet::new();
+    tasks.spawn_local(serve(listener, app, settings()));
+    tasks.run_until(rounds).await;
+    assert!((1..=64).contains(&ready.get()) && (1..=128).contains(&waiting.get()), "{ready:?} {waiting:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn handlers_await_timers_channels_and_sockets() {
     let (orders, mut received) = mpsc::channel::<(u32, oneshot::Sender<u32>)>(1);
