@@ -51,7 +51,12 @@ impl<P: Platform> Server<P> {
     }
 
     /// Lets SIGTERM and SIGINT (Ctrl-C elsewhere than on Unix) stop the server from now on; a second signal ends it at once.
-    /// A thread waits for them.
+    /// A thread waits for them, so that a worker that is stuck or has ended keeps no other from them.
+    ///
+    /// On Unix a handler that the program had set before is called as well, now and later. Once `run` or `serve` has returned, or
+    /// the server is dropped, and no other server waits for signals, they do what they did before the first one did: what was the
+    /// default ends the process, what was ignored is ignored. Systems that do not tell which it was (all but Linux) count as having
+    /// had the default. Handlers that are set by other means while a server waits are not put back, nor kept.
     ///
     /// # Errors
     /// The operating system refuses to tell of signals.

@@ -1,8 +1,9 @@
 //! How a server ends, and why it may not start.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     num::NonZeroUsize,
+    os::unix::process::ExitStatusExt,
     thread,
     time::Duration,
 };
@@ -13,7 +14,7 @@ use crate::common::{
     with_threads,
 };
 use rustix::process::Signal;
-use tenure::{Command, CommandError, EndReason, Handler, Request, Router, get};
+use tenure::{Command, CommandError, ConnectionId, EndReason, Handler, Request, Router, get};
 
 /// The adder, and a target that waits at a gate.
 fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
@@ -325,19 +326,104 @@ fn with_signals_and_a_stuck_worker() {
     server.run(&Router::new().route("/stick", stick).route("/{*rest}", app(tally)), tally).unwrap();
 }
 
+/// A client of each of two workers.
+fn one_of_each_worker(address: SocketAddr) -> [Client; 2] {
+    let (mut clients, mut others) = ([None, None], Vec::new());
+    while clients.iter().any(Option::is_none) {
+        let mut client = Client::connect(address);
+        let worker: usize = client.get("/id").text().split('.').next().unwrap().parse().unwrap();
+        others.extend(clients[worker].replace(client));
+    }
+    clients.map(Option::unwrap)
+}
+
 #[test]
 fn a_signal_reaches_those_beside_a_worker_that_is_stuck() {
-    for stuck in ["0", "1"] {
+    for stuck in [0, 1] {
         let mut process = Process::start("stop::with_signals_and_a_stuck_worker");
-        let address = process.address();
-        let mut clients: Vec<_> = (0..100).map(|_| Client::connect(address)).collect();
-        let ids: Vec<_> = clients.iter_mut().map(|client| client.get("/id").text().to_owned()).collect();
-        let of_stuck = |id: &String| id.split('.').next() == Some(stuck);
-        let (first, other) = (ids.iter().position(of_stuck).unwrap(), ids.iter().position(|id| !of_stuck(id)).unwrap());
-        clients[first].send("GET /stick HTTP/1.1\r\nHost: test\r\n\r\n");
+        let mut clients = one_of_each_worker(process.address());
+        clients[stuck].send("GET /stick HTTP/1.1\r\nHost: test\r\n\r\n");
         process.hear("parked");
         process.signal(Signal::TERM);
-        clients[other].expect_end();
+        clients[1 - stuck].expect_end();
         process.signal(Signal::KILL);
     }
+}
+
+/// What the processes of the test below do.
+#[test]
+#[ignore = "run by `a_second_signal_reaches_who_is_left`, in a process of its own"]
+fn with_signals_and_two_workers() {
+    let (tally, gate) = (forever(Tally::default()), forever(Gate::default()));
+    let server = Server::bind(with_threads(2)).unwrap().stop_on_signals().unwrap();
+    println!("listening at {}", server.local_addr());
+    let handle = server.handle();
+    thread::spawn(move || {
+        gate.wait(1);
+        println!("one waits");
+        let ended = Command::Close(ConnectionId::new(line().parse().unwrap(), 0, 0));
+        while handle.command(ended) != Err(CommandError::Stopped(ended)) {
+            thread::yield_now();
+        }
+        println!("a worker has ended");
+    });
+    server.run(&waiting(tally, gate), tally).unwrap();
+}
+
+/// Whichever worker has ended, the first one included.
+#[test]
+fn a_second_signal_reaches_who_is_left() {
+    for busy in [0, 1] {
+        let mut process = Process::start("stop::with_signals_and_two_workers");
+        let mut clients = one_of_each_worker(process.address());
+        clients[busy].send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+        process.hear("one waits");
+        process.signal(Signal::TERM);
+        clients[1 - busy].expect_end();
+        process.tell(&(1 - busy).to_string());
+        process.hear("a worker has ended");
+        process.signal(Signal::TERM);
+        clients[busy].expect_gone();
+        assert!(process.end().success());
+    }
+}
+
+/// What the processes of the tests below do.
+#[test]
+#[ignore = "run by the tests of signals behind a server, in a process of its own"]
+fn with_signals_behind_a_server() {
+    let hears = || Server::bind(settings()).unwrap().stop_on_signals().unwrap();
+    // Other servers come and go.
+    drop(hears());
+    let server = hears();
+    drop(hears());
+    println!("listening at {}", server.local_addr());
+    server.run(&app(forever(Tally::default())), &()).unwrap();
+    println!("the server has ended");
+    println!("heard: {}", line());
+}
+
+/// Whatever of its servers have come and gone before, and after which signal.
+#[test]
+fn a_signal_behind_a_server_ends_the_process() {
+    for (first, second) in [(Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+        let mut process = Process::start("stop::with_signals_behind_a_server");
+        process.address();
+        process.signal(first);
+        process.hear("the server has ended");
+        process.signal(second);
+        assert_eq!(process.end().signal(), Some(second.as_raw()));
+    }
+}
+
+#[test]
+fn what_was_ignored_before_a_server_is_ignored_behind_it() {
+    let mut process = Process::start_without_interrupts("stop::with_signals_behind_a_server");
+    process.address();
+    process.signal(Signal::INT);
+    process.hear("the server has ended");
+    process.signal(Signal::INT);
+    process.tell("go on");
+    assert_eq!(process.hear("heard: "), "go on");
+    assert!(process.end().success());
 }

@@ -24,7 +24,18 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the test of that name; what it prints on either stream is heard.
     pub(crate) fn start(test: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Process::of(Command::new(std::env::current_exe().unwrap()), test)
+    }
+
+    /// Starts it where Ctrl-C is ignored, as a shell does in the background.
+    pub(crate) fn start_without_interrupts(test: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]).arg(std::env::current_exe().unwrap());
+        Process::of(shell, test)
+    }
+
+    fn of(mut program: Command, test: &str) -> Self {
+        let mut child = program
             .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
