@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, net::SocketAddr, panic::resume_unwind, thread};
 
-use tenure::{Handler, Observer, Session};
+use tenure::{Handler, Observer, Session, port::contain};
 
 use crate::{Error, Handle, Platform, Settings, TaskPlatform, listening::Listening, service::watched};
 
@@ -76,8 +76,9 @@ impl<P: Platform> Server<P> {
     /// What the operating system refuses a worker. The others are stopped.
     ///
     /// # Panics
-    /// When a worker panics outside of a handler, of a session's end and of an observer: all sessions are ended first. With tokio,
-    /// within a runtime: there, [`spawn`](Server::spawn) it.
+    /// When a worker panics outside of a handler, of a session's end and of an observer: the other workers are stopped, all sessions
+    /// ended, and the observer is told that the server has stopped, first. With tokio, within a runtime: there,
+    /// [`spawn`](Server::spawn) it.
     #[doc(alias = "httpd_start")]
     pub fn run<S, A, O>(self, app: &A, observer: &O) -> Result<(), Error>
     where
@@ -86,6 +87,7 @@ impl<P: Platform> Server<P> {
         O: Observer + Sync,
     {
         let listening = &self.listening;
+        let _stopped = Stopped(observer);
         tell_started(listening, observer);
         let serve = &|number| {
             let _closing = Closing(listening, number);
@@ -95,7 +97,7 @@ impl<P: Platform> Server<P> {
             }
             result
         };
-        let result = thread::scope(|scope| {
+        thread::scope(|scope| {
             let spawn = |number| {
                 let builder = thread::Builder::new().name(format!("tenure-{number}"));
                 let spawned = builder.spawn_scoped(scope, move || serve(number));
@@ -113,9 +115,7 @@ impl<P: Platform> Server<P> {
                 result = result.and(joined);
             }
             result
-        });
-        observer.stopped();
-        result
+        })
     }
 }
 
@@ -131,18 +131,34 @@ impl<P: TaskPlatform> Server<P> {
                 "`threads` is not 1: a task is one worker; set it, or let the server `spawn` or `run`",
             ));
         }
+        let _stopped = Stopped(observer);
         tell_started(&self.listening, observer);
-        let closing = Closing(&self.listening, 0);
-        let result = P::serve(&self.listening, 0, watched(app, observer)).await;
-        drop(closing);
-        observer.stopped();
-        result
+        let _closing = Closing(&self.listening, 0);
+        P::serve(&self.listening, 0, watched(app, observer)).await
     }
 }
 
 fn tell_started(server: &Listening, observer: &impl Observer) {
     for &address in server.handle.local_addresses() {
-        observer.started(address);
+        tell(|| observer.started(address));
+    }
+}
+
+/// Tells an observer, and keeps a panic of it where it is; a logger's, too.
+fn tell(tell: impl FnOnce()) {
+    contain(|| {
+        if contain(tell).is_none() {
+            log::error!("an observer panicked");
+        }
+    });
+}
+
+/// Tells an observer of the server's end, however it comes: a worker may panic, and a future be dropped.
+struct Stopped<'a, O: Observer>(&'a O);
+
+impl<O: Observer> Drop for Stopped<'_, O> {
+    fn drop(&mut self) {
+        tell(|| self.0.stopped());
     }
 }
 

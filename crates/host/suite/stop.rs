@@ -48,7 +48,7 @@ fn what_is_idle_ends_and_what_is_at_work_finishes() {
         let address = server.address;
         server.join();
         assert_eq!(tally.counts().ended, [EndReason::Shutdown; 2]);
-        assert_eq!(tally.counts().disconnected.len(), 3);
+        assert_eq!((tally.counts().disconnected.len(), tally.counts().stopped), (3, 1));
         TcpStream::connect(address).expect_err("nobody listens any more");
     }
 }

@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     sync::{
         Barrier,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -152,15 +152,15 @@ impl log::Log for Logger {
     fn flush(&self) {}
 }
 
-/// Panics when a connection ends; the logger follows once it is allowed to.
-struct Panics(AtomicBool);
+/// Panics when a connection ends; the logger follows once it is allowed to. Counts the server's ends.
+struct Panics(AtomicBool, AtomicU32);
 
 impl Panics {
     fn new() -> &'static Self {
         // The other test may have set it.
         let _ = log::set_logger(&Logger);
         log::set_max_level(log::LevelFilter::Error);
-        forever(Panics(AtomicBool::new(false)))
+        forever(Panics(AtomicBool::new(false), AtomicU32::new(0)))
     }
 }
 
@@ -168,6 +168,10 @@ impl tenure::Observer for Panics {
     fn disconnected(&self, _: tenure::ConnectionId, _: tenure::EndReason, _: bool) {
         IS_FOLLOWED.set(self.0.swap(false, Ordering::Relaxed));
         panic!("an observer's panic");
+    }
+
+    fn stopped(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -196,6 +200,7 @@ fn a_worker_that_panics_ends_the_server() {
         let end = ended.recv_timeout(PATIENCE);
         assert_eq!(end, Err(RecvTimeoutError::Disconnected), "the other worker goes on without worker {worker}");
         assert!(thread.join().is_err());
+        assert_eq!(panics.1.load(Ordering::Relaxed), 1, "the observer is told of the end");
         let counts = tally.counts();
         assert_eq!((counts.opened, counts.ended.len()), (count, count));
         assert!(

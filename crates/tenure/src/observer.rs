@@ -75,7 +75,7 @@ pub trait Observer {
     #[doc(alias("close_fn", "httpd_close_func_t"))]
     fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {}
 
-    /// The server has stopped; every connection has ended.
+    /// The server has stopped, however that came; every connection has ended. Called once.
     fn stopped(&self) {}
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Counts {
     pub(crate) evicted: usize,
     /// Responses that were complete.
     pub(crate) responses: usize,
+    /// Ends of the server.
+    pub(crate) stopped: usize,
 }
 
 impl Tally {
@@ -76,5 +78,9 @@ impl Observer for Tally {
 
     fn disconnected(&self, id: ConnectionId, reason: EndReason, _: bool) {
         self.change(|counts| counts.disconnected.push((id, reason)));
+    }
+
+    fn stopped(&self) {
+        self.change(|counts| counts.stopped += 1);
     }
 }
