@@ -142,7 +142,13 @@ impl Acceptance {
     }
 
     /// Milliseconds until it is to be looked again whether somebody waits.
+    #[inline]
     pub(crate) fn due_within(&self, now_ms: u32) -> Option<u32> {
+        if self.rests_until_ms.is_none() && self.deferral == Deferral::None { None } else { self.look_within(now_ms) }
+    }
+
+    #[cold]
+    fn look_within(&self, now_ms: u32) -> Option<u32> {
         let rest_ms = self.rests_until_ms.map(|until_ms| within(until_ms, now_ms, REST_MS).unwrap_or(0));
         let defer_ms = match self.deferral {
             Deferral::None => None,

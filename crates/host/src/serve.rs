@@ -19,7 +19,7 @@ use crate::{Error, Handle, Server, TaskPlatform};
 /// Those of what made it.
 ///
 /// # Panics
-/// Outside of a runtime with I/O and time; when [`Observer::started`] or [`Observer::stopped`] panics.
+/// Outside of a runtime with I/O and time.
 ///
 /// # Cancellation safety
 /// Where it is dropped every session is ended, and every connection reset that a request was being answered on. A server that

@@ -206,8 +206,11 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Milliseconds until the next deadline, or until it is to be looked again whether somebody can be accepted.
     pub fn due_within(&mut self) -> Option<u32> {
-        let accept_ms = self.acceptance.due_within(self.now_ms);
-        self.driver.due_within().into_iter().chain(accept_ms).min()
+        let due_ms = self.driver.due_within();
+        match self.acceptance.due_within(self.now_ms) {
+            Some(accept_ms) => Some(due_ms.map_or(accept_ms, |ms| ms.min(accept_ms))),
+            None => due_ms,
+        }
     }
 
     /// Whether anything may have changed what [`accepts`](Worker::accepts) says.

@@ -119,7 +119,9 @@ impl<'a, A: Service> Worker<'a, A> {
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
             }
             self.host.set_now(now_ms());
-            self.tell_of_newcomers(&events);
+            if events.len() > 1 {
+                self.tell_of_newcomers(&events);
+            }
             let (mut newcomers, mut called) = (false, false);
             for event in &events {
                 let (data, flags) = (event.data, { event.flags });
@@ -133,6 +135,9 @@ impl<'a, A: Service> Worker<'a, A> {
                     Err(INBOX) => called = true,
                     Err(_) => newcomers = true,
                 }
+            }
+            if newcomers && self.host.driver.due_within() == Some(0) {
+                self.host.reconsider_elsewhere();
             }
             self.host.driver.expire();
             if called {
@@ -154,10 +159,7 @@ impl<'a, A: Service> Worker<'a, A> {
     /// them, and a handler that comes before them may block it.
     fn tell_of_newcomers(&self, events: &[epoll::Event]) {
         let is_newcomer = |event: &epoll::Event| matches!(key_or_other(event.data), Err(number) if number != INBOX);
-        if self.armed
-            && (events.len() > 1 || self.host.driver.due_within() == Some(0))
-            && events.iter().any(is_newcomer)
-        {
+        if self.armed && events.iter().any(is_newcomer) {
             self.host.reconsider_elsewhere();
         }
     }
