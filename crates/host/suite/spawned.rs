@@ -149,8 +149,10 @@ fn it_goes_on_without_what_tells_of_its_end() {
 /// Fails outside of what is contained.
 struct Fails;
 
-impl Observer for Fails {
-    fn stopped(&self) {
+impl Observer for Fails {}
+
+impl Drop for Fails {
+    fn drop(&mut self) {
         panic!("as it should");
     }
 }
@@ -161,7 +163,8 @@ fn its_panic_is_the_panic_of_who_awaits_it() {
     for end in ends {
         let server = Server::bind(settings()).unwrap().spawn(app(forever(Tally::default())), Fails).unwrap();
         server.stop();
-        let panic = catch_unwind(AssertUnwindSafe(|| end(server))).expect_err("its observer panicked");
+        let panic =
+            catch_unwind(AssertUnwindSafe(|| end(server))).expect_err("its observer panicked when it was dropped");
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"as it should"));
     }
 }
