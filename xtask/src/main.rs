@@ -7,6 +7,7 @@ mod client;
 mod close;
 mod counted;
 mod drip;
+mod fuzz;
 mod guest;
 mod instructions;
 mod memory;
@@ -40,6 +41,7 @@ cargo xtask NAME
   size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
                           those of them alone, such as tenure or picoserve, with one boot each
   bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
+  fuzz [TARGET]           looks for faults by fuzzing; `cargo xtask fuzz --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
 
 /// Why a task failed, for a person.
@@ -64,6 +66,11 @@ fn main() -> ExitCode {
         ["drip"] => drip::run(),
         ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
+        ["fuzz", "--help"] => {
+            println!("{}", fuzz::HELP);
+            Ok(())
+        }
+        ["fuzz", ..] => fuzz::run(&args[1..]),
         // Not for people: `drip` and `instructions` start them in processes of their own.
         ["waiting-server"] => waiting::serve(),
         ["counted-server"] => counted::serve(),

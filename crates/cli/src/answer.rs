@@ -123,15 +123,16 @@ impl Connection {
 }
 
 /// What matters of a response head.
-struct Head {
-    status: u16,
-    length: Option<usize>,
-    closes: bool,
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) length: Option<usize>,
+    pub(crate) closes: bool,
 }
 
 impl Head {
     /// The head and its bytes; `None`: more must come.
-    fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
         let bytes = match response.parse(bytes) {

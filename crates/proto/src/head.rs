@@ -78,7 +78,8 @@ pub struct Head {
     /// Why the request is not taken although it is whole and its framing is certain: the body is read as any other, and the
     /// connection may persist. `form` and `encoded` say nothing then.
     pub refusal: Option<Refusal>,
-    /// Offset of the byte of the target that is refused, where that is the reason.
+    /// Offset of the byte of the target that is refused, where that is the reason; of the one behind it where the target ends
+    /// too early, as `http://` does.
     pub refused_at: Option<NonZeroU32>,
 }
 
@@ -100,7 +101,8 @@ impl Head {
         refused_at: None,
     };
 
-    /// The byte of the target that is refused, and which one of it, counted from 0. `bytes` are those that were parsed.
+    /// Which byte of the target is refused, counted from 0, and that byte: the blank behind it where the target ends too early.
+    /// `bytes` are those that were parsed.
     pub fn refused_byte(&self, bytes: &[u8]) -> Option<(u32, u8)> {
         let at = self.refused_at?.get();
         Some((at - self.target.start, *bytes.get(at as usize)?))

@@ -1,0 +1,13 @@
+//! What no input may do to tenure's parsers and connections: each module is the body of one fuzz target, and panics where a
+//! promise is broken. `cargo xtask fuzz` builds and runs them.
+#![forbid(unsafe_code)]
+
+pub mod chunked;
+pub mod connection;
+pub mod cuts;
+#[path = "../../crates/load/src/failure.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, reason = "what the load generator's reader answers with")]
+mod failure;
+pub mod head;
+pub mod response;
+pub mod target;
