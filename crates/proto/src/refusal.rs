@@ -6,33 +6,36 @@ use crate::{
 };
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
+    ($(#[$first_doc:meta])* $first:ident = $first_status:ident, $first_reason:literal;
+     $($(#[$doc:meta])* $name:ident = $status:ident, $reason:literal;)*) => {
         /// Why a request is not taken. The connection must close after the answer, but where a head says so
         /// ([`Head::refusal`](crate::head::Head::refusal)).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Refusal { $($(#[$doc])* $name,)* }
+        // From 1 on: where there is none, that is 0, and a parser at its start is zero throughout.
+        pub enum Refusal { $(#[$first_doc])* $first = 1, $($(#[$doc])* $name,)* }
 
         impl Refusal {
             /// Every refusal there is.
-            pub const ALL: &'static [Refusal] = &[$(Refusal::$name,)*];
+            pub const ALL: &'static [Refusal] = &[Refusal::$first, $(Refusal::$name,)*];
 
             /// The status code that says it.
             pub const fn status(self) -> StatusCode {
-                StatusCode::error(STATUSES[self as usize])
+                StatusCode::error(STATUSES[self as usize - 1])
             }
 
             /// What was wrong and what to do, for a person.
             #[inline(never)]
             pub fn reason(self) -> &'static str {
-                REASONS.nth(self as usize)
+                REASONS.nth(self as usize - 1)
             }
         }
 
         /// What their statuses are above 400, in the order of the enumeration.
-        static STATUSES: [u8; Refusal::ALL.len()] = [$((StatusCode::$status.code() - 400) as u8,)*];
+        static STATUSES: [u8; Refusal::ALL.len()] =
+            [(StatusCode::$first_status.code() - 400) as u8, $((StatusCode::$status.code() - 400) as u8,)*];
         /// The reasons, in the same order.
-        static REASONS: Texts = texts!($($reason),*);
+        static REASONS: Texts = texts!($first_reason, $($reason),*);
     };
 }
 
