@@ -133,6 +133,7 @@ impl BodyInput {
     }
 
     #[cold]
+    #[inline(never)]
     fn renew(&mut self, bytes_max: u64) {
         self.fresh = true;
         self.state = BodyState::new(bytes_max);

@@ -51,17 +51,21 @@ impl Waiters {
     #[cold]
     #[inline(never)]
     fn add(&self, waker: &Waker) {
-        let Ok(mut others) = self.others.try_borrow_mut() else { return waker.wake_by_ref() };
-        if others.iter().any(|other| other.will_wake(waker)) {
-            return;
+        {
+            let others = self.others.borrow();
+            if others.iter().any(|other| other.will_wake(waker)) {
+                return;
+            }
+            if others.len() >= WAITERS_MAX {
+                drop(others);
+                self.wake_others();
+            }
         }
-        if others.len() >= WAITERS_MAX {
-            others.drain(..).for_each(Waker::wake);
-        }
+        let waker = waker.clone();
         #[cfg(feature = "alloc")]
-        others.push(waker.clone());
+        self.others.borrow_mut().push(waker);
         #[cfg(not(feature = "alloc"))]
-        let _ = others.push(waker.clone());
+        let _ = self.others.borrow_mut().push(waker);
         self.some.set(true);
     }
 
@@ -81,8 +85,10 @@ impl Waiters {
     #[inline(never)]
     fn wake_others(&self) {
         self.some.set(false);
-        let others = self.others.take();
-        others.into_iter().for_each(Waker::wake);
+        let mut others = self.others.take();
+        while let Some(other) = others.pop() {
+            other.wake();
+        }
     }
 }
 

@@ -379,19 +379,17 @@ impl<'r> Reader<'r> {
     }
 
     fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
-        let mut lease;
-        let body = match &mut self.lease {
-            Some(body) => body,
-            None => match self.shared.body.try_borrow_mut() {
-                Ok(body) => {
-                    lease = body;
-                    &mut lease
-                }
-                Err(_) => return,
-            },
-        };
-        body.fresh = false;
-        change(body);
+        let is_held = self.lease.is_some();
+        if !self.borrow() {
+            return;
+        }
+        if let Some(body) = &mut self.lease {
+            body.fresh = false;
+            change(body);
+        }
+        if !is_held {
+            self.release();
+        }
     }
 
     /// The next piece, `None` at the body's end.
@@ -414,7 +412,8 @@ impl<'r> Reader<'r> {
                 bytes_max = Some(if mode == Mode::Whole { bound.min(read + room as u64) } else { bound });
             });
         }
-        bytes_max.map_or(fault.into(), |bytes| Error::from(fault).at_most(bytes))
+        let error = Error::from(fault);
+        bytes_max.map_or(error, |bytes| error.at_most(bytes))
     }
 }
 
@@ -554,7 +553,7 @@ impl<'a> Whole<'a, '_> {
 
     #[cold]
     fn error(&mut self, fault: Fault) -> Error {
-        self.reader.as_mut().map_or(fault.into(), |reader| reader.error(fault, Mode::Whole))
+        self.reader.as_mut().map_or_else(|| fault.into(), |reader| reader.error(fault, Mode::Whole))
     }
 }
 

@@ -139,8 +139,8 @@ impl Error {
         tell(decimal(number.into(), &mut [0; 20]));
         tell(behind);
         if self.tells == Tells::Value {
-            let [high, low] = [28, 24].map(|shift| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize]);
-            tell(&[high, low, b')']);
+            let digit = |shift: u32| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize];
+            tell(&[digit(28), digit(24), b')']);
         }
     }
 

@@ -127,16 +127,11 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         }
         // What failed on this side is logged; the client learns that it did.
         let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-        let mut text = if is_internal { "" } else { self.error.reason() };
-        if text.is_empty() {
-            text = status.phrase();
-        }
+        let error = if is_internal { Error::internal("") } else { self.error };
         // As its `Display`, without a formatter.
         let mut line = ErrorLine(heapless::Vec::new());
-        line.put(text.as_bytes());
-        if !is_internal {
-            self.error.tell_detail(&mut |part| line.put(part));
-        }
+        line.put(error.text().as_bytes());
+        error.tell_detail(&mut |part| line.put(part));
         let _ = line.0.push(b'\n');
         reply.error_line(&line.0)
     }
