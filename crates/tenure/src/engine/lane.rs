@@ -1,6 +1,7 @@
 //! A lane: one long-lived future that serves whatever connection the port has attached to its wire.
 
 use core::{
+    cell::RefMut,
     convert::Infallible,
     future::{pending, poll_fn},
     ops::Deref,
@@ -95,9 +96,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                     }
                 }
                 Ok(None) => {
-                    shared.wait_for_head(&mut input);
-                    drop(input);
-                    Pause(false).await;
+                    shared.wait_for_head(input).await;
                     input = shared.input.borrow_mut();
                     continue 'serving;
                 }
@@ -109,8 +108,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
             poll_fn(|context| conclusion.poll(context, shared, observer)).await
         };
         if is_reset || !shared.end_exchange(observer, &mut input) {
-            drop(input);
-            shared.state.set(if is_reset { State::Abort } else { State::Close });
+            shared.leave(input, is_reset);
             // This future ends its work here: it is set anew before the wire serves on.
             return pending().await;
         }
@@ -147,13 +145,20 @@ impl Shared {
         Some(order)
     }
 
-    /// Makes room for the rest of a head that has begun.
+    /// Makes room for the rest of a head that has begun, gives the input back and lets the port see that.
     #[inline]
-    fn wait_for_head(&self, input: &mut Input) {
+    fn wait_for_head(&self, mut input: RefMut<'_, Input>) -> Pause {
         if input.start != input.end {
             self.state.set(State::Head);
             input.compact();
         }
+        Pause(false)
+    }
+
+    /// Gives the input back for good: the connection is to be closed, or reset.
+    fn leave(&self, input: RefMut<'_, Input>, is_reset: bool) {
+        drop(input);
+        self.state.set(if is_reset { State::Abort } else { State::Close });
     }
 
     /// Refuses a head.
@@ -208,11 +213,12 @@ impl Shared {
             });
         }
         let error = Error::from(refusal);
-        match refusal {
-            Refusal::HeadTooLarge => error.at_most(self.head_limits.head_bytes_max.into()),
-            Refusal::TargetTooLong => error.at_most(self.head_limits.target_bytes_max.into()),
-            _ => error,
-        }
+        let bytes_max = match refusal {
+            Refusal::HeadTooLarge => self.head_limits.head_bytes_max,
+            Refusal::TargetTooLong => self.head_limits.target_bytes_max,
+            _ => return error,
+        };
+        error.at_most(bytes_max.into())
     }
 
     /// What is answered without asking the application: a head that comes with a refusal, and OPTIONS of the server in general,
