@@ -310,3 +310,14 @@ proptest! {
         accepted(&bytes, &chunks.concat());
     }
 }
+
+/// What is still to come is that of the chunk at hand, none where framing is next.
+#[test]
+fn what_remains_of_a_chunk() {
+    let mut decoder = ChunkedDecoder::new();
+    assert_eq!((decoder.decode(b"1"), decoder.remaining()), (Ok(Chunk::Partial), 0));
+    assert_eq!((decoder.decode(b"0\r\n"), decoder.remaining()), (Ok(Chunk::Partial), 16));
+    assert_eq!((decoder.decode(b"abc"), decoder.remaining()), (Ok(Chunk::Data { skip: 0, length: 3 }), 13));
+    let rest = Chunk::Data { skip: 0, length: 13 };
+    assert_eq!((decoder.decode(b"defghijklmnop\r\n"), decoder.remaining()), (Ok(rest), 0));
+}
