@@ -2,16 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Wake, Waker},
 };
 
 use tenure::{Command, CommandError};
 
-use crate::listing::{Question, lock};
+use crate::{
+    listing::Question,
+    sync::{AtomicBool, Mutex, lock},
+};
 
 /// Commands that wait for a worker at the most, however few connections it may have.
 const COMMANDS_MIN: usize = 64;
@@ -232,5 +232,7 @@ impl Inbox {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod orders;
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -31,6 +31,7 @@ mod service;
 mod settings;
 #[cfg(unix)]
 mod signals;
+mod sync;
 mod worker;
 
 pub use error::Error;

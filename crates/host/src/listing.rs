@@ -3,11 +3,13 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use tenure::port::Listed;
+
+use crate::sync::{Condvar, Mutex, lock, wait_while};
 
 /// A list of connections on its way from the workers. Each of its clones may be waited for, and gives all of it.
 #[derive(Clone, Debug)]
@@ -24,17 +26,11 @@ struct State {
     wakers: Vec<Waker>,
 }
 
-/// A lock whose holder cannot have left it half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Listing {
     /// Waits for the list. Not in a handler, whose worker it would keep from answering: there, await it.
     pub fn wait(self) -> Vec<Listed> {
         let (state, told) = &*self.state;
-        let state = told.wait_while(lock(state), |state| state.remaining > 0).unwrap_or_else(PoisonError::into_inner);
-        state.listed.clone()
+        wait_while(told, lock(state), |state| state.remaining > 0).listed.clone()
     }
 }
 

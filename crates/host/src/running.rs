@@ -4,14 +4,18 @@ use std::{
     future::Future,
     panic::resume_unwind,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, Waker},
     thread::{self, JoinHandle},
 };
 
 use tenure::{Handler, Observer, Session};
 
-use crate::{Error, Handle, Platform, Server, listing::lock, serve::stopped_when};
+use crate::{
+    Error, Handle, Platform, Server,
+    serve::stopped_when,
+    sync::{Mutex, lock},
+};
 
 /// A server that runs on threads of its own: awaited, or [waited for](Running::wait), it tells how the server ended.
 ///

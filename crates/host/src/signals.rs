@@ -5,7 +5,7 @@ use std::{
     io::Read,
     os::unix::net::UnixStream,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -18,7 +18,7 @@ use signal_hook::{
     low_level::{pipe, unregister},
 };
 
-use crate::{Error, listing::lock};
+use crate::Error;
 
 const SIGNALS: [i32; 2] = [SIGTERM, SIGINT];
 
@@ -43,7 +43,7 @@ impl Signals {
         let (mut heard, told) = UnixStream::pair().map_err(system)?;
         told.set_nonblocking(true).map_err(system)?;
         {
-            let mut hearing = lock(&HEARING);
+            let mut hearing = HEARING.lock().unwrap_or_else(PoisonError::into_inner);
             if !hearing.is_prepared {
                 // A handler, once set, stays; one that stood before it is called first, always. So the default is done again.
                 for signal in SIGNALS.into_iter().filter(|&signal| is_default(signal)) {
@@ -75,7 +75,7 @@ impl Drop for Signals {
         for id in self.0.drain(..) {
             unregister(id);
         }
-        let mut hearing = lock(&HEARING);
+        let mut hearing = HEARING.lock().unwrap_or_else(PoisonError::into_inner);
         hearing.servers -= 1;
         AS_BEFORE.store(hearing.servers == 0, Ordering::SeqCst);
     }
