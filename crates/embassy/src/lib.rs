@@ -51,6 +51,7 @@ mod accept;
 mod clock;
 mod gate;
 mod handle;
+mod lease;
 mod link;
 mod net;
 mod pace;
@@ -62,6 +63,7 @@ mod worker;
 
 pub use gate::{Listening, SynGate};
 pub use handle::Handle;
+pub use lease::Heard;
 pub use link::SteadyLink;
 pub use pace::paced;
 pub use server::{Makes, Memory, Server};

@@ -6,13 +6,19 @@ use core::{
     task::{Context, Poll},
 };
 
-use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState};
+use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, TxToken};
 use embassy_time::{Duration, Timer};
+
+use crate::lease::{Heard, Lease};
 
 /// A device that tells of a lost link only when it has been away for a while.
 ///
 /// A stack with DHCP forgets its address with the link, and with the address every connection. What is sent while the link is
 /// away is lost with or without this, and sent again by TCP: connections live on.
+///
+/// When the link comes back unseen, the device asks whether the network still gives the address that the stack has by DHCP (RFC
+/// 2131 section 3.2), which the stack holds meanwhile. The same answer changes nothing, nor does none. Where it is another address,
+/// or a refusal, the stack is told of a lost link, and asks for an address anew.
 #[derive(Debug)]
 pub struct SteadyLink<D> {
     driver: D,
@@ -20,18 +26,19 @@ pub struct SteadyLink<D> {
     /// Runs while the link is away; `None` also where it has been told.
     away: Option<Timer>,
     told: bool,
+    lease: Lease,
 }
 
 impl<D> SteadyLink<D> {
     /// The device, and for how long its link may be away unseen.
     pub fn new(driver: D, patience: Duration) -> Self {
-        SteadyLink { driver, patience, away: None, told: false }
+        SteadyLink { driver, patience, away: None, told: false, lease: Lease::default() }
     }
 }
 
 impl<D: Driver> Driver for SteadyLink<D> {
     type RxToken<'a>
-        = D::RxToken<'a>
+        = Heard<'a, D::RxToken<'a>>
     where
         Self: 'a;
     type TxToken<'a>
@@ -40,7 +47,9 @@ impl<D: Driver> Driver for SteadyLink<D> {
         Self: 'a;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        self.driver.receive(context)
+        let hardware = hardware(&self.driver);
+        let (frame, room) = self.driver.receive(context)?;
+        Some((Heard { frame, lease: &mut self.lease, hardware }, room))
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<Self::TxToken<'_>> {
@@ -49,9 +58,24 @@ impl<D: Driver> Driver for SteadyLink<D> {
 
     fn link_state(&mut self, context: &mut Context<'_>) -> LinkState {
         if self.driver.link_state(context) == LinkState::Up {
+            if self.away.is_some() {
+                self.lease.ask(hardware(&self.driver));
+            }
             (self.away, self.told) = (None, false);
+            if self.lease.is_lost() {
+                // Down once, and up in the next poll.
+                context.waker().wake_by_ref();
+                return LinkState::Down;
+            }
+            if let Some(question) = self.lease.question(context, hardware(&self.driver))
+                && let Some(room) = self.driver.transmit(context)
+            {
+                room.consume(question.len(), |frame| frame.copy_from_slice(&question));
+                self.lease.asked(context);
+            }
             return LinkState::Up;
         }
+        self.lease.leave_off();
         if self.told {
             return LinkState::Down;
         }
@@ -71,5 +95,12 @@ impl<D: Driver> Driver for SteadyLink<D> {
 
     fn hardware_address(&self) -> HardwareAddress {
         self.driver.hardware_address()
+    }
+}
+
+fn hardware(driver: &impl Driver) -> [u8; 6] {
+    match driver.hardware_address() {
+        HardwareAddress::Ethernet(address) => address,
+        _ => [0; 6],
     }
 }

@@ -59,6 +59,52 @@ fn dhcp_and_a_link_that_goes_and_comes_back() {
     });
 }
 
+/// After a short loss the address is confirmed: the same one changes nothing, nor does it if nobody answers. Another one, or a
+/// refusal, ends what came by the one before, long before its time is over.
+#[test]
+fn dhcp_after_a_short_loss() {
+    for ignorant in [false, true] {
+        with_server(by_dhcp(), async |world| {
+            world.ignorant.set(ignorant);
+            let mut client = connect_at(world, 1).await;
+            let lose_link = async |offered| {
+                world.link(false);
+                world.offered.set(offered);
+                world.answered.set(0);
+                ms(5_000).await;
+                world.link(true);
+            };
+            lose_link(Some(1)).await;
+            ms(500).await;
+            assert_eq!((world.answered.get(), client.add(1).await), (1, 2), "the same");
+            lose_link(None).await;
+            ms(500).await;
+            assert_eq!((world.answered.get(), client.add(1).await), (0, 3), "nobody answers");
+            world.offered.set(Some(1));
+            ms(60_000).await;
+            assert_eq!((client.add(1).await, world.ends.take().len()), (4, 0));
+            lose_link(Some(3)).await;
+            ms(if ignorant { 4_500 } else { 1_500 }).await;
+            assert_eq!(world.ends.take(), [EndReason::LinkDown]);
+            connect_at(world, 3).await;
+        });
+    }
+}
+
+/// Who has a static address asks nobody.
+#[test]
+fn a_static_address_after_a_short_loss() {
+    with_server(Runs { patience_ms: 20_000, ..Runs::of(settings()) }, async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        world.link(false);
+        ms(5_000).await;
+        world.link(true);
+        ms(20_000).await;
+        assert_eq!((client.add(1).await, world.answered.get()), (2, 0));
+    });
+}
+
 /// A lease that is renewed in time ends nothing. One that is refused, or not renewed any more, ends what came by it.
 #[test]
 fn dhcp_leases_renewed_refused_and_run_out() {

@@ -329,6 +329,10 @@ pub(crate) struct World<'a> {
     server_end: &'static Rc<RefCell<End>>,
     /// The address that is given by DHCP: 10.0.0 and that.
     pub(crate) offered: &'static Cell<Option<u8>>,
+    /// Whoever gives it says nothing of addresses that it does not know, instead of refusing them.
+    pub(crate) ignorant: &'static Cell<bool>,
+    /// Questions for an address that were answered.
+    pub(crate) answered: &'static Cell<u32>,
 }
 
 /// How a server is run.
@@ -415,6 +419,8 @@ pub(crate) fn with_board<
     let link = Link::new();
     let sent: &'static RefCell<Vec<Segment>> = Box::leak(Box::default());
     let offered: &'static Cell<Option<u8>> = Box::leak(Box::new(Cell::new(Some(1))));
+    let ignorant: &'static Cell<bool> = Box::leak(Box::default());
+    let answered: &'static Cell<u32> = Box::leak(Box::default());
     let server_end: &'static Rc<RefCell<End>> = Box::leak(Box::new(one.clone()));
     let plug = |own: &Rc<RefCell<End>>, other: &Rc<RefCell<End>>, address, cut, link, sent| Plug {
         own: own.clone(),
@@ -438,8 +444,19 @@ pub(crate) fn with_board<
     let ends: &'static Ends = Box::leak(Box::default());
     let app = app();
     let handle = server.handle();
-    let world =
-        World { client: client_stack, server: server_stack, handle, ends, cut, link, sent, server_end, offered };
+    let world = World {
+        client: client_stack,
+        server: server_stack,
+        handle,
+        ends,
+        cut,
+        link,
+        sent,
+        server_end,
+        offered,
+        ignorant,
+        answered,
+    };
     let test = pin!(test(world));
     let serve = pin!(async {
         if let Some(ms) = runs.dropped_after_ms {
@@ -451,7 +468,7 @@ pub(crate) fn with_board<
             if runs.rewoken { with_changing_wakers(run).await } else { run.await }
         }
     });
-    let give_addresses = pin!(give_addresses(client_stack, offered));
+    let give_addresses = pin!(give_addresses(client_stack, offered, ignorant, answered));
     let server_network = pin!(server_network);
     let client_network = pin!(async {
         client_runner.run().await;
@@ -564,7 +581,12 @@ pub(crate) fn made_of(prefix: u16, last: u16) -> Ipv6Address {
 }
 
 /// Gives the address that is offered to whoever asks by DHCP (RFC 2131); refuses another one that is asked for.
-async fn give_addresses(stack: Stack<'static>, offered: &Cell<Option<u8>>) {
+async fn give_addresses(
+    stack: Stack<'static>,
+    offered: &Cell<Option<u8>>,
+    ignorant: &Cell<bool>,
+    answered: &Cell<u32>,
+) {
     let ring = || Box::leak(vec![0; 2_048].into_boxed_slice());
     let records = || Box::leak(Box::new([PacketMetadata::EMPTY; 4]));
     let mut socket = UdpSocket::new(stack, records(), ring(), records(), ring());
@@ -583,6 +605,10 @@ async fn give_addresses(stack: Stack<'static>, offered: &Cell<Option<u8>>) {
             DhcpMessageType::Request if wants_another => DhcpMessageType::Nak,
             _ => DhcpMessageType::Ack,
         };
+        if message_type == DhcpMessageType::Nak && ignorant.get() {
+            continue;
+        }
+        answered.set(answered.get() + 1);
         let answer = DhcpRepr {
             message_type,
             your_ip: address,
