@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future, pin::Pin, rc::Rc, sync::Arc, tas
 
 use tenure::{
     EndReason, Session,
-    port::{Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
+    port::{HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ pub struct HostPort<'a, N, A> {
     inbox: Arc<Inbox>,
     settings: &'a Settings,
     /// Those of the lanes, by their numbers.
-    pub(crate) lane_marks: Vec<Arc<Mark>>,
+    pub(crate) lane_marks: Vec<Option<Arc<Mark>>>,
     /// Incomplete heads, which hold no lane.
     heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
     scratch: Vec<u8>,
@@ -43,8 +43,10 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
     type Future = A::Future;
     type Pinned = Box<A::Future>;
     type Slots = Vec<Slot<A::Session, N::Socket>>;
-    type Lanes = Vec<Lane<Self>>;
+    type Lanes = Vec<Option<Lane<Self>>>;
     type Observer = A::Observer;
+
+    const SHRINK: bool = true;
 
     fn observer(&self) -> &A::Observer {
         self.service.observer()
@@ -91,12 +93,24 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
         let Settings { input_bytes, body_bytes, output_bytes, limits, .. } = *self.settings;
-        let buffer = Buffer::with_bytes;
-        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
+        let wire = Rc::new(Wire::with_bytes(input_bytes, body_bytes, output_bytes, limits));
         let future = Box::pin(self.service.lane(wire.clone()));
         let mark = Mark::new(self.inbox.clone(), Marked::Lane(number));
-        self.lane_marks.push(mark.clone());
+        if self.lane_marks.len() <= number as usize {
+            self.lane_marks.resize(number as usize + 1, None);
+        }
+        self.lane_marks[number as usize] = Some(mark.clone());
         Some(Lane::new(wire, future, mark.into()))
+    }
+
+    fn retire(&mut self, number: u32, lane: Lane<Self>) {
+        drop(lane);
+        // It may stand in the inbox still: the next lane of that number is polled for it then, which is harmless.
+        self.lane_marks[number as usize] = None;
+        while self.lane_marks.last().is_some_and(Option::is_none) {
+            self.lane_marks.pop();
+        }
+        self.lane_marks.shrink_to(2 * self.lane_marks.len());
     }
 
     fn renew(&mut self, wire: &Self::Wire) -> A::Future {

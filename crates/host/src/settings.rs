@@ -35,7 +35,8 @@ pub struct Settings {
     /// waits. A worker whose share is taken leaves newcomers to the others for 20 ms while one of those has a place.
     pub lru_purge_enable: bool,
     /// Requests being answered at once at the most, all workers together; `None`: as many as there are connections. Each
-    /// takes `input_bytes + body_bytes + output_bytes`, of which untouched pages cost nothing.
+    /// takes `input_bytes + body_bytes + output_bytes` while it is at work, about 3 KiB and what has come of its body while it
+    /// waits for that, and nothing a minute after.
     pub lanes_max: Option<u32>,
     /// Bytes received at once, and of a request head at the most.
     pub input_bytes: usize,

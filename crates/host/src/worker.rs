@@ -134,7 +134,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Polls a lane whose [mark](crate::Marked::Lane) has come.
     pub fn lane_woken(&mut self, lane: u32) {
-        if let Some(mark) = self.driver.port.lane_marks.get(lane as usize) {
+        if let Some(Some(mark)) = self.driver.port.lane_marks.get(lane as usize) {
             mark.take_back();
             self.driver.woken(lane);
         }

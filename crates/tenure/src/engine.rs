@@ -9,6 +9,7 @@ pub(crate) mod input;
 pub(crate) mod interest;
 pub(crate) mod lane;
 pub(crate) mod output;
+pub(crate) mod spares;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod waiters;

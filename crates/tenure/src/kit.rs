@@ -38,7 +38,7 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, PeerAddress, Refusal, RequestLine,
     Session, StatusCode,
     port::{
-        Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
+        Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
         Transmitted, Wire, contain, lane,
     },
 };
@@ -275,8 +275,10 @@ impl<S: Session + 'static> Port for KitPort<S> {
     type Future = LaneFuture;
     type Pinned = Box<LaneFuture>;
     type Slots = Vec<Slot<S, Rc<Pipe>>>;
-    type Lanes = Vec<Lane<Self>>;
+    type Lanes = Vec<Option<Lane<Self>>>;
     type Observer = Recorder;
+
+    const SHRINK: bool = true;
 
     fn observer(&self) -> &Recorder {
         &self.recorder
@@ -339,9 +341,8 @@ impl<S: Session + 'static> Port for KitPort<S> {
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let buffer = Buffer::with_bytes;
         let Settings { input_bytes, body_bytes, output_bytes, limits, .. } = self.settings;
-        let wire = Rc::new(Wire::new(buffer(input_bytes), buffer(body_bytes), buffer(output_bytes), limits));
+        let wire = Rc::new(Wire::with_bytes(input_bytes, body_bytes, output_bytes, limits));
         let future = Box::pin((self.renew)(&wire));
         let waker = Arc::new(LaneWaker { number, woken: self.woken.clone() });
         Some(Lane::new(wire, future, waker.into()))

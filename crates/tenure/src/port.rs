@@ -7,7 +7,7 @@
 pub use crate::engine::contain::contain;
 pub use crate::{
     engine::buffer::Buffer,
-    engine::driver::{Driver, DriverSettings, Key, Lane, Listed, Panicked, Port, Transmitted},
+    engine::driver::{Driver, DriverSettings, Key, Lane, Lanes, Listed, Panicked, Port, Transmitted},
     engine::interest::Interest,
     engine::lane::lane,
     engine::table::{Slot, Store},

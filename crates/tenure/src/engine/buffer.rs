@@ -26,6 +26,14 @@ impl Buffer {
     }
 }
 
+/// None: a buffer of no bytes.
+#[cfg(feature = "alloc")]
+impl Default for Buffer {
+    fn default() -> Self {
+        Buffer(Repr::Borrowed(&mut []))
+    }
+}
+
 impl ops::Deref for Buffer {
     type Target = [u8];
 

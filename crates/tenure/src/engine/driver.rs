@@ -7,6 +7,7 @@
 mod check;
 mod ends;
 mod port;
+mod reclaim;
 mod steps;
 mod time;
 #[cfg(all(test, feature = "kit"))]
@@ -21,12 +22,15 @@ use crate::{
     engine::{
         interest::Interest,
         output::Output,
-        state::{Change, Ending, State},
-        table::{NONE, Slot, Stage, Store, Table},
+        spares::Spares,
+        state::{Change, Ending, Lanes as AtWork, State},
+        table::{NONE, Slot, Stage, Table},
         wire::Received,
     },
 };
-pub use port::{Key, Lane, Panicked, Port, Transmitted};
+use port::Buffers;
+pub use port::{Key, Lane, Lanes, Panicked, Port, Transmitted};
+use reclaim::{fit, rest};
 use steps::{
     Cause, IdleLanes, Progress, answer_panic, attach, begin_turn, detach, ending, leave, receive, send, wake_waiters,
 };
@@ -80,6 +84,7 @@ pub struct Driver<P: Port> {
     date: Option<[u8; DATE_BYTES]>,
     // Dropped before the sockets: what a handler drops may ask for its peer's address.
     lanes: P::Lanes,
+    spares: Spares,
     table: Table<P::Session, P::Socket, P::Slots>,
     /// The port, for its own use between calls.
     pub port: P,
@@ -98,6 +103,7 @@ impl<P: Port> Driver<P> {
             port,
             table: Table::new(slots, connections_max),
             lanes,
+            spares: Spares::default(),
             idle: IdleLanes { first: NONE, attached: 0 },
             settings,
             now_ms: 0,
@@ -240,7 +246,7 @@ impl<P: Port> Driver<P> {
     pub fn peer_closed(&mut self, key: Key) {
         let Some(slot) = self.table.get(key.index, key.generation) else { return };
         let (lane, stage) = (slot.lane, slot.stage);
-        if let Some(held) = self.lanes.get(lane as usize)
+        if let Some(held) = self.lanes.get(lane)
             && stage == Stage::Busy
         {
             held.wire.shared.connection.change(|connection| connection.peer_closed = true);
@@ -251,7 +257,7 @@ impl<P: Port> Driver<P> {
 
     /// A lane was woken. Does nothing where it serves nobody.
     pub fn woken(&mut self, lane: u32) {
-        let Some(index) = self.lanes.get(lane as usize).map(Lane::connection) else { return };
+        let Some(index) = self.lanes.get(lane).map(Lane::connection) else { return };
         if self.is_attached(index, lane) {
             self.advance(index, lane, Cause::Woken);
             self.serve_waiting();
@@ -305,7 +311,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     fn attach_late(&mut self, index: u32, number: u32) {
         let stopping = self.stopping();
-        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
+        let (lane, slot) = (self.lanes.lane_mut(number), self.table.slot_mut(index));
         let shared = &lane.wire.shared;
         shared.connection.change(|connection| connection.arrived_ms = slot.since_ms);
         let mut input = shared.input.borrow_mut();
@@ -332,9 +338,12 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        let Driver { port, table, lanes, idle, settings, now_ms, .. } = self;
-        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        let Driver { port, table, lanes, spares, idle, settings, now_ms, .. } = self;
+        let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
         attach((index, number), lane, slot, idle, port, settings, *now_ms);
+        if P::SHRINK && lane.buffers == Buffers::Few {
+            fit(lane, spares);
+        }
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
@@ -343,12 +352,15 @@ impl<P: Port> Driver<P> {
 
     #[cold]
     fn new_lane(&mut self) -> Option<u32> {
-        let number = self.lanes.len() as u32;
+        let number = self.next_number();
         if number >= self.settings.lanes_max {
             return None;
         }
         let lane = self.port.lane(number)?;
-        self.lanes.push(lane).ok()?;
+        if !self.lanes.put(number, lane) {
+            return None;
+        }
+        self.lane_made(number);
         Some(number)
     }
 
@@ -363,26 +375,33 @@ impl<P: Port> Driver<P> {
     /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn go_on(&mut self, index: u32, number: u32, cause: Cause) {
-        let Driver { port, table, lanes, idle, settings, now_ms, date, dated, .. } = self;
-        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
-        if cause == Cause::Ready {
-            let is_at_rest = slot.lane == NONE;
-            if is_at_rest {
-                attach((index, number), lane, slot, idle, port, settings, *now_ms);
-            }
-            if slot.interest.receives() {
-                match receive(lane, slot, port) {
-                    Some(Received::Reset) => return self.end_now(index, EndReason::PeerReset, true),
-                    Some(Received::Blocked) if is_at_rest => return self.leave_at_rest(index, number),
-                    _ => {}
-                }
+        let Driver { port, table, lanes, spares, idle, settings, now_ms, date, dated, .. } = self;
+        let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
+        let is_at_rest = cause == Cause::Ready && slot.lane == NONE;
+        if is_at_rest {
+            attach((index, number), lane, slot, idle, port, settings, *now_ms);
+        }
+        if P::SHRINK && lane.buffers == Buffers::Few {
+            fit(lane, spares);
+        }
+        if cause == Cause::Ready && slot.interest.receives() {
+            match receive(lane, slot, port) {
+                Some(Received::Reset) => return self.end_now(index, EndReason::PeerReset, true),
+                Some(Received::Blocked) if is_at_rest => return self.leave_at_rest(index, number),
+                _ => {}
             }
         }
         let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
-        let may_wait_long = idle.attached < settings.lanes_max;
+        let at_work = if idle.attached >= settings.lanes_max {
+            AtWork::Last
+        } else if P::SHRINK && idle.attached > 1 {
+            AtWork::Some
+        } else {
+            AtWork::One
+        };
         let mut rounds = 0;
         loop {
-            begin_turn(lane, *now_ms, may_wait_long, keeps_wants, (*dated, date.as_ref()));
+            begin_turn(lane, *now_ms, at_work, keeps_wants, (*dated, date.as_ref()));
             if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
                 answer_panic(lane, port);
                 continue;
@@ -395,6 +414,9 @@ impl<P: Port> Driver<P> {
                     let Some(stage) = leave((number, lane), slot, idle, port, *now_ms) else {
                         return self.close_idle(index, number);
                     };
+                    if P::SHRINK && lane.buffers == Buffers::AllAgain {
+                        rest(lane, spares);
+                    }
                     // Where nobody else has been idle since, it is there already; one that is pinned still is so in any case.
                     if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
                         if slot.pinned {
@@ -432,7 +454,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     fn abort(&mut self, index: u32, number: u32) {
-        let lane = &self.lanes[number as usize];
+        let lane = self.lanes.lane(number);
         let shared = &lane.wire.shared;
         if lane.blocked && shared.output.borrow().has_whole() {
             return self.hold(index, number);
@@ -450,7 +472,7 @@ impl<P: Port> Driver<P> {
     /// Keeps the lane on its connection until something happens.
     fn hold(&mut self, index: u32, number: u32) {
         let goes_on = self.table.slot(index).stage == Stage::Busy;
-        let lane = &mut self.lanes[number as usize];
+        let lane = self.lanes.lane_mut(number);
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();
         let connection = shared.connection.get();
@@ -470,6 +492,9 @@ impl<P: Port> Driver<P> {
         }
         self.watch_exchange(index, number);
         self.report(index, interest);
+        if P::SHRINK && self.idle.attached > 1 {
+            self.slim_down(number);
+        }
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
@@ -487,11 +512,11 @@ impl<P: Port> Driver<P> {
     /// a stop.
     #[cold]
     fn close_idle(&mut self, index: u32, number: u32) {
-        let shared = &self.lanes[number as usize].wire.shared;
+        let shared = &self.lanes.lane(number).wire.shared;
         let (ending, ended) = (ending(&self.port, shared), shared.connection.get().ended);
         let Some(ending) = ending.filter(|_| !ended) else { return self.end_now(index, EndReason::PeerClosed, false) };
         self.settle_last(index, number);
-        let shared = &self.lanes[number as usize].wire.shared;
+        let shared = &self.lanes.lane(number).wire.shared;
         if shared.connection.get().unread {
             // It is received next.
             shared.state.set(State::Head);
@@ -503,13 +528,13 @@ impl<P: Port> Driver<P> {
 
     /// Takes the session back from a lane and puts the lane on top of the free ones.
     fn detach(&mut self, index: u32, number: u32) {
-        let (lane, slot) = (&mut self.lanes[number as usize], self.table.slot_mut(index));
+        let (lane, slot) = (self.lanes.lane_mut(number), self.table.slot_mut(index));
         detach(number, lane, slot, &mut self.idle);
     }
 
     /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
-        let shared = &self.lanes[number as usize].wire.shared;
+        let shared = &self.lanes.lane(number).wire.shared;
         if shared.connection.get().ended || ending(&self.port, shared).is_some() {
             self.close_idle(index, number);
             return true;
@@ -655,7 +680,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1408 } else { 1088 };
+        let wire = if tenure_proto::bytes::WORDS { 1464 } else { 1144 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 

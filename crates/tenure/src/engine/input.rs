@@ -2,7 +2,7 @@
 
 use tenure_proto::{
     chunked::ChunkedDecoder,
-    head::{Head, HeadLimits, HeadMemo, HeadParser},
+    head::{HeadMemo, HeadParser},
     refusal::Refusal,
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct Input {
     /// Behind the last byte received.
     pub(crate) end: usize,
     pub(crate) parser: HeadParser,
-    memo: HeadMemo,
+    pub(crate) memo: HeadMemo,
 }
 
 impl Input {
@@ -37,22 +37,6 @@ impl Input {
             (self.start, self.end) = (0, 0);
         }
         is_used_up
-    }
-
-    /// What is unread and what its head says, where that is the head before, byte by byte.
-    #[inline]
-    pub(crate) fn recall(&self, limits: &HeadLimits) -> Option<(&[u8], &Head)> {
-        let bytes = self.buffer.get(self.start..self.end)?;
-        Some((bytes, self.parser.recall(bytes, limits, &self.memo)?))
-    }
-
-    /// Reads on a head that is not the one before; where it is complete, what is unread and what the head says.
-    #[inline]
-    pub(crate) fn parse(&mut self, limits: &HeadLimits) -> Result<Option<(&[u8], &Head)>, Refusal> {
-        // There always are such bytes: without them nothing would be complete.
-        let Some(bytes) = self.buffer.get(self.start..self.end) else { return Ok(None) };
-        let head = self.parser.learn(bytes, limits, &mut self.memo)?;
-        Ok(head.map(|head| (bytes, head)))
     }
 
     /// Moves what is unread to the front, so that a whole head has room.

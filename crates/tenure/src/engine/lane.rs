@@ -23,7 +23,7 @@ use crate::{
     engine::{
         input::{Fault, Input},
         output::Exchange,
-        state::{Change, Drain, Ending, Order, RequestState, State},
+        state::{Change, Drain, Ending, Lanes, Order, RequestState, State},
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
@@ -71,10 +71,20 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                 shared.state.set(State::Between);
                 Ok(None)
             } else {
+                let Input { buffer, start, end, parser, memo } = &mut *input;
+                // There always are such bytes: without them nothing would be complete.
+                let bytes = buffer.get(*start..*end).unwrap_or_default();
                 // Most heads are the one before: what says so comes first, by itself.
-                match input.recall(&shared.head_limits) {
+                let read = match parser.recall(bytes, &shared.head_limits, memo) {
                     Some(known) => Ok(Some(known)),
-                    None => input.parse(&shared.head_limits).map_err(|refusal| shared.refuse(refusal)),
+                    None => parser.learn(bytes, &shared.head_limits, memo),
+                };
+                match read {
+                    Ok(Some(head)) if shared.is_crowded() => {
+                        Ok(Some((shared.keep_head(head, buffer, start, end), head)))
+                    }
+                    Ok(head) => Ok(head.map(|head| (bytes, head))),
+                    Err(refusal) => Err(shared.refuse(refusal)),
                 }
             };
             let (bytes, path, error) = match read {
@@ -143,6 +153,12 @@ impl Shared {
         let order = self.connection.get().order?;
         self.connection.change(|connection| connection.order = None);
         Some(order)
+    }
+
+    /// Whether memory counts for more than a copy: other lanes are at work, too.
+    #[inline(always)]
+    fn is_crowded(&self) -> bool {
+        cfg!(feature = "alloc") && self.turn.get().lanes != Lanes::One
     }
 
     /// Makes room for the rest of a head that has begun, gives the input back and lets the port see that.
@@ -249,6 +265,9 @@ impl Shared {
         let expects_continue = head.expects_continue && body.at == received;
         self.request.set(RequestState::new(head.framing, received as u32, expects_continue, connection.waited_ms));
         drop(body);
+        if self.is_crowded() {
+            self.open_apart();
+        }
         if let Some(ending) = connection.ending {
             self.open_behind(ending);
         }
@@ -278,6 +297,7 @@ impl Shared {
     }
 
     /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn end_exchange(&self, observer: &impl Observer, input: &mut Input) -> bool {
         if !self.response_sent(observer) {
             return false;
@@ -285,6 +305,7 @@ impl Shared {
         // Only read; `borrow_mut` is cheaper here and cannot fail.
         let body = self.body.borrow_mut();
         if body.state.spilled {
+            self.rejoin(input);
             let behind = body.buffer.get(body.at..body.state.end).unwrap_or_default();
             (input.start, input.end) = (0, behind.len().min(input.buffer.len()));
             input.buffer[..input.end].copy_from_slice(&behind[..input.end]);

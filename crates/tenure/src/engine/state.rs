@@ -168,13 +168,22 @@ impl ConnectionState {
     }
 }
 
+/// How many lanes are at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lanes {
+    /// This one, or it does not matter.
+    One,
+    /// Others, too: one that waits keeps no more memory than it must.
+    Some,
+    /// All of them but for the reserve, which a handler that takes long is not to begin on.
+    Last,
+}
+
 /// What is of one turn of a lane, from one poll to the next.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct Turn {
     pub(crate) now_ms: u32,
-    /// Another lane is free, so that a handler that takes long may start.
-    pub(crate) may_wait_long: bool,
+    pub(crate) lanes: Lanes,
     /// The lane waits for bytes of a body.
     pub(crate) wants_body: bool,
     /// The lane waits for room in the output.
@@ -184,8 +193,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) const fn new(now_ms: u32, may_wait_long: bool) -> Self {
-        Turn { now_ms, may_wait_long, wants_body: false, wants_room: false, wants_close: false }
+    pub(crate) const fn new(now_ms: u32, lanes: Lanes) -> Self {
+        Turn { now_ms, lanes, wants_body: false, wants_room: false, wants_close: false }
     }
 }
 

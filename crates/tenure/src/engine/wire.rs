@@ -11,13 +11,15 @@ use core::{
 
 use tenure_proto::{framing::Framing, head::HeadLimits};
 
+#[cfg(feature = "alloc")]
+use crate::engine::spares::Apart;
 use crate::{
     ConnectionId, Limits,
     engine::{
         buffer::Buffer,
         input::{BodyInput, Input},
         output::Output,
-        state::{Change, ConnectionState, Drain, RequestState, State, Turn},
+        state::{Change, ConnectionState, Drain, Lanes, RequestState, State, Turn},
         waiters::Waiters,
     },
     peer::Peer,
@@ -45,7 +47,10 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
     /// Bytes of the whole input buffer.
-    input_bytes: usize,
+    pub(crate) input_bytes: usize,
+    /// What a lane that waits gives back, and gets again.
+    #[cfg(feature = "alloc")]
+    pub(crate) apart: Apart,
 }
 
 /// The connection between one lane and its port.
@@ -63,18 +68,36 @@ impl<S> Wire<S> {
     /// When `input` or `output` has less than 256 bytes: no response head would fit; or `body` has none.
     #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub fn new(input: Buffer, body: Buffer, output: Buffer, limits: Limits) -> Self {
-        assert!(input.len() >= 256 && output.len() >= 256, "an input and an output buffer need 256 bytes each");
-        assert!(!body.is_empty(), "a body buffer needs a byte, or what comes of a body later could not be dropped");
-        let input_bytes = input.len();
+        let bytes = [input.len(), body.len(), output.len()];
+        Wire::of(bytes, [input, body, output], limits)
+    }
+
+    /// The same over buffers of that many bytes from the heap. They are there while a lane is polled: for a port whose lanes
+    /// [`SHRINK`](crate::port::Port::SHRINK).
+    ///
+    /// # Panics
+    /// As [`new`](Wire::new).
+    #[cfg(feature = "alloc")]
+    pub fn with_bytes(input: usize, body: usize, output: usize, limits: Limits) -> Self {
+        Wire::of([input, body, output], Default::default(), limits)
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(always))]
+    fn of(bytes: [usize; 3], [input, body, output]: [Buffer; 3], limits: Limits) -> Self {
+        let [input_bytes, body_bytes, output_bytes] = bytes;
+        assert!(input_bytes >= 256 && output_bytes >= 256, "an input and an output buffer need 256 bytes each");
+        assert!(body_bytes > 0, "a body buffer needs a byte, or what comes of a body later could not be dropped");
+        #[cfg(feature = "alloc")]
+        let apart = if input.is_empty() { Apart::new(body_bytes, output_bytes) } else { Apart::new(0, 0) };
         let head_limits = HeadLimits {
-            head_bytes_max: limits.head_bytes_max.min(u32::try_from(input.len()).unwrap_or(u32::MAX)),
+            head_bytes_max: limits.head_bytes_max.min(u32::try_from(input_bytes).unwrap_or(u32::MAX)),
             target_bytes_max: limits.target_bytes_max,
             tolerate_lone_lf: limits.tolerate_lone_lf,
         };
         Wire {
             shared: Shared {
                 request: Cell::new(RequestState::new(Framing::Empty, 0, false, 0)),
-                turn: Cell::new(Turn::new(0, true)),
+                turn: Cell::new(Turn::new(0, Lanes::One)),
                 state: Cell::new(State::Between),
                 id: Cell::new(ConnectionId::NONE),
                 connection: Cell::new(ConnectionState::new(0)),
@@ -86,6 +109,8 @@ impl<S> Wire<S> {
                 limits,
                 head_limits,
                 input_bytes,
+                #[cfg(feature = "alloc")]
+                apart,
             },
             session: RefCell::new(None),
         }
@@ -114,7 +139,10 @@ pub enum Received {
 impl Shared {
     /// Empties the buffers, the session taken out and nothing leased.
     pub(crate) fn clear(&self) {
-        self.input.borrow_mut().clear();
+        let mut input = self.input.borrow_mut();
+        self.rejoin(&mut input);
+        input.clear();
+        drop(input);
         self.output.borrow_mut().clear();
         self.state.set(State::Between);
     }

@@ -12,7 +12,7 @@ use tenure_proto::{method::Method, status::StatusCode};
 use crate::{
     Error, Request, Responder, Switch,
     engine::{
-        state::{Change, RouteDeadlines},
+        state::{Change, Lanes, RouteDeadlines},
         wire::Shared,
     },
     exchange::reply::{IntoResponse, Sent},
@@ -351,7 +351,7 @@ impl<C> Methods<C> {
     fn prepare(&self, shared: &Shared) -> bool {
         let deadlines = RouteDeadlines { handler_ms: self.handler_ms, body_ms: self.body_ms };
         shared.request.change(|request| request.route_deadlines = deadlines);
-        !self.waits_long || shared.turn.get().may_wait_long
+        !self.waits_long || shared.turn.get().lanes != Lanes::Last
     }
 }
 

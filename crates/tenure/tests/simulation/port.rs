@@ -15,9 +15,7 @@ use std::{
 
 use tenure::{
     ConnectionId, EndReason, Handler, Limits, PeerAddress, Session,
-    port::{
-        Buffer, HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain, lane,
-    },
+    port::{HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain, lane},
 };
 
 use crate::world::{Token, Watcher, with};
@@ -142,8 +140,10 @@ impl Port for SimulatedPort {
     type Future = LaneFuture;
     type Pinned = Box<LaneFuture>;
     type Slots = Vec<Slot<Token, Rc<Pipe>>>;
-    type Lanes = Vec<Lane<Self>>;
+    type Lanes = Vec<Option<Lane<Self>>>;
     type Observer = Watcher;
+
+    const SHRINK: bool = true;
 
     fn observer(&self) -> &Watcher {
         &Watcher
@@ -245,9 +245,8 @@ impl Port for SimulatedPort {
     }
 
     fn lane(&mut self, number: u32) -> Option<Lane<Self>> {
-        let buffer = Buffer::with_bytes;
         let Sizes { input, body, output } = self.sizes;
-        let wire = Rc::new(Wire::new(buffer(input), buffer(body), buffer(output), self.limits));
+        let wire = Rc::new(Wire::with_bytes(input, body, output, self.limits));
         let future = Box::pin((self.renew)(&wire));
         Some(Lane::new(wire, future, Arc::new(LaneWaker { number, woken: self.woken.clone() }).into()))
     }

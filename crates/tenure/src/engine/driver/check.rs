@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Driver, Interest, NONE, Port, Stage, State,
+    Driver, Interest, Lanes, NONE, Port, Stage, State,
     time::{AGAIN_MS, is_bound},
 };
 use crate::engine::table::is_due;
@@ -27,30 +27,35 @@ impl<P: Port> Driver<P> {
 
     fn check_lanes(&self) {
         let mut is_free = Vec::new();
-        is_free.resize(self.lanes.len(), false);
+        is_free.resize(self.lanes.end() as usize, false);
         let mut number = self.idle.first;
         while number != NONE {
             assert!(!core::mem::replace(&mut is_free[number as usize], true), "lane {number} is free twice");
-            number = self.lanes[number as usize].slot;
+            number = self.lanes.lane(number).slot;
         }
-        for (number, lane) in self.lanes.iter().enumerate() {
+        let mut attached = 0;
+        for number in 0..self.lanes.end() {
+            let Some(lane) = self.lanes.get(number) else {
+                assert!(!is_free[number as usize], "lane {number} is free and gone");
+                continue;
+            };
             let shared = &lane.wire.shared;
-            if is_free[number] {
+            if is_free[number as usize] {
                 assert!(lane.wire.session.borrow().is_none(), "free lane {number} has a session");
                 assert_eq!(shared.state.get(), State::Between, "free lane {number}");
                 assert!(!lane.blocked && shared.output.borrow().end == 0, "free lane {number} has something to send");
             } else {
+                attached += 1;
                 let slot = self.table.slot(lane.slot);
-                assert_eq!(slot.lane, number as u32, "lane {number} serves slot {}, which does not know", lane.slot);
+                assert_eq!(slot.lane, number, "lane {number} serves slot {}, which does not know", lane.slot);
                 assert!(slot.session.is_none(), "slot {} is served and has a session of its own", lane.slot);
             }
         }
-        let attached = is_free.iter().filter(|is_free| !**is_free).count();
-        assert_eq!(attached, self.idle.attached as usize, "lanes at work");
+        assert_eq!(attached, self.idle.attached, "lanes at work");
         for (index, slot) in self.table.all() {
             assert_eq!(slot.lane != NONE, slot.stage == Stage::Busy, "slot {index} is {:?}", slot.stage);
         }
-        let may_be_made = (self.lanes.len() as u32) < self.settings.lanes_max;
+        let may_be_made = self.next_number() < self.settings.lanes_max;
         let has_free = self.idle.first != NONE || may_be_made;
         assert!(!has_free || self.table.oldest(Stage::Waiting) == NONE, "somebody waits while a lane is free");
     }
@@ -59,7 +64,7 @@ impl<P: Port> Driver<P> {
         match stage {
             Stage::Waiting => assert_eq!(interest, Interest::NONE, "slot {index} waits for a lane"),
             Stage::Busy => {
-                let lane = &self.lanes[self.table.slot(index).lane as usize];
+                let lane = self.lanes.lane(self.table.slot(index).lane);
                 let wants_room = lane.wire.shared.turn.get().wants_room;
                 assert_eq!(lane.blocked || wants_room, interest.sends(), "slot {index} asks for {interest:?}");
             }

@@ -1,6 +1,6 @@
 //! How connections end: one at a time, at once or behind their last response, and all of them.
 
-use super::{Cause, Driver, Interest, Key, Port, receive};
+use super::{Buffers, Cause, Driver, Interest, Key, Lanes, Port, fit, receive, rest};
 use crate::{
     ConnectionId, EndReason, Observer,
     engine::table::Stage,
@@ -18,13 +18,16 @@ impl<P: Port> Driver<P> {
     /// Ends a session and tells of the end of its connection; the socket is still there.
     pub(super) fn end_session(&mut self, index: u32, reason: EndReason) {
         let number = self.table.slot(index).lane;
-        if let Some(lane) = self.lanes.get_mut(number as usize) {
+        if let Some(lane) = self.lanes.get_mut(number) {
             if lane.wire.shared.state.get() != State::Between {
                 self.port.restart(&lane.wire, lane.future.as_mut());
             }
             lane.wire.shared.clear();
             lane.blocked = false;
             self.detach(index, number);
+            if P::SHRINK {
+                rest(self.lanes.lane_mut(number), &mut self.spares);
+            }
         }
         let slot = self.table.slot_mut(index);
         if slot.stage == Stage::Head || slot.stage == Stage::Waiting {
@@ -63,7 +66,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn close(&mut self, index: u32, number: u32) {
-        let shared = &self.lanes[number as usize].wire.shared;
+        let shared = &self.lanes.lane(number).wire.shared;
         let connection = shared.connection.get();
         self.end_session(index, connection.reason);
         if connection.ended { self.release(index, false) } else { self.linger(index) }
@@ -151,7 +154,7 @@ impl<P: Port> Driver<P> {
     pub(super) fn close_after(&mut self, index: u32, ending: Ending) {
         let now_ms = self.now_ms;
         let number = self.table.slot(index).lane;
-        let Some(lane) = self.lanes.get(number as usize) else { return };
+        let Some(lane) = self.lanes.get(number) else { return };
         let (shared, blocked) = (&lane.wire.shared, lane.blocked);
         let state = shared.state.get();
         // It ends already, for a reason of its own.
@@ -180,7 +183,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn settle_last(&mut self, index: u32, number: u32) {
-        let (shared, slot) = (&self.lanes[number as usize].wire.shared, self.table.slot_mut(index));
+        let (shared, slot) = (&self.lanes.lane(number).wire.shared, self.table.slot_mut(index));
         let connection = shared.connection.get();
         let unread = connection.ending == Some(Ending::Shutdown)
             && !connection.ended
@@ -196,8 +199,11 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn receive_last(&mut self, index: u32, number: u32) {
-        let Driver { port, table, lanes, .. } = self;
-        let (lane, slot) = (&mut lanes[number as usize], table.slot_mut(index));
+        let Driver { port, table, lanes, spares, .. } = self;
+        let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
+        if P::SHRINK && lane.buffers == Buffers::Few {
+            fit(lane, spares);
+        }
         if slot.interest.receives() {
             let received = receive(lane, slot, port);
             let is_request = lane.wire.shared.state.get() != State::Exchange;
@@ -212,7 +218,7 @@ impl<P: Port> Driver<P> {
                 _ => {}
             }
             self.settle_last(index, number);
-            let shared = &self.lanes[number as usize].wire.shared;
+            let shared = &self.lanes.lane(number).wire.shared;
             if received == Some(Received::Blocked) && is_request && shared.connection.get().unread {
                 // The port cannot receive it yet.
                 shared.state.set(State::Head);

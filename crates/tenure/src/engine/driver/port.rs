@@ -60,8 +60,19 @@ pub struct Lane<P: Port> {
     /// It has been held until the peer takes bytes.
     pub(super) awaits_peer: bool,
     pub(super) blocked: bool,
+    pub(super) buffers: Buffers,
     /// Which of the driver's dates its output has; none at first.
     pub(super) dated: u32,
+}
+
+/// What a lane has of its buffers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Buffers {
+    All,
+    /// All of them again, some of which it had given back.
+    AllAgain,
+    /// Some may have been given back.
+    Few,
 }
 
 impl<P: Port> Lane<P> {
@@ -80,6 +91,7 @@ impl<P: Port> Lane<P> {
             peer_waited_ms: 0,
             awaits_peer: false,
             blocked: false,
+            buffers: if P::SHRINK { Buffers::Few } else { Buffers::All },
             dated: u32::MAX,
         }
     }
@@ -87,6 +99,102 @@ impl<P: Port> Lane<P> {
     /// The slot that the lane serves.
     pub(super) fn connection(&self) -> u32 {
         self.slot
+    }
+}
+
+/// Memory for lanes, by their numbers.
+pub trait Lanes<P: Port> {
+    /// Behind the highest number there is.
+    fn end(&self) -> u32;
+    /// The lane of that number, where there is one.
+    fn get(&self, number: u32) -> Option<&Lane<P>>;
+    /// The same, to change.
+    fn get_mut(&mut self, number: u32) -> Option<&mut Lane<P>>;
+    /// Puts one there, where none is and which is at [`end`](Lanes::end) at the most. Returns whether there is room.
+    fn put(&mut self, number: u32, lane: Lane<P>) -> bool;
+    /// Takes one out. Memory from which none is ever taken has none to give.
+    fn take(&mut self, number: u32) -> Option<Lane<P>> {
+        let _ = number;
+        None
+    }
+
+    /// The lane of a number that is known to have one.
+    ///
+    /// # Panics
+    /// Where there is none.
+    fn lane(&self, number: u32) -> &Lane<P>;
+    /// The same, to change.
+    ///
+    /// # Panics
+    /// Where there is none.
+    fn lane_mut(&mut self, number: u32) -> &mut Lane<P>;
+}
+
+impl<P: Port, const N: usize> Lanes<P> for heapless::Vec<Lane<P>, N> {
+    fn end(&self) -> u32 {
+        self.len() as u32
+    }
+
+    fn get(&self, number: u32) -> Option<&Lane<P>> {
+        self.as_slice().get(number as usize)
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut Lane<P>> {
+        self.as_mut_slice().get_mut(number as usize)
+    }
+
+    fn put(&mut self, _: u32, lane: Lane<P>) -> bool {
+        self.push(lane).is_ok()
+    }
+
+    fn lane(&self, number: u32) -> &Lane<P> {
+        &self[number as usize]
+    }
+
+    fn lane_mut(&mut self, number: u32) -> &mut Lane<P> {
+        &mut self[number as usize]
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<P: Port> Lanes<P> for alloc::vec::Vec<Option<Lane<P>>> {
+    fn end(&self) -> u32 {
+        self.len() as u32
+    }
+
+    fn get(&self, number: u32) -> Option<&Lane<P>> {
+        self.as_slice().get(number as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut Lane<P>> {
+        self.as_mut_slice().get_mut(number as usize)?.as_mut()
+    }
+
+    fn put(&mut self, number: u32, lane: Lane<P>) -> bool {
+        match self.as_mut_slice().get_mut(number as usize) {
+            Some(place) => *place = Some(lane),
+            None => self.push(Some(lane)),
+        }
+        true
+    }
+
+    fn take(&mut self, number: u32) -> Option<Lane<P>> {
+        let lane = self.as_mut_slice().get_mut(number as usize)?.take();
+        while self.last().is_some_and(Option::is_none) {
+            self.pop();
+        }
+        if self.capacity() / 4 > self.len() {
+            self.shrink_to(2 * self.len());
+        }
+        lane
+    }
+
+    fn lane(&self, number: u32) -> &Lane<P> {
+        self[number as usize].as_ref().expect("a lane that is in use is there")
+    }
+
+    fn lane_mut(&mut self, number: u32) -> &mut Lane<P> {
+        self[number as usize].as_mut().expect("a lane that is in use is there")
     }
 }
 
@@ -105,9 +213,13 @@ pub trait Port: Sized {
     /// Memory for slots.
     type Slots: Store<Slot<Self::Session, Self::Socket>>;
     /// Memory for lanes.
-    type Lanes: Store<Lane<Self>>;
+    type Lanes: Lanes<Self>;
     /// Who watches.
     type Observer: Observer;
+
+    /// Whether lanes give memory back, buffers while they wait and all of it after half a minute without use: those of a heap,
+    /// made with [`Wire::with_bytes`].
+    const SHRINK: bool = false;
 
     /// Who watches.
     fn observer(&self) -> &Self::Observer;
@@ -144,6 +256,11 @@ pub trait Port: Sized {
     fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
     /// Makes one more lane, `None` where there are as many as there may be.
     fn lane(&mut self, number: u32) -> Option<Lane<Self>>;
+    /// Gives back the memory of a lane that has not been used for a while, should lanes [shrink](Port::SHRINK). Another one of that
+    /// number may be made later.
+    fn retire(&mut self, number: u32, lane: Lane<Self>) {
+        let _ = (number, lane);
+    }
     /// A lane's future, anew.
     fn renew(&mut self, wire: &Self::Wire) -> Self::Future;
     /// Sets a lane's future anew in place, which drops the handler at work in it: where the port can, it keeps a panic of

@@ -6,7 +6,7 @@ use super::{DriverSettings, Lane, Port, Transmitted};
 use crate::{
     ConnectionId, EndReason,
     engine::{
-        state::{Change, ConnectionState, Ending, Order, State, Turn},
+        state::{Change, ConnectionState, Ending, Lanes, Order, State, Turn},
         table::{NONE, Slot, Stage},
         wire::{Received, Shared},
     },
@@ -127,7 +127,7 @@ pub(super) fn wake_waiters(shared: &Shared, cause: Cause) -> bool {
 pub(super) fn begin_turn<P: Port>(
     lane: &mut Lane<P>,
     now_ms: u32,
-    may_wait_long: bool,
+    lanes: Lanes,
     keeps_wants: bool,
     (dated, date): (u32, Option<&[u8; DATE_BYTES]>),
 ) {
@@ -146,9 +146,9 @@ pub(super) fn begin_turn<P: Port>(
     }
     if keeps_wants {
         // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
-        shared.turn.change(|turn| (turn.now_ms, turn.may_wait_long) = (now_ms, may_wait_long));
+        shared.turn.change(|turn| (turn.now_ms, turn.lanes) = (now_ms, lanes));
     } else {
-        shared.turn.set(Turn::new(now_ms, may_wait_long));
+        shared.turn.set(Turn::new(now_ms, lanes));
     }
     lane.polled_ms = now_ms;
 }

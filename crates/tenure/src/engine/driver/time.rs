@@ -2,7 +2,7 @@
 
 use tenure_proto::refusal::Refusal;
 
-use super::{Cause, Driver, Lane, Port};
+use super::{Cause, Driver, Lane, Lanes, Port};
 use crate::{
     Deadline, EndReason,
     engine::state::{Change, Drain, Ending, Order, State},
@@ -131,6 +131,9 @@ impl<P: Port> Driver<P> {
             }
         }
         self.expire_watched();
+        if P::SHRINK {
+            self.reclaim();
+        }
         self.serve_waiting();
     }
 
@@ -160,7 +163,7 @@ impl<P: Port> Driver<P> {
 
     /// Keeps a connection on its lane in the heap.
     pub(super) fn watch_exchange(&mut self, index: u32, number: u32) {
-        self.look_at(index, Stage::Busy, self.look_ms(self.exchange_due(&self.lanes[number as usize])));
+        self.look_at(index, Stage::Busy, self.look_ms(self.exchange_due(self.lanes.lane(number))));
     }
 
     /// Keeps a connection in the heap, in that stage, to be looked at by then.
@@ -178,7 +181,7 @@ impl<P: Port> Driver<P> {
     /// What a connection in the heap misses next in that stage, and when.
     pub(super) fn watched_due(&self, index: u32, stage: Stage) -> Due {
         let slot = self.table.slot(index);
-        let (missed, ms) = match (stage, self.lanes.get(slot.lane as usize)) {
+        let (missed, ms) = match (stage, self.lanes.get(slot.lane)) {
             (Stage::Busy, Some(lane)) => return self.exchange_due(lane),
             (Stage::Head, _) => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
             _ => (Missed::Idle, self.settings.deadlines.idle_ms),
@@ -205,7 +208,7 @@ impl<P: Port> Driver<P> {
 
     /// Sets a lane anew and lets it do what it is ordered to.
     fn order(&mut self, index: u32, number: u32, order: Order) {
-        let lane = &mut self.lanes[number as usize];
+        let lane = self.lanes.lane_mut(number);
         self.port.restart(&lane.wire, lane.future.as_mut());
         lane.wire.shared.connection.change(|connection| connection.order = Some(order));
         self.advance(index, number, Cause::Told);
@@ -246,7 +249,7 @@ impl<P: Port> Driver<P> {
 
     fn exchange_overdue(&mut self, index: u32, deadline: Deadline) {
         let number = self.table.slot(index).lane;
-        let shared = &self.lanes[number as usize].wire.shared;
+        let shared = &self.lanes.lane(number).wire.shared;
         let order = match deadline {
             Deadline::Head => Order::Refuse(Refusal::HeadTimeout),
             Deadline::Body if shared.request.get().drain == Drain::Runs => {
