@@ -32,7 +32,8 @@ use port::Buffers;
 pub use port::{Key, Lane, Lanes, Panicked, Port, Transmitted};
 use reclaim::{fit, rest};
 use steps::{
-    Cause, IdleLanes, Progress, answer_panic, attach, begin_turn, detach, ending, leave, receive, send, wake_waiters,
+    Cause, IdleLanes, Progress, answer_panic, at_work, attach, begin_turn, detach, ending, leave, receive, send,
+    wake_waiters,
 };
 
 /// What a driver is set to.
@@ -104,7 +105,7 @@ impl<P: Port> Driver<P> {
             table: Table::new(slots, connections_max),
             lanes,
             spares: Spares::default(),
-            idle: IdleLanes { first: NONE, attached: 0 },
+            idle: IdleLanes { first: NONE, attached: 0, many: settings.lanes_max.min(2) },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -392,13 +393,7 @@ impl<P: Port> Driver<P> {
             }
         }
         let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
-        let at_work = if idle.attached >= settings.lanes_max {
-            AtWork::Last
-        } else if P::SHRINK && idle.attached > 1 {
-            AtWork::Some
-        } else {
-            AtWork::One
-        };
+        let at_work = if idle.attached < idle.many { AtWork::One } else { at_work::<P>(idle, settings) };
         let mut rounds = 0;
         loop {
             begin_turn(lane, *now_ms, at_work, keeps_wants, (*dated, date.as_ref()));

@@ -216,15 +216,21 @@ mod with {
         }
 
         /// Gives the input its own buffer back where a head had one to itself.
+        #[inline(always)]
+        pub(crate) fn rejoin(&self, input: &mut Input) {
+            if self.apart.is_head.get() {
+                self.rejoin_apart(input);
+            }
+        }
+
         #[cold]
         #[inline(never)]
-        pub(crate) fn rejoin(&self, input: &mut Input) {
+        fn rejoin_apart(&self, input: &mut Input) {
             let apart = &self.apart;
-            if apart.is_head.replace(false) {
-                let kept = replace(&mut input.buffer, apart.aside.take());
-                if kept.len() == HEAD_BYTES {
-                    apart.aside.set(kept);
-                }
+            apart.is_head.set(false);
+            let kept = replace(&mut input.buffer, apart.aside.take());
+            if kept.len() == HEAD_BYTES {
+                apart.aside.set(kept);
             }
         }
     }

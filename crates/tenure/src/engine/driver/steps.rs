@@ -17,6 +17,20 @@ pub(super) struct IdleLanes {
     pub(super) first: u32,
     /// How many lanes serve somebody.
     pub(super) attached: u32,
+    /// So many of them are more than one, or all there may be.
+    pub(super) many: u32,
+}
+
+/// How many lanes are at work where they are many.
+#[cold]
+pub(super) fn at_work<P: Port>(idle: &IdleLanes, settings: &DriverSettings) -> Lanes {
+    if idle.attached >= settings.lanes_max {
+        Lanes::Last
+    } else if P::SHRINK {
+        Lanes::Some
+    } else {
+        Lanes::One
+    }
 }
 
 /// Why a lane goes on.
