@@ -200,7 +200,7 @@ impl Port for SimulatedPort {
 
     fn has_unread(&mut self, socket: &mut Rc<Pipe>) -> bool {
         socket.assert_held();
-        !socket.to_server.borrow().is_empty()
+        !socket.to_server.borrow().is_empty() || socket.closed.get() || socket.reset.get()
     }
 
     fn send(&mut self, socket: &mut Rc<Pipe>, bytes: &[u8]) -> Transmitted {
