@@ -18,6 +18,7 @@ mod server;
 mod simulate;
 mod size;
 mod systems;
+mod torture;
 mod waiting;
 
 use std::process::ExitCode;
@@ -32,6 +33,9 @@ cargo xtask NAME
   drip                    1,000 connections that drip, and an honest client beside them; waiting handlers
   simulate [--walks N] [--seed S]
                           random walks over the driver, on both widths: a million from seed 0 on
+  torture [--port linux|tokio] [--minutes N | --lives N] [--seed S]
+                          servers that start, serve and stop among clients that reset, half-close, drip and pipeline, while
+                          handlers panic; what they held is compared: both ports, for a minute each, from seed 0 on
   riscv                   compiles all that a board runs for riscv32imc
   systems [--all]         compiles the ports for hosts for 32-bit Linux and OpenBSD, with Debian's compiler; --all: for ARM, FreeBSD
                           and macOS, too
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         ["instructions", "--check"] => instructions::run(instructions::Then::Check),
         ["instructions", "--record"] => instructions::run(instructions::Then::Record),
         ["simulate", ..] => simulate::run(&args[1..]),
+        ["torture", ..] => torture::run(&args[1..]),
         ["drip"] => drip::run(),
         ["bench", ..] => bench::run(&args[1..]),
         ["close"] => close::run(),
