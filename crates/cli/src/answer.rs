@@ -143,8 +143,8 @@ impl Head {
         let mut head = Head { status: response.code.unwrap_or(0), length: None, closes: response.version == Some(0) };
         for field in response.headers.iter() {
             if field.name.eq_ignore_ascii_case("content-length") {
-                let length = str::from_utf8(field.value).ok().and_then(|text| text.trim().parse().ok());
-                head.length = Some(length.ok_or_else(|| foreign("its Content-Length is not a number"))?);
+                head.length =
+                    Some(content_length(field.value).ok_or_else(|| foreign("its Content-Length is not a number"))?);
             } else if field.name.eq_ignore_ascii_case("connection") {
                 let options = field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 head.closes |= options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
@@ -152,6 +152,12 @@ impl Head {
         }
         Ok(Some((head, bytes)))
     }
+}
+
+/// A Content-Length's value: digits alone (RFC 9110 section 8.6), without the sign that the standard library allows.
+fn content_length(value: &[u8]) -> Option<usize> {
+    let digits = str::from_utf8(value.trim_ascii()).ok()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 fn foreign(why: &str) -> Trouble {
@@ -180,6 +186,17 @@ impl fmt::Display for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_digits_with_space_around() {
+        for (value, wanted) in
+            [("5", Some(5)), (" 5 ", Some(5)), ("05", Some(5)), ("+5", None), ("-5", None), ("", None)]
+        {
+            let said = format!("HTTP/1.1 200 OK\r\nContent-Length:{value}\r\n\r\n");
+            let parsed = Head::parse(said.as_bytes()).ok().flatten();
+            assert_eq!(parsed.and_then(|(head, _)| head.length), wanted, "{value:?}");
+        }
+    }
 
     #[test]
     fn what_is_shown_is_one_line_that_moves_no_cursor() {

@@ -56,8 +56,8 @@ impl Reader {
             }
             let length = response.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
             let length = length.ok_or_else(|| Why::Foreign("its answer has no Content-Length".into()))?;
-            let length = str::from_utf8(length.value).ok().and_then(|text| text.trim().parse().ok());
-            self.length = length.ok_or_else(|| Why::Foreign("its Content-Length is not a number".into()))?;
+            self.length = content_length(length.value)
+                .ok_or_else(|| Why::Foreign("its Content-Length is not a number".into()))?;
             if self.length > BYTES_MAX - end.min(BYTES_MAX) {
                 return Err(Why::Foreign("its answer is far longer than a number".into()));
             }
@@ -66,6 +66,12 @@ impl Reader {
             return Ok(Some(from));
         }
     }
+}
+
+/// A Content-Length's value: digits alone (RFC 9110 section 8.6), without the sign that the standard library allows.
+fn content_length(value: &[u8]) -> Option<usize> {
+    let digits = str::from_utf8(value.trim_ascii()).ok()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// The number that a body is.
@@ -110,12 +116,24 @@ mod tests {
             ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "it answers 503"),
             ("HTTP/1.1 200 OK\r\n\r\n1", "no Content-Length"),
             ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n1", "its Content-Length is not a number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n1", "its Content-Length is not a number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n1", "its Content-Length is not a number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n1", "its Content-Length is not a number"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n1", "far longer than a number"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe\x1bll", "it answers no number: he\\u{1b}ll"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "it answers no number: "),
         ] {
             let why = Reader::default().read(said.as_bytes()).unwrap_err();
             assert!(why.to_string().contains(wanted), "{said:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_digits_with_space_around() {
+        for value in ["1", " 1 ", "\t01\t"] {
+            let said = format!("HTTP/1.1 200 OK\r\nContent-Length:{value}\r\n\r\n7");
+            let read = Reader::default().read(said.as_bytes());
+            assert_eq!(read.unwrap(), Some((7, said.len())), "{value:?}");
         }
     }
 
