@@ -112,8 +112,8 @@ impl<'a, A: Service> Worker<'a, A> {
             if self.host.has_stopped() {
                 return Ok(());
             }
+            let timeout = if self.host.serve_held() || self.spins(&events) { AT_ONCE } else { self.timeout() };
             events.clear();
-            let timeout = if self.host.serve_held() || self.spins() { AT_ONCE } else { self.timeout() };
             match epoll::wait(&self.host.net().0, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::System("epoll cannot be waited for", error.into())),
@@ -136,22 +136,27 @@ impl<'a, A: Service> Worker<'a, A> {
                     Err(_) => newcomers = true,
                 }
             }
-            if newcomers && self.host.driver.due_within() == Some(0) {
-                self.host.reconsider_elsewhere();
+            if newcomers || called {
+                self.serve_others(newcomers, called);
+            } else {
+                self.host.driver.expire();
             }
-            self.host.driver.expire();
-            if called {
-                newcomers |= self.answer();
-            }
-            // Last, so that no connection whose request has come with this turn is taken for idle and evicted.
-            if newcomers {
-                self.accept();
-            }
-            if let Some(spins_for) = self.spins_for
-                && !events.is_empty()
-            {
-                self.spins_until = Some(Instant::now() + spins_for);
-            }
+        }
+    }
+
+    /// What a turn does beside its connections: deadlines, what the inbox holds if it `called`, and newcomers.
+    #[cold]
+    fn serve_others(&mut self, mut newcomers: bool, called: bool) {
+        if newcomers && self.host.driver.due_within() == Some(0) {
+            self.host.reconsider_elsewhere();
+        }
+        self.host.driver.expire();
+        if called {
+            newcomers |= self.answer();
+        }
+        // Last, so that no connection whose request has come with this turn is taken for idle and evicted.
+        if newcomers {
+            self.accept();
         }
     }
 
@@ -166,8 +171,17 @@ impl<'a, A: Service> Worker<'a, A> {
 
     /// Whether to ask for events without sleep: for a bounded time after the last ones. Each turn is one as any other, so
     /// that deadlines and what other threads ask for hold meanwhile.
-    fn spins(&mut self) -> bool {
-        self.spins_until = self.spins_until.filter(|&until| Instant::now() < until);
+    fn spins(&mut self, events: &[epoll::Event]) -> bool {
+        self.spins_for.is_some_and(|spins_for| self.spins_behind(events, spins_for))
+    }
+
+    #[cold]
+    fn spins_behind(&mut self, events: &[epoll::Event], spins_for: Duration) -> bool {
+        let now = Instant::now();
+        if !events.is_empty() {
+            self.spins_until = Some(now + spins_for);
+        }
+        self.spins_until = self.spins_until.filter(|&until| now < until);
         self.spins_until.is_some()
     }
 
@@ -182,7 +196,6 @@ impl<'a, A: Service> Worker<'a, A> {
     }
 
     /// Does what the inbox holds. Returns whether another worker may have left newcomers to this one.
-    #[cold]
     fn answer(&mut self) -> bool {
         let _ = rustix::io::read(&self.event.0, &mut [0; 8]);
         self.host.inbox().take(&mut self.news, &self.waker);
