@@ -1,0 +1,23 @@
+//! WebSocket for servers: RFC 6455 sections 5 to 8.
+//!
+//! Frames are read in place: [`MessageReader`] takes the mask off where the bytes lie, checks text as it comes, and
+//! cuts control frames out from between the fragments of a message. What breaks the protocol is a [`Violation`], which
+//! knows the close code to answer with. [`frame`] and [`close`] write what a server sends.
+//!
+//! No extension is negotiated, so reserved bits are zero. One that uses them (RFC 7692) would tell [`FrameHead::parse`]
+//! which, and stand between the reader's pieces and whoever takes them.
+
+pub mod close;
+pub mod frame;
+mod mask;
+mod message;
+mod short;
+mod utf8;
+mod violation;
+
+pub use close::{Close, CloseCode};
+pub use frame::{FrameHead, Opcode};
+pub use mask::Mask;
+pub use message::{Data, Found, MessageLimits, MessageReader};
+pub use short::ShortBytes;
+pub use violation::Violation;
