@@ -12,7 +12,7 @@
 //! | [`target`] | what a request is aimed at |
 //! | [`response`] | how a response head is written |
 //! | [`refusal`] | why a request is not taken, and with which status |
-//! | [`websocket`] | which messages a client's frames make, and how a server's are written (RFC 6455) |
+//! | [`websocket`] | which requests open a WebSocket, which messages a client's frames make, and how a server's are written (RFC 6455) |
 #![no_std]
 #![forbid(unsafe_code)]
 

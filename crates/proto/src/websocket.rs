@@ -1,4 +1,6 @@
-//! WebSocket for servers: RFC 6455 sections 5 to 8.
+//! WebSocket for servers: RFC 6455 sections 4 to 8.
+//!
+//! [`Handshake`] says whether a request opens one, and what it is answered with.
 //!
 //! Frames are read in place: [`MessageReader`] takes the mask off where the bytes lie, checks text as it comes, and
 //! cuts control frames out from between the fragments of a message. What breaks the protocol is a [`Violation`], which
@@ -7,8 +9,10 @@
 //! No extension is negotiated, so reserved bits are zero. One that uses them (RFC 7692) would tell [`FrameHead::parse`]
 //! which, and stand between the reader's pieces and whoever takes them.
 
+mod accept;
 pub mod close;
 pub mod frame;
+pub mod handshake;
 mod mask;
 mod message;
 mod short;
@@ -17,6 +21,7 @@ mod violation;
 
 pub use close::{Close, CloseCode};
 pub use frame::{FrameHead, Opcode};
+pub use handshake::{Handshake, HandshakeRefusal, Origins};
 pub use mask::Mask;
 pub use message::{Data, Found, MessageLimits, MessageReader};
 pub use short::ShortBytes;

@@ -1,5 +1,6 @@
 //! WebSocket: RFC 6455.
 
+mod handshake;
 mod model;
 mod vectors;
 
