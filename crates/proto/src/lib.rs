@@ -12,6 +12,7 @@
 //! | [`target`] | what a request is aimed at |
 //! | [`response`] | how a response head is written |
 //! | [`refusal`] | why a request is not taken, and with which status |
+//! | [`events`] | how server-sent events are written (WHATWG) |
 //! | [`websocket`] | which requests open a WebSocket, which messages a client's frames make, and how a server's are written (RFC 6455) |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod bytes;
 pub mod chunked;
 pub mod cookie;
 pub mod date;
+pub mod events;
 pub mod framing;
 pub mod head;
 pub mod method;
