@@ -28,7 +28,7 @@ struct Build<'a> {
     settings: &'a [(&'a str, &'a str)],
 }
 
-const WIFI: Build<'_> = Build { network: "Wi-Fi", features: &["--features", CHIP], settings: &[NOBODYS] };
+const WIFI: Build<'_> = Build { network: "Wi-Fi", features: &[], settings: &[NOBODYS] };
 const ETHERNET: Build<'_> = Build {
     network: "Ethernet",
     features: &["--no-default-features", "--features", "esp32c3,ethernet,ipv6"],
@@ -49,6 +49,7 @@ pub(crate) fn images() -> Result<(), Failure> {
 
 pub(crate) fn run() -> Result<(), Failure> {
     images()?;
+    unset()?;
     template()?;
     // Beside what has just been accepted.
     for (wrong, text) in [
@@ -62,11 +63,27 @@ pub(crate) fn run() -> Result<(), Failure> {
             "set fewer TENURE_BOARD_CONFIG_SESSIONS",
         ),
         (Build { settings: &[("TENURE_BOARD_CONFIG_W5500_CS_PIN", "11")], ..ETHERNET }, "GPIO11 cannot be"),
-        (Build { features: &["--features", "esp32c3,ethernet"], ..WIFI }, "say one network"),
+        (Build { features: &["--features", "ethernet"], ..WIFI }, "say one network"),
     ] {
         wrong.is_refused(text)?;
     }
     XTENSA.into_iter().try_for_each(resolves)
+}
+
+/// What an editor does, before anything is configured: no flag, no name of a network.
+fn unset() -> Result<(), Failure> {
+    let from = Instant::now();
+    let status = riscv::cargo_with("core,alloc")?
+        .current_dir(root().join("firmware").join("board"))
+        .args(["check", "--locked", "--target-dir"])
+        .arg(riscv::target_dir(root()))
+        .env(NAME, "")
+        .status()?;
+    if !status.success() {
+        return Err("`cargo check` in firmware/board fails where nothing is set".into());
+    }
+    println!("{CHIP}: checked without a flag and without a setting in {} s", from.elapsed().as_secs());
+    Ok(())
 }
 
 /// What a newcomer copies builds as it stands, without a setting.
@@ -87,9 +104,11 @@ fn template() -> Result<(), Failure> {
 /// No compiler at hand makes code for these chips: that what the image needs goes together is all that can be seen.
 fn resolves(chip: &str) -> Result<(), Failure> {
     let target = format!("xtensa-{chip}-none-elf");
+    let features = format!("{chip},wifi,ipv6");
     let output = riscv::cargo_with("core,alloc")?
         .current_dir(root().join("firmware").join("board"))
-        .args(["metadata", "--locked", "--format-version", "1", "--features", chip, "--filter-platform", &target])
+        .args(["metadata", "--locked", "--format-version", "1", "--filter-platform", &target])
+        .args(["--no-default-features", "--features", &features])
         .output()?;
     if !output.status.success() {
         return Err(format!("{chip}: {}", String::from_utf8_lossy(&output.stderr)).into());

@@ -21,7 +21,7 @@ impl fmt::Display for NameError {
             NameError::NoWifiName => {
                 "the name of the Wi-Fi network is missing: set TENURE_BOARD_CONFIG_WIFI_NAME (and \
                  TENURE_BOARD_CONFIG_WIFI_PASSWORD), in the environment, under [env] in .cargo/local.toml, or with \
-                 `esp-config`; for Ethernet build with --no-default-features --features ethernet,ipv6"
+                 `esp-config`; for Ethernet build with `cargo esp32c3-ethernet`, or that of your chip"
             }
             NameError::WifiNameTooLong => {
                 "TENURE_BOARD_CONFIG_WIFI_NAME is too long: the name of a Wi-Fi network has 32 bytes at the most"
