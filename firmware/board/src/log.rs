@@ -7,11 +7,15 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 struct Serial;
 
 impl Log for Serial {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    /// Of Espressif's libraries only warnings: the rest is about themselves.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Warn || !metadata.target().starts_with("esp_")
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         let letter = match record.level() {
             Level::Error => 'E',
             Level::Warn => 'W',

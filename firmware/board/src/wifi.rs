@@ -1,7 +1,7 @@
 //! Wi-Fi as a station: connects, and connects again with a growing pause.
 
 use embassy_executor::Spawner;
-use embassy_time::Timer;
+use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use esp_alloc::{HEAP, heap_allocator};
 use esp_config::{esp_config_int, esp_config_str};
 use esp_hal::{peripherals::WIFI, ram};
@@ -10,7 +10,7 @@ use esp_radio::wifi::{
     sta::StationConfig,
 };
 use log::{info, warn};
-use tenure_board_settings::Pause;
+use tenure_board_settings::{Ended, Station, Step, wifi_name};
 
 use crate::board;
 
@@ -28,8 +28,11 @@ const HEAP_BYTES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_HEAP_BYTES
 /// Starts the radio and keeps it connected. To be called once, when the scheduler runs.
 ///
 /// # Panics
-/// When the radio does not start.
+/// When the radio does not start, or no network is named, as in a debug build that nobody has configured.
 pub(crate) fn start(spawner: Spawner, radio: WIFI<'static>) -> Device {
+    if let Err(missing) = wifi_name(NAME) {
+        panic!("{missing}");
+    }
     heap_allocator!(#[ram(reclaimed)] size: RECLAIMED_HEAP_BYTES);
     heap_allocator!(size: HEAP_BYTES);
     let station = StationConfig::default()
@@ -61,25 +64,43 @@ fn power_save() -> PowerSaveMode {
 
 #[embassy_executor::task]
 async fn stay_connected(mut controller: WifiController<'static>) -> ! {
-    let mut pause = Pause::new();
+    let mut station = Station::new();
     loop {
-        info!(target: TARGET, "connecting to {NAME:?}");
-        match controller.connect_async().await {
-            Ok(connected) => {
-                pause.succeeded();
-                info!(target: TARGET, "connected to {NAME:?} on channel {}", connected.channel);
-                match controller.wait_for_disconnect_async().await {
-                    Ok(lost) => warn!(target: TARGET, "lost {NAME:?}: {:?}, {} dBm", lost.reason, lost.rssi),
-                    Err(error) => warn!(target: TARGET, "lost {NAME:?}: {error:?}"),
+        let before = station.step();
+        let limit = Duration::from_secs(before.limit_s());
+        let ended = match before {
+            Step::Connect => {
+                info!(target: TARGET, "connecting to {NAME:?}");
+                with_timeout(limit, controller.connect_async()).await.map(|answer| match answer {
+                    // It is told below, whether this came through or not.
+                    Ok(_) => {}
+                    Err(ConnectionError::Failed(refused)) => {
+                        warn!(target: TARGET, "no connection to {NAME:?}: {:?}", refused.reason);
+                    }
+                    Err(error) => warn!(target: TARGET, "no connection to {NAME:?}: {error:?}"),
+                })
+            }
+            Step::Watch => with_timeout(limit, controller.wait_for_disconnect_async()).await.map(|answer| {
+                if let Ok(lost) = answer {
+                    info!(target: TARGET, "the radio's reason: {:?}, {} dBm", lost.reason, lost.rssi);
                 }
+            }),
+            Step::Leave => {
+                warn!(target: TARGET, "no connection to {NAME:?} within {limit_s} s", limit_s = Step::CONNECT_S);
+                with_timeout(limit, controller.disconnect_async()).await.map(drop)
             }
-            Err(ConnectionError::Failed(refused)) => {
-                warn!(target: TARGET, "no connection to {NAME:?}: {:?}", refused.reason);
+            Step::Wait(s) => {
+                info!(target: TARGET, "reconnecting in {s} s");
+                Timer::after(limit).await;
+                Err(TimeoutError)
             }
-            Err(error) => warn!(target: TARGET, "no connection to {NAME:?}: {error:?}"),
+        };
+        let ended = ended.map_or(Ended::TimedOut, |()| Ended::Answered);
+        match (before, station.next(ended, controller.is_connected())) {
+            (Step::Watch, Step::Watch) => {}
+            (_, Step::Watch) => info!(target: TARGET, "connected to {NAME:?}"),
+            (Step::Watch, _) => warn!(target: TARGET, "lost {NAME:?}"),
+            _ => {}
         }
-        let s = pause.next_s();
-        info!(target: TARGET, "reconnecting in {s} s");
-        Timer::after_secs(s).await;
     }
 }

@@ -11,9 +11,11 @@ mod name;
 mod news;
 mod pause;
 mod pins;
+mod station;
 
 pub use address::{AddressError, InEspIdf, Ipv4, link_local};
 pub use name::{NameError, host_name, wifi_name, wifi_password};
 pub use news::News;
 pub use pause::Pause;
 pub use pins::{Chip, PinError, pins};
+pub use station::{Ended, Station, Step};
