@@ -177,6 +177,9 @@ struct Pipe {
     /// It is ready once, whether or not there is anything to receive.
     #[cfg(test)]
     stirred: Cell<bool>,
+    /// What there is to receive cannot be received yet.
+    #[cfg(test)]
+    withheld: Cell<bool>,
     key: Cell<Option<Key>>,
     interest: Cell<Interest>,
     peer: PeerAddress,
@@ -218,6 +221,12 @@ impl Client {
     #[cfg(test)]
     pub(crate) fn stir(&self) {
         self.pipe.stirred.set(true);
+    }
+
+    /// Withholds what there is to receive from the server, which may see that it is there, as a port may that is told of it later.
+    #[cfg(test)]
+    pub(crate) fn withhold(&self, withheld: bool) {
+        self.pipe.withheld.set(withheld);
     }
 
     /// Takes what has been received since the last call.
@@ -291,6 +300,10 @@ impl<S: Session + 'static> Port for KitPort<S> {
     fn receive(&mut self, socket: &mut Rc<Pipe>, into: &mut [u8]) -> Received {
         if socket.client_reset.get() {
             return Received::Reset;
+        }
+        #[cfg(test)]
+        if socket.withheld.get() {
+            return Received::Blocked;
         }
         let mut bytes = socket.to_server.borrow_mut();
         let count = into.len().min(socket.segment.get()).min(bytes.len());
@@ -400,6 +413,8 @@ impl Pipe {
         }
         let interest = self.interest.get();
         let receives = !self.to_server.borrow().is_empty() || self.client_closed.get();
+        #[cfg(test)]
+        let receives = receives && !self.withheld.get();
         self.client_reset.get()
             || interest.receives() && receives
             || interest.sends() && self.room() > 0
@@ -483,6 +498,8 @@ impl<S: Session + 'static> Server<S> {
             server_reset: Cell::new(false),
             #[cfg(test)]
             stirred: Cell::new(false),
+            #[cfg(test)]
+            withheld: Cell::new(false),
             key: Cell::new(None),
             interest: Cell::new(Interest::RECEIVE),
             peer: PeerAddress::Ip((Ipv4Addr::LOCALHOST, self.connected).into()),

@@ -223,7 +223,9 @@ impl<P: Port> Driver<P> {
         let Some(ending) = connection.ending.filter(|_| self.port.takes_orders()) else { return deadline };
         let ms = self.settings.deadlines.flush_ms;
         let close = Due { missed: Missed::Close(ending), from_ms: connection.ending_ms, ms };
-        if close.within_ms(self.now_ms) <= deadline.within_ms(self.now_ms) { close } else { deadline }
+        // What is in the socket has come: the port is waited for, not the peer.
+        let has_come = connection.unread && matches!(deadline.missed, Missed::Deadline(Deadline::Head));
+        if has_come || close.within_ms(self.now_ms) <= deadline.within_ms(self.now_ms) { close } else { deadline }
     }
 
     /// Which deadline a lane has now, from when on, and for how long.

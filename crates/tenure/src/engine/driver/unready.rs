@@ -1,4 +1,4 @@
-//! A readiness without bytes, which a port may report, is no use of a connection.
+//! A readiness without bytes, which a port may report, is no use of a connection; bytes without a readiness wait for the port.
 
 use crate::{
     Deadline, Deadlines, EndReason, Request, Router, get,
@@ -107,5 +107,47 @@ fn with_something_to_receive_it_is_a_use() {
         assert_eq!(server.ended().iter().any(|(id, _)| Some(*id) == closes.id()), is_lane_free);
         server.advance(1);
         assert!(!sends.is_closed(), "its first byte has come");
+    }
+}
+
+/// How a client is answered that sent a request or closed before a stop, while its last answer was on its way; the port tells of
+/// that so many milliseconds later. And why its connection ended.
+fn answered_after_a_stop(request: &str, delay_ms: u32) -> (alloc::string::String, Option<EndReason>) {
+    let deadlines = Deadlines { head_ms: 100, response_ms: 10_000, flush_ms: 1_000, ..DEADLINES };
+    let app = Router::new().route("/", get(hello));
+    let mut server = Server::with(app, Settings { deadlines, ..Settings::default() });
+    let client = server.connect();
+    client.set_window(1);
+    ask(&mut server, &client, "/");
+    // The peer takes its answer later than a head may take.
+    server.advance(150);
+    client.withhold(true);
+    if request.is_empty() {
+        client.close();
+    } else {
+        client.send(request);
+    }
+    server.stop();
+    client.set_window(10_000);
+    server.run();
+    server.advance(delay_ms);
+    client.withhold(false);
+    server.run();
+    (client.received_text(), server.ended().first().map(|(_, reason)| *reason))
+}
+
+/// What had come before a stop is not late where the port is told of it late, within the bound of the stop.
+#[test]
+fn what_has_come_before_a_stop_waits_for_the_port() {
+    for delay_ms in [0, 1, 99, 100, 999, 1_000] {
+        for request in ["", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let (received, reason) = answered_after_a_stop(request, delay_ms);
+            let in_time = delay_ms < 1_000;
+            let answers = 1 + usize::from(in_time && !request.is_empty());
+            assert_eq!(received.matches("HTTP/1.1 200 OK").count(), answers, "{delay_ms} {request:?}: {received}");
+            assert_eq!(received.matches("HTTP/1.1 ").count(), answers, "{delay_ms} {request:?}: {received}");
+            let wanted = if in_time && request.is_empty() { EndReason::PeerClosed } else { EndReason::Shutdown };
+            assert_eq!(reason, Some(wanted), "{delay_ms} {request:?}");
+        }
     }
 }
