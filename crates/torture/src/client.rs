@@ -19,7 +19,7 @@ use crate::{
 /// it knows more.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long any other waits.
-const IMPATIENCE: Duration = Duration::from_millis(300);
+const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// How a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +85,13 @@ pub(crate) fn connection(address: SocketAddr, calm: bool, numbers: &mut Numbers)
         let _ = set_socket_linger(&stream, Some(Duration::ZERO));
     }
     let Script { bytes, wanted, is_whole, leaves } = &script;
-    let answered = answer::check(&received, wanted, *is_whole)?;
-    if must_have_all && answered < wanted.len() {
-        let (all, received, bytes) = (wanted.len(), received.escape_ascii(), bytes.escape_ascii());
-        return Err(format!("{answered} answers of {all}, {leaves:?}: {received}\nto {bytes}"));
-    }
-    Ok(())
+    let all = wanted.len();
+    let fault = match answer::check(&received, wanted, *is_whole) {
+        Ok(answered) if answered < all && must_have_all => format!("{answered} answers of {all}"),
+        Ok(_) => return Ok(()),
+        Err(fault) => fault,
+    };
+    Err(format!("{fault}\n{leaves:?}, sent: {}\nreceived: {}", bytes.escape_ascii(), received.escape_ascii()))
 }
 
 /// Requests one behind the other, of bodies of no more than `most` bytes, and what each must be answered.

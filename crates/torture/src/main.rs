@@ -59,10 +59,10 @@ fn torture<P: Platform + 'static>(options: &Options) -> Result<String, String> {
         Bound::Lives(bound) => lives < bound,
         Bound::Minutes(bound) => began.elapsed().as_secs() < 60 * bound,
     } {
-        let number = lives;
-        let fault = |fault| format!("life {number} of seed {seed}: {fault}");
+        let (number, of_life) = (lives, seed.wrapping_add(lives << 32));
+        let fault = |fault| format!("life {number} of seed {seed}, the first one of seed {of_life}: {fault}");
         let tally = Arc::new(Tally::default());
-        let lived = life::life::<P>(&tally, &mut Numbers::new(seed.wrapping_add(lives << 32)));
+        let lived = life::life::<P>(&tally, &mut Numbers::new(of_life));
         let counts = tally.counts();
         lived.map_err(|what| fault(format!("{what}; {counts}")))?;
         counts.check().map_err(fault)?;
