@@ -48,6 +48,7 @@
 #![no_std]
 
 mod accept;
+mod beat;
 mod clock;
 mod gate;
 mod handle;
@@ -61,6 +62,7 @@ mod sys;
 mod used;
 mod worker;
 
+pub use beat::beating;
 pub use gate::{Listening, SynGate};
 pub use handle::Handle;
 pub use lease::Heard;

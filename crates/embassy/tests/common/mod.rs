@@ -33,7 +33,7 @@ use smoltcp::{
 use tenure::{
     Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Request, Router, Session, get,
 };
-use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, paced};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, beating, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 pub(crate) const CLIENT: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
@@ -350,13 +350,24 @@ pub(crate) struct Runs {
     pub(crate) patience_ms: u64,
     /// Behind a gate that drops SYNs while no socket listens.
     pub(crate) gated: bool,
+    /// What its signs of life are counted in.
+    pub(crate) beats: Option<Rc<Cell<u32>>>,
 }
 
 impl Runs {
     /// Once.
     pub(crate) fn of(settings: Settings) -> Self {
         let config = config(SERVER);
-        Runs { settings, count: 1, dropped_after_ms: None, rewoken: false, config, patience_ms: 0, gated: false }
+        Runs {
+            settings,
+            count: 1,
+            dropped_after_ms: None,
+            rewoken: false,
+            config,
+            patience_ms: 0,
+            gated: false,
+            beats: None,
+        }
     }
 }
 
@@ -458,7 +469,8 @@ pub(crate) fn with_board<
         answered,
     };
     let test = pin!(test(world));
-    let serve = pin!(async {
+    let beats = runs.beats;
+    let serve = async {
         if let Some(ms) = runs.dropped_after_ms {
             let run = server.run(server_stack, &app, ends);
             let _ = embassy_time::with_timeout(Duration::from_millis(ms), run).await;
@@ -466,6 +478,12 @@ pub(crate) fn with_board<
         for _ in 0..runs.count {
             let run = server.run(server_stack, &app, ends);
             if runs.rewoken { with_changing_wakers(run).await } else { run.await }
+        }
+    };
+    let serve = pin!(async {
+        match beats {
+            Some(beats) => beating(serve, || beats.set(beats.get() + 1)).await,
+            None => serve.await,
         }
     });
     let give_addresses = pin!(give_addresses(client_stack, offered, ignorant, answered));
