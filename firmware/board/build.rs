@@ -5,7 +5,7 @@ use std::{collections::HashMap, env, error::Error, fs, path::Path};
 
 use esp_config::{Value, generate_config_from_yaml_definition};
 use esp_metadata_generated::Chip as Metadata;
-use tenure_board_settings::{Chip, Ipv4, NameError, host_name, pins, wifi_name, wifi_password};
+use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, wifi_name, wifi_password};
 
 const SETTINGS: &str = "esp_config.yml";
 const PINS: [&str; 6] = ["SCLK", "MOSI", "MISO", "CS", "INT", "RST"];
@@ -46,6 +46,8 @@ fn configure() -> Result<(), Box<dyn Error>> {
                 .into());
         }
     }
+    let bytes = |name| u32::try_from(settings.number(name)).unwrap_or(u32::MAX);
+    limits(bytes("HEAD_BYTES_MAX"), bytes("TARGET_BYTES_MAX"))?;
     host_name(&settings.text("HOST_NAME"))?;
     let ipv4 = Ipv4::parse(&settings.text("IPV4"), &settings.text("GATEWAY"))?;
     let directory = env::var("OUT_DIR")?;

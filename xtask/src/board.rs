@@ -59,6 +59,10 @@ pub(crate) fn run() -> Result<(), Failure> {
         ),
         (Build { settings: &[NOBODYS, (IPV4, "192.168.1.0/24")], ..WIFI }, "is no host's address"),
         (
+            Build { settings: &[NOBODYS, ("TENURE_BOARD_CONFIG_TARGET_BYTES_MAX", "1025")], ..WIFI },
+            "write at most 1024",
+        ),
+        (
             Build { settings: &[NOBODYS, ("TENURE_BOARD_CONFIG_SESSIONS", "20")], ..WIFI },
             "set fewer TENURE_BOARD_CONFIG_SESSIONS",
         ),

@@ -16,10 +16,18 @@ use embassy_net::{Runner, Stack, StackResources};
 use embassy_time::Duration;
 use esp_backtrace as _;
 use esp_config::{esp_config_bool, esp_config_int};
-use esp_hal::{clock::CpuClock, rng::Rng, timer::timg::TimerGroup};
+use esp_hal::{
+    clock::CpuClock,
+    peripherals::TIMG0,
+    rng::Rng,
+    rtc_cntl::SocResetReason,
+    system::reset_reason,
+    time::Duration as HardwareDuration,
+    timer::timg::{MwdtStage, TimerGroup, Wdt},
+};
 use static_cell::{ConstStaticCell, StaticCell};
 use tenure_adder::{Adder, Visitors};
-use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, paced};
+use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, beating, paced};
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Device;
@@ -32,13 +40,21 @@ const SESSIONS: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_SESSIONS");
 const LANES: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_LANES");
 /// Two more than sessions: newcomers, and connections that still close.
 const SOCKETS: usize = SESSIONS + 2;
-/// Bytes of a socket's ring each way.
-const RING: usize = 1_460;
+/// Bytes of a head, of its target, and of the buffer that they come into.
+const HEAD_BYTES_MAX: usize = esp_config_int!(usize, "TENURE_BOARD_CONFIG_HEAD_BYTES_MAX");
+const TARGET_BYTES_MAX: u32 = esp_config_int!(u32, "TENURE_BOARD_CONFIG_TARGET_BYTES_MAX");
+/// Bytes of a socket's ring each way: a segment of Ethernet's size, and a whole head.
+const RING: usize = if HEAD_BYTES_MAX > 1_460 { HEAD_BYTES_MAX } else { 1_460 };
+/// Bodies and responses share its size; they are no smaller than with the default.
+const BUFFER: usize = if HEAD_BYTES_MAX > 1_024 { HEAD_BYTES_MAX } else { 1_024 };
 /// One for DHCP.
 const STACK_SOCKETS: usize = SOCKETS + 1;
 
-type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING>;
+type Board = Memory<Adder, SESSIONS, LANES, SOCKETS, RING, BUFFER>;
 type BoardServer = Server<Adder, SESSIONS, LANES, SOCKETS, RING>;
+
+/// For how long the server's task may have no turn before the board restarts; 0: for ever.
+const WATCHDOG_S: u64 = esp_config_int!(u64, "TENURE_BOARD_CONFIG_WATCHDOG_S");
 
 /// Server, lanes and sockets together.
 const SERVER_BYTES: usize = Board::bytes::<(), _>(&tenure_adder::app);
@@ -64,13 +80,33 @@ async fn run_network(mut runner: Runner<'static, SynGate<SteadyLink<Device>>>) -
 }
 
 #[embassy_executor::task]
-async fn serve(stack: Stack<'static>, server: &'static mut BoardServer) {
-    let mut addresses = Addresses::new();
-    network::wait_for_address(stack).await;
-    addresses.log(stack);
-    tenure_adder::log_starting(PORT);
-    let app = tenure_adder::app(&VISITORS);
-    join(server.run(stack, &app, &()), addresses.follow(stack)).await;
+async fn serve(stack: Stack<'static>, server: &'static mut BoardServer, mut watchdog: Wdt<TIMG0<'static>>) {
+    let run = async {
+        let mut addresses = Addresses::new();
+        network::wait_for_address(stack).await;
+        addresses.log(stack);
+        tenure_adder::log_starting(PORT);
+        let app = tenure_adder::app(&VISITORS);
+        join(server.run(stack, &app, &()), addresses.follow(stack)).await;
+    };
+    if WATCHDOG_S == 0 {
+        return run.await;
+    }
+    watchdog.set_timeout(MwdtStage::Stage0, HardwareDuration::from_secs(WATCHDOG_S));
+    watchdog.enable();
+    beating(run, || watchdog.feed()).await;
+}
+
+/// Tells why the board has started.
+fn log_start() {
+    match reset_reason() {
+        Some(SocResetReason::CoreMwdt0) => ::log::warn!(
+            target: TARGET,
+            "restarted by the watchdog: for {WATCHDOG_S} s the server had no turn, a handler has not yielded"
+        ),
+        Some(reason) => ::log::info!(target: TARGET, "started: {reason:?}"),
+        None => ::log::info!(target: TARGET, "started: the chip does not say why"),
+    }
 }
 
 fn settings() -> Settings {
@@ -80,6 +116,8 @@ fn settings() -> Settings {
         link_down_ms: 1,
         ..Settings::at(PORT)
     };
+    settings.limits.head_bytes_max = HEAD_BYTES_MAX as u32;
+    settings.limits.target_bytes_max = TARGET_BYTES_MAX;
     settings.limits.content_type = tenure_adder::CONTENT_TYPE;
     settings
 }
@@ -90,7 +128,9 @@ async fn main(spawner: Spawner) {
     static SERVER: StaticCell<BoardServer> = StaticCell::new();
     log::install();
     let peripherals = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
-    esp_rtos::start(TimerGroup::new(peripherals.TIMG0).timer0, peripherals.FROM_CPU_INTR0);
+    let TimerGroup { timer0, wdt: watchdog, .. } = TimerGroup::new(peripherals.TIMG0);
+    esp_rtos::start(timer0, peripherals.FROM_CPU_INTR0);
+    log_start();
 
     #[cfg(feature = "wifi")]
     let device = wifi::start(spawner, peripherals.WIFI);
@@ -103,7 +143,7 @@ async fn main(spawner: Spawner) {
     let device = SynGate::new(SteadyLink::new(device, LINK_PATIENCE), server.listening());
     let (stack, runner) = embassy_net::new(device, network::config(), RESOURCES.init_with(StackResources::new), seed);
     spawner.spawn(run_network(runner).expect("one network task"));
-    spawner.spawn(serve(stack, server).expect("one server task"));
+    spawner.spawn(serve(stack, server, watchdog).expect("one server task"));
     let (left, all) = board::stack();
     ::log::info!(target: TARGET, "stack: {left} of {all} bytes left; server: {SERVER_BYTES} bytes");
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod limits;
 mod name;
 mod news;
 mod pause;
@@ -14,6 +15,7 @@ mod pins;
 mod station;
 
 pub use address::{AddressError, InEspIdf, Ipv4, link_local};
+pub use limits::{TargetBeyondHead, limits};
 pub use name::{NameError, host_name, wifi_name, wifi_password};
 pub use news::News;
 pub use pause::Pause;

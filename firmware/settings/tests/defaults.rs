@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use esp_config::{Value, generate_config_from_yaml_definition};
 use esp_metadata_generated::Chip as Metadata;
-use tenure_board_settings::{Chip, Ipv4, NameError, host_name, pins, wifi_name, wifi_password};
+use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, wifi_name, wifi_password};
 
 const DEFINITION: &str = include_str!("../../board/esp_config.yml");
 const CHIPS: [Metadata; 4] = [Metadata::Esp32, Metadata::Esp32s2, Metadata::Esp32s3, Metadata::Esp32c3];
@@ -37,6 +37,8 @@ fn only_the_name_of_the_network_is_missing() {
         let text = |name| value(&settings, name).as_string();
         assert_eq!(wifi_name(&text("WIFI_NAME")), Err(NameError::NoWifiName));
         assert_eq!(wifi_password(&text("WIFI_PASSWORD")), Ok(()));
+        let number = |name| u32::try_from(value(&settings, name).as_integer()).expect("bytes");
+        assert_eq!(limits(number("HEAD_BYTES_MAX"), number("TARGET_BYTES_MAX")), Ok(()));
         assert_eq!(host_name(&text("HOST_NAME")), Ok(()));
         assert_eq!(Ipv4::parse(&text("IPV4"), &text("GATEWAY")), Ok(Ipv4::Dhcp));
     }
