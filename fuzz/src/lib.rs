@@ -11,3 +11,4 @@ mod failure;
 pub mod head;
 pub mod response;
 pub mod target;
+pub mod websocket;
