@@ -15,9 +15,9 @@ pub struct MessageLimits {
     /// [`Violation::TooManyControls`] (1008). It is a rate, not a number per message: a client that only listens may
     /// ping for days, and each ping costs an answer.
     pub controls_max: u16,
-    /// Bytes of payload up to which a data frame is told only when it is there as a whole. The caller's buffer must
-    /// have room for them and for [`HEAD_BYTES_MAX`](super::frame::HEAD_BYTES_MAX) more. Of longer frames each part is
-    /// told as it comes.
+    /// Bytes of payload up to which a data frame is told, and its text checked, only when it is there as a whole. The
+    /// caller's buffer must have room for them and for [`HEAD_BYTES_MAX`](super::frame::HEAD_BYTES_MAX) more. Of longer
+    /// frames each part is told as it comes, and the first wrong byte of a text is refused at once.
     pub whole_bytes_max: usize,
 }
 
