@@ -35,7 +35,7 @@ fn main() -> Result<(), tenure_linux::Error> {
         max_open_sockets: 4,
         backlog_conn: 16,
         lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
-        lanes_max: Some(2),     // requests at once: each takes the three buffers below
+        lanes_max: Some(2),     // requests at once per thread: each takes the three buffers below
         input_bytes: 2_048,
         body_bytes: 4_096,
         output_bytes: 4_096,

@@ -28,6 +28,9 @@ use crate::{
 /// with three buffers of `BUFFER` bytes each (a request's head, its body, responses), and `SOCKETS` of the stack with two
 /// rings of `RING` bytes each.
 ///
+/// Where `LANES` is more than 1, but less than `CONNECTIONS`, routes that [wait long](tenure::Methods::waits_long) leave the last
+/// lane to other requests.
+///
 /// There must be more sockets than connections: those beyond them take newcomers and let old connections close, and two are
 /// what a board needs. All of it is zero before [`Server::new`], so that a `static` of it takes no flash.
 ///

@@ -34,9 +34,10 @@ pub struct Settings {
     /// Whether a connection above `max_open_sockets` takes the place of the least recently used idle one. Otherwise it
     /// waits. A worker whose share is taken leaves newcomers to the others for 20 ms while one of those has a place.
     pub lru_purge_enable: bool,
-    /// Requests being answered at once at the most, all workers together; `None`: as many as there are connections. Each
-    /// takes `input_bytes + body_bytes + output_bytes` while it is at work, about 3 KiB and what has come of its body while it
-    /// waits for that, and nothing a minute after.
+    /// Requests being answered at once at the most, per worker; `None`: as many as it has connections. Where it is more than 1,
+    /// but less than a worker's connections, routes that [wait long](tenure::Methods::waits_long) leave a worker's last place to
+    /// other requests. Each request takes `input_bytes + body_bytes + output_bytes` while it is at work, about 3 KiB and what has
+    /// come of its body while it waits for that, and nothing a minute after.
     pub lanes_max: Option<u32>,
     /// Bytes received at once, and of a request head at the most.
     pub input_bytes: usize,
@@ -132,8 +133,8 @@ impl Settings {
                 "`threads` is above 256",
             ),
             (
-                self.lanes_max.is_some_and(|lanes| lanes < self.threads()),
-                "`lanes_max` is below the number of threads: a worker would have no lane",
+                self.lanes_max == Some(0),
+                "`lanes_max` is 0: no request could be answered; give 1 at least, or `None` for as many as there are connections",
             ),
             (
                 self.input_bytes < 256 || self.output_bytes < 256,

@@ -70,7 +70,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         let connections_max = share(settings.max_open_sockets);
         let driver_settings = DriverSettings {
             connections_max,
-            lanes_max: settings.lanes_max.map_or(connections_max, share),
+            lanes_max: settings.lanes_max.unwrap_or(connections_max),
             evict: settings.lru_purge_enable,
             deadlines: settings.deadlines,
             limits: settings.limits,

@@ -117,6 +117,75 @@ fn as_many_requests_are_at_work_as_there_are_lanes() {
     server.stop();
 }
 
+const WAIT: &str = "GET /wait HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// A server on which `/wait` waits long.
+fn with_lanes(lanes: u32, settings: Settings, gate: &'static Gate) -> Running {
+    let tally = forever(Tally::default());
+    let wait = get(async |_: &mut Request<'_, Adder>| {
+        gate.pass().await;
+        "waited"
+    });
+    let app = Router::new().route("/wait", wait.waits_long()).route("/{*rest}", app(tally));
+    Running::start(Settings { lanes_max: Some(lanes), ..settings }, app, tally)
+}
+
+#[test]
+fn the_last_of_several_lanes_is_left_to_short_requests() {
+    for (lanes, connections, may) in [(1, 8, 1), (2, 8, 1), (4, 8, 3), (4, 5, 3), (4, 4, 4), (5, 4, 4), (1, 1, 1)] {
+        let what = format!("{lanes} lanes of {connections} connections");
+        let gate = forever(Gate::default());
+        let server = with_lanes(lanes, Settings { max_open_sockets: connections, ..settings() }, gate);
+        let mut waiting = Vec::new();
+        for number in 1..=may {
+            let mut client = server.client();
+            client.send(WAIT);
+            gate.wait(number);
+            waiting.push(client);
+        }
+        if lanes > 1 && may < connections as usize {
+            let mut one_more = server.client();
+            assert_eq!(one_more.get("/wait").status, 503, "{what}");
+            assert_eq!(one_more.add(1), 1, "{what}");
+        } else if may < connections as usize {
+            // It waits for the only lane.
+            waiting.push(server.client());
+            waiting[may].send(WAIT);
+        }
+        gate.open();
+        for client in &mut waiting {
+            assert_eq!(client.answer().status, 200, "{what}");
+        }
+        server.stop();
+    }
+}
+
+/// Lanes count per worker: of as many clients as one worker has lanes, one at the most is told to come later, whichever workers
+/// they meet.
+#[test]
+fn each_worker_has_all_the_lanes() {
+    for (threads, lanes, clients, most) in [(2, 1, 2, 0), (3, 1, 4, 0), (2, 4, 3, 0), (2, 4, 4, 1), (3, 4, 4, 1)] {
+        let what = format!("{threads} threads, {lanes} lanes, {clients} clients");
+        let gate = forever(Gate::default());
+        let server = with_lanes(lanes, with_threads(threads), gate);
+        let mut waiting: Vec<_> = (0..clients).map(|_| server.client()).collect();
+        for client in &mut waiting {
+            client.send(WAIT);
+        }
+        if lanes > 1 {
+            // On each worker there is a lane for them.
+            for _ in 0..4 {
+                assert_eq!(server.client().add(1), 1, "{what}");
+            }
+        }
+        gate.open();
+        let statuses: Vec<_> = waiting.iter_mut().map(|client| client.answer().status).collect();
+        let later = statuses.iter().filter(|status| **status == 503).count();
+        assert!(later <= most && statuses.iter().all(|status| matches!(status, 200 | 503)), "{what}: {statuses:?}");
+        server.stop();
+    }
+}
+
 /// What the process of the test below does.
 #[test]
 #[ignore = "run by `without_descriptors_those_that_there_are_go_on`, in a process of its own"]

@@ -157,9 +157,9 @@ const WRONG: &[Wrong] = &[
         "`threads` is above 256",
     ),
     (
+        |settings| (settings.threads, settings.lanes_max) = (NonZeroUsize::new(2), Some(0)),
         |settings| (settings.threads, settings.lanes_max) = (NonZeroUsize::new(2), Some(1)),
-        |settings| (settings.threads, settings.lanes_max) = (NonZeroUsize::new(2), Some(2)),
-        "`lanes_max` is below",
+        "`lanes_max` is 0: no request could be answered; give 1 at least",
     ),
     (
         |settings| {

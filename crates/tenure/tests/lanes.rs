@@ -248,6 +248,47 @@ fn long_responses_leave_a_lane() {
     assert_eq!((running(), last.received_text().as_str()), (3, ""));
 }
 
+/// All of several lanes but the last may wait long; a single one may, too, and each of as many as there are connections.
+#[test]
+fn the_reserve_of_lanes() {
+    for (lanes_max, connections_max, may) in [
+        (1, 8, 1),
+        (2, 8, 1),
+        (3, 8, 2),
+        (4, 8, 3),
+        (7, 8, 6),
+        (8, 8, 8),
+        (9, 8, 8),
+        (1, 1, 1),
+        (1, 2, 1),
+        (2, 2, 2),
+        (2, 3, 1),
+    ] {
+        let what = format!("{lanes_max} lanes of {connections_max} connections");
+        let before = running();
+        let mut server = Server::with(app(), Settings { lanes_max, connections_max, ..settings() });
+        let mut ask_long = || {
+            let client = sends(&mut server, get_of("/long/5"));
+            server.run();
+            client
+        };
+        let long: Vec<_> = (0..may).map(|_| ask_long()).collect();
+        assert_eq!(running() - before, may, "{what}");
+        if may < i32::try_from(connections_max).unwrap() {
+            let one_more = ask_long();
+            let answer = one_more.received_text();
+            if lanes_max == 1 {
+                assert_eq!(answer, "", "{what}: it waits for the only lane");
+            } else {
+                assert_eq!(status_of(&answer), "503", "{what}");
+                assert!(ask(&mut server, &one_more, get_of("/sum")).ends_with("\r\n\r\n0"), "{what}");
+            }
+            assert_eq!(running() - before, may, "{what}");
+        }
+        assert!(long.iter().all(|client| status_of(&client.received_text()) != "503"), "{what}");
+    }
+}
+
 /// As many handlers as there are lanes, all of them waiting: the next one is served when one has ended.
 #[test]
 fn all_lanes_wait() {

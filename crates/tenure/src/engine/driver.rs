@@ -32,7 +32,7 @@ use port::Buffers;
 pub use port::{Key, Lane, Lanes, Panicked, Port, Transmitted};
 use reclaim::{fit, rest};
 use steps::{
-    Cause, IdleLanes, Progress, answer_panic, at_work, attach, begin_turn, detach, ending, leave, receive, send,
+    Cause, IdleLanes, MANY, Progress, answer_panic, at_work, attach, begin_turn, detach, ending, leave, receive, send,
     wake_waiters,
 };
 
@@ -41,7 +41,8 @@ use steps::{
 pub struct DriverSettings {
     /// Connections at the most.
     pub connections_max: u32,
-    /// Lanes at the most.
+    /// Lanes at the most. Where there is more than one, but fewer than connections, the last one is a reserve: no handler that
+    /// [`waits_long`](crate::Methods::waits_long) begins on it.
     pub lanes_max: u32,
     /// Whether a new connection takes the place of the least recently used idle one when there is none left.
     pub evict: bool,
@@ -100,12 +101,15 @@ impl<P: Port> Driver<P> {
     /// A driver without connections.
     pub fn new(port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
         let connections_max = settings.connections_max.min(ConnectionId::INDEX_COUNT_MAX);
+        // A single lane cannot be spared, and with a lane for each connection none must be.
+        let has_reserve = settings.lanes_max >= MANY && settings.lanes_max < connections_max;
+        let reserve = if has_reserve { settings.lanes_max } else { u32::MAX };
         Driver {
             port,
             table: Table::new(slots, connections_max),
             lanes,
             spares: Spares::default(),
-            idle: IdleLanes { first: NONE, attached: 0, many: settings.lanes_max.min(2) },
+            idle: IdleLanes { first: NONE, attached: 0, reserve },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -393,7 +397,7 @@ impl<P: Port> Driver<P> {
             }
         }
         let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
-        let at_work = if idle.attached < idle.many { AtWork::One } else { at_work::<P>(idle, settings) };
+        let at_work = if idle.attached < MANY { AtWork::One } else { at_work::<P>(idle) };
         let mut rounds = 0;
         loop {
             begin_turn(lane, *now_ms, at_work, keeps_wants, (*dated, date.as_ref()));

@@ -17,14 +17,17 @@ pub(super) struct IdleLanes {
     pub(super) first: u32,
     /// How many lanes serve somebody.
     pub(super) attached: u32,
-    /// So many of them are more than one, or all there may be.
-    pub(super) many: u32,
+    /// With that many at work, the last one is at work, too: it is the reserve. `u32::MAX` where there is none.
+    pub(super) reserve: u32,
 }
 
-/// How many lanes are at work where they are many.
+/// From so many lanes at work on it matters how many there are. A reserve needs as many.
+pub(super) const MANY: u32 = 2;
+
+/// How many lanes are at work where they are [`MANY`].
 #[cold]
-pub(super) fn at_work<P: Port>(idle: &IdleLanes, settings: &DriverSettings) -> Lanes {
-    if idle.attached >= settings.lanes_max {
+pub(super) fn at_work<P: Port>(idle: &IdleLanes) -> Lanes {
+    if idle.attached >= idle.reserve {
         Lanes::Last
     } else if P::SHRINK {
         Lanes::Some
