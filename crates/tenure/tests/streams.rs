@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::cell::Cell;
+
 use support::{answers, every_way, feed, get, request, responses, responses_to, sent, small, text};
 use tenure::{
     EndReason, Error, Handler, Method, Request, Responder, Router, Sent, StatusCode, any,
@@ -77,6 +79,36 @@ async fn reset_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) ->
     stream.finish().await
 }
 
+thread_local! {
+    /// How many endless streams have ended.
+    static ENDED: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Ends;
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        ENDED.set(ENDED.get() + 1);
+    }
+}
+
+/// Streams without an end, of the status that the query asks for.
+async fn endless<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let _ends = Ends;
+    let status = match request.query_value("status").and_then(|value| value.parse().ok()) {
+        Some(204) => StatusCode::NO_CONTENT,
+        Some(205) => StatusCode::RESET_CONTENT,
+        _ => StatusCode::NOT_MODIFIED,
+    };
+    let mut stream = match request.query_value("length").and_then(|value| value.parse().ok()) {
+        Some(bytes) => responder.stream_of(status, &[], bytes).await?,
+        None => responder.stream(status, &[]).await?,
+    };
+    loop {
+        stream.write(b"").await?;
+    }
+}
+
 /// Sends the body back while it comes.
 async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
     let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
@@ -97,6 +129,7 @@ fn app() -> impl Handler<()> {
         .route("/bad-field", respond(Method::Get, bad_field))
         .route("/no-content", respond(Method::Get, no_content))
         .route("/reset-content", respond(Method::Get, reset_content))
+        .route("/endless", respond(Method::Get, endless))
         .route("/echo", respond(Method::Post, echo))
 }
 
@@ -176,6 +209,26 @@ fn a_stream_of_a_status_without_a_body_is_silent() {
     let answers = every_way(app, small(16), get("/reset-content") + &get("/hello"));
     assert_eq!(answers.statuses(), [205, 200]);
     assert!(answers.bytes.starts_with(b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200"));
+}
+
+/// A stream of a status without content ends at its head, as one for HEAD does: its handler is dropped there.
+#[test]
+fn an_endless_stream_of_a_status_without_a_body_ends_at_its_head() {
+    for (query, head) in [
+        ("status=204", "HTTP/1.1 204 No Content\r\n\r\n"),
+        ("status=205", "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"),
+        ("status=205&length=5", "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n"),
+        ("status=304", "HTTP/1.1 304 Not Modified\r\n\r\n"),
+        ("status=304&length=5", "HTTP/1.1 304 Not Modified\r\n\r\n"),
+    ] {
+        let mut server = Server::with(app(), small(16));
+        let (client, ended) = (server.connect(), ENDED.get());
+        client.send(get(&format!("/endless?{query}")) + &get("/hello"));
+        server.run();
+        assert_eq!(ENDED.get(), ended + 1, "{query}");
+        let text = client.received_text();
+        assert!(text.starts_with(&(head.to_owned() + "HTTP/1.1 200 OK\r\n")), "{query}: {text}");
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
     }
 }
 
-/// Lets a handler answer. A response to HEAD ends at its head, whatever the handler would go on with.
+/// Lets a handler answer. A stream for HEAD, or of a status without content, ends at its head, whatever the handler would go on with.
 fn until_answered<'a>(
     shared: &'a Shared,
     mut handling: Pin<&'a mut impl Future<Output = Result<Sent, Error>>>,

@@ -116,7 +116,8 @@ impl<'r> Responder<'r> {
     }
 
     /// Begins a response whose length is not known: in chunks, or up to the close of the connection for an HTTP/1.0
-    /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`. Where more than
+    /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`. For HEAD, and of a status that
+    /// has no content (204, 205, 304), the response ends at its head, and the handler is dropped here. Where more than
     /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) of a chunked body turns out to be unread behind the response, the
     /// connection closes without having said so.
     ///
@@ -165,9 +166,11 @@ impl<'r> Responder<'r> {
         bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
         let shared = self.opened.shared;
+        let is_reset = status == StatusCode::RESET_CONTENT;
+        let has_no_content = is_reset || status.has_no_body();
         let delimiter = match remaining {
             // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
-            _ if status == StatusCode::RESET_CONTENT => Delimiter::Length(0),
+            _ if is_reset => Delimiter::Length(0),
             Some(bytes) => Delimiter::Length(bytes),
             None if shared.output.borrow().exchange.http10 => Delimiter::Close,
             None => Delimiter::Chunked,
@@ -183,14 +186,13 @@ impl<'r> Responder<'r> {
                     reply.field(name, value);
                 }
                 if reply.end_head(delimiter, content_type)? {
-                    if output.exchange.head_only {
+                    if output.exchange.head_only || has_no_content {
                         // The response is complete: the lane drops the handler.
                         output.exchange.done = true;
                         break;
                     }
-                    let silent = status.has_no_body() || delimiter == Delimiter::Length(0);
                     let chunked = delimiter == Delimiter::Chunked;
-                    return Ok(Stream { shared, remaining, chunked, silent, status });
+                    return Ok(Stream { shared, remaining, chunked, status });
                 }
             }
             shared.room(usize::MAX).await;
@@ -324,8 +326,6 @@ pub struct Stream<'r> {
     /// Bytes still to come, where the head has told how many there are.
     remaining: Option<u64>,
     chunked: bool,
-    /// The status has no body, or an empty one: nothing is sent.
-    silent: bool,
     status: StatusCode,
 }
 
@@ -342,11 +342,11 @@ impl Stream<'_> {
         if self.remaining.is_some_and(|remaining| remaining < bytes.len() as u64) {
             return Err(Error::internal("a stream was given more bytes than announced"));
         }
-        if self.silent || bytes.is_empty() {
+        if bytes.is_empty() {
             // Whoever writes without an end must let others have their turn, also where nothing is sent.
             yield_once().await;
         }
-        while !bytes.is_empty() && !self.silent {
+        while !bytes.is_empty() {
             let framing = if self.chunked { CHUNK_SIZE_BYTES_MAX + 2 } else { 0 };
             self.shared.room((bytes.len() + framing).min(64)).await;
             let mut output = self.shared.output.borrow_mut();
@@ -363,8 +363,6 @@ impl Stream<'_> {
             self.count(piece);
             bytes = later;
         }
-        // What is left is for the silent.
-        self.count(bytes.len());
         Ok(())
     }
 
@@ -391,10 +389,10 @@ impl Stream<'_> {
     /// # Cancellation safety
     /// Dropped before its end, the connection is reset.
     pub async fn finish(self) -> Result<Sent, Error> {
-        if self.remaining.is_some_and(|remaining| remaining > 0) && !self.silent {
+        if self.remaining.is_some_and(|remaining| remaining > 0) {
             return Err(Error::internal("a stream was given fewer bytes than announced"));
         }
-        if self.chunked && !self.silent {
+        if self.chunked {
             self.shared.room(LAST_CHUNK.len()).await;
             self.shared.output.borrow_mut().put(LAST_CHUNK);
         }
