@@ -202,3 +202,14 @@ fn text_is_refused_at_its_first_wrong_byte() {
     assert!(reader.read(&mut bytes[..head + 3], &WIDE).is_ok());
     assert!(reader.read(&mut bytes[head + 3..], &WIDE).is_err());
 }
+
+/// A head without a byte of its payload stays with the caller: the reader is as new.
+#[test]
+fn a_head_alone_changes_nothing() {
+    let mut bytes = frame(0x81, b"ab", [9, 8, 7, 6]);
+    let mut reader = MessageReader::new();
+    assert_eq!(reader.read(&mut bytes[..6], &WIDE).map(|found| found.used()), Ok(0));
+    assert_eq!(reader, MessageReader::new());
+    assert_eq!(reader.read(&mut bytes[..7], &WIDE).map(|found| found.used()), Ok(7));
+    assert!(!reader.is_between());
+}
