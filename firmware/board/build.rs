@@ -5,7 +5,7 @@ use std::{collections::HashMap, env, error::Error, fs, path::Path};
 
 use esp_config::{Value, generate_config_from_yaml_definition};
 use esp_metadata_generated::Chip as Metadata;
-use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, wifi_name, wifi_password};
+use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, rmii_pins, wifi_name, wifi_password};
 
 const SETTINGS: &str = "esp_config.yml";
 const PINS: [&str; 6] = ["SCLK", "MOSI", "MISO", "CS", "INT", "RST"];
@@ -24,8 +24,8 @@ fn configure() -> Result<(), Box<dyn Error>> {
     let metadata = Metadata::from_cargo_feature()?;
     let settings =
         Settings(generate_config_from_yaml_definition(&fs::read_to_string(SETTINGS)?, false, false, Some(metadata))?);
-    match (has_feature("WIFI"), has_feature("ETHERNET")) {
-        (true, false) => {
+    match (has_feature("WIFI"), has_feature("ETHERNET"), has_feature("RMII")) {
+        (true, false, false) => {
             match wifi_name(&settings.text("WIFI_NAME")) {
                 // An editor needs none. What is to be flashed is a release.
                 Err(missing @ NameError::NoWifiName) if env::var("PROFILE").as_deref() != Ok("release") => {
@@ -35,13 +35,22 @@ fn configure() -> Result<(), Box<dyn Error>> {
             }
             wifi_password(&settings.text("WIFI_PASSWORD"))?;
         }
-        (false, true) => {
+        (false, true, false) => {
             let chip = Chip::named(metadata.name()).ok_or("this image is not made for that chip")?;
             let numbers = PINS.map(|signal| settings.number(&format!("W5500_{signal}_PIN")));
             pins(chip, &numbers.map(|number| u8::try_from(number).unwrap_or(u8::MAX)))?;
         }
+        (false, false, true) => {
+            if Chip::named(metadata.name()) != Some(Chip::Esp32) {
+                return Err("only the ESP32 has a MAC of its own: for this chip say ethernet instead of rmii".into());
+            }
+            let pin = |name| u8::try_from(settings.number(name)).unwrap_or(u8::MAX);
+            let power = settings.number("RMII_POWER_PIN");
+            let power = (power >= 0).then(|| u8::try_from(power).unwrap_or(u8::MAX));
+            rmii_pins(&settings.text("RMII_CLOCK"), pin("RMII_MDC_PIN"), pin("RMII_MDIO_PIN"), power)?;
+        }
         _ => {
-            return Err("say one network: the feature wifi, or ethernet (`cargo esp32c3-ethernet`, or \
+            return Err("say one network: the feature wifi, ethernet or rmii (`cargo esp32c3-ethernet`, or \
                         `--no-default-features --features esp32c3,ethernet,ipv6`)"
                 .into());
         }

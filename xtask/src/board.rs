@@ -67,6 +67,10 @@ pub(crate) fn run() -> Result<(), Failure> {
             "set fewer TENURE_BOARD_CONFIG_SESSIONS",
         ),
         (Build { settings: &[("TENURE_BOARD_CONFIG_W5500_CS_PIN", "11")], ..ETHERNET }, "GPIO11 cannot be"),
+        (
+            Build { features: &["--no-default-features", "--features", "esp32c3,rmii,ipv6"], ..ETHERNET },
+            "only the ESP32 has a MAC of its own",
+        ),
         (Build { features: &["--features", "ethernet"], ..WIFI }, "say one network"),
     ] {
         wrong.is_refused(text)?;

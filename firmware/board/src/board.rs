@@ -39,11 +39,11 @@ extern "Rust" fn custom_halt() -> ! {
     })
 }
 
-/// The pins of those numbers. To be called once.
+/// The pins of those numbers. To be called once for each.
 ///
 /// # Panics
 /// When the chip has no such pin, which the build script has refused.
-#[cfg(feature = "ethernet")]
+#[cfg(any(feature = "ethernet", feature = "rmii"))]
 pub(crate) fn pins<const COUNT: usize>(numbers: [u8; COUNT]) -> [esp_hal::gpio::AnyPin<'static>; COUNT] {
     // SAFETY: the build script has seen to it that they differ, and nothing else in this program takes a pin.
     numbers.map(|number| unsafe { esp_hal::gpio::AnyPin::steal(number) })

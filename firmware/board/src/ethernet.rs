@@ -1,4 +1,4 @@
-//! Ethernet by a W5500 at SPI2. The ESP32's own MAC (RMII) has no driver for this stack.
+//! Ethernet by a W5500 at SPI2.
 
 use embassy_executor::Spawner;
 use embassy_net_wiznet::{Runner, State, chip::W5500};

@@ -1,4 +1,4 @@
-//! The adder on ESP32, ESP32-S2, ESP32-S3 and ESP32-C3, by Wi-Fi or by Ethernet (W5500).
+//! The adder on ESP32, ESP32-S2, ESP32-S3 and ESP32-C3, by Wi-Fi or by Ethernet (W5500, or the ESP32's own MAC).
 #![no_std]
 #![no_main]
 
@@ -7,6 +7,8 @@ mod board;
 mod ethernet;
 mod log;
 mod network;
+#[cfg(feature = "rmii")]
+mod rmii;
 #[cfg(feature = "wifi")]
 mod wifi;
 
@@ -31,6 +33,8 @@ use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, beating, pac
 
 #[cfg(feature = "ethernet")]
 use crate::ethernet::Device;
+#[cfg(feature = "rmii")]
+use crate::rmii::Device;
 #[cfg(feature = "wifi")]
 use crate::wifi::Device;
 use crate::{board::TARGET, network::Addresses};
@@ -136,6 +140,20 @@ async fn main(spawner: Spawner) {
     let device = wifi::start(spawner, peripherals.WIFI);
     #[cfg(feature = "ethernet")]
     let device = ethernet::start(spawner, peripherals.SPI2).await;
+    #[cfg(feature = "rmii")]
+    let device = {
+        let clocks =
+            rmii::Clocks { input: peripherals.GPIO0, output: peripherals.GPIO16, inverted: peripherals.GPIO17 };
+        let pads = rmii::Pads {
+            txd0: peripherals.GPIO19,
+            tx_en: peripherals.GPIO21,
+            txd1: peripherals.GPIO22,
+            rxd0: peripherals.GPIO25,
+            rxd1: peripherals.GPIO26,
+            crs_dv: peripherals.GPIO27,
+        };
+        rmii::start(peripherals.ETH, clocks, pads).await
+    };
 
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());

@@ -19,5 +19,5 @@ pub use limits::{TargetBeyondHead, limits};
 pub use name::{NameError, host_name, wifi_name, wifi_password};
 pub use news::News;
 pub use pause::Pause;
-pub use pins::{Chip, PinError, pins};
+pub use pins::{Chip, PinError, pins, rmii_pins};
 pub use station::{Ended, Station, Step};

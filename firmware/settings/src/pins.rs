@@ -64,11 +64,15 @@ impl fmt::Display for PinError {
         match self {
             PinError::NotFree(pin) => write!(
                 f,
-                "GPIO{pin} cannot be one of TENURE_BOARD_CONFIG_W5500_*_PIN: the chip does not have it, or needs it for its \
-                 flash, its start, its USB or its log; write another"
+                "GPIO{pin} cannot be one of TENURE_BOARD_CONFIG_*_PIN: the chip does not have it, or needs it for its flash, its \
+                 start, its USB or its log; write another"
             ),
             PinError::Twice(pin) => {
-                write!(f, "GPIO{pin} is used twice: write a pin of its own into each TENURE_BOARD_CONFIG_W5500_*_PIN")
+                write!(
+                    f,
+                    "GPIO{pin} is used twice: write a pin of its own into each TENURE_BOARD_CONFIG_*_PIN (the RMII has GPIO19, 21, \
+                     22, 25, 26, 27, and its clock's)"
+                )
             }
         }
     }
@@ -95,9 +99,59 @@ pub fn pins(chip: Chip, pins: &[u8]) -> Result<(), PinError> {
     Ok(())
 }
 
+/// The pins of the ESP32's RMII that cannot be chosen, without its clock's: the ESP32 data sheet's table of `IO_MUX`, function 5.
+const RMII: [u8; 6] = [19, 21, 22, 25, 26, 27];
+/// It has the flash's voltage to tell while the chip starts; a board that switches its PHY by it sees to that.
+const FLASH_VOLTAGE: u8 = 12;
+
+/// Looks at the pins of the ESP32's RMII that can be chosen: the clock's (`gpio0_in`, `gpio16_out` or `gpio17_out`), the PHY's
+/// MDC and MDIO, and what switches its power, where something does.
+///
+/// # Errors
+/// When the chip cannot give one of them, or the RMII has it for another signal.
+pub fn rmii_pins(clock: &str, mdc: u8, mdio: u8, power: Option<u8>) -> Result<(), PinError> {
+    let clock = match clock {
+        "gpio16_out" => 16,
+        "gpio17_out" => 17,
+        _ => 0,
+    };
+    let mut all = [0; RMII.len() + 4];
+    all[..RMII.len()].copy_from_slice(&RMII);
+    all[RMII.len()..][..3].copy_from_slice(&[clock, mdc, mdio]);
+    let power = power.filter(|&pin| pin != FLASH_VOLTAGE);
+    all[RMII.len() + 3] = power.unwrap_or_default();
+    let count = all.len() - usize::from(power.is_none());
+    pins(Chip::Esp32, &all[..count])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Chip, PinError, pins};
+    use super::{Chip, PinError, pins, rmii_pins};
+
+    #[test]
+    fn pins_of_the_rmii() {
+        use PinError::{NotFree, Twice};
+        for (clock, mdc, mdio, power, expected) in [
+            ("gpio0_in", 23, 18, None, Ok(())),
+            ("gpio0_in", 23, 18, Some(16), Ok(())),
+            ("gpio17_out", 23, 18, Some(12), Ok(())),
+            ("gpio16_out", 23, 18, Some(16), Err(Twice(16))),
+            ("gpio17_out", 17, 18, None, Err(Twice(17))),
+            ("gpio0_in", 17, 18, None, Ok(())),
+            ("gpio0_in", 0, 18, None, Err(Twice(0))),
+            ("gpio16_out", 0, 18, None, Ok(())),
+            ("gpio0_in", 23, 23, None, Err(Twice(23))),
+            ("gpio0_in", 19, 18, None, Err(Twice(19))),
+            ("gpio0_in", 23, 27, None, Err(Twice(27))),
+            ("gpio0_in", 23, 12, None, Err(NotFree(12))),
+            ("gpio0_in", 34, 18, None, Err(NotFree(34))),
+            ("gpio0_in", 23, 18, Some(34), Err(NotFree(34))),
+            ("gpio0_in", 23, 18, Some(33), Ok(())),
+            ("gpio0_in", 23, 18, Some(22), Err(Twice(22))),
+        ] {
+            assert_eq!(rmii_pins(clock, mdc, mdio, power), expected, "{clock} {mdc} {mdio} {power:?}");
+        }
+    }
 
     #[test]
     fn pins_at_and_beside_the_edges_of_what_a_chip_gives() {

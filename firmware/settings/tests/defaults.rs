@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use esp_config::{Value, generate_config_from_yaml_definition};
 use esp_metadata_generated::Chip as Metadata;
-use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, wifi_name, wifi_password};
+use tenure_board_settings::{Chip, Ipv4, NameError, host_name, limits, pins, rmii_pins, wifi_name, wifi_password};
 
 const DEFINITION: &str = include_str!("../../board/esp_config.yml");
 const CHIPS: [Metadata; 4] = [Metadata::Esp32, Metadata::Esp32s2, Metadata::Esp32s3, Metadata::Esp32c3];
@@ -28,6 +28,17 @@ fn every_chip_has_its_pins_to_give() {
         });
         assert_eq!(pins(chip, &numbers), Ok(()), "{chip:?}");
     }
+}
+
+#[test]
+fn the_rmii_has_its_pins() {
+    let settings = defaults(Metadata::Esp32);
+    let number = |name| u8::try_from(value(&settings, name).as_integer());
+    let (mdc, mdio) = (number("RMII_MDC_PIN").expect("a pin"), number("RMII_MDIO_PIN").expect("a pin"));
+    assert_eq!(
+        rmii_pins(&value(&settings, "RMII_CLOCK").as_string(), mdc, mdio, number("RMII_POWER_PIN").ok()),
+        Ok(())
+    );
 }
 
 #[test]
