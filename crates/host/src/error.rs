@@ -2,8 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr};
 
-/// Why a server does not start, or ended.
-#[derive(Debug)]
+/// Why a server does not start, or ended. Its `Debug` is its text: that is what a person reads when `main` returns it.
 #[non_exhaustive]
 pub enum Error {
     /// An invalid setting, or two that contradict each other: which, and what to do.
@@ -26,6 +25,13 @@ impl fmt::Display for Error {
             Error::Bind(address, error) => write!(f, "cannot listen at {address}: {error}"),
             Error::System(what, error) => write!(f, "{what}: {error}"),
         }
+    }
+}
+
+/// Rust prints this when `main` returns an error: the person who reads it needs the text, not the variant.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -24,7 +24,9 @@ impl<P: Platform> Server<P> {
     #[doc(alias = "httpd_start")]
     pub fn bind(settings: Settings) -> Result<Self, Error> {
         if !P::SPINS && !settings.spin.is_zero() {
-            return Err(Error::Settings("`spin` is of tenure-linux alone: a task must not keep others waiting"));
+            return Err(Error::Settings(
+                "`spin` is for tenure-linux only, because a task must not keep others waiting: set it to zero",
+            ));
         }
         let descriptors_per_worker = P::descriptors_per_worker(&settings);
         Ok(Server {

@@ -123,14 +123,14 @@ impl Settings {
                 self.addresses.is_empty() && self.listeners.is_empty(),
                 "there is nowhere to listen: give `addresses` or `listeners`",
             ),
-            (self.max_open_sockets == 0, "`max_open_sockets` is 0: nobody could connect"),
+            (self.max_open_sockets == 0, "`max_open_sockets` is 0: nobody could connect; set at least 1"),
             (
                 self.threads.is_some_and(|threads| threads.get() > self.max_open_sockets as usize),
                 "`threads` is above `max_open_sockets`: a worker would have no connection; lower one or raise the other",
             ),
             (
                 self.threads.is_some_and(|threads| threads.get() > ConnectionId::WORKER_COUNT_MAX as usize),
-                "`threads` is above 256",
+                "`threads` is above 256, the most that there can be: lower it",
             ),
             (
                 self.lanes_max == Some(0),
@@ -138,32 +138,40 @@ impl Settings {
             ),
             (
                 self.input_bytes < 256 || self.output_bytes < 256,
-                "`input_bytes` and `output_bytes` must be 256 at least: a head must fit",
+                "`input_bytes` and `output_bytes` must be at least 256: a head must fit",
             ),
-            (self.body_bytes == 0, "`body_bytes` is 0: no body that comes behind its head could be received"),
+            (self.body_bytes == 0, "`body_bytes` is 0: no body could be received; set at least 1"),
             (
                 self.limits.head_bytes_max as usize > self.input_bytes,
-                "`limits.head_bytes_max` is above `input_bytes`: such a head would not fit",
+                "`limits.head_bytes_max` is above `input_bytes`: such a head would not fit; lower one or raise the other",
             ),
             (
                 self.limits.target_bytes_max > self.limits.head_bytes_max,
-                "`limits.target_bytes_max` is above `limits.head_bytes_max`: the head bounds its target",
+                "`limits.target_bytes_max` is above `limits.head_bytes_max`, which includes the target: lower one or raise the other",
             ),
-            (self.backlog_conn == 0, "`backlog_conn` is 0: no connection could be waiting to be accepted"),
+            (self.backlog_conn == 0, "`backlog_conn` is 0: no connection could wait to be accepted; set at least 1"),
             (
                 self.keep_alive_enable
                     && !(seconds(self.keep_alive_idle)
                         && seconds(self.keep_alive_interval)
                         && self.keep_alive_count > 0),
-                "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` 1 at least",
+                "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` at least 1",
             ),
             (
                 self.spin > SPIN_MAX,
-                "`spin` is above 1 s: it is meant for some microseconds, the time in which a next request may follow",
+                "`spin` is above 1 s: it is for the microseconds within which a next request may follow; lower it",
             ),
             (
-                self.deadlines.head_ms == 0 || self.deadlines.first_byte_ms == 0 || self.deadlines.idle_ms == 0,
-                "a deadline of 0 ms would end every connection at once: use `NEVER` for none",
+                [
+                    self.deadlines.first_byte_ms,
+                    self.deadlines.idle_ms,
+                    self.deadlines.head_ms,
+                    self.deadlines.body_ms,
+                    self.deadlines.handler_ms,
+                    self.deadlines.response_ms,
+                ]
+                .contains(&0),
+                "a deadline of 0 ms, other than `linger_ms` and `flush_ms`, would end everything at once: use `NEVER` for none",
             ),
         ] {
             if wrong {

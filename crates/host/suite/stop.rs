@@ -128,6 +128,8 @@ fn a_port_in_use_is_told() {
     assert!(matches!(error, Error::AddressInUse(told) if told == address), "{error:?}");
     let text = format!("{address} is in use: another program listens there; stop it, or choose another port");
     assert_eq!(error.to_string(), text);
+    // What Rust prints where `main` returns it.
+    assert_eq!(format!("{error:?}"), text);
     Server::bind(Settings::at(local())).expect("another port is free");
 }
 
@@ -168,9 +170,9 @@ const WRONG: &[Wrong] = &[
         |settings| {
             (settings.input_bytes, settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (256, 256, 256);
         },
-        "must be 256 at least",
+        "must be at least 256",
     ),
-    (|settings| settings.output_bytes = 255, |settings| settings.output_bytes = 256, "must be 256 at least"),
+    (|settings| settings.output_bytes = 255, |settings| settings.output_bytes = 256, "must be at least 256"),
     (|settings| settings.body_bytes = 0, |settings| settings.body_bytes = 1, "`body_bytes` is 0"),
     (
         |settings| settings.limits.head_bytes_max = 16_385,
@@ -207,6 +209,15 @@ const WRONG: &[Wrong] = &[
     (
         |settings| settings.deadlines.idle_ms = 0,
         |settings| settings.deadlines.idle_ms = tenure::NEVER,
+        "a deadline of 0 ms",
+    ),
+    (|settings| settings.deadlines.body_ms = 0, |settings| settings.deadlines.body_ms = 1, "a deadline of 0 ms"),
+    (|settings| settings.deadlines.handler_ms = 0, |settings| settings.deadlines.handler_ms = 1, "a deadline of 0 ms"),
+    (
+        |settings| settings.deadlines.response_ms = 0,
+        |settings| {
+            (settings.deadlines.response_ms, settings.deadlines.linger_ms, settings.deadlines.flush_ms) = (1, 0, 0);
+        },
         "a deadline of 0 ms",
     ),
 ];

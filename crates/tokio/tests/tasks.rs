@@ -395,7 +395,7 @@ fn a_task_never_goes_on_without_sleep() {
     let spin = |spin| Server::bind(Settings { spin, ..Settings::at(([127, 0, 0, 1], 0).into()) });
     assert!(spin(Duration::ZERO).is_ok());
     match spin(Duration::from_nanos(1)) {
-        Err(tenure_tokio::Error::Settings(told)) => assert!(told.contains("`spin` is of tenure-linux alone"), "{told}"),
+        Err(tenure_tokio::Error::Settings(told)) => assert!(told.contains("`spin` is for tenure-linux only"), "{told}"),
         other => panic!("{other:?}"),
     }
 }
