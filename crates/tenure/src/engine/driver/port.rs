@@ -218,7 +218,7 @@ pub trait Port: Sized {
     type Observer: Observer;
 
     /// Whether lanes give memory back, buffers while they wait and all of it after half a minute without use: those of a heap,
-    /// made with [`Wire::with_bytes`].
+    /// made with `Wire::with_bytes` (feature `alloc`).
     const SHRINK: bool = false;
 
     /// Who watches.
