@@ -146,7 +146,7 @@ fn the_originals_lines_for_the_program_and_for_the_script() {
         assert_eq!(server.started, started);
         let (out, err) = server.stop();
         assert_eq!(out, "", "nothing follows the freed session");
-        assert!(err.contains("stopping, as a signal asks"), "the server's own lines stand apart: {err}");
+        assert!(err.contains("stopping after a signal"), "the server's own lines stand apart: {err}");
         assert!(err.contains(&format!(" add 127.0.0.1 {port} 10\n")), "{err}");
     }
 }
@@ -259,7 +259,7 @@ fn a_closed_log_is_said_once_and_stops_nothing() {
     }
     let (_, err) = server.stop();
     assert_eq!(err.matches("the log cannot be written any more").count(), 1, "{err}");
-    assert!(err.contains("stopping, as a signal asks"), "the other output goes on: {err}");
+    assert!(err.contains("stopping after a signal"), "the other output goes on: {err}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whose turn it is to accept: sockets persist, so what one worker takes today it has tomorrow.
+//! Which worker accepts next. Sockets persist, so a worker keeps what it accepts.
 
 use std::{
     io::{self, ErrorKind},
@@ -9,7 +9,7 @@ use crate::handle::Shared;
 
 /// Connections above its fair share that a worker takes before it leaves the next ones to the others.
 const SLACK: u32 = 16;
-/// How long newcomers are left to the others: whoever of them can serve has begun to by then, so those left are stuck.
+/// How long newcomers are left to the others. After that, workers that have not accepted are stuck.
 const DEFER_MS: u32 = 20;
 /// How long accepting rests when descriptors or memory have run out.
 const REST_MS: u32 = 100;
@@ -17,11 +17,11 @@ const REST_MS: u32 = 100;
 /// How far this worker leaves newcomers to the others, whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deferral {
-    /// Nobody has come in vain.
+    /// No newcomer is left to the others.
     None,
-    /// Somebody has, who is left to the others until then.
+    /// Newcomers are left to the others until then.
     Until(u32),
-    /// The others had their time: whoever waits still is taken.
+    /// That time has passed: accept whoever still waits.
     Over,
 }
 
@@ -29,13 +29,13 @@ enum Deferral {
 pub(crate) struct Acceptance {
     shared: Arc<Shared>,
     worker: usize,
-    /// Connections of this worker that `shared` counts.
+    /// This worker's part of `shared.open`.
     counted: u32,
     accepts: bool,
     deferral: Deferral,
-    /// Something has run out: nothing is accepted before this time.
+    /// Descriptors or memory have run out: accept nothing before this time.
     rests_until_ms: Option<u32>,
-    /// The log says that nothing can be accepted.
+    /// The warning has been logged.
     warned: bool,
 }
 
@@ -52,7 +52,7 @@ impl Acceptance {
         }
     }
 
-    /// Tells the others how many connections there are here.
+    /// Updates this worker's part of the shared count.
     pub(crate) fn count(&mut self, count: u32) {
         if count == self.counted {
             return;
@@ -61,23 +61,23 @@ impl Acceptance {
         let before = self.shared.open.fetch_add(count.wrapping_sub(self.counted), Ordering::Relaxed);
         let now = before.wrapping_add(count).wrapping_sub(self.counted);
         self.counted = count;
-        // Whether somebody is evicted depends on there being no place anywhere.
+        // Workers evict only if no worker has a free place.
         if (before >= max) != (now >= max) {
             self.reconsider_elsewhere();
         }
     }
 
-    /// Lets the others look whether they accept.
+    /// Asks the other workers to decide again whether they accept.
     pub(crate) fn reconsider_elsewhere(&self) {
         self.shared.reconsider(self.worker);
     }
 
-    /// Connections of this worker that the others know of.
+    /// This worker's part of the shared count.
     pub(crate) fn counted(&self) -> u32 {
         self.counted
     }
 
-    /// Whether newcomers are left to the others at this time. `full`: this worker would have to evict one for each.
+    /// Whether newcomers are still left to the others. `full`: this worker would have to evict one for each.
     pub(crate) fn defers(&mut self, full: bool, now_ms: u32) -> bool {
         let Deferral::Until(until_ms) = self.deferral else { return false };
         if within(until_ms, now_ms, DEFER_MS).is_none() {
@@ -87,8 +87,8 @@ impl Acceptance {
         self.is_others_turn(full)
     }
 
-    /// Somebody may have come: whether they are left to the others, who look at once, and for how long. `full`: as for
-    /// [`defers`](Acceptance::defers).
+    /// Before an accept: whether to leave the newcomer to the others. The first time this wakes them and starts their 20 ms.
+    /// `full`: as for [`defers`](Acceptance::defers).
     pub(crate) fn defer(&mut self, full: bool, now_ms: u32) -> bool {
         if self.deferral == Deferral::None && self.is_others_turn(full) {
             self.deferral = Deferral::Until(now_ms.wrapping_add(DEFER_MS));
@@ -97,7 +97,7 @@ impl Acceptance {
         self.defers(full, now_ms)
     }
 
-    /// Whether the others had their time, and nobody has looked since whether somebody waits still.
+    /// Whether the others' time is over and this worker has not looked since who still waits.
     pub(crate) fn is_overdue(&self, now_ms: u32) -> bool {
         match self.deferral {
             Deferral::None => false,
@@ -106,33 +106,33 @@ impl Acceptance {
         }
     }
 
-    /// Nobody waits: the next newcomers are the others' again.
+    /// Nobody waits any more: later newcomers are left to the others again.
     pub(crate) fn end_deferral(&mut self) {
         self.deferral = Deferral::None;
     }
 
-    /// Whose turn it is, by how many connections each worker has.
+    /// Whether it is the others' turn, by the number of connections of each worker.
     fn is_others_turn(&self, full: bool) -> bool {
         let open = self.shared.open.load(Ordering::Relaxed);
         let workers = self.shared.inboxes.len() as u32;
-        // With a place left elsewhere nobody is evicted here.
+        // No eviction while another worker has a free place.
         if full { open < self.shared.max_open_sockets } else { workers > 1 && self.counted > open / workers + SLACK }
     }
 
-    /// Notes whether this worker accepts. Where it begins not to, the others look whether they do: they may have left newcomers
-    /// to this one before, and the kernel may have told this one alone of the next.
+    /// Notes whether this worker accepts. When it stops accepting, the others decide again: they may have left newcomers to this
+    /// one, and the kernel may have told only this one of the next.
     pub(crate) fn set(&mut self, accepts: bool) {
         if self.accepts && !accepts {
             self.reconsider_elsewhere();
         }
         self.accepts = accepts;
-        // Who cannot accept at all has nothing to look for.
+        // A worker that cannot accept must not wake up to look for newcomers.
         if !accepts && self.deferral == Deferral::Over {
             self.deferral = Deferral::None;
         }
     }
 
-    /// Whether nothing is accepted for now, because something has run out.
+    /// Whether accepting rests, because descriptors or memory have run out.
     pub(crate) fn rests(&mut self, now_ms: u32) -> bool {
         let rest_ms = self.rests_until_ms.and_then(|until_ms| within(until_ms, now_ms, REST_MS));
         if rest_ms.is_none() {
@@ -141,7 +141,7 @@ impl Acceptance {
         rest_ms.is_some()
     }
 
-    /// Milliseconds until it is to be looked again whether somebody waits.
+    /// Milliseconds until the worker must look for newcomers again.
     #[inline]
     pub(crate) fn due_within(&self, now_ms: u32) -> Option<u32> {
         if self.rests_until_ms.is_none() && self.deferral == Deferral::None { None } else { self.look_within(now_ms) }
@@ -158,7 +158,7 @@ impl Acceptance {
         rest_ms.into_iter().chain(defer_ms).min()
     }
 
-    /// Somebody was accepted.
+    /// A connection was accepted.
     pub(crate) fn accepted(&mut self) {
         if self.warned {
             self.warned = false;
@@ -166,25 +166,25 @@ impl Acceptance {
         }
     }
 
-    /// Nobody can be accepted for now.
+    /// Accepting failed: rest for a while.
     #[cold]
     pub(crate) fn rest(&mut self, now_ms: u32, error: &io::Error) {
         self.rests_until_ms = Some(now_ms.wrapping_add(REST_MS));
-        // What is not valid has been shut: another worker stops the server, and this one will hear of it at once.
+        // EINVAL: another worker stops the server and has shut the listener; this one will be told at once.
         if !self.warned && error.kind() != ErrorKind::InvalidInput {
             self.warned = true;
-            log::warn!("no connection can be accepted for now: {error}; those that there are go on");
+            log::warn!("no connection can be accepted for now: {error}; the open ones go on");
         }
     }
 }
 
-/// Milliseconds until then, which is that far away at the most; `None` where it has passed. Times wrap.
+/// Milliseconds until then, `ms_max` at most; `None` once it has passed. Times wrap.
 fn within(until_ms: u32, now_ms: u32, ms_max: u32) -> Option<u32> {
     let ms = until_ms.wrapping_sub(now_ms);
     (1..=ms_max).contains(&ms).then_some(ms)
 }
 
-/// Whether an error is of a newcomer that is gone already (accept(2)): on to the next.
+/// Whether accept(2) failed because the newcomer is gone already: accept the next.
 pub(crate) fn is_of_newcomer(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -256,7 +256,7 @@ mod tests {
                 let mut acceptance = beside(others);
                 acceptance.count(own);
                 asked(&acceptance);
-                // As long as nobody comes there is nothing to wake up for.
+                // While nobody comes, there is no reason to wake up.
                 assert_eq!((acceptance.defers(full, at(0)), acceptance.due_within(at(0))), (false, None), "{case:?}");
                 assert_eq!(acceptance.defer(full, at(0)), is_others, "{case:?}");
                 assert_eq!(asked(&acceptance), [false, is_others], "{case:?}");
@@ -267,14 +267,14 @@ mod tests {
                 assert_eq!(acceptance.due_within(at(0)), Some(20), "{case:?}");
                 assert!(acceptance.defers(full, at(19)) && acceptance.defer(full, at(19)), "{case:?}");
                 assert!(!acceptance.is_overdue(at(19)) && acceptance.is_overdue(at(20)), "{case:?}");
-                // Whoever waits then is taken, however many they are and however long that takes.
+                // Then all who wait are accepted, however many they are and however long that takes.
                 for ms in [20, 20, 21, 50_000] {
                     assert!(!acceptance.defers(full, at(ms)) && !acceptance.defer(full, at(ms)), "{case:?} {ms}");
                     assert_eq!(acceptance.due_within(at(ms)), Some(0), "{case:?} {ms}");
                 }
                 acceptance.end_deferral();
                 assert_eq!(acceptance.due_within(at(50_000)), None, "{case:?}");
-                // The next one is the others' again.
+                // The next one is left to the others again.
                 assert!(!acceptance.defers(full, at(50_000)) && acceptance.defer(full, at(50_000)), "{case:?}");
             }
         }
@@ -290,7 +290,7 @@ mod tests {
         assert!(!acceptance.defers(false, 1) && !acceptance.defer(false, 1));
     }
 
-    /// Who has no place, or rests, does not wake up for those whom nobody takes.
+    /// A worker without a free place, or at rest, does not wake up for newcomers that nobody accepts.
     #[test]
     fn who_cannot_accept_has_nothing_to_look_for() {
         let mut acceptance = beside(0);

@@ -9,11 +9,11 @@ use rustix::{
 
 use crate::{Error, Settings};
 
-/// Descriptors that a server does not count: standard streams, and some for the application.
+/// Descriptors left for standard streams and the application.
 const OTHERS: u64 = 64;
 
-/// Raises the limit of descriptors to the hard one, and lowers the number of connections to what that allows beside the
-/// listening sockets and so many for each worker.
+/// Raises the soft limit of descriptors to the hard one, and lowers `max_open_sockets` to what that allows besides the listening
+/// sockets and `per_worker` descriptors for each worker.
 pub(crate) fn reserve(settings: &mut Settings, per_worker: u64) -> Result<(), Error> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {

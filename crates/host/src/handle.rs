@@ -1,4 +1,4 @@
-//! What the workers of one server share, and how others reach them.
+//! What a server's workers share, and the handle that reaches them from anywhere.
 
 use std::{
     net::SocketAddr,
@@ -12,17 +12,17 @@ use crate::{
     listing::{Listing, Question},
 };
 
-/// What the workers of one server share: none of it is touched on a request's way.
+/// What a server's workers share. Answering a request touches none of it.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// Connections that there are.
+    /// Open connections.
     pub(crate) open: AtomicU32,
     pub(crate) max_open_sockets: u32,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
 }
 
 impl Shared {
-    /// Asks all workers but one to look again whether they accept.
+    /// Asks all workers but one to decide again whether they accept.
     pub(crate) fn reconsider(&self, but: usize) {
         for (_, inbox) in self.inboxes.iter().enumerate().filter(|(number, _)| *number != but) {
             inbox.reconsider();
@@ -30,7 +30,7 @@ impl Shared {
     }
 }
 
-/// Reaches a running server from any thread. Cheap to clone; it may outlive the server, of which it then does nothing.
+/// Reaches a running server from any thread. Cheap to clone. It may outlive the server, and then does nothing.
 #[doc(alias = "httpd_handle_t")]
 #[derive(Clone, Debug)]
 pub struct Handle {
@@ -49,8 +49,8 @@ impl Handle {
         &self.addresses
     }
 
-    /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
-    /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
+    /// Closes a connection: at once if it is idle, otherwise after the response in progress, or by a reset if that takes
+    /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -59,7 +59,7 @@ impl Handle {
         self.command(Command::Close(id))
     }
 
-    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone.
+    /// Ends a connection at once, by a reset if a request is being answered. Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -67,7 +67,7 @@ impl Handle {
         self.command(Command::CloseNow(id))
     }
 
-    /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.
+    /// Protects a connection from eviction, or no longer does. Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -79,15 +79,15 @@ impl Handle {
     /// Gives a connection's worker a command, which it obeys in its next turn, behind those before it.
     ///
     /// # Errors
-    /// [`Full`](CommandError::Full): as many wait for the worker as the server may have connections (64 at least);
-    /// [`Stopped`](CommandError::Stopped): it has ended. Either gives the command back. Lists and stops are always taken.
+    /// [`Full`](CommandError::Full): as many commands wait for the worker as the server may have connections (at least 64);
+    /// [`Stopped`](CommandError::Stopped): the worker has ended. Either gives the command back. Lists and stops are always accepted.
     pub fn command(&self, command: Command) -> Result<(), CommandError> {
         let (Command::Close(id) | Command::CloseNow(id) | Command::Pin(id, _)) = command;
         let inbox = self.shared.inboxes.get(id.worker() as usize);
         inbox.map_or(Ok(()), |inbox| inbox.command(command))
     }
 
-    /// Lists the connections that there are: await it in a handler, or [`Listing::wait`] elsewhere.
+    /// Lists the open connections: await it in a handler, or [`Listing::wait`] elsewhere.
     #[doc(alias = "httpd_get_client_list")]
     pub fn list(&self) -> Listing {
         let (listing, questions) = Question::to(self.shared.inboxes.len());
@@ -107,15 +107,17 @@ impl Handle {
         self.shared.inboxes.iter().for_each(|inbox| inbox.stop(true));
     }
 
-    /// What each signal that comes asks for: the first stops the server, the second ends it at once.
+    /// Obeys signals: the first stops the server, the second ends it at once.
     pub(crate) fn obey_signals(self) -> impl FnMut() + Send + 'static {
         let mut is_first = true;
         move || {
             if std::mem::replace(&mut is_first, false) {
-                log::info!("stopping, as a signal asks: exchanges at work finish; a second signal ends them");
+                log::info!(
+                    "stopping after a signal: requests that have arrived are answered; a second signal ends them"
+                );
                 self.stop();
             } else {
-                log::warn!("ending at once, as a second signal asks");
+                log::warn!("ending at once after a second signal");
                 self.stop_now();
             }
         }

@@ -1,4 +1,4 @@
-//! What reaches a worker from elsewhere: orders, and marks of what something has happened to.
+//! What other threads send a worker: orders, and marks of the lanes and sockets that need a look.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use crate::{
     sync::{AtomicBool, Mutex, lock},
 };
 
-/// Commands that wait for a worker at the most, however few connections it may have.
+/// The least bound on waiting commands, however few connections there may be.
 const COMMANDS_MIN: usize = 64;
 
 /// What a worker is asked to do.
@@ -25,7 +25,7 @@ pub(crate) enum Order {
     StopNow,
 }
 
-/// What a mark is of. A port without wakers of its own has those of lanes alone.
+/// What a mark stands for. A port without wakers of its own uses only those of lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marked {
     /// A lane, by its number: for [`Worker::lane_woken`](crate::Worker::lane_woken).
@@ -36,8 +36,8 @@ pub enum Marked {
     Worker,
 }
 
-/// Lets a worker look at a lane, a socket or another thing, and at nothing else. Set from any thread, it stands in the worker's
-/// inbox once.
+/// Tells a worker to look at one thing: a lane, a socket or itself. Any thread may set it; it stands in the worker's inbox at most
+/// once.
 #[derive(Debug)]
 pub struct Mark {
     inbox: Arc<Inbox>,
@@ -56,14 +56,14 @@ impl Mark {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Takes a mark back that came out of the inbox, before what it is of is looked at: from then on a wake is a new one, so that
+    /// Clears a mark that came out of the inbox. To be called before the look, so that a wake during the look sets it again and
     /// none is lost.
     pub fn take_back(&self) {
-        // What was written before a wake is seen after it, also where that found the mark set.
+        // Acquires what was written before each wake, even one that found the mark set.
         self.queued.swap(false, Ordering::AcqRel);
     }
 
-    /// Sets it and wakes the worker, where it is not set already.
+    /// Sets it and wakes the worker, unless it is set already.
     pub fn set(&self) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.inbox.mark(self.of);
@@ -85,16 +85,16 @@ impl Wake for Mark {
 #[derive(Debug)]
 pub struct Inbox {
     state: Mutex<State>,
-    /// Commands that wait at the most: one for each connection, so that all can be closed in one turn.
+    /// The most waiting commands: one per connection, so that all can be closed in one turn.
     commands_max: usize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     news: News,
-    /// Nobody serves this worker's connections any more.
+    /// The worker has ended.
     closed: bool,
-    /// Whether it was asked to stop, and to stop at once: neither is taken back.
+    /// Whether it was asked to stop, and to stop at once: never reset.
     stops: [bool; 2],
     /// Wakes the worker, unless it will look here anyway.
     waker: Option<Waker>,
@@ -103,10 +103,10 @@ struct State {
 /// What has come since a worker last looked.
 #[derive(Debug, Default)]
 pub struct News {
-    /// What something has happened to. Each is to be [taken back](Mark::take_back) before it is looked at.
+    /// What needs a look. [Take each back](Mark::take_back) before looking.
     pub marks: Vec<Marked>,
     pub(crate) orders: VecDeque<Order>,
-    /// Another worker leaves newcomers to this one, or has changed what it may accept.
+    /// Decide again whether to accept: another worker leaves newcomers to this one, or has changed what this one may accept.
     pub(crate) reconsider: bool,
 }
 
@@ -115,7 +115,7 @@ impl News {
         self.marks.is_empty() && self.orders.is_empty() && !self.reconsider
     }
 
-    /// Takes all that is there and leaves its own lists, which are empty, for what comes next.
+    /// Swaps its empty lists for the full ones of `from`.
     fn take(&mut self, from: &mut News) {
         std::mem::swap(&mut self.marks, &mut from.marks);
         if !from.orders.is_empty() {
@@ -140,7 +140,7 @@ impl Inbox {
         Inbox { state: Mutex::default(), commands_max: COMMANDS_MIN.max(connections_max as usize) }
     }
 
-    /// Lets something be put in, and wakes the worker if it sleeps: outside of the lock, as a waker may do anything.
+    /// Changes the state under the lock, then wakes the worker if it sleeps, outside the lock, because a waker may do anything.
     fn put<R>(&self, put: impl FnOnce(&mut State) -> R) -> R {
         let mut state = lock(&self.state);
         let result = put(&mut state);
@@ -173,9 +173,9 @@ impl Inbox {
         })
     }
 
-    /// Asks for a list, of which there may be any number, because who asks keeps each.
+    /// Asks for a list. These need no bound: each belongs to the caller who waits for it.
     pub(crate) fn list(&self, question: Question) {
-        // One that nobody takes is dropped outside of the lock, as a waker may be woken then.
+        // A question that is not taken is dropped outside the lock, because its drop may wake.
         let mut question = Some(question);
         self.put(|state| {
             if !state.closed {
@@ -184,7 +184,7 @@ impl Inbox {
         });
     }
 
-    /// Asks the worker to stop, which waits once however often it is asked for.
+    /// Asks the worker to stop. However often this is called, one order of each kind is queued.
     pub(crate) fn stop(&self, now: bool) {
         self.put(|state| {
             if !state.closed && !std::mem::replace(&mut state.stops[usize::from(now)], true) {
@@ -193,17 +193,17 @@ impl Inbox {
         });
     }
 
-    /// Asks the worker to look again whether it accepts.
+    /// Asks the worker to decide again whether it accepts.
     pub(crate) fn reconsider(&self) {
         self.put(|state| state.news.reconsider = true);
     }
 
-    /// Takes the next order out of turn.
+    /// Takes the next order, between turns.
     pub(crate) fn next_order(&self) -> Option<Order> {
         lock(&self.state).news.orders.pop_front()
     }
 
-    /// Serves nothing any more, neither what is here nor what comes.
+    /// Refuses all orders from now on, and drops those that wait.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
@@ -212,15 +212,15 @@ impl Inbox {
         drop(orders);
     }
 
-    /// Takes what has come. What comes from now on wakes `waker`, once: for a worker that looks here when it is woken.
+    /// Takes what has come, and sets `waker` to be woken once by what comes next: for a worker that looks here when woken.
     pub fn take(&self, news: &mut News, waker: &Waker) {
         let mut state = lock(&self.state);
         news.take(&mut state.news);
         state.set_waker(waker);
     }
 
-    /// Takes what has come. Where nothing has, `waker` is woken when something does, and `false` returned: for a worker that
-    /// looks here until there is nothing.
+    /// Takes what has come. If there is nothing, sets `waker` and returns `false`: for a worker that looks here until there is
+    /// nothing.
     pub fn take_or_wait(&self, news: &mut News, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
         if state.news.is_empty() {

@@ -15,12 +15,12 @@ use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
 pub struct Listening {
     pub(crate) settings: Settings,
     listeners: Vec<TcpListener>,
-    /// The first ones of the listeners are of nobody else.
+    /// How many of the listeners, the first ones, belong to this server alone.
     own: usize,
     pub(crate) handle: Handle,
 }
 
-/// One that has never run has nobody either who would answer what its handle asks.
+/// Closes the inboxes also if the server has never run, so that its handle does not wait for answers.
 impl Drop for Listening {
     fn drop(&mut self) {
         for inbox in &self.handle.shared.inboxes {
@@ -66,7 +66,7 @@ impl Listening {
         &self.listeners
     }
 
-    /// What other threads reach a worker by.
+    /// A worker's inbox.
     pub fn inbox(&self, worker: usize) -> &Arc<Inbox> {
         &self.handle.shared.inboxes[worker]
     }
@@ -75,7 +75,7 @@ impl Listening {
         self.handle.shared.inboxes.len()
     }
 
-    /// Lets the kernel refuse newcomers where it can; elsewhere they are refused once all workers have ended.
+    /// Makes the kernel refuse newcomers, on systems that can. On others they are refused once all workers have ended.
     pub(crate) fn shut_listeners(&self) {
         for listener in &self.listeners[..self.own] {
             let _ = SockRef::from(listener).shutdown(Shutdown::Read);
@@ -87,7 +87,7 @@ fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener, Error> {
     let listened = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
-        // A restarted server must not wait for the connections of the one before. Elsewhere the option means another thing.
+        // A restarted server must not wait for its predecessor's connections. On other systems the option means something else.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
@@ -103,13 +103,13 @@ fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener, Error> {
     })
 }
 
-/// Sets a new connection's socket up.
+/// Sets the options of a new connection's socket.
 pub fn configure<'s, T>(socket: &'s T, settings: &Settings)
 where
     SockRef<'s>: From<&'s T>,
 {
     let socket = SockRef::from(socket);
-    // None of these can fail for a TCP socket, and one that is gone already shows at its first receive.
+    // None of these can fail on a TCP socket; a connection that is gone fails at its first receive.
     let _ = socket.set_tcp_nodelay(true);
     if settings.keep_alive_enable {
         let _ = socket.set_tcp_keepalive(&keep_alive(settings));
@@ -121,7 +121,7 @@ where
 
 fn keep_alive(settings: &Settings) -> TcpKeepalive {
     let keep_alive = TcpKeepalive::new().with_time(settings.keep_alive_idle);
-    // OpenBSD has one set of times for all sockets: sysctl's net.inet.tcp.
+    // OpenBSD has one setting for all sockets: sysctl's net.inet.tcp.
     #[cfg(not(target_os = "openbsd"))]
     let keep_alive = keep_alive.with_interval(settings.keep_alive_interval).with_retries(settings.keep_alive_count);
     keep_alive

@@ -22,19 +22,19 @@ struct State {
     listed: Vec<Listed>,
     /// Workers that have not answered yet.
     remaining: usize,
-    /// Those of all who wait, each once.
+    /// The wakers of all who wait, each once.
     wakers: Vec<Waker>,
 }
 
 impl Listing {
-    /// Waits for the list. Not in a handler, whose worker it would keep from answering: there, await it.
+    /// Waits for the list. In a handler, await it instead: waiting would block the worker that must answer.
     pub fn wait(self) -> Vec<Listed> {
         let (state, told) = &*self.state;
         wait_while(told, lock(state), |state| state.remaining > 0).listed.clone()
     }
 }
 
-/// What one worker is asked: it has answered when it drops this, whether it serves anybody or not, so that nobody waits for ever.
+/// A question to one worker. Dropping it counts as an answer, so that nobody waits for ever.
 #[derive(Debug)]
 pub(crate) struct Question(Listing);
 
@@ -59,7 +59,7 @@ impl Drop for Question {
         if state.remaining == 0 {
             told.notify_all();
             let wakers = std::mem::take(&mut state.wakers);
-            // Outside of the lock, as a waker may do anything.
+            // Outside the lock, because a waker may do anything.
             drop(state);
             wakers.into_iter().for_each(Waker::wake);
         }

@@ -2,12 +2,12 @@
 
 use tenure::port::{Interest, Key, Peer, Received, Transmitted};
 
-/// Sockets and their readiness: all that the driver asks of a port for hosts and that is not the same on each.
+/// Sockets and their readiness: the part of a port that differs between hosts.
 ///
-/// A `Net` may stand around another one and change bytes on their way, as TLS does:
-/// - **It receives and has to send.** It sends through the inner one; where that is blocked it lets the inner one
+/// A `Net` may wrap another one and transform the bytes, as TLS does:
+/// - **It receives and has to send.** It sends through the inner one. If that blocks, it lets the inner one
 ///   [report](Net::report) [`Interest::BOTH`] until its own bytes are gone, and goes on at the next [`receive`](Net::receive).
-///   Where this gives the driver nothing it is no use of the connection, whose deadlines stay as they are.
+///   If that yields no bytes for the driver, it does not count as use of the connection: deadlines stay.
 /// - **It holds bytes that the socket does not.** It says so by [`next_held`](Net::next_held).
 /// - **It sends more than it was given.** A [`send`](Net::send) that is blocked midway takes nothing: it is offered the same
 ///   bytes again.
@@ -16,10 +16,10 @@ pub trait Net {
     /// A connection's socket. It stays open until [`release`](Net::release), or until it is dropped with its worker.
     type Socket;
 
-    /// Begins to report [`Interest::RECEIVE`] of a new socket. `false`: it cannot be served.
+    /// Starts to report [`Interest::RECEIVE`] of a new socket. `false`: it cannot be served.
     fn register(&mut self, key: Key, socket: &mut Self::Socket) -> bool;
-    /// Changes what is reported of a socket, as a level: for as long as it can be received from or sent to. Its failure is
-    /// reported always.
+    /// Changes what is reported of a socket. Reports are levels: they repeat while it can be received from or sent to. A failure
+    /// is always reported.
     fn report(&mut self, key: Key, socket: &mut Self::Socket, interest: Interest);
     /// Receives what is there, without waiting.
     fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
@@ -30,12 +30,12 @@ pub trait Net {
     fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted;
     /// Closes the sending side.
     fn shut(&mut self, socket: &mut Self::Socket);
-    /// Gives the socket up, also one that was never registered; `abort`: with a reset.
+    /// Releases a socket, even one that was never registered; `abort`: with a reset.
     fn release(&mut self, socket: Self::Socket, abort: bool);
     /// How a request learns of its peer's address.
     fn peer(&self, socket: &Self::Socket) -> Peer;
-    /// A socket whose [`Interest::RECEIVE`] can be reported although nothing tells of it: bytes of it are held here. Each is
-    /// told once, when it was received from or [reported](Net::report) last; a key whose connection is gone does no harm.
+    /// The next socket with received bytes that this net holds, of which no readiness reports. Each is returned once after it was
+    /// last received from or [reported](Net::report); a key whose connection is gone does no harm.
     fn next_held(&mut self) -> Option<Key> {
         None
     }

@@ -6,10 +6,10 @@ use crate::{Error, Listening, Service, Settings};
 
 /// What a port is to its server.
 pub trait Platform: 'static {
-    /// Whether workers can go on without sleep ([`Settings::spin`]).
+    /// Whether workers can poll instead of sleeping ([`Settings::spin`]).
     const SPINS: bool;
 
-    /// Descriptors that each worker takes beside its connections.
+    /// Descriptors per worker, besides its connections.
     fn descriptors_per_worker(settings: &Settings) -> u64;
 
     /// Serves as the worker of that number until the server is stopped.
@@ -18,7 +18,7 @@ pub trait Platform: 'static {
     /// What the operating system refuses.
     fn run<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error>;
 
-    /// Calls `hear` whenever Ctrl-C is pressed, from a thread of its own.
+    /// Calls `hear` from a thread of its own whenever Ctrl-C is pressed.
     ///
     /// # Errors
     /// What the operating system refuses.
@@ -31,6 +31,6 @@ pub trait TaskPlatform: Platform {
     /// Serves as the worker of that number until the server is stopped.
     ///
     /// # Cancellation safety
-    /// Where it is dropped every session is ended.
+    /// If it is dropped, every session ends.
     fn serve<A: Service>(server: &Listening, number: usize, service: A) -> impl Future<Output = Result<(), Error>>;
 }

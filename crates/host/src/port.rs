@@ -12,19 +12,19 @@ use crate::{
     inbox::{Inbox, Mark, Marked},
 };
 
-/// Bytes that are dropped at once while a peer's rest is read away.
+/// Bytes discarded at once.
 const SCRATCH_BYTES: usize = 65_536;
 
-/// A port that has memory and unwinds: what the driver asks of one, but for its network.
+/// A port with a heap and unwinding: everything that the driver asks of a port, except the network.
 pub struct HostPort<'a, N, A> {
     /// Sockets.
     pub net: N,
     service: A,
     inbox: Arc<Inbox>,
     settings: &'a Settings,
-    /// Those of the lanes, by their numbers.
+    /// The lanes' marks, by lane number.
     pub(crate) lane_marks: Vec<Option<Arc<Mark>>>,
-    /// Incomplete heads, which hold no lane.
+    /// Incomplete heads, put away so that they hold no lane.
     heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
     scratch: Vec<u8>,
 }
@@ -105,7 +105,7 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn retire(&mut self, number: u32, lane: Lane<Self>) {
         drop(lane);
-        // It may stand in the inbox still: the next lane of that number is polled for it then, which is harmless.
+        // A mark may still stand in the inbox: then the next lane of that number is polled once more, which is harmless.
         self.lane_marks[number as usize] = None;
         while self.lane_marks.last().is_some_and(Option::is_none) {
             self.lane_marks.pop();
@@ -119,14 +119,14 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn restart(&mut self, wire: &Self::Wire, mut future: Pin<&mut A::Future>) {
         let renewed = self.renew(wire);
-        // The new one is in place also where dropping the old one panics.
+        // The new future is in place even if dropping the old one panics.
         if contain(|| future.set(renewed)).is_none() {
             log::error!("a handler panicked when it was dropped");
         }
     }
 
     fn poll(&mut self, future: Pin<&mut A::Future>, context: &mut Context<'_>) -> Result<(), Panicked> {
-        // What the future had borrowed is dropped with it, and the driver sets it anew.
+        // After a panic the driver replaces the future, which drops what it had borrowed.
         contain(|| {
             let _ = future.poll(context);
         })

@@ -19,11 +19,11 @@ use crate::{
 
 /// A server that runs on threads of its own: awaited, or [waited for](Running::wait), it tells how the server ended.
 ///
-/// Where it is dropped, the server goes on: nobody learns of its end. A program that returns from `main` ends it in its midst, so
-/// one that is to stop gracefully stops it, and awaits it.
+/// If it is dropped, the server goes on, and nobody learns of its end. A program that returns from `main` cuts the server off: to
+/// end gracefully, stop it and await it.
 ///
 /// # Panics
-/// When the server panicked, with its payload, and where it is awaited once more behind its end.
+/// When the server panicked, with its payload; and when it is awaited again after it has ended.
 ///
 /// # Cancellation safety
 /// Safe to cancel: the server goes on, and `&mut` of it can be awaited again.
@@ -31,7 +31,7 @@ use crate::{
 #[must_use = "it tells how the server ended"]
 pub struct Running {
     handle: Handle,
-    /// There is none once it has been joined.
+    /// `None` once it has been joined.
     thread: Option<JoinHandle<Result<(), Error>>>,
     end: Arc<Mutex<End>>,
 }
@@ -50,7 +50,7 @@ impl Drop for Ends {
         let mut end = lock(&self.0);
         end.has_come = true;
         let waker = end.waker.take();
-        // Outside of the lock, as a waker may do anything.
+        // Outside the lock, because a waker may do anything.
         drop(end);
         if let Some(waker) = waker {
             waker.wake();
@@ -64,7 +64,7 @@ impl Running {
         &self.handle
     }
 
-    /// Stops the server, as [`Handle::stop`] does; its end is to be awaited.
+    /// Stops the server, as [`Handle::stop`] does. Await its end afterwards.
     pub fn stop(&self) {
         self.handle.stop();
     }
@@ -79,7 +79,7 @@ impl Running {
     /// As [`wait`](Running::wait).
     ///
     /// # Cancellation safety
-    /// Where it is dropped, the server goes on.
+    /// If it is dropped, the server goes on.
     pub async fn stop_when(self, stop: impl Future) -> Result<(), Error> {
         stopped_when(self.handle.clone(), self, stop).await
     }
@@ -122,7 +122,7 @@ impl<P: Platform> Server<P> {
     /// `Send`; the application and the observer are shared by all threads.
     ///
     /// # Errors
-    /// No thread can be started. What a worker is refused is told by what is returned.
+    /// No thread can be started. A later failure of a worker is the result of the returned future.
     pub fn spawn<S, A, O>(self, app: A, observer: O) -> Result<Running, Error>
     where
         S: Session,
@@ -132,7 +132,7 @@ impl<P: Platform> Server<P> {
         let (handle, end) = (self.handle(), Arc::default());
         let ends = Ends(Arc::clone(&end));
         let serve = move || {
-            // Dropped last, so that who is told of the end joins a thread that has nothing left to do, and does not block.
+            // Dropped last: whoever is told of the end joins this thread, and must not block.
             let _ends = ends;
             let (server, app, observer) = (self, app, observer);
             server.run(&app, &observer)

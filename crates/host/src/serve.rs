@@ -13,7 +13,7 @@ use crate::{Error, Handle, Server, TaskPlatform};
 
 /// Not `Send`, so `tokio::spawn` refuses it: [`Server::spawn`] serves on threads of its own, `spawn_local` in a `LocalSet` here.
 ///
-/// A server in the calling task, which serves while it is awaited. What `serve` returns, of a [`Server`] or by itself.
+/// A server in the calling task, which serves while it is awaited: what [`Server::serve`] and a port's `serve` return.
 ///
 /// # Errors
 /// Those of what made it.
@@ -22,12 +22,12 @@ use crate::{Error, Handle, Server, TaskPlatform};
 /// Outside of a runtime with I/O and time.
 ///
 /// # Cancellation safety
-/// Where it is dropped every session is ended, and every connection reset that a request was being answered on. A server that
-/// is to answer these first ends by [`stop_when`](Serve::stop_when) or by [`Handle::stop`].
+/// If it is dropped, every session ends, and connections whose request is being answered are reset. To answer these first, use
+/// [`stop_when`](Serve::stop_when) or [`Handle::stop`].
 #[must_use = "it serves while it is awaited"]
 pub struct Serve<'a> {
     future: Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>,
-    /// There is none where the server could not be bound.
+    /// `None` if the server could not be bound.
     handle: Option<Handle>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Serve<'a> {
         Serve { future: Box::pin(future), handle: Some(handle) }
     }
 
-    /// A server that owns its application; one that could not be bound tells so when it is awaited.
+    /// A server that owns its application. If it could not be bound, awaiting it gives the error.
     pub fn owning<P, S, A>(server: Result<Server<P>, Error>, app: A) -> Self
     where
         P: TaskPlatform,

@@ -52,8 +52,8 @@ impl<P: Platform> Server<P> {
         self.listening.handle.clone()
     }
 
-    /// Lets SIGTERM and SIGINT (Ctrl-C elsewhere than on Unix) stop the server from now on; a second signal ends it at once.
-    /// A thread waits for them, so that a worker that is stuck or has ended keeps no other from them.
+    /// From now on SIGTERM and SIGINT (Ctrl-C on other systems than Unix) stop the server; a second signal ends it at once.
+    /// A thread waits for them, so they reach the other workers even if one is stuck or has ended.
     ///
     /// On Unix a handler that the program had set before is called as well, now and later. Once `run` or `serve` has returned, or
     /// the server is dropped, and no other server waits for signals, they do what they did before the first one did: what was the
@@ -146,7 +146,7 @@ fn tell_started(server: &Listening, observer: &impl Observer) {
     }
 }
 
-/// Tells an observer, and keeps a panic of it where it is; a logger's, too.
+/// Calls an observer, and catches its panic. The outer `contain` catches a panic of the logger.
 fn tell(tell: impl FnOnce()) {
     contain(|| {
         if contain(tell).is_none() {
@@ -155,7 +155,7 @@ fn tell(tell: impl FnOnce()) {
     });
 }
 
-/// Tells an observer of the server's end, however it comes: a worker may panic, and a future be dropped.
+/// Tells an observer that the server has stopped, also after a panic of a worker, or when the future is dropped.
 struct Stopped<'a, O: Observer>(&'a O);
 
 impl<O: Observer> Drop for Stopped<'_, O> {
@@ -164,8 +164,8 @@ impl<O: Observer> Drop for Stopped<'_, O> {
     }
 }
 
-/// Lets go of those who wait for a worker's answer when it ends, however it does. Where it panics, the others must not go on
-/// beside a part of the connections that nobody serves.
+/// Releases those who wait for a worker's answer, however the worker ends. If it panics, the others stop too: nobody would serve
+/// its connections.
 struct Closing<'a>(&'a Listening, usize);
 
 impl Drop for Closing<'_> {

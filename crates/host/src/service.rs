@@ -7,7 +7,7 @@ use tenure::{
     port::{Wire, lane},
 };
 
-/// What is served: how a lane's future is made, and who watches.
+/// What is served: it makes the lanes' futures, and has the observer.
 pub trait Service {
     /// The application's session.
     type Session: Session;
@@ -29,7 +29,7 @@ where
     A: Handler<S>,
     O: Observer,
 {
-    // The future's type is known here and nowhere else: it has no name.
+    // A closure, because only here is the future's unnamed type known.
     Watched { make: move |wire: Rc<Wire<S>>| lane(wire, app, observer), observer, types: PhantomData }
 }
 

@@ -11,7 +11,7 @@ use tenure::{ConnectionId, Deadlines, Limits};
 
 use crate::Error;
 
-/// The longest time without sleep.
+/// The longest `spin`.
 const SPIN_MAX: Duration = Duration::from_secs(1);
 
 /// A server's settings.
@@ -24,26 +24,26 @@ pub struct Settings {
     pub addresses: Vec<SocketAddr>,
     /// Sockets that listen already, beside `addresses`.
     pub listeners: Vec<TcpListener>,
-    /// Workers, each with its thread and its connections; `None`: one for each core.
+    /// Workers, each with its thread and its connections; `None`: one per core.
     #[doc(alias = "core_id")]
     pub threads: Option<NonZeroUsize>,
-    /// Connections at once at the most, shared out between the workers.
+    /// The most connections at once, divided among the workers.
     pub max_open_sockets: u32,
-    /// Connections that the kernel keeps for us before they are accepted.
+    /// Connections that the kernel queues until they are accepted.
     pub backlog_conn: u32,
     /// Whether a connection above `max_open_sockets` takes the place of the least recently used idle one. Otherwise it
     /// waits. A worker whose share is taken leaves newcomers to the others for 20 ms while one of those has a place.
     pub lru_purge_enable: bool,
-    /// Requests being answered at once at the most, per worker; `None`: as many as it has connections. Where it is more than 1,
+    /// The most requests being answered at once, per worker; `None`: as many as it has connections. Where it is more than 1,
     /// but less than a worker's connections, routes that [wait long](tenure::Methods::waits_long) leave a worker's last place to
-    /// other requests. Each request takes `input_bytes + body_bytes + output_bytes` while it is at work, about 3 KiB and what has
-    /// come of its body while it waits for that, and nothing a minute after.
+    /// other requests. Each request takes `input_bytes + body_bytes + output_bytes` while it is at work. While it waits for its
+    /// body it takes about 3 KiB and what has come of the body, and a minute later nothing.
     pub lanes_max: Option<u32>,
-    /// Bytes received at once, and of a request head at the most.
+    /// The most bytes received at once, and the most of a request head.
     pub input_bytes: usize,
-    /// Bytes of a body that a handler can have in one piece.
+    /// The most bytes of a body that a handler can have in one piece.
     pub body_bytes: usize,
-    /// Bytes of responses that wait to be sent.
+    /// The most bytes of responses that wait to be sent.
     pub output_bytes: usize,
     /// Whether the kernel probes idle connections. On OpenBSD it does so at times of its own, whatever the next three say.
     pub keep_alive_enable: bool,
@@ -58,12 +58,11 @@ pub struct Settings {
     /// time is over; [`Duration::ZERO`] resets every connection instead.
     #[doc(alias("enable_so_linger", "linger_timeout"))]
     pub so_linger: Option<Duration>,
-    /// Of `tenure-linux` alone: how long a worker goes on asking for events without sleeping, from the last one that came; a
-    /// second at the most.
-    /// [`Duration::ZERO`]: not at all. Waking up a thread takes the kernel microseconds, which are most of a small request's
-    /// time: where requests follow each other within this time, it saves them, and takes a whole core for it as long as they
-    /// come. A worker that nobody asks anything sleeps. On a machine with only one core, it is off: peers need it. A process
-    /// that is bound to one core of several spins: the others are its peers'.
+    /// For `tenure-linux` only: how long after its last event a worker polls before it sleeps, at most a second.
+    /// [`Duration::ZERO`]: not at all. To wake a thread takes the kernel microseconds, most of a small request's time. Polling
+    /// saves them when requests follow each other within this time, and keeps a core busy as long as they come. A worker without
+    /// requests sleeps. On a machine with one core this is off, because peers need the core. A process bound to one core of several
+    /// does spin: the other cores are its peers'.
     pub spin: Duration,
     /// Bounds in time.
     pub deadlines: Deadlines,
@@ -109,7 +108,7 @@ impl Settings {
         u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.max_open_sockets)
     }
 
-    /// How long workers go on without sleep on this machine; `None`: not at all.
+    /// How long workers poll before they sleep on this machine; `None`: not at all.
     pub fn spins_for(&self) -> Option<Duration> {
         Some(self.spin).filter(|spin| !spin.is_zero() && has_several_cores())
     }
@@ -182,8 +181,8 @@ impl Settings {
     }
 }
 
-/// Whether the machine runs on more than one core (Linux, `sysfs-devices-system-cpu`: a list of ranges such as `0-3,6`), this
-/// process on one of them alone or not.
+/// Whether the machine has more than one core, even if this process is bound to one of them (Linux,
+/// `sysfs-devices-system-cpu`: a list of ranges such as `0-3,6`).
 fn has_several_cores() -> bool {
     fs::read_to_string("/sys/devices/system/cpu/online").map_or_else(
         |_| std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),

@@ -22,7 +22,7 @@ use crate::Error;
 
 const SIGNALS: [i32; 2] = [SIGTERM, SIGINT];
 
-/// No server hears signals any more: they do what they did before.
+/// No server hears signals any more: they have their previous effect.
 static AS_BEFORE: AtomicBool = AtomicBool::new(false);
 /// How many servers hear signals.
 static HEARING: Mutex<Hearing> = Mutex::new(Hearing { servers: 0, is_prepared: false });
@@ -32,20 +32,20 @@ struct Hearing {
     is_prepared: bool,
 }
 
-/// Hears SIGTERM and SIGINT until it is dropped, in a thread: no worker that is stuck or gone keeps the others from it.
+/// Hears SIGTERM and SIGINT in a thread until it is dropped, so that a stuck worker does not keep them from the others.
 #[derive(Debug)]
 pub(crate) struct Signals(Vec<SigId>);
 
 impl Signals {
     pub(crate) fn new(mut obey: impl FnMut() + Send + 'static) -> Result<Self, Error> {
         let system = |error| Error::System("signals cannot be listened for", error);
-        // All that a signal's handler may do is to write a byte, and it must never block.
+        // A signal handler may only write a byte, and must never block.
         let (mut heard, told) = UnixStream::pair().map_err(system)?;
         told.set_nonblocking(true).map_err(system)?;
         {
             let mut hearing = HEARING.lock().unwrap_or_else(PoisonError::into_inner);
             if !hearing.is_prepared {
-                // A handler, once set, stays; one that stood before it is called first, always. So the default is done again.
+                // A handler, once set, cannot be removed, and calls the previous one first. So it emulates the default action.
                 for signal in SIGNALS.into_iter().filter(|&signal| is_default(signal)) {
                     register_conditional_default(signal, &AS_BEFORE).map_err(system)?;
                 }
@@ -69,7 +69,7 @@ impl Signals {
     }
 }
 
-/// The thread ends with the handlers, which have the other end of its pair.
+/// Unregistering drops the other end of the thread's pair, which ends the thread.
 impl Drop for Signals {
     fn drop(&mut self) {
         for id in self.0.drain(..) {
@@ -81,7 +81,7 @@ impl Drop for Signals {
     }
 }
 
-/// Whether a signal is neither ignored nor handled (proc(5), `SigIgn` and `SigCgt`); where no system tells, it counts as such.
+/// Whether a signal is neither ignored nor handled (proc(5), `SigIgn` and `SigCgt`); true on systems that do not tell.
 fn is_default(signal: i32) -> bool {
     fs::read_to_string("/proc/self/status").map_or(true, |status| is_default_by(&status, signal))
 }

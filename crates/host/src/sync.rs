@@ -1,4 +1,4 @@
-//! What threads share: of std, or of loom in tests that try every order in which threads may come.
+//! Locks and atomics: std's, or loom's in tests that try every order of the threads' steps.
 
 #[cfg(all(test, loom))]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic::AtomicBool};
@@ -6,12 +6,12 @@ use std::sync::PoisonError;
 #[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic::AtomicBool};
 
-/// A lock whose holder cannot have left it half done.
+/// Locks. Poison is ignored: no holder panics halfway through a change.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for as long as that holds.
+/// Waits while `holds` is true.
 pub(crate) fn wait_while<'a, T>(
     told: &Condvar,
     mut guard: MutexGuard<'a, T>,

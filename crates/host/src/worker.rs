@@ -1,4 +1,4 @@
-//! A worker: its connections, what is asked of it, and whom it accepts.
+//! A worker: its connections, its orders, and whom it accepts.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use crate::{
     inbox::{Inbox, News, Order},
 };
 
-/// Newcomers that are accepted of one listener, and sockets of held bytes that are served, before others have their turns.
+/// The most newcomers accepted from one listener, and sockets with held bytes served, before others have their turns.
 const BATCH_MAX: u32 = 64;
 
 /// A newcomer's socket, and where it comes from, as a listener gives them.
@@ -30,29 +30,29 @@ pub enum Accepted {
     All,
     /// As many as one turn allows: there may be more.
     Batch,
-    /// There is no place, it is other workers' turn for now, something has run out, or the server stops.
+    /// No place is free, it is other workers' turn, descriptors or memory have run out, or the server stops.
     Declined,
 }
 
-/// One worker of a server, of one thread or task. Where it is dropped, every session is ended.
+/// One worker of a server, in one thread or task. Dropping it ends every session.
 pub struct Worker<'a, N: Net, A: Service> {
     /// The driver of its connections.
     pub driver: Driver<HostPort<'a, N, A>>,
     server: &'a Listening,
     inbox: Arc<Inbox>,
     acceptance: Acceptance,
-    /// A newcomer for whom there was a place until it was accepted.
+    /// A newcomer whose place was taken while it was accepted.
     kept: Option<Newcomer<N::Socket>>,
     now_ms: u32,
     date_until_ms: u32,
     stopping: bool,
     /// The server is to stop once those who have connected are accepted.
     last_call: bool,
-    /// Something may have changed whether it accepts.
+    /// Decide again whether to accept.
     reconsider: bool,
 }
 
-/// The connections of a worker that is gone do not count any more.
+/// Takes this worker's connections out of the shared count.
 impl<N: Net, A: Service> Drop for Worker<'_, N, A> {
     fn drop(&mut self) {
         self.acceptance.count(0);
@@ -76,7 +76,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             limits: settings.limits,
             worker: number as u32,
         };
-        // Room for all slots at once: memory that is not touched costs nothing, and none is ever moved.
+        // Reserve all slots at once: untouched memory costs nothing, and slots never move.
         let slots = Vec::with_capacity(connections_max as usize);
         let port = HostPort::new(net, service, inbox.clone(), settings);
         let mut worker = Worker {
@@ -100,7 +100,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         &mut self.driver.port.net
     }
 
-    /// What other threads reach it by.
+    /// The inbox through which other threads reach it.
     pub fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
@@ -132,7 +132,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.date_until_ms = self.now_ms.wrapping_add(1000 - since.subsec_millis());
     }
 
-    /// Polls a lane whose [mark](crate::Marked::Lane) has come.
+    /// Polls a lane whose [mark](crate::Marked::Lane) was set.
     pub fn lane_woken(&mut self, lane: u32) {
         if let Some(Some(mark)) = self.driver.port.lane_marks.get(lane as usize) {
             mark.take_back();
@@ -140,7 +140,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         }
     }
 
-    /// Does what the inbox asked for; the marks are the port's.
+    /// Obeys the inbox's orders; its marks are for the port.
     pub fn obey(&mut self, news: &mut News) {
         self.reconsider |= std::mem::take(&mut news.reconsider);
         while let Some(order) = news.orders.pop_front() {
@@ -163,7 +163,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         }
     }
 
-    /// Accepts nothing any more: those who come now are refused by the kernel, not left waiting.
+    /// Stops accepting: the kernel refuses newcomers instead of leaving them waiting.
     fn stop_accepting(&mut self) {
         (self.stopping, self.last_call) = (true, false);
         self.reconsider = true;
@@ -184,8 +184,8 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.last_call
     }
 
-    /// Whether the server stops and all connections have ended: the worker's end. To be asked behind the accepting of a turn,
-    /// because those who had connected before the server was to stop are served, too.
+    /// Whether the server stops and all connections have ended: the worker's end. Ask after a turn's accepting, because those
+    /// who connected before the stop are served too.
     pub fn has_stopped(&mut self) -> bool {
         if self.last_call {
             self.stop_accepting();
@@ -194,8 +194,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.stopping && self.driver.count() == 0
     }
 
-    /// Serves sockets whose bytes the net holds, which no readiness tells of. `true`: there may be more, so that the worker
-    /// must not sleep.
+    /// Serves sockets whose bytes the net holds: no readiness reports those. `true`: there may be more, so do not sleep.
     pub fn serve_held(&mut self) -> bool {
         for _ in 0..BATCH_MAX {
             let Some(key) = self.net().next_held() else { return false };
@@ -204,7 +203,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         true
     }
 
-    /// Milliseconds until the next deadline, or until it is to be looked again whether somebody can be accepted.
+    /// Milliseconds until the next deadline, or until the next look for newcomers.
     pub fn due_within(&mut self) -> Option<u32> {
         let due_ms = self.driver.due_within();
         match self.acceptance.due_within(self.now_ms) {
@@ -218,13 +217,13 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.reconsider || self.driver.count() != self.acceptance.counted()
     }
 
-    /// Lets all other workers look whether somebody waits.
+    /// Asks all other workers to look for newcomers.
     #[cold]
     pub fn reconsider_elsewhere(&self) {
         self.acceptance.reconsider_elsewhere();
     }
 
-    /// Whether it accepts now, or leaves newcomers to other workers and to the backlog.
+    /// Whether it accepts now. Otherwise newcomers are left to other workers, or wait in the backlog.
     pub fn accepts(&mut self) -> bool {
         self.reconsider = false;
         self.acceptance.count(self.driver.count());
@@ -236,19 +235,19 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         accepts
     }
 
-    /// Whether no other worker is to take whom this one accepts next.
+    /// Whether the next newcomer must not be left to other workers.
     fn is_own_turn(&self) -> bool {
         self.last_call || self.kept.is_some()
     }
 
-    /// Whether somebody may wait of whom no listener tells: one was accepted for whom there is no place yet, the server is to
-    /// stop, or others have not taken whom this worker has left to them.
+    /// Whether to accept even though no listener reports anything: a newcomer is kept here, the server is about to stop, or the
+    /// others have not accepted those left to them.
     pub fn has_newcomer(&self) -> bool {
         self.is_own_turn() || self.acceptance.is_overdue(self.now_ms)
     }
 
-    /// Accepts newcomers of all listeners in turn, by `next`, which gives `None` where nobody waits. Behind those that are served
-    /// in a turn, so that no connection whose request has come with it is taken for idle and evicted.
+    /// Accepts newcomers from all listeners in turn, by `next`, which gives `None` when nobody waits. Call it after serving ready
+    /// sockets: a connection whose request has just arrived must not count as idle and be evicted.
     #[cold]
     pub fn accept<L>(
         &mut self,
@@ -272,7 +271,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         accepted
     }
 
-    /// Accepts newcomers of one listener.
+    /// Accepts newcomers from one listener.
     fn accept_of(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
         let batch_max = if self.last_call { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
         for _ in 0..batch_max {
@@ -292,7 +291,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
                 }
             };
             self.acceptance.accepted();
-            // What was asked for before it connected comes first.
+            // Orders given before it connected come first.
             while let Some(order) = self.inbox.next_order() {
                 self.obey_order(order);
             }
@@ -300,7 +299,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
                 self.net().release(socket, false);
                 return Accepted::Declined;
             }
-            // The one that would have given way has got a request meanwhile, or its peer's close.
+            // The connection that would have been evicted has received a request meanwhile, or has ended.
             if !self.driver.has_room() {
                 self.kept = Some((socket, peer));
                 return Accepted::Declined;

@@ -305,7 +305,7 @@ fn a_signal_stops_the_server() {
         drop(busy);
         assert_eq!(process.hear("the server has ended: "), "[Shutdown, Shutdown]");
         assert!(process.end().success());
-        assert_eq!(process.count("stopping, as a signal asks"), 1, "{:#?}", process.told);
+        assert_eq!(process.count("stopping after a signal"), 1, "{:#?}", process.told);
     }
 }
 
@@ -317,7 +317,7 @@ fn a_second_signal_ends_it_at_once() {
         busy.expect_gone();
         assert_eq!(process.hear("the server has ended: "), "[Shutdown, Shutdown]");
         assert!(process.end().success());
-        assert_eq!(process.count("ending at once, as a second signal asks"), 1, "{:#?}", process.told);
+        assert_eq!(process.count("ending at once after a second signal"), 1, "{:#?}", process.told);
     }
 }
 
