@@ -1,5 +1,5 @@
 //! [`tenure`] on Linux, at the kernel's speed: level-triggered epoll, one worker per core, one receive and one send per wake-up,
-//! nothing shared on a request's way.
+//! nothing shared between workers while a request is answered.
 //!
 //! ```no_run
 //! use tenure::{Request, Router, get};

@@ -15,22 +15,22 @@ use crate::sys;
 /// Connections' sockets, and the epoll of their worker.
 pub(crate) struct Epoll(pub(crate) OwnedFd);
 
-/// From here on the lower half of what epoll tells is no connection's index: they have 24 bits.
+/// An event whose lower half is at least this is not a connection's: their indexes have 24 bits.
 const OTHERS: u32 = 0xff00_0000;
 
-/// What something else than a connection is known by in epoll.
+/// Epoll's data for anything but a connection.
 pub(crate) fn other_data(number: u32) -> EventData {
     EventData::new_u64(u64::from(OTHERS | number))
 }
 
-/// The key in an event of a connection; of something else: its number.
+/// A connection's key from an event; `Err`: the number of anything else.
 pub(crate) fn key_or_other(data: EventData) -> Result<Key, u32> {
     let data = data.u64();
     let (index, generation) = (data as u32, (data >> 32) as u32);
     if index < OTHERS { Ok(Key { index, generation }) } else { Err(index & !OTHERS) }
 }
 
-/// What a connection's socket is known by in epoll.
+/// Epoll's data for a connection's socket.
 fn key_data(key: Key) -> EventData {
     EventData::new_u64(u64::from(key.generation) << 32 | u64::from(key.index))
 }
@@ -47,7 +47,7 @@ impl Net for Epoll {
         events.set(EventFlags::IN, interest.receives());
         events.set(EventFlags::OUT, interest.sends());
         events.set(EventFlags::RDHUP, interest.closes());
-        // It can only fail for a descriptor that is not there, which it is.
+        // Fails only for a descriptor that is not registered, and this one is.
         let _ = epoll::modify(&self.0, socket, key_data(key), events);
     }
 
@@ -61,7 +61,7 @@ impl Net for Epoll {
     }
 
     fn has_unread(&mut self, socket: &mut OwnedFd) -> bool {
-        // A close or a failure counts too: that connection ends by itself.
+        // A close or a failure counts as unread: that connection ends by itself.
         !matches!(net::recv(socket, &mut [0; 1], RecvFlags::PEEK), Err(Errno::AGAIN))
     }
 
@@ -74,7 +74,7 @@ impl Net for Epoll {
     }
 
     fn shut(&mut self, socket: &mut OwnedFd) {
-        // It fails where the peer has reset already, which the next receive tells.
+        // Fails if the peer has reset already; the next receive reports that.
         let _ = net::shutdown(socket, Shutdown::Write);
     }
 

@@ -28,19 +28,19 @@ use crate::{
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 512;
-/// What is further away than this is waited for in several steps, whose length needs no calculation.
+/// Longer waits are split into steps of this length, a constant that needs no calculation.
 const FAR_MS: u32 = 60_000;
 const FAR: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A worker that has nothing to do wakes up this often: the clock of 32 bits must not be half round unseen.
+/// An idle worker wakes up this often, so that it never misses half a turn of the 32-bit clock.
 const ASLEEP: Timespec = Timespec { tv_sec: 86_400, tv_nsec: 0 };
 
-/// What epoll knows the worker's inbox by.
+/// The inbox's number in epoll's events.
 const INBOX: u32 = 0;
-/// What epoll knows the first listener by; the others follow.
+/// The first listener's number in epoll's events; the others follow.
 const LISTENERS: u32 = 1;
 
-/// Linux, to a server.
+/// Linux, as the server's platform.
 #[derive(Debug)]
 pub struct Linux;
 
@@ -62,7 +62,7 @@ struct Eventfd(OwnedFd);
 
 impl Wake for Eventfd {
     fn wake(self: Arc<Self>) {
-        // It fails only when the count is at its end: then the worker is being woken already.
+        // Fails only if the counter is full: then the worker is being woken already.
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 }
@@ -70,14 +70,14 @@ impl Wake for Eventfd {
 struct Worker<'a, A: Service> {
     host: tenure_host::Worker<'a, Epoll, A>,
     listeners: &'a [TcpListener],
-    /// Whether epoll tells of newcomers.
+    /// Whether epoll reports newcomers.
     armed: bool,
     event: Arc<Eventfd>,
     waker: Waker,
     news: News,
-    /// How long it goes on without sleep; `None`: not at all.
+    /// How long it polls after an event before it sleeps; `None`: not at all.
     spins_for: Option<Duration>,
-    /// Until when it does; `None`: it has slept since the last event.
+    /// Until when it polls; `None`: it has slept since the last event.
     spins_until: Option<Instant>,
 }
 
@@ -90,7 +90,7 @@ impl<'a, A: Service> Worker<'a, A> {
         epoll::add(&epoll, &event, other_data(INBOX), EventFlags::IN).map_err(system)?;
         let event = Arc::new(Eventfd(event));
         let waker = Waker::from(event.clone());
-        // What has come before is looked at in the first turn.
+        // The first turn looks at what came before.
         waker.wake_by_ref();
         Ok(Worker {
             host: tenure_host::Worker::new(server, number, Epoll(epoll), service, now_ms()),
@@ -154,14 +154,14 @@ impl<'a, A: Service> Worker<'a, A> {
         if called {
             newcomers |= self.answer();
         }
-        // Last, so that no connection whose request has come with this turn is taken for idle and evicted.
+        // Last: a connection whose request arrived in this turn must not count as idle and be evicted.
         if newcomers {
             self.accept();
         }
     }
 
-    /// Lets other workers look, too, where newcomers have come with something else: the kernel may have told this worker alone of
-    /// them, and a handler that comes before them may block it.
+    /// Asks the other workers to look if newcomers came together with other events: the kernel may have told only this worker of
+    /// them, and a handler may block it before it accepts.
     fn tell_of_newcomers(&self, events: &[epoll::Event]) {
         let is_newcomer = |event: &epoll::Event| matches!(key_or_other(event.data), Err(number) if number != INBOX);
         if self.armed && events.iter().any(is_newcomer) {
@@ -169,8 +169,8 @@ impl<'a, A: Service> Worker<'a, A> {
         }
     }
 
-    /// Whether to ask for events without sleep: for a bounded time after the last ones. Each turn is one as any other, so
-    /// that deadlines and what other threads ask for hold meanwhile.
+    /// Whether to poll instead of sleeping: for a bounded time after the last event. Each turn is a normal one, so deadlines and
+    /// the inbox are served meanwhile.
     fn spins(&mut self, events: &[epoll::Event]) -> bool {
         self.spins_for.is_some_and(|spins_for| self.spins_behind(events, spins_for))
     }
@@ -185,9 +185,9 @@ impl<'a, A: Service> Worker<'a, A> {
         self.spins_until.is_some()
     }
 
-    /// How long to wait at the most.
+    /// The longest wait.
     fn timeout(&mut self) -> Timespec {
-        // At least one: the coarse clock may stand still for a few milliseconds.
+        // At least 1 ms: the coarse clock may stand still for a few milliseconds.
         let Some(ms) = self.host.due_within().map(|ms| ms.max(1)) else { return ASLEEP };
         if ms > FAR_MS {
             return FAR;
@@ -195,7 +195,7 @@ impl<'a, A: Service> Worker<'a, A> {
         Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: (ms % 1000 * 1_000_000).cast_signed().into() }
     }
 
-    /// Does what the inbox holds. Returns whether another worker may have left newcomers to this one.
+    /// Handles the inbox. Returns whether another worker may have left newcomers to this one.
     fn answer(&mut self) -> bool {
         let _ = rustix::io::read(&self.event.0, &mut [0; 8]);
         self.host.inbox().take(&mut self.news, &self.waker);
@@ -205,11 +205,11 @@ impl<'a, A: Service> Worker<'a, A> {
             }
         }
         self.host.obey(&mut self.news);
-        // The kernel may have told the other one alone of them. Where this one is not armed, arming it shows them.
+        // The kernel may have told only the other worker of them. If this one is not armed, arming it reports them.
         self.host.reconsiders() && self.armed
     }
 
-    /// Lets epoll tell of newcomers, or leaves them to other workers and to the backlog.
+    /// Makes epoll report newcomers, or leaves them to other workers and to the backlog.
     fn arm_or_not(&mut self) {
         if self.host.reconsiders() || !self.armed {
             self.reconsider();
@@ -227,7 +227,7 @@ impl<'a, A: Service> Worker<'a, A> {
         }
         for (listener, number) in self.listeners.iter().zip(LISTENERS..) {
             let epoll = &self.host.net().0;
-            // An exclusive interest cannot be modified, only made and taken back.
+            // An exclusive interest cannot be modified, only added and deleted.
             let _ = if armed {
                 epoll::add(epoll, listener, other_data(number), EventFlags::IN | EventFlags::EXCLUSIVE)
             } else {
