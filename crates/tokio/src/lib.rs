@@ -1,4 +1,4 @@
-//! [`tenure`] in tokio: for applications that live there, and for every system without epoll.
+//! [`tenure`] in tokio: for tokio applications, and for every system without epoll.
 //!
 //! Handlers may await anything of tokio: timers, channels, other connections. [`Server::spawn`] serves on threads of its own,
 //! one per core, each with a runtime; what it returns is awaited, and stops the server:
@@ -50,8 +50,8 @@
 //! # }
 //! ```
 //!
-//! [`Server::run`] is for programs that have no runtime: it takes the thread, and one more for each further core, with a runtime of
-//! its own each. Settings, handle and errors are those of `tenure-linux`, which also has a table of what they are called in
+//! [`Server::run`] is for programs without a runtime: it uses the calling thread and one more per further core, each with a runtime
+//! of its own. Settings, handle and errors are those of `tenure-linux`, which also has a table of what they are called in
 //! `esp_http_server`.
 //!
 //! ```no_run
@@ -71,8 +71,8 @@
 //! The guide tells [how to run it](tenure::guide::running), and [how to wait](tenure::guide::waiting) for slow work.
 //!
 //! # Elsewhere than on Linux and the BSDs
-//! While a handler waits for something else than its peer, a reset is noticed where the system tells of errors apart;
-//! elsewhere at the next bytes that are sent or received.
+//! While a handler waits for something other than its peer, a reset is noticed only if the system reports errors separately;
+//! otherwise at the next send or receive.
 #![forbid(unsafe_code)]
 
 mod net;
@@ -91,18 +91,18 @@ pub type Server = tenure_host::Server<Tokio>;
 /// Not `Send`, so `tokio::spawn` refuses it: [`Server::spawn`] serves on threads of its own, `spawn_local` in a `LocalSet` here.
 ///
 /// Serves an application on that listener, in the calling task, until it is stopped ([`Serve::stop_when`]) or dropped. Sessions
-/// and handlers need not be `Send`, and may borrow. Handlers may await anything of tokio. Of the settings, `addresses`,
-/// `listeners`, `threads` and `backlog_conn` mean nothing here; the limit of descriptors is raised as by [`Server::bind`]. A
-/// server that is to be watched or listed is a [`Server`].
+/// and handlers need not be `Send`, and may borrow. Handlers may await anything of tokio. The settings `addresses`, `listeners`,
+/// `threads` and `backlog_conn` have no effect here; the limit of descriptors is raised as by [`Server::bind`]. For an observer or
+/// a list of connections, use a [`Server`].
 ///
 /// # Errors
-/// An invalid setting, or what the operating system refuses: told when it is awaited.
+/// An invalid setting, or what the operating system refuses: returned when it is awaited.
 ///
 /// # Panics
 /// When it is awaited outside of a runtime with I/O and time.
 ///
 /// # Cancellation safety
-/// Where it is dropped every session is ended, and every connection reset that a request was being answered on.
+/// If it is dropped, every session ends, and connections whose request is being answered are reset.
 ///
 /// # Examples
 /// ```no_run

@@ -1,8 +1,7 @@
 //! Sockets for the driver: bytes in and out, readiness, release.
 //!
-//! tokio tells of a change once; the driver wants to hear of a state for as long as it lasts. So each socket that the driver
-//! has an interest in is either in the worker's queue, or its waker is set in tokio: [`Watches::receive`] and the others
-//! leave it so.
+//! tokio reports an edge, once; the driver needs levels. So each socket that the driver has an interest in is either marked in the
+//! worker's inbox or has its waker set in tokio. [`Watches::receive`] and the other methods keep this true.
 
 use std::{
     collections::HashMap,
@@ -22,8 +21,8 @@ use tenure::port::{Interest, Key, Peer, Received, Transmitted};
 use tenure_host::{Inbox, Mark, Marked, Net};
 use tokio::{io::ReadBuf, net::TcpStream, time::sleep};
 
-/// Whether the system tells of bytes that come behind those that were received, also where nothing was refused: epoll and
-/// kqueue do, and tokio itself makes use of it there.
+/// Whether the system reports bytes that come after a receive that left room, without a refused receive in between: epoll and
+/// kqueue do, and tokio itself relies on it there.
 const TELLS_OF_MORE: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -42,15 +41,15 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Socket {
     stream: Stream,
     peer: SocketAddr,
-    /// The number of its watch, from its registration on.
+    /// The number of its watch; [`NONE`] before it is registered.
     watch: u32,
 }
 
 enum Stream {
     Own(TcpStream),
-    /// With [`Losing`], while no bytes are asked of it, or its peer's close is.
+    /// With [`Losing`], while the driver asks for no bytes, or for the peer's close.
     Shared(Rc<TcpStream>),
-    /// On its way from one to the other.
+    /// A placeholder while it changes between the two.
     Moving,
 }
 
@@ -77,7 +76,7 @@ impl Socket {
         Some(shared)
     }
 
-    /// Takes it back from whom it was shared with, who is gone.
+    /// Takes it back after its [`Losing`] is gone.
     fn unshare(&mut self) {
         self.stream = match std::mem::replace(&mut self.stream, Stream::Moving) {
             Stream::Shared(stream) => Rc::try_unwrap(stream).map_or_else(Stream::Shared, Stream::Own),
@@ -86,22 +85,22 @@ impl Socket {
     }
 }
 
-/// How the worker is woken for a socket. Once its connection has ended it serves another one.
+/// Wakes the worker for a socket. Reused for another connection's socket once its own has ended.
 struct Watch {
     mark: Arc<Mark>,
-    /// The mark, as tokio has it.
+    /// The mark as a waker for tokio.
     waker: Waker,
     key: Key,
     /// What the driver wants to know of the socket.
     interest: Interest,
-    /// tokio tells of the socket's next change, or the mark is set.
+    /// tokio will report the socket's next change, or the mark is set.
     watched: bool,
     /// Its connection has ended.
     retired: bool,
 }
 
 impl Watch {
-    /// Looks at the socket soon: now, where it can be received from already.
+    /// Sets the waker; sets the mark at once if the socket can be received from already.
     fn receive(&mut self, stream: &TcpStream) {
         self.watched = true;
         if stream.poll_read_ready(&mut Context::from_waker(&self.waker)).is_ready() {
@@ -117,7 +116,7 @@ impl Watch {
     }
 }
 
-/// What has become of a socket of which no bytes are asked.
+/// How a socket ended of which the driver asks no bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Lost {
     Failed,
@@ -125,10 +124,10 @@ pub(crate) enum Lost {
     Closed,
 }
 
-/// Ready when a socket that no bytes are asked of is lost.
+/// Ready when such a socket has failed or its peer has closed.
 type Losing = Pin<Box<dyn Future<Output = Lost>>>;
 
-/// How often a socket is looked at whose peer's close is waited for behind bytes that nobody reads: tokio tells of these alone.
+/// How often to look for a peer's close behind bytes that nobody reads: tokio reports only those bytes.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Pending until a socket has failed, or its peer has closed.
@@ -141,7 +140,7 @@ async fn losing(stream: Rc<TcpStream>, closes: bool) -> Lost {
             Ok(ready) if ready.is_readable() && !ready.is_error() => {}
             _ => return Lost::Failed,
         }
-        // What was taken for readable and has no bytes is told of anew.
+        // A peek that finds no bytes clears tokio's readiness, so that the next change is reported.
         let mut byte = [0];
         let mut peeked = ReadBuf::new(&mut byte);
         match poll_fn(|context| Poll::Ready(stream.poll_peek(context, &mut peeked))).await {
@@ -158,7 +157,7 @@ pub(crate) struct Watches {
     inbox: Arc<Inbox>,
     all: Vec<Watch>,
     free: Vec<u32>,
-    /// Connections whose handler waits for something else than its peer's bytes.
+    /// Connections whose handler waits for something other than its peer's bytes, by watch.
     losing: HashMap<u32, Losing>,
 }
 
@@ -167,7 +166,7 @@ impl Watches {
         Watches { inbox, all: Vec::new(), free: Vec::new(), losing: HashMap::new() }
     }
 
-    /// A mark was taken from the queue: what is to be looked at, and for what.
+    /// Takes a mark back. Returns the connection to look at, and the driver's interest in it.
     pub(crate) fn taken(&mut self, number: u32) -> Option<(Key, Interest)> {
         let watch = self.all.get_mut(number as usize)?;
         watch.mark.take_back();
@@ -180,7 +179,7 @@ impl Watches {
         Some((watch.key, watch.interest))
     }
 
-    /// Readiness is a level to the driver: what it has left untouched is reported again.
+    /// Reports a socket again that the driver did not touch: readiness is a level.
     pub(crate) fn served(&mut self, number: u32) {
         if let Some(watch) = self.all.get_mut(number as usize)
             && !watch.watched
@@ -190,7 +189,7 @@ impl Watches {
         }
     }
 
-    /// Whether a socket that no bytes are asked of is lost. Otherwise its mark is set when it is.
+    /// Whether a socket of which no bytes are asked has ended. Otherwise its mark will be set when it does.
     pub(crate) fn lost(&mut self, number: u32) -> Option<Lost> {
         if self.losing.is_empty() {
             return None;
@@ -241,7 +240,7 @@ impl Net for Watches {
             watch.send(stream);
         }
         if loses {
-            // The future is polled when the mark is looked at.
+            // So that the future is polled.
             watch.mark.set();
         }
     }
@@ -251,7 +250,7 @@ impl Net for Watches {
         watch.watched = true;
         let Some(stream) = socket.stream() else { return Received::Blocked };
         let mut received = Received::Blocked;
-        // tokio takes a refusal for the end of its readiness. The error itself says nothing: `received` does.
+        // tokio takes `WouldBlock` for the end of readiness. The result proper is in `received`.
         let _ = stream.try_io(tokio::io::Interest::READABLE, || {
             let room = into.len();
             received = match (&*SockRef::from(stream)).read(into) {
@@ -263,7 +262,7 @@ impl Net for Watches {
             };
             match received {
                 Received::Blocked => Err(ErrorKind::WouldBlock.into()),
-                // There were no more: the next ones are told of.
+                // Room was left, so there were no more bytes, and the system will report the next ones.
                 Received::Bytes(bytes) if TELLS_OF_MORE && bytes < room => Err(ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
@@ -277,7 +276,7 @@ impl Net for Watches {
     fn has_unread(&mut self, socket: &mut Socket) -> bool {
         let Some(stream) = socket.stream() else { return false };
         let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
-        // A close or a failure counts too: that connection ends by itself.
+        // A close or a failure counts as unread: that connection ends by itself.
         !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
@@ -295,7 +294,7 @@ impl Net for Watches {
 
     fn shut(&mut self, socket: &mut Socket) {
         if let Some(stream) = socket.stream() {
-            // It fails where the peer has reset already, which the next receive tells.
+            // Fails if the peer has reset already; the next receive reports that.
             let _ = SockRef::from(stream).shutdown(Shutdown::Write);
         }
     }
@@ -305,12 +304,12 @@ impl Net for Watches {
             let _ = stream.set_zero_linger();
         }
         let number = socket.watch;
-        // Before its socket, which it shares.
+        // Dropped before its socket, which it shares.
         self.losing.remove(&number);
         drop(socket);
         let Some(watch) = self.all.get_mut(number as usize) else { return };
         watch.interest = Interest::NONE;
-        // One whose mark is set would be looked at in vain for its next connection.
+        // A mark that is still set would cause a needless look at the watch's next connection.
         watch.retired = watch.mark.is_set();
         if !watch.retired {
             self.free.push(number);

@@ -21,16 +21,16 @@ use crate::{
     net::{Lost, Socket, Watches},
 };
 
-/// Marks that are looked at in one turn before other tasks have theirs: one for each connection that something has happened to.
+/// The most marks handled in one turn before other tasks run; each stands for a connection with an event.
 const MARKS_MAX: usize = 64;
-/// What is further away than this is waited for in several steps: the clock of 32 bits must not be half round unseen.
+/// Longer waits are split into steps of this length, so that half a turn of the 32-bit clock is never missed.
 const FAR_MS: u32 = 86_400_000;
 
-/// tokio tells of newcomers and of bytes when it looks for them, before it tells that a time has come. So whoever had come before a
-/// stop has been told of once that has passed.
+/// How long a worker still accepts after the order to stop. tokio reports newcomers and bytes before timers: once this has passed, it
+/// has reported all who came before the stop.
 const HEARING: Duration = Duration::from_millis(1);
 
-/// tokio, to a server.
+/// tokio, as the server's platform.
 #[derive(Debug)]
 pub struct Tokio;
 
@@ -38,7 +38,7 @@ impl Platform for Tokio {
     const SPINS: bool = false;
 
     fn descriptors_per_worker(settings: &Settings) -> u64 {
-        // Those of its runtime, and all listeners once more.
+        // Its runtime's, and a duplicate of each listener.
         (4 + settings.addresses.len() + settings.listeners.len()) as u64
     }
 
@@ -63,7 +63,7 @@ impl Platform for Tokio {
 impl TaskPlatform for Tokio {
     async fn serve<A: Service>(server: &Listening, number: usize, service: A) -> Result<(), Error> {
         let mut worker = Worker::new(server, number, service)?;
-        // One task for all sockets: tokio's budget for one of them would end its turns in their midst. `MARKS_MAX` bounds them.
+        // One task has all sockets, and tokio's budget per task would cut its turns short. `MARKS_MAX` bounds them instead.
         coop::unconstrained(poll_fn(|context| worker.turn(context))).await;
         Ok(())
     }
@@ -78,21 +78,21 @@ fn runtime() -> Result<LocalRuntime, Error> {
 struct Worker<'a, A: Service> {
     host: tenure_host::Worker<'a, Watches, A>,
     listeners: Vec<TcpListener>,
-    /// Somebody may have connected: the waker is not set.
+    /// Newcomers may wait: the listeners' waker is not set.
     may_wait: bool,
     timer: Pin<Box<Sleep>>,
-    /// When it wakes the worker.
+    /// When the timer wakes the worker.
     timer_ms: Option<u32>,
-    /// Set when somebody has connected, or the time has come.
+    /// Set when a newcomer has connected or the timer is due.
     mark: Arc<Mark>,
     waker: Waker,
     news: News,
-    /// What is marked, and how many of these have been looked at.
+    /// The marks of this turn, and how many of them are done.
     marks: Vec<Marked>,
     looked_at: usize,
-    /// Runs between the order to stop and the stop.
+    /// Runs from the order to stop until the stop: see [`HEARING`].
     hearing: Option<Pin<Box<Sleep>>>,
-    /// When it began: time is tokio's, so where a test pauses that, it stands still here too.
+    /// The worker's start. The clock is tokio's, so a test that pauses it stops this one too.
     began: Instant,
 }
 
@@ -103,7 +103,7 @@ impl<'a, A: Service> Worker<'a, A> {
         let listeners: Result<Vec<_>, _> = listeners.collect();
         let inbox = server.inbox(number);
         let mark = Mark::new(inbox.clone(), Marked::Worker);
-        // Somebody may have connected already.
+        // Newcomers may wait already.
         mark.set();
         Ok(Worker {
             host: tenure_host::Worker::new(server, number, Watches::new(inbox.clone()), service, 0),
@@ -121,8 +121,7 @@ impl<'a, A: Service> Worker<'a, A> {
         })
     }
 
-    /// Does what there is to do, but no more than other tasks can wait for, and lets the task be woken when there is more. Ready when
-    /// the server has stopped.
+    /// Does a bounded part of what there is to do, and has the task woken when there is more. Ready when the server has stopped.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let since = self.began.elapsed();
         self.host.set_now((since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis()));
@@ -134,11 +133,11 @@ impl<'a, A: Service> Worker<'a, A> {
                 self.set_timer();
                 return Poll::Pending;
             }
-            // Also what needs no mark is done a bounded number of times.
+            // Work without a mark counts as one, so that it is bounded too.
             let looked_at = self.answer(room).clamp(1, room);
             room = if held { 0 } else { room - looked_at };
             self.host.driver.expire();
-            // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
+            // After serving: a connection whose request arrived in this turn must not be evicted as idle.
             if (self.host.reconsiders() || self.may_wait) && self.accept_or_not() {
                 room = 0;
             }
@@ -152,12 +151,12 @@ impl<'a, A: Service> Worker<'a, A> {
                 return Poll::Ready(());
             }
         }
-        // Polled once, it lets the task be woken behind all others and tokio's look at its sockets and timers.
+        // One poll of it schedules this task behind all others, after tokio has looked at its sockets and timers.
         let _ = pin!(yield_now()).poll(context);
         Poll::Pending
     }
 
-    /// Whether there is something to look at. Otherwise the waker is woken when there is.
+    /// Whether there are marks or orders. Otherwise sets the waker.
     fn has_news(&mut self, waker: &Waker) -> bool {
         if self.looked_at < self.marks.len() {
             return true;
@@ -169,7 +168,7 @@ impl<'a, A: Service> Worker<'a, A> {
         has_news
     }
 
-    /// Looks at so many of what is marked, and at nothing else. Returns at how many.
+    /// Handles at most `marks_max` marks, and all orders. Returns how many marks.
     fn answer(&mut self, marks_max: usize) -> usize {
         let from = self.looked_at;
         let until = self.marks.len().min(from + marks_max);
@@ -201,7 +200,7 @@ impl<'a, A: Service> Worker<'a, A> {
         }
     }
 
-    /// Accepts, where this worker does. Returns whether it has accepted as many as one turn allows.
+    /// Accepts newcomers if this worker accepts now. Returns whether it has accepted as many as one turn allows.
     #[cold]
     fn accept_or_not(&mut self) -> bool {
         let more = self.host.accepts() && self.accept();
@@ -228,16 +227,16 @@ impl<'a, A: Service> Worker<'a, A> {
         self.may_wait &= accepted == Accepted::Declined;
         let more = accepted == Accepted::Batch;
         if more {
-            // It goes on with them in the next turn.
+            // The next turn goes on with them.
             self.mark.set();
         }
         more
     }
 
-    /// Lets the worker be woken when something is due.
+    /// Sets the timer to the next deadline.
     fn set_timer(&mut self) {
         let (now_ms, ms) = (self.host.now_ms(), self.host.due_within().unwrap_or(FAR_MS).clamp(1, FAR_MS));
-        // One that is early enough stays: it costs a wake-up at the most.
+        // A timer that is early enough stays: at worst it costs one wake-up.
         if self.timer_ms.is_none_or(|timer_ms| timer_ms.wrapping_sub(now_ms) > ms) {
             self.set_timer_in(ms);
         }
