@@ -1,5 +1,5 @@
-//! The sockets: which of them listen, are served, or still close. The stack keeps no backlog: a newcomer is taken only
-//! where a socket listens, so all that are free do, and one that is still closing gives way when none is left.
+//! The sockets: which of them listen, are served, or still close. The stack has no backlog: a newcomer needs a listening socket. So
+//! every free socket listens, and if none is left, one that is still closing is aborted to listen.
 
 use core::{
     pin::pin,
@@ -31,7 +31,7 @@ pub(crate) enum Role {
     /// Connected, waiting for a place among those that are served.
     Newcomer,
     Served(Key),
-    /// Given up, but not flushed, or the peer has not closed yet.
+    /// Released, but bytes are not flushed or the peer has not closed yet.
     Closing,
     /// Closed by both sides. The stack may still have to acknowledge the peer's close.
     Closed,
@@ -41,23 +41,23 @@ pub(crate) enum Role {
 pub(crate) struct Place<'a> {
     pub(crate) socket: TcpSocket<'a>,
     pub(crate) role: Role,
-    /// What the driver wants to know of it.
+    /// What the driver wants reported.
     pub(crate) interest: Interest,
     /// Since when it has its role.
     since_ms: u32,
-    /// This side's address of a connection that is served.
+    /// A served connection's address on this side.
     pub(crate) local: Option<IpAddress>,
-    /// Bytes of an incomplete head in its ring: nothing is done before there are more.
+    /// Bytes of an incomplete head left in its ring: it is ready only when there are more.
     waiting_bytes: usize,
 }
 
 impl Place<'_> {
-    /// Whether bytes may still come, beyond those that are in the ring.
+    /// Whether more bytes may still come than are in the ring.
     pub(crate) fn may_receive(&self) -> bool {
         may_receive(self.socket.state())
     }
 
-    /// Whether it has what is asked for. `state`: the socket's.
+    /// Whether it can do what the driver waits for. `state`: the socket's.
     pub(crate) fn is_ready(&self, state: State) -> bool {
         self.interest.receives() && (!may_receive(state) || self.socket.recv_queue() > self.waiting_bytes)
             || self.interest.sends()
@@ -70,28 +70,28 @@ impl Place<'_> {
         self.socket.remote_endpoint().map(|endpoint| PeerAddress::Ip(endpoint.into()))
     }
 
-    /// Whether nothing but the peer's close is missing.
+    /// Whether only the peer's close is missing.
     fn waits_for_close(&self) -> bool {
         matches!(self.socket.state(), State::FinWait1 | State::FinWait2) && self.socket.send_queue() == 0
     }
 }
 
-/// What a socket may take to connect or to close, at least: both need the peer's answer.
+/// The least time for a socket to connect or to close: both need the peer's answer.
 pub(crate) const PATIENCE_MS_MIN: u32 = 1_000;
-/// The same at the most: what is later cannot be told from the past.
+/// The most: with wrapping times, anything later counts as past.
 pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
 
-/// How long a socket that both sides have closed waits before it listens: the stack delays an acknowledgement by 10 ms, that
-/// of a close behind bytes, too, and a socket that listens has forgotten it. The peer would be answered by a reset.
+/// How long a socket that both sides have closed waits before it listens again. The stack delays acknowledgements by 10 ms, also the
+/// one of the peer's close. A socket that listens no longer sends it, and the peer's next try would be reset.
 const CLOSED_MS: u32 = 20;
 
-/// How long a socket waits for its peer's close, all else being done, before it gives way where too few listen. Where none
-/// does, it gives way at once. A half-open one gives way after this time, and only where none listens: a client sends its SYN
-/// again after a second, and then a socket is free.
+/// How long a socket waits for its peer's close, if nothing else is missing, before it gives way while too few sockets listen. While
+/// none listens, it gives way at once. A half-open one gives way after this time, and only while none listens: a client sends its
+/// SYN again after a second, and then finds a free socket.
 const STALE_MS: u32 = 500;
 
-/// How soon it is looked whether there is more of an incomplete head, and how late, twice as late each time. The stack tells
-/// of bytes only where none are left.
+/// The first and the longest interval between looks for more of an incomplete head; it doubles each time. The stack reports bytes
+/// only to a socket whose ring is empty.
 const LOOK_MS: u32 = 1;
 const LOOK_MS_MAX: u32 = 64;
 
@@ -113,19 +113,19 @@ pub(crate) struct Places<'a, const SOCKETS: usize> {
     patience_ms: u32,
     pub(crate) now_ms: u32,
     listening: u32,
-    /// How many sockets a gate was told of last; `None` where that has changed since.
+    /// How many sockets listened when the gate was told last; `None` if that has changed since.
     told: Option<u32>,
     newcomers: u32,
-    /// Half open, closing and closed ones: those whose time is bounded.
+    /// Half-open, closing and closed sockets: those whose time is bounded.
     passing: u32,
     due_ms: u32,
-    /// Sockets with an incomplete head, how long after the last look they are looked at, and when.
+    /// Sockets with an incomplete head, the interval between looks at them, and the next look's time.
     waiting_heads: u32,
     look_ms: u32,
     look_due_ms: u32,
     /// How many sockets should listen.
     spares: u32,
-    /// No more newcomers.
+    /// No newcomers any more.
     stopping: bool,
 }
 
@@ -180,20 +180,20 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         self.passing == 0
     }
 
-    /// Tells the gate how many sockets listen, where that has changed or the gate has let a SYN through.
+    /// Tells the gate how many sockets listen, if that has changed or the gate has let a SYN through.
     #[inline(never)]
     pub(crate) fn tell_gate(&mut self, bell: &Bell) {
         if self.told == Some(bell.listening()) {
             return;
         }
-        // By their states: one to which a SYN has just come may not have been looked at.
+        // Count by state too: a SYN may have come to a socket that has not been looked at since.
         let listens = |place: &&Place<'_>| place.role == Role::Listening && place.socket.state() == State::Listen;
         let count = self.all.iter().filter(listens).count() as u32;
         self.told = Some(count);
         bell.set_listening(count);
     }
 
-    /// The socket is to be looked at.
+    /// Marks the socket for a look.
     pub(crate) fn mark(&self, number: usize) {
         self.marks[number].set();
     }
@@ -212,7 +212,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
     }
 
-    /// How long a socket may have a role, where that is bounded.
+    /// The longest time in a role; `None`: unbounded.
     fn bound_ms(&self, role: Role) -> Option<u32> {
         match role {
             Role::HalfOpen | Role::Closing => Some(self.patience_ms),
@@ -242,32 +242,31 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
     }
 
-    /// Lets the driver have a newcomer.
+    /// Hands a newcomer to the driver.
     pub(crate) fn serve(&mut self, number: usize, key: Key) {
         self.assign(number, Role::Served(key));
         let place = &mut self.all[number];
         place.local = place.socket.local_endpoint().map(|endpoint| endpoint.addr);
     }
 
-    /// Leaves so many bytes of an incomplete head in a socket's ring.
+    /// Leaves `bytes` of an incomplete head in a socket's ring.
     pub(crate) fn leave(&mut self, number: usize, bytes: usize) {
         self.taken_up(number);
         self.all[number].waiting_bytes = bytes;
         self.waiting_heads += 1;
-        // The rest of a head is mostly on its way already.
+        // Usually the rest of a head is on its way already.
         self.look_ms = LOOK_MS;
         self.look_due_ms = self.now_ms.wrapping_add(LOOK_MS);
     }
 
-    /// No bytes of a socket are left for later any more.
+    /// Ends that: the bytes count as unread again.
     pub(crate) fn taken_up(&mut self, number: usize) {
         if core::mem::take(&mut self.all[number].waiting_bytes) > 0 {
             self.waiting_heads -= 1;
         }
     }
 
-    /// Looks, when it is time, whether there is more of incomplete heads. Returns in how many milliseconds it is to be called
-    /// again.
+    /// When it is time, marks sockets with more of their incomplete heads. Returns the milliseconds until the next call.
     fn look_at_left(&mut self) -> Option<u32> {
         if self.waiting_heads == 0 {
             return None;
@@ -285,9 +284,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         Some(self.look_due_ms.wrapping_sub(self.now_ms))
     }
 
-    /// Copies bytes that are there, as many as lie in one piece and fit, and takes up to `taken` of them out of the ring.
-    /// Returns how many it was, copied or taken. Pending: the socket's mark is set when there are some. An error: none will
-    /// come.
+    /// Copies bytes from the ring, as many as are contiguous and fit, and removes up to `taken` of them. Returns how many it
+    /// copied or removed, whichever is more. Pending: the socket's mark will be set when there are some. An error: none will come.
     #[inline(never)]
     pub(crate) fn read(&mut self, number: usize, into: &mut [u8], taken: usize) -> Poll<Result<usize, Error>> {
         let waker = self.waker(number);
@@ -309,18 +307,18 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
         let waker = self.waker(number);
         let place = &mut self.all[number];
-        // It enters its state at once; only the wait for a peer is pending.
+        // The first poll makes it listen; only the wait for a peer is pending.
         let accepted = pin!(place.socket.accept(self.port)).poll(&mut Context::from_waker(&waker));
         if let Poll::Ready(Err(error)) = accepted {
             log::error!("a socket cannot listen at port {}: {error:?}", self.port);
             return self.assign(number, Role::Free);
         }
-        // A response is sent as soon as it is there.
+        // Send a response at once.
         place.socket.set_nagle_enabled(false);
         self.assign(number, Role::Listening);
     }
 
-    /// Nobody is accepted any more.
+    /// Stops accepting.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         for number in 0..SOCKETS {
@@ -349,7 +347,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         self.mark(number);
     }
 
-    /// Does what a socket that is not served needs now.
+    /// Handles an event of a socket that is not served.
     pub(crate) fn look(&mut self, number: usize) {
         let state = self.all[number].socket.state();
         match self.all[number].role {
@@ -376,7 +374,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
                 self.watch(number, Interest::NONE);
             }
             Role::Closing => match state {
-                // A reset has been sent, or there was none to send.
+                // Its reset has been sent, or it had none to send.
                 State::Closed if self.all[number].peer().is_none() => self.listen(number),
                 State::TimeWait => self.assign(number, Role::Closed),
                 _ => self.watch_state(number),
@@ -384,8 +382,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         }
     }
 
-    /// Aborts what has been passing for too long, and lets others give way where too few sockets listen. Returns in how many
-    /// milliseconds it is to be called again.
+    /// Aborts sockets that take too long to connect or to close, and more of them while too few listen. Returns the milliseconds
+    /// until the next call.
     pub(crate) fn tend(&mut self) -> Option<u32> {
         let look_ms = self.look_at_left();
         if self.passing == 0 {
@@ -394,7 +392,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         let lacks = self.listening < self.spares && !self.stopping;
         if lacks || is_due(self.due_ms, self.now_ms) {
             self.due_ms = self.now_ms.wrapping_add(self.patience_ms);
-            // Those whose reset is still to be sent will listen soon.
+            // Counts those that listen, and those that will once their reset is sent.
             let mut soon = self.listening;
             for number in 0..SOCKETS {
                 soon += u32::from(self.tend_one(number));
@@ -409,7 +407,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         Some(look_ms.map_or(due_ms, |look_ms| look_ms.min(due_ms)))
     }
 
-    /// Aborts a socket that has been passing for too long. Returns whether it is about to listen again.
+    /// Aborts a socket that takes too long to connect or to close. Returns whether it will soon listen again.
     fn tend_one(&mut self, number: usize) -> bool {
         let place = &self.all[number];
         let Some(bound_ms) = self.bound_ms(place.role) else { return false };
@@ -421,7 +419,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             }
             return is_closed;
         }
-        // One that has been aborted and still has its reset to send has no network to send it to.
+        // An aborted socket whose reset is still unsent after all this time has no network to send it to.
         if is_closed || place.role == Role::Closed {
             self.listen(number);
         } else {
@@ -430,9 +428,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         true
     }
 
-    /// Aborts the one that has waited longest for its peer's close, all that was sent having been acknowledged, if that is long
-    /// enough. `at_once`: however long it is, or lets one listen that both sides have closed, or that has been half open for
-    /// long.
+    /// Aborts the socket that has waited longest for its peer's close, if it has waited for [`STALE_MS`] and all its bytes are
+    /// acknowledged. `at_once`: without waiting, and before that tries a socket that both sides have closed, then one that has been
+    /// half open for [`STALE_MS`].
     fn give_way(&mut self, at_once: bool) -> bool {
         if at_once {
             if let Some(number) = self.oldest(Role::Closed) {
@@ -442,7 +440,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             if let Some(number) = self.oldest(Role::HalfOpen)
                 && self.is_stale(number)
             {
-                // It listens before a reset is sent: a client that has not heard the answer to its SYN sends the SYN again.
+                // It listens before a reset goes out: a client that has missed the answer to its SYN sends the SYN again.
                 self.all[number].socket.abort();
                 self.listen(number);
                 return true;
@@ -456,7 +454,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         false
     }
 
-    /// Whether a socket has passed for long enough to give way. Otherwise it is looked at again when it has.
+    /// Whether a socket may give way. Otherwise the next look is when it may.
     fn is_stale(&mut self, number: usize) -> bool {
         let stale_ms = self.all[number].since_ms.wrapping_add(STALE_MS);
         if is_due(stale_ms, self.now_ms) {
@@ -468,7 +466,7 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         false
     }
 
-    /// The one that has had its role longest; of closing ones, of those only whose peer has everything but has not closed.
+    /// The socket that has had this role longest. Of closing ones only those count whose peer has everything but has not closed.
     pub(crate) fn oldest(&self, role: Role) -> Option<usize> {
         let (mut oldest, mut longest_ms) = (None, 0);
         for (number, place) in self.all.iter().enumerate() {
@@ -480,19 +478,19 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         oldest
     }
 
-    /// Lets the socket's mark be set when that happens; a failure sets it in any case. `false`: it is so already.
+    /// Has the socket's mark set when it becomes ready for `interest`, or fails. `false`: it is ready already.
     pub(crate) fn watch(&mut self, number: usize, interest: Interest) -> bool {
         if interest.receives() && self.all[number].waiting_bytes == 0 {
             return self.read(number, &mut [], 0).is_pending();
         }
         let waker = self.waker(number);
         let place = &mut self.all[number];
-        // It is the write of no bytes that is never ready: it tells of every change, and so of a failure too.
+        // A write of no bytes is always pending, so its waker hears of every change, failures included.
         let _ = pin!(place.socket.write(&[])).poll(&mut Context::from_waker(&waker));
         !place.is_ready(place.socket.state())
     }
 
-    /// Lets the mark be set when a socket that cannot send changes its state.
+    /// Has the mark set when a socket that cannot send changes its state.
     fn watch_state(&mut self, number: usize) {
         let waker = self.waker(number);
         let _ = pin!(self.all[number].socket.wait_write_ready()).poll(&mut Context::from_waker(&waker));

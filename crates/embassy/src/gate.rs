@@ -6,7 +6,7 @@ use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxTok
 
 use crate::{handle::Bell, used};
 
-/// What a [`SynGate`] knows of a server: its port, and how many of its sockets listen.
+/// What a [`SynGate`] needs of a server: its port, and how many of its sockets listen.
 #[derive(Clone, Copy)]
 pub struct Listening {
     bell: &'static Bell,
@@ -19,7 +19,7 @@ impl Listening {
         Listening { bell, port }
     }
 
-    /// Whether the stack may see that frame.
+    /// Whether to pass that frame to the stack.
     fn admits(self, frame: &[u8]) -> bool {
         !opens_connection(frame, self.port) || self.bell.admit()
     }
@@ -34,8 +34,8 @@ impl core::fmt::Debug for Listening {
 /// A device that drops a SYN to a server's port while none of its sockets listens: the client sends it again, mostly after a
 /// second, and connects as soon as a socket is free.
 ///
-/// The stack keeps no backlog and answers such a SYN by a reset, which clients take for a server that does not run. While it
-/// does not, or stops, every frame passes, and so does at all times what is no such SYN over IPv4 or IPv6 in an Ethernet frame.
+/// The stack has no backlog and answers such a SYN with a reset, which to clients means that no server runs. While the server does
+/// not run, or stops, every frame passes. All other frames always pass; a SYN is recognised over IPv4 and IPv6 in Ethernet frames.
 ///
 /// ```no_run
 /// # use embassy_net_driver::Driver;
@@ -91,7 +91,7 @@ impl<D: Driver> Driver for SynGate<D> {
     }
 }
 
-/// A frame that the stack sees only if the gate admits it.
+/// A frame that reaches the stack only if the gate admits it.
 #[derive(Debug)]
 pub struct Screened<R> {
     frame: R,

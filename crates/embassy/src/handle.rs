@@ -1,5 +1,4 @@
-//! What reaches a running server from elsewhere: marks of sockets and lanes that something has happened to, and the wish
-//! that it stop.
+//! What reaches a running server from elsewhere: marks of sockets and lanes with an event, commands, and the order to stop.
 
 use core::task::Waker;
 
@@ -11,9 +10,9 @@ use tenure::{Command, CommandError, ConnectionId, port::Listed};
 
 use crate::used;
 
-/// Sockets that can be told apart at the most.
+/// The most sockets: each has a bit.
 pub(crate) const SOCKETS_MAX: usize = 32 * WORDS;
-/// Lanes that can be told apart at the most.
+/// The most lanes: each has a bit.
 pub(crate) const LANES_MAX: usize = 32;
 const WORDS: usize = 4;
 
@@ -30,42 +29,42 @@ pub(crate) enum Stop {
 #[derive(Debug)]
 pub(crate) enum Order {
     One(Command),
-    /// Tell of the first connection from that index on, in answer to the question of that number.
+    /// Answer the question of that number with the first connection from index `from` on.
     List {
         from: u32,
         question: u32,
     },
 }
 
-/// What whoever lists connections is told.
+/// An answer to whoever lists connections.
 #[derive(Debug)]
 enum Answer {
-    /// To the question of that number: the connection, or that there is none.
+    /// To the question of that number: a connection, or `None` at the end.
     To(u32, Option<Listed>),
-    /// To all questions: no command is served any more.
+    /// To all questions: the server does not run.
     Stopped,
 }
 
-/// Commands that wait for the server at the most.
+/// The most commands that wait for the server.
 const COMMANDS_MAX: usize = 8;
 
-/// Who is to be looked at, and the task that looks.
+/// What needs a look, and the task that looks.
 pub(crate) struct Bell {
     task: AtomicWaker,
     runs: AtomicBool,
     commands: Channel<CriticalSectionRawMutex, Order, COMMANDS_MAX>,
-    /// The answer to the command to list, and who waits for it: one at a time, who counts the questions. A question that was
-    /// cancelled may still be answered.
+    /// The answer to a question of `list`. One caller at a time holds `lister`, which counts questions, because an answer to a
+    /// cancelled one may still come.
     listed: Channel<CriticalSectionRawMutex, Answer, 1>,
     lister: Mutex<CriticalSectionRawMutex, u32>,
     /// Whether any bit of the words below may be set.
     rung: AtomicBool,
     sockets: [AtomicU32; WORDS],
     lanes: AtomicU32,
-    /// Whether there may be a command, or it is to stop.
+    /// Whether a command or the order to stop may be waiting.
     asked: AtomicBool,
     stop: AtomicU8,
-    /// Sockets that listen, less the SYNs that the gate has let through since the server counted.
+    /// Sockets that listened when the server last counted, less the SYNs that the gate has let through since.
     listening: AtomicU32,
 }
 
@@ -86,7 +85,7 @@ impl Bell {
         }
     }
 
-    /// The task to be woken from now on.
+    /// Sets the task to wake.
     pub(crate) fn listen(&self, waker: &Waker) {
         self.task.register(waker);
     }
@@ -101,23 +100,23 @@ impl Bell {
         take(&self.lanes)
     }
 
-    /// Whether anybody is to be looked at.
+    /// Whether any mark may be set.
     pub(crate) fn is_rung(&self) -> bool {
         self.rung.load(Ordering::Acquire)
     }
 
-    /// Whether anybody is to be looked at; all marks are to be taken then.
+    /// Whether any mark may be set, and clears that: the caller takes all marks.
     pub(crate) fn take(&self) -> bool {
-        // A mark that is set from here on rings anew.
+        // A mark that is set from here on rings again.
         self.is_rung() && self.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether something may be asked for; all of it is to be taken then.
+    /// Whether orders may wait, and clears that: the caller takes all of them.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire) && self.asked.swap(false, Ordering::AcqRel)
     }
 
-    /// Tells the task that something is asked for.
+    /// Wakes the task for an order.
     fn ask(&self) {
         self.asked.store(true, Ordering::Release);
         self.task.wake();
@@ -131,7 +130,7 @@ impl Bell {
         }
     }
 
-    /// Whether a SYN may pass: a socket listens for it, or the server does not run, and the stack's reset is right.
+    /// Whether a SYN may pass: a socket listens for it, or the server does not run, so that the stack's reset is right.
     pub(crate) fn admit(&self) -> bool {
         if !self.runs.load(Ordering::Acquire) || self.stop() != Stop::Not {
             return true;
@@ -139,7 +138,7 @@ impl Bell {
         let one_less = |listening: u32| listening.checked_sub(1);
         let listens = self.listening.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok();
         if listens {
-            // The server counts anew, because perhaps no socket takes it: it was sent again, or is damaged.
+            // The server counts again, because perhaps no socket takes this SYN: it may be a repetition, or damaged.
             self.task.wake();
         }
         listens
@@ -149,12 +148,12 @@ impl Bell {
         self.listening.load(Ordering::Acquire)
     }
 
-    /// So many sockets listen.
+    /// Sets how many sockets listen.
     pub(crate) fn set_listening(&self, count: u32) {
         self.listening.store(count, Ordering::Release);
     }
 
-    /// What is asked for next.
+    /// The next order.
     pub(crate) fn order(&self) -> Option<Order> {
         self.commands.try_receive().ok()
     }
@@ -170,8 +169,7 @@ impl Bell {
         let _ = self.listed.try_send(answer);
     }
 
-    /// A run begins: nobody has asked it to stop. Marks of an earlier run do no harm: who has nothing to do is looked at in
-    /// vain.
+    /// Begins a run, which nobody has asked to stop yet. Marks from an earlier run are harmless: they cause a look at nothing.
     pub(crate) fn open(&self) {
         if used::HANDLE.is_on() || used::SYN_GATE.is_on() {
             self.runs.store(true, Ordering::Release);
@@ -179,7 +177,7 @@ impl Bell {
         }
     }
 
-    /// No command is served any more; those who wait for an answer are told so.
+    /// Ends a run: drops waiting commands, and tells those who wait for an answer.
     pub(crate) fn close(&self) {
         self.runs.store(false, Ordering::Release);
         self.commands.clear();
@@ -187,26 +185,26 @@ impl Bell {
     }
 }
 
-/// Mostly there is nothing to take, which costs no read-modify-write.
+/// Usually the word is 0, and then this costs no read-modify-write.
 fn take(word: &AtomicU32) -> u32 {
     if word.load(Ordering::Acquire) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
 }
 
-/// What a mark is of.
+/// What a mark stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Of {
     Socket(u8),
     Lane(u8),
 }
 
-/// One socket or lane, as wakers know it. All zero before it belongs to a bell: a static of it takes no flash.
+/// One socket or lane, as wakers see it. All zero until it belongs to a bell, so that a static takes no flash.
 pub(crate) struct Mark {
     bell: Option<&'static Bell>,
     of: Of,
 }
 
 impl Mark {
-    /// Of nothing yet.
+    /// A mark of nothing yet.
     pub(crate) const fn new() -> Self {
         Mark { bell: None, of: Of::Socket(0) }
     }
@@ -246,8 +244,8 @@ impl Handle {
         Handle(bell)
     }
 
-    /// Closes a connection: at once where it is idle, after the response that is at work, or by a reset where that goes on for
-    /// longer than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Nothing happens where it is gone.
+    /// Closes a connection: at once if it is idle, otherwise after the response in progress, or by a reset if that takes longer
+    /// than [`Deadlines::flush_ms`](tenure::Deadlines::flush_ms). Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -256,7 +254,7 @@ impl Handle {
         self.command(Command::Close(id))
     }
 
-    /// Ends a connection at once, by a reset where a request is being answered. Nothing happens where it is gone.
+    /// Ends a connection at once, by a reset if a request is being answered. Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -264,7 +262,7 @@ impl Handle {
         self.command(Command::CloseNow(id))
     }
 
-    /// Keeps a connection from being evicted, or no longer so. Nothing happens where it is gone.
+    /// Protects a connection from eviction, or no longer does. Does nothing if the connection is gone.
     ///
     /// # Errors
     /// As [`command`](Handle::command).
@@ -287,11 +285,11 @@ impl Handle {
         sent.map_err(|_| CommandError::Full(command))
     }
 
-    /// Tells `each` of every connection that there is, in no order that means anything. Those that come or go meanwhile may
-    /// be told of or not. A handler may await it, too.
+    /// Calls `each` for every open connection, in no particular order. Connections that come or go meanwhile may be missing. A
+    /// handler may await it too.
     ///
     /// # Cancellation safety
-    /// Safe: `each` is not told of the remaining connections.
+    /// Safe: `each` is not called for the remaining connections.
     #[doc(alias = "httpd_get_client_list")]
     pub async fn list(&self, mut each: impl FnMut(Listed)) {
         let bell = self.0;

@@ -1,4 +1,4 @@
-//! Whether the network still gives the address that DHCP has given: asked when the link comes back (RFC 2131 section 3.2).
+//! Confirms an address from DHCP after the link has come back (RFC 2131 section 3.2).
 
 use core::{
     future::Future,
@@ -12,9 +12,9 @@ use embassy_time::{Duration, Instant, Timer};
 const ETHERNET_HEAD_BYTES: usize = 14;
 const IP_HEAD_BYTES: usize = 20;
 const UDP_HEAD_BYTES: usize = 8;
-/// Where options begin, behind the magic cookie (RFC 2131 section 3).
+/// Where options begin, after the magic cookie (RFC 2131 section 3).
 const OPTIONS_AT: usize = 240;
-/// The least that relays pass on (RFC 1542 section 2.1).
+/// The least length that relays forward (RFC 1542 section 2.1).
 const MESSAGE_BYTES: usize = 300;
 const FRAME_BYTES: usize = ETHERNET_HEAD_BYTES + IP_HEAD_BYTES + UDP_HEAD_BYTES + MESSAGE_BYTES;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
@@ -27,17 +27,17 @@ const REQUEST: u8 = 3;
 const ACK: u8 = 5;
 const NAK: u8 = 6;
 
-/// What is asked, and how many seconds an answer may take. A server that does not know the address answers no request (RFC 2131
-/// section 4.3.2): what it would give instead it tells who discovers.
+/// The questions, each with the seconds that an answer may take. A server that does not know the address ignores requests (RFC 2131
+/// section 4.3.2), but answers a discovery with the address that it would give.
 const QUESTIONS: [(u8, u64); 4] = [(REQUEST, 1), (REQUEST, 2), (DISCOVER, 4), (DISCOVER, 8)];
 
-/// The address that a stack has by DHCP, as its device hears of it.
+/// A stack's DHCP address, as its device learns it from the frames.
 #[derive(Debug, Default)]
 pub(crate) struct Lease {
     address: Option<[u8; 4]>,
     /// The number of the next question, when it is due, and the transaction.
     asking: Option<(usize, Timer, [u8; 4])>,
-    /// The network gives another address, or refuses this one.
+    /// The network offers another address, or refuses this one.
     lost: bool,
 }
 
@@ -56,7 +56,7 @@ impl Lease {
         self.asking = None;
     }
 
-    /// Whether the address is lost. Says so once.
+    /// Whether the address is lost. True once.
     pub(crate) fn is_lost(&mut self) -> bool {
         let lost = core::mem::take(&mut self.lost);
         if lost {
@@ -72,7 +72,7 @@ impl Lease {
             return None;
         }
         let Some((kind, _)) = QUESTIONS.get(*number) else {
-            // Nobody knows better: the address is kept for as long as it was given (RFC 2131 section 3.2).
+            // No server objects: the client may keep the address for the rest of its lease (RFC 2131 section 3.2).
             self.asking = None;
             return None;
         };
@@ -88,7 +88,7 @@ impl Lease {
         }
     }
 
-    /// Hears a frame.
+    /// Looks at a received frame.
     fn hear(&mut self, frame: &[u8], hardware: [u8; 6]) {
         let Some(Answer { kind, transaction, address }) = Answer::of(frame, hardware) else { return };
         match (&self.asking, kind) {
@@ -159,7 +159,7 @@ impl Answer {
     }
 }
 
-/// A frame to all that asks for an address: whether it is still ours, or what would be given.
+/// A broadcast that asks whether an address is still ours, or which one would be given.
 fn question(kind: u8, transaction: [u8; 4], hardware: [u8; 6], address: [u8; 4]) -> [u8; FRAME_BYTES] {
     let mut frame = [0; FRAME_BYTES];
     let mut rest = &mut frame[..];
@@ -173,11 +173,11 @@ fn question(kind: u8, transaction: [u8; 4], hardware: [u8; 6], address: [u8; 4])
     put(&[255; 6]);
     put(&hardware);
     put(&[8, 0]);
-    // From no address to all, 64 hops, UDP; the checksum below.
+    // From 0.0.0.0 to all, 64 hops, UDP; the checksum follows below.
     put(&[0x45, 0, ip_bytes[0], ip_bytes[1], 0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]);
     // Without a checksum (RFC 768).
     put(&[0, CLIENT_PORT as u8, 0, SERVER_PORT as u8, udp_bytes[0], udp_bytes[1], 0, 0]);
-    // To be answered to all: until it is confirmed, the address may be another's.
+    // Ask for a broadcast answer: until confirmed, the address may be somebody else's.
     put(&[1, 1, 6, 0]);
     put(&transaction);
     put(&[0, 0, 0x80, 0]);

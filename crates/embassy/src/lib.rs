@@ -1,5 +1,5 @@
-//! [`tenure`] on embassy-net, for boards: no heap, memory that is a constant of the program, one task that looks only at
-//! sockets to which something has happened.
+//! [`tenure`] on embassy-net, for boards: no heap, a fixed amount of static memory, and one task that looks only at sockets with an
+//! event.
 //!
 //! ```no_run
 //! use embassy_net::Stack;
@@ -20,9 +20,9 @@
 //! }
 //! ```
 //!
-//! The stack stays the application's: the server takes as many TCP sockets of it as its memory says
-//! (`StackResources` must have room for them) and gives them back when it has stopped. A stack with SLAAC is run by [`paced`],
-//! one with DHCP on a [`SteadyLink`], and a [`SynGate`] lets more clients come at once than there are sockets.
+//! The stack stays the application's: the server takes `SOCKETS` TCP sockets from it (`StackResources` must have room for them) and
+//! gives them back when it has stopped. Run a stack with SLAAC by [`paced`], and one with DHCP on a [`SteadyLink`]. With a [`SynGate`]
+//! more clients can arrive at once than there are sockets.
 //!
 //! A handler that waits for time (`embassy_time::Timer`) is woken through the lane that it runs in, not through a task:
 //! the time driver needs a queue that takes any waker (`embassy-time`'s features `generic-queue-…`).

@@ -11,19 +11,19 @@ use embassy_time::{Duration, Timer};
 
 use crate::lease::{Heard, Lease};
 
-/// A device that tells of a lost link only when it has been away for a while.
+/// A device that reports a lost link only after it has been away for a while.
 ///
 /// A stack with DHCP forgets its address with the link, and with the address every connection. What is sent while the link is
 /// away is lost with or without this, and sent again by TCP: connections live on.
 ///
-/// When the link comes back unseen, the device asks whether the network still gives the address that the stack has by DHCP (RFC
-/// 2131 section 3.2), which the stack holds meanwhile. The same answer changes nothing, nor does none. Where it is another address,
-/// or a refusal, the stack is told of a lost link, and asks for an address anew.
+/// When the link comes back unreported, the device asks the network whether the stack's DHCP address is still valid (RFC 2131
+/// section 3.2); the stack keeps it meanwhile. If the network confirms it, or does not answer, nothing changes. If it offers another
+/// address or refuses, the device reports a lost link, and the stack asks for an address again.
 #[derive(Debug)]
 pub struct SteadyLink<D> {
     driver: D,
     patience: Duration,
-    /// Runs while the link is away; `None` also where it has been told.
+    /// Runs while the link is away; `None` also once that has been reported.
     away: Option<Timer>,
     told: bool,
     lease: Lease,
@@ -63,7 +63,7 @@ impl<D: Driver> Driver for SteadyLink<D> {
             }
             (self.away, self.told) = (None, false);
             if self.lease.is_lost() {
-                // Down once, and up in the next poll.
+                // Report it down once, and up at the next poll.
                 context.waker().wake_by_ref();
                 return LinkState::Down;
             }

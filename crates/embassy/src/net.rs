@@ -22,7 +22,7 @@ pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, cons
     pub(crate) make: M,
     pub(crate) observer: &'a O,
     pub(crate) wires: &'w [Wire<S>; LANES],
-    /// Where the futures of the lanes are, the first lane's last.
+    /// Places for the lanes' futures, the first lane's last.
     pub(crate) futures: Vec<Pin<&'a mut F>, LANES>,
     pub(crate) lane_marks: &'static [Mark; LANES],
     pub(crate) places: Places<'a, SOCKETS>,
@@ -36,7 +36,7 @@ pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, cons
 impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize>
     EmbassyPort<'_, '_, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
 {
-    /// Takes what was received last out of its ring: it has been read.
+    /// Removes the bytes received last from their ring.
     #[inline(never)]
     pub(crate) fn settle(&mut self) {
         if let Some((number, bytes)) = self.received.take() {
@@ -44,12 +44,12 @@ impl<S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: us
         }
     }
 
-    /// What a socket had to read.
+    /// The driver's view of a read.
     fn received(&self, number: usize, read: Poll<Result<usize, Error>>) -> Received {
         match read {
             Poll::Ready(Ok(bytes)) => Received::Bytes(bytes),
             Poll::Pending => Received::Blocked,
-            // Nothing more comes: behind the peer's close there is still a connection.
+            // No more bytes come. After the peer's close the connection still exists; after a reset it does not.
             Poll::Ready(Err(_)) if self.places.all[number].socket.state() == State::Closed => Received::Reset,
             Poll::Ready(Err(_)) => Received::Closed,
         }
@@ -81,7 +81,7 @@ where
         Peer::known(self.places.all[usize::from(*socket)].peer())
     }
 
-    /// Copies what is there, and leaves it in the socket's ring until it is known what it was: see
+    /// Copies the bytes, and leaves them in the ring until the next call: an incomplete head stays there, see
     /// [`put_away`](Port::put_away).
     fn receive(&mut self, socket: &mut u8, into: &mut [u8]) -> Received {
         self.settle();
@@ -104,7 +104,7 @@ where
     fn has_unread(&mut self, socket: &mut u8) -> bool {
         self.settle();
         let place = &self.places.all[usize::from(*socket)];
-        // A close or a failure counts too: that connection ends by itself.
+        // A close or a failure counts as unread: that connection ends by itself.
         place.socket.recv_queue() > 0 || !place.may_receive()
     }
 
@@ -158,13 +158,13 @@ where
         (self.make)(wire)
     }
 
-    /// Leaves an incomplete head where it is, in the socket's ring: it is read anew when there is more of it.
+    /// Leaves an incomplete head in the socket's ring, to be read again when there is more of it.
     fn put_away(&mut self, _: u32, bytes: &[u8], _: HeadParser) -> bool {
         let Some((number, received)) = self.received.take() else { return false };
         let place = &mut self.places.all[number];
         let more = place.may_receive();
         let socket = &place.socket;
-        // All of it must be here, from its first byte on and in one piece, and more must be able to come.
+        // The ring must hold the whole head from its first byte, contiguous, and more must still be able to come.
         let whole = bytes.len() <= received && socket.recv_queue() == received;
         if bytes.is_empty() || !whole || !more || bytes.len() >= self.ring_bytes {
             self.received = Some((number, received));

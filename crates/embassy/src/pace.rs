@@ -1,4 +1,4 @@
-//! A network stack that is polled neither for ever nor never.
+//! A pace for a network stack that asks to be polled without end, or not at all.
 
 use core::{
     future::{Future, poll_fn},
@@ -8,14 +8,13 @@ use core::{
 
 use embassy_time::{Duration, Instant, Timer};
 
-/// How often the stack is polled within [`SPAN`] at the most.
+/// The most polls within [`SPAN`].
 const POLLS_MAX: u32 = 4;
 const SPAN: Duration = Duration::from_millis(1);
-/// How long it is not polled at the most.
+/// The longest time between two polls.
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// Runs a stack (`Runner::run`) at a pace that is kept within bounds: at most four times a millisecond, and four times a second at
-/// least.
+/// Runs a stack (`Runner::run`) and bounds its pace: at most four polls per millisecond, at least four per second.
 ///
 /// A stack with SLAAC needs it. smoltcp 0.13.1 says wrongly when it is to be polled again: at once, for ever, when no router
 /// has answered it and it waits for anything else, such as DHCP; and not at all when nothing that a router announced is valid any
@@ -43,7 +42,7 @@ pub async fn paced<T>(run: impl Future<Output = T>) -> T {
         } else {
             from + SPAN
         };
-        // One that is early enough stays: it costs a poll at the most.
+        // A timer that is early enough stays: at worst it costs one poll.
         let (_, timer) = match &mut alarm {
             Some(alarm) if now < alarm.0 && alarm.0 <= at => alarm,
             alarm => alarm.insert((at, Timer::at(at))),

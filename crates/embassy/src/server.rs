@@ -77,7 +77,7 @@ pub struct Memory<
     socket_marks: [Mark; SOCKETS],
     lane_marks: [Mark; LANES],
     bell: Bell,
-    /// Written by [`Server::new`]: they are not all zero.
+    /// Not zero, so [`Server::new`] writes them.
     wires: [MaybeUninit<Wire<S>>; LANES],
 }
 
@@ -117,7 +117,7 @@ impl<S, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize, cons
 
     /// The memory of one server.
     ///
-    /// Fails to compile where there are no more sockets than connections, no lanes, or more than 128 sockets or 32 lanes.
+    /// Fails to compile unless there are more sockets than connections and at least one lane, and at most 128 sockets and 32 lanes.
     pub const fn new() -> Self {
         const {
             assert!(SOCKETS > CONNECTIONS, "a server needs more sockets than connections: one at least must listen");
@@ -222,7 +222,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         Handle::of(self.bell)
     }
 
-    /// What a [`SynGate`](crate::SynGate) around the stack's device has to know.
+    /// What a [`SynGate`](crate::SynGate) around the stack's device needs.
     pub fn listening(&self) -> Listening {
         Listening::of(self.bell, self.settings.server_port)
     }
@@ -247,7 +247,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         let Server { settings, rings, wires, socket_marks, lane_marks, bell, runs } = self;
         let number = core::mem::replace(runs, runs.wrapping_add(1));
         let lanes = Lanes {
-            // The future's type is known here and nowhere else: it has no name.
+            // A closure, because only here is the future's unnamed type known.
             futures: pin!(core::array::from_fn(|number| lane(&wires[number], app, observer))),
             make: |wire| lane(wire, app, observer),
             wires: PhantomData,
@@ -278,7 +278,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
     }
 }
 
-/// The futures of the lanes where they are, and what makes them anew: of one type.
+/// The lanes' futures in place, and the function that makes new ones of the same type.
 struct Lanes<'w, 'a, S: 'w, F, M: Fn(&'w Wire<S>) -> F, const LANES: usize> {
     futures: Pin<&'a mut [F; LANES]>,
     make: M,

@@ -1,4 +1,4 @@
-//! What the language cannot say safely without a heap: a waker that is a reference, and the parts of a pinned array.
+//! What needs unsafe code without a heap: a waker that is a reference, an array made in place, and the parts of a pinned array.
 #![allow(unsafe_code, reason = "all of this crate's unsafe code is here")]
 
 use core::{
@@ -11,7 +11,7 @@ use heapless::Vec;
 
 use crate::handle::Mark;
 
-/// Dropping such a waker does nothing: a mark is never given back.
+/// Dropping such a waker does nothing: marks live for ever.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), wake, wake, |_| {});
 
 /// A waker that sets the mark.
@@ -36,9 +36,9 @@ const _: () = {
 
 /// The pinned parts of a pinned array, the last one first.
 pub(crate) fn parts<T, const COUNT: usize>(array: Pin<&mut [T; COUNT]>) -> Vec<Pin<&mut T>, COUNT> {
-    // SAFETY: the parts are as pinned as the array: they are handed out pinned, and nothing else of it is ever moved.
+    // SAFETY: nothing is moved out of the array: its parts are only handed out pinned.
     let array = unsafe { array.get_unchecked_mut() };
-    // SAFETY: the same.
+    // SAFETY: each part is borrowed from the pinned array, which nobody moves or reaches for as long as the borrow lives.
     array.iter_mut().rev().map(|part| unsafe { Pin::new_unchecked(part) }).collect()
 }
 

@@ -1,9 +1,9 @@
-//! What a program makes use of. A program that never does switches it on nowhere, which the compiler sees: it is off for it,
-//! and all that stands behind it is left out.
+//! Switches of features. A program that never uses a feature has no code that switches it on. The compiler sees that, and leaves the
+//! feature out of the image.
 
 use tenure::Switch;
 
-/// Somebody has a [`Handle`](crate::Handle): the server may be asked for something.
+/// A [`Handle`](crate::Handle) exists, so orders may come.
 pub(crate) static HANDLE: Switch = Switch::off();
 
 /// A [`SynGate`](crate::SynGate) asks how many sockets listen.

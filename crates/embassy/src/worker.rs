@@ -1,4 +1,4 @@
-//! The worker: the one task that serves, one turn a wake-up.
+//! The worker: the one task that serves, one turn per wake-up.
 
 use core::{
     convert::Infallible,
@@ -25,12 +25,12 @@ use crate::{
     used,
 };
 
-/// Times that marked sockets and lanes are looked at in one turn before other tasks have theirs.
+/// The most rounds over marked sockets and lanes in one turn before other tasks run.
 const ROUNDS_MAX: u32 = 8;
-/// How often it is looked at link and addresses, while there are connections. The stack has room for one waker only that it
-/// would tell, and that is the application's.
+/// How often to check link and addresses while there are connections. The stack keeps only one waker for such changes, and that is
+/// the application's.
 const CHECK_MS: u32 = 1_000;
-/// What is further away than this is waited for in several steps.
+/// Longer waits are split into steps of this length.
 const FAR_MS: u32 = 60_000;
 
 pub(crate) struct Worker<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize>
@@ -43,18 +43,18 @@ where
     driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
     stack: Stack<'a>,
     bell: &'static Bell,
-    /// Who is woken when something happens.
+    /// The task's waker, as registered.
     waker: Option<Waker>,
     timer: Option<(u32, Timer)>,
     now_ms: u32,
     checked_ms: u32,
-    /// When there was a link last, and for how long there may be none.
+    /// When the link was last up, and how long it may be down.
     link_ms: u32,
     link_down_ms: u32,
     stopped: Stop,
 }
 
-/// However it ends, nobody waits for it any more.
+/// Closes the bell however the run ends, so that nobody waits for an answer.
 impl<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> Drop
     for Worker<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>
 where
@@ -76,7 +76,7 @@ where
     M: Fn(&'w Wire<S>) -> F,
     O: Observer,
 {
-    /// `number`: the run's, which is part of each connection's id: none of an earlier run means one of this.
+    /// `number`: the run's. It is part of each connection's id, so that ids of an earlier run match none of this one.
     pub(crate) fn new(
         port: EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>,
         settings: &Settings,
@@ -108,12 +108,12 @@ where
         }
     }
 
-    /// Does all there is to do, and lets the task be woken when there is more. Ready when the server has stopped.
+    /// Does all there is to do, and has the task woken when there is more. Ready when the server has stopped.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             self.bell.listen(context.waker());
             self.waker = Some(context.waker().clone());
-            // It would wake who is woken no longer.
+            // The old timer would wake the old task.
             self.timer = None;
         }
         self.now_ms = clock::now_ms();
@@ -127,13 +127,13 @@ where
                 break;
             }
             self.answer_bell();
-            // Behind those that are served, so that none whose request has come with this turn is evicted as idle.
+            // After serving: a connection whose request arrived in this turn must not be evicted as idle.
             self.admit();
         }
         self.driver.expire();
         self.driver.port.settle();
         self.check_network();
-        // Deadlines may have made room.
+        // Expired deadlines may have made room.
         self.admit();
         let tend_ms = self.driver.port.places.tend();
         if used::SYN_GATE.is_on() {
@@ -154,7 +154,7 @@ where
         Poll::Pending
     }
 
-    /// Does what is asked for.
+    /// Obeys the orders.
     #[inline(never)]
     fn obey(&mut self) {
         while let Some(order) = self.bell.order() {
@@ -174,7 +174,7 @@ where
         }
     }
 
-    /// Looks at every socket and lane that has been marked, and at no other.
+    /// Looks at every marked socket and lane, and at no other.
     fn answer_bell(&mut self) {
         for word in 0..SOCKETS.div_ceil(32) {
             let mut bits = self.bell.take_sockets(word);
@@ -204,12 +204,12 @@ where
         }
         let Some(place) = self.driver.port.places.all.get(number) else { return };
         if gone || place.is_ready(state) {
-            // What comes comes over the link.
+            // Bytes have come, so the link is up.
             self.link_ms = self.now_ms;
             self.driver.ready(key, gone);
             self.driver.port.settle();
         }
-        // Readiness is a level: what is left of it is reported again.
+        // Readiness is a level: report again what is left.
         let places = &mut self.driver.port.places;
         if let Role::Served(_) = places.all[number].role
             && !places.watch(number, places.all[number].interest)
@@ -218,7 +218,7 @@ where
         }
     }
 
-    /// Takes those who have connected, as many as there is room for; the others wait in their sockets.
+    /// Accepts as many newcomers as there is room for; the others wait in their sockets.
     #[inline]
     fn admit(&mut self) {
         if self.driver.port.places.newcomers() > 0 {
@@ -237,8 +237,7 @@ where
         }
     }
 
-    /// Ends connections to an address that this side no longer has, and all of them where there has been no link for too
-    /// long: nothing of them can come any more.
+    /// Ends connections to an address that this side no longer has, and all of them once the link has been down for too long.
     fn check_network(&mut self) {
         if self.now_ms.wrapping_sub(self.checked_ms) < CHECK_MS {
             return;
@@ -248,7 +247,7 @@ where
         if is_up {
             self.link_ms = self.now_ms;
         }
-        // Times from 2^31 ms on are none.
+        // 2^31 ms or more means never.
         let bound = self.link_down_ms < 1 << 31;
         let down = !is_up && bound && self.now_ms.wrapping_sub(self.link_ms) >= self.link_down_ms;
         for number in 0..SOCKETS {
@@ -260,14 +259,14 @@ where
         }
     }
 
-    /// Whether this side no longer has the address of a connection. The stack resets it when it is next to send.
+    /// Whether this side no longer has a connection's address. The stack would reset that connection at its next send.
     fn is_lost(&self, number: usize) -> bool {
         match self.driver.port.places.all[number].local {
             #[cfg(feature = "ipv4")]
             Some(IpAddress::Ipv4(local)) => {
                 self.stack.config_v4().is_none_or(|config| config.address.address() != local)
             }
-            // A link-local address is made of the hardware's: it stays.
+            // A link-local address stays: it derives from the hardware address.
             #[cfg(feature = "ipv6")]
             Some(IpAddress::Ipv6(local)) if !local.is_unicast_link_local() => {
                 self.stack.config_v6().is_none_or(|config| config.address.address() != local)
@@ -276,7 +275,7 @@ where
         }
     }
 
-    /// Lets the task be woken when the next deadline is due.
+    /// Has the task woken when the next deadline is due.
     fn sleep(&mut self, tend_ms: Option<u32>, context: &mut Context<'_>) {
         let mut ms = FAR_MS;
         if self.driver.count() > 0 {
@@ -286,7 +285,7 @@ where
             ms = ms.min(due_ms);
         }
         let due_ms = self.now_ms.wrapping_add(ms);
-        // A timer that is early enough stays: it costs a wake-up at the most.
+        // A timer that is early enough stays: at worst it costs one wake-up.
         let keeps = |timer_ms: u32| timer_ms.wrapping_sub(self.now_ms) <= ms;
         let (_, timer) = match &mut self.timer {
             Some((timer_ms, _)) if keeps(*timer_ms) && *timer_ms != self.now_ms => return,
