@@ -52,7 +52,7 @@ def shown(text):
 def broken_off(added, n, why):
     """The failure after that many numbers."""
     gone = "The sum was the connection's and is gone with it; start again."
-    return Failure(f"broken off after {added} of {n} numbers: {why}\n{gone}")
+    return Failure(f"stopped after {added} of {n} numbers: {why}\n{gone}")
 
 
 def ask(connection, method, body=None):

@@ -24,7 +24,7 @@ mod many {
     use crate::{args::Add, exit::Exit, tell};
 
     pub(super) fn run(_: &Add) -> Exit {
-        tell(format_args!("tenure: --connections and --pipeline are for Linux alone: leave them out"));
+        tell(format_args!("tenure: --connections and --pipeline are for Linux only: leave them out"));
         Exit::Usage
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Add) -> Exit {
     }
 }
 
-/// What the server has added up.
+/// The server's sum.
 #[derive(Debug, PartialEq, Eq)]
 struct Sum {
     result: i64,
@@ -126,7 +126,7 @@ fn connect(host: &str, port: u16, timeout: Option<Duration>) -> Result<(TcpStrea
     Err(failure)
 }
 
-/// The conversation with the server, and how far it has come.
+/// A conversation with the server, and its progress.
 struct Adder {
     connection: Connection,
     authority: String,
@@ -137,7 +137,7 @@ struct Adder {
 }
 
 impl Adder {
-    /// Asks for one thing and returns the number that is answered.
+    /// Sends one request and returns the number in the answer.
     fn ask(&mut self, method: &str, body: &str) -> Result<i64, Failure> {
         let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let request = format!("{method} /adder HTTP/1.1\r\nHost: {}\r\n{length}\r\n{body}", self.authority);
@@ -145,7 +145,7 @@ impl Adder {
         let Answer { status, body, closes } = answer;
         if status != 200 {
             let why = format!("the server answered {status}: {}", Shown(&body));
-            // At first, such an answer says that the adder is not there; later, or of these, that it cannot go on.
+            // As the first answer, other statuses mean that the adder is not there. Later, or with one of these, it cannot go on.
             let here = method != "PUT" || matches!(status, 408 | 429 | 500 | 502 | 503 | 504);
             return Err(if here { self.broken_off(why) } else { self.foreign(why) });
         }
@@ -194,7 +194,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::NoAddress { host, error } => {
-                write!(f, "the host {host:?} cannot be found: {error}\nGive its address or another name.")
+                write!(f, "the host {host:?} cannot be found: {error}\nCheck the name, or give its address.")
             }
             Failure::Unreachable { address, error } if error.kind() == io::ErrorKind::ConnectionRefused => {
                 let program = this_program();
@@ -213,7 +213,7 @@ impl fmt::Display for Failure {
             ),
             Failure::BrokenOff { k, n, why } => write!(
                 f,
-                "broken off after {k} of {n} numbers: {why}\nThe sum was the connection's and is gone with it; start again."
+                "stopped after {k} of {n} numbers: {why}\nThe sum was the connection's and is gone with it; start again."
             ),
         }
     }
@@ -222,7 +222,7 @@ impl fmt::Display for Failure {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Wrong { k, answered, wanted } = self;
-        write!(f, "the first wrong answer came after {k} numbers: {answered} in place of {wanted}")
+        write!(f, "the first wrong answer came after {k} numbers: {answered} instead of {wanted}")
     }
 }
 

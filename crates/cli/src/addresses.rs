@@ -1,4 +1,4 @@
-//! The addresses at which a server can be reached, as the original says them.
+//! The addresses at which a server can be reached, in the words of ESP-IDF's example.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ pub(crate) fn reachable(listening: &[SocketAddr]) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for address in listening.iter().map(SocketAddr::ip) {
         if address.is_unspecified() {
-            // Where the system does not tell them, the unspecified one is still true.
+            // If the system does not list any, the unspecified address is still right.
             let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
             let own = interfaces.iter().map(if_addrs::Interface::ip).filter(|own| own.is_ipv4() == address.is_ipv4());
             let before = addresses.len();
@@ -52,7 +52,7 @@ fn kind(address: Ipv6Addr) -> &'static str {
     }
 }
 
-/// The address to type on this machine for one that is listened at.
+/// The address to type on this machine to reach a listening one.
 pub(crate) fn to_type(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

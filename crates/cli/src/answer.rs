@@ -21,18 +21,18 @@ const SHOWN_MAX: usize = 200;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
-    /// Whether the server closes the connection behind it.
+    /// Whether the server closes the connection after it.
     pub(crate) closes: bool,
 }
 
 /// Why there is no response.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The bytes are not a response of this server.
+    /// Another server answers here.
     Foreign(String),
-    /// The connection is at its end.
+    /// The server has closed the connection.
     Closed,
-    /// No answer came for as long as was waited.
+    /// No answer came within that time.
     Late(Duration),
     /// The connection failed.
     Failed(io::Error),
@@ -57,7 +57,7 @@ impl Connection {
     /// Sends a request and waits for its answer.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer, Trouble> {
         let due = self.timeout.map(|timeout| Instant::now() + timeout);
-        // A server that closes has perhaps said why: that is read before the failure counts.
+        // A server that closes may have answered why: read that first.
         let sent = self.stream.write_all(request).map_err(|error| self.trouble(error));
         match (self.answer(due), sent) {
             (Err(Trouble::Closed | Trouble::Failed(_)), Err(trouble)) => Err(trouble),
@@ -85,7 +85,7 @@ impl Connection {
         let length = match head.length {
             Some(length) if length > BYTES_MAX => return Err(foreign("its answer is far longer than a number")),
             Some(length) => length,
-            // Whatever it has said so far is enough to see that it is another server.
+            // What has come so far is enough to show that it is another server.
             None if head.status != 200 => self.received.len().min(BYTES_MAX),
             None => return Err(foreign("its answer has no Content-Length")),
         };
@@ -115,7 +115,7 @@ impl Connection {
 
     fn trouble(&self, error: io::Error) -> Trouble {
         match error.kind() {
-            // A blocking socket says either when its timeout is over.
+            // A blocking socket reports either when its timeout is over.
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::Late(self.timeout.unwrap_or_default()),
             _ => Trouble::Failed(error),
         }
@@ -164,7 +164,7 @@ fn foreign(why: &str) -> Trouble {
     Trouble::Foreign(why.to_owned())
 }
 
-/// What a server said, fit to be shown: one line, not endless, without control characters.
+/// A server's text as one line of bounded length, without control characters.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Shown<'_> {

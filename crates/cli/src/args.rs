@@ -23,7 +23,7 @@ Examples:
   tenure add 127.0.0.1 8080 10000 --connections 32
                                              the same on 32 connections, and how fast that is";
 
-/// The longest timeout. The clock of deadlines counts 32 bits of milliseconds, and looks half of them ahead.
+/// The longest timeout. The clock of deadlines has 32 bits of milliseconds, and can look half of its range ahead.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 #[derive(Debug, Parser)]
@@ -51,12 +51,12 @@ pub(crate) struct Serve {
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) bind: Vec<SocketAddr>,
 
-    /// Connections at once at the most
+    /// The most connections at once
     #[arg(long, value_name = "N", env = "TENURE_SESSIONS", default_value_t = 10_000)]
     #[arg(value_parser = number(1, u32::MAX))]
     pub(crate) sessions: u32,
 
-    /// Threads that serve, each with its share of the connections; one for each core unless set
+    /// Threads that serve, each with its share of the connections; one per core unless set
     #[arg(long, value_name = "N", env = "TENURE_THREADS")]
     #[arg(value_parser = number(1, ConnectionId::WORKER_COUNT_MAX))]
     pub(crate) threads: Option<u32>,
@@ -65,17 +65,17 @@ pub(crate) struct Serve {
     #[arg(long, env = "TENURE_EVICT", value_parser = yes_or_no)]
     pub(crate) evict: bool,
 
-    /// How long a thread asks for the next request before it sleeps: faster answers where requests follow each other, for a
-    /// core that is busy as long as they come. 0: not at all; off on a machine of one core
+    /// How long a thread polls for the next request before it sleeps: requests that follow each other are answered faster, and
+    /// keep a core busy. 0: not at all. Ignored on a machine with one core
     #[arg(long, value_name = "MICROSECONDS", env = "TENURE_SPIN", default_value_t = 0)]
     #[arg(value_parser = number(0, 1_000_000_u32))]
     pub(crate) spin: u32,
 
-    /// No line for each request
+    /// Log nothing per request
     #[arg(long, short, env = "TENURE_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
 
-    /// On the port for systems without epoll, which is the only one there
+    /// Serve on the port for systems without epoll, the only one on those
     #[arg(long, env = "TENURE_TOKIO", value_parser = yes_or_no, hide = true)]
     pub(crate) tokio: bool,
 
@@ -107,7 +107,7 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Timeout(Deadlines::HOST.body_ms))]
     body_timeout: Timeout,
 
-    /// Bytes of a body that must come each second once its timeout is used up; 0: nothing extends the timeout
+    /// Bytes of a body that must come per second once its timeout is used up; 0: nothing extends the timeout
     #[arg(long, value_name = "BYTES", env = "TENURE_BODY_RATE", value_parser = number(0, u32::MAX))]
     #[arg(default_value_t = Deadlines::HOST.body_bytes_per_s)]
     body_rate: u32,
@@ -122,7 +122,7 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Timeout(Deadlines::HOST.response_ms))]
     response_timeout: Timeout,
 
-    /// Bytes of a response that the peer must take each second once its timeout is used up; 0: nothing extends the timeout
+    /// Bytes of a response that the peer must take per second once its timeout is used up; 0: nothing extends the timeout
     #[arg(long, value_name = "BYTES", env = "TENURE_RESPONSE_RATE", value_parser = number(0, u32::MAX))]
     #[arg(default_value_t = Deadlines::HOST.response_bytes_per_s)]
     response_rate: u32,
@@ -156,12 +156,12 @@ pub(crate) struct Add {
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
     pub(crate) timeout: Timeout,
 
-    /// Add over so many connections at once, and say how fast that was. They are made in groups of 64, each of which has its
-    /// first answers before the next connects: none waits so long that the server closes it
+    /// Add over that many connections at once, and say how fast that was. They connect in groups of 64, and each group gets its
+    /// first answers before the next one connects, so that none waits until the server closes it
     #[arg(long, value_name = "C", value_parser = number(1, 1_000_000_u32))]
     pub(crate) connections: Option<u32>,
 
-    /// Send so many requests on a connection before waiting for their answers, and say how fast that was
+    /// Send that many requests on a connection before waiting for their answers, and say how fast that was
     #[arg(long, value_name = "D", value_parser = number(1, 10_000_u32))]
     pub(crate) pipeline: Option<u32>,
 }
@@ -200,7 +200,7 @@ fn with_variable(mut error: clap::Error, serve: Option<&clap::Command>, args: &[
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return error };
     let wrong = serve.and_then(|serve| serve.get_arguments().find(|option| option.to_string() == *wrong));
     let Some((name, variable)) = wrong.and_then(|option| option.get_long().zip(option.get_env())) else { return error };
-    // What the command line says goes before its variable.
+    // An option on the command line overrides its variable.
     let given = args.iter().any(|arg| {
         let rest = arg.to_str().and_then(|arg| arg.strip_prefix("--")?.strip_prefix(name));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -214,7 +214,7 @@ fn with_variable(mut error: clap::Error, serve: Option<&clap::Command>, args: &[
 
 impl Serve {
     /// # Errors
-    /// What is wrong of options that are right each on its own.
+    /// Options that are right each on its own contradict each other.
     fn check(&self, matches: &ArgMatches) -> Result<(), String> {
         let name = |option: &str| match matches.value_source(option) {
             Some(ValueSource::EnvVariable) => format!("TENURE_{}", option.to_uppercase()),
@@ -242,7 +242,7 @@ impl Serve {
     }
 }
 
-/// Whether one of the addresses cannot be listened at because of the other.
+/// Whether listening at one of the addresses rules out the other.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let includes = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && (one == other || (includes && one.is_ipv4() == other.is_ipv4()))
@@ -287,11 +287,11 @@ impl FromStr for Timeout {
             .map_err(|_| "give a number and its unit, such as 500ms, 30s or 2h, or never".to_owned())?;
         if duration > TIMEOUT_MAX {
             let most = humantime::format_duration(TIMEOUT_MAX);
-            return Err(format!("more than {most} cannot be counted: say never for no deadline"));
+            return Err(format!("give at most {most}, or never for no deadline"));
         }
         let ms = duration.as_millis();
         if ms == 0 && !duration.is_zero() {
-            return Err("less than 1ms cannot be counted".to_owned());
+            return Err("give at least 1ms".to_owned());
         }
         Ok(Timeout(ms as u32))
     }
@@ -474,8 +474,8 @@ mod tests {
             ("serve --idle-timeout 0s", "say never for no deadline"),
             ("serve --idle-timeout 30", "such as 500ms"),
             ("serve --idle-timeout soon", "such as 500ms"),
-            ("serve --idle-timeout 25d", "say never for no deadline"),
-            ("serve --idle-timeout 1us", "less than 1ms"),
+            ("serve --idle-timeout 25d", "give at most 24days, or never for no deadline"),
+            ("serve --idle-timeout 1us", "give at least 1ms"),
             ("serve --flush-timeout=-1s", "such as 500ms"),
             ("--nonsense", "'--nonsense'"),
             ("nonsense", "'nonsense'"),

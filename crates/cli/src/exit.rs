@@ -23,9 +23,9 @@ impl Exit {
         (Exit::Usage, "the command line, or an environment variable, is wrong"),
         (Exit::Unreachable, "add: cannot connect"),
         (Exit::NotThisServer, "add: what answers there is not this server"),
-        (Exit::BrokenOff, "add: broken off before the end"),
-        (Exit::CannotServe, "serve: cannot serve there, or no longer"),
-        (Exit::Unwritten, "what was asked for cannot be written; with add: the sum is right"),
+        (Exit::BrokenOff, "add: stopped before the end"),
+        (Exit::CannotServe, "serve: cannot serve there, or cannot go on"),
+        (Exit::Unwritten, "the output cannot be written; with add: the sum is right"),
     ];
 
     /// The codes and what they mean, for `--help`.
@@ -52,6 +52,6 @@ mod tests {
     fn the_table_has_every_code_once_in_order() {
         let codes = Exit::ALL.map(|(exit, _)| exit as u8);
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert!(Exit::table().contains("\n  5  add: broken off"));
+        assert!(Exit::table().contains("\n  5  add: stopped"));
     }
 }

@@ -1,7 +1,7 @@
 //! Log lines as the original's, on an output that may be slow, blocked or closed: no server thread ever waits for it.
 //!
 //! Lines go into a bounded queue, and one thread writes them. Where the queue is full they are dropped, and their number is
-//! said in their place once the output takes lines again. An output that has failed is said once and then left alone; the other one
+//! written in their place once the output takes lines again. A failed output is reported once and not used again; the other one
 //! goes on.
 
 use std::{
@@ -18,17 +18,17 @@ use std::{
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Bytes of lines that wait to be written at the most: some thousand lines, whom a reader could still want.
+/// The most bytes of waiting lines: some thousands of lines, as many as a reader may still want.
 const QUEUE_BYTES_MAX: usize = 256 * 1024;
 
 /// How long the program waits at its end for lines to be written.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
-/// How long an output that is set not to block is left alone before it is tried again.
+/// The pause before the next write to an output that is non-blocking and full.
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// Makes standard output the place of the application's lines, and standard error that of the server's own and of
-/// complaints about the former.
+/// Sends the application's lines to standard output, and the server's own, with complaints about the former, to standard
+/// error.
 pub(crate) fn install() -> io::Result<()> {
     let started = Instant::now();
     let split =
@@ -40,7 +40,7 @@ pub(crate) fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// Two logs: what the application says is the original's, line by line, and nothing else stands between.
+/// Two logs, so that the application's equals ESP-IDF's example, line by line.
 struct Split {
     application: Logger,
     server: Logger,
@@ -77,7 +77,7 @@ struct Logger {
 struct Shared {
     queue: Mutex<Queue>,
     bytes_max: usize,
-    /// The output has failed: from then on a line costs a look here. Set under the lock.
+    /// The output has failed: from then on each line only checks this flag. Set under the lock.
     closed: AtomicBool,
     /// Told when there is something to write.
     filled: Condvar,
@@ -143,7 +143,7 @@ impl Logger {
         if self.shared.is_closed() {
             return;
         }
-        // What follows a dropped line is dropped too, so that their number stands where they would.
+        // Lines after a dropped one are dropped too, until their number is written in their place.
         if queue.dropped > 0 || queue.lines.len() + text.len() + PREFIX_BYTES_MAX > self.shared.bytes_max {
             queue.dropped += 1;
             return;
@@ -170,12 +170,12 @@ impl Log for Logger {
             return;
         }
         thread_local! {
-            /// One buffer a thread: a line costs no allocation.
+            /// One buffer per thread: a line costs no allocation.
             static LINE: Cell<String> = const { Cell::new(String::new()) };
         }
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
         line.clear();
-        // A value that cannot be shown leaves the line as it is then.
+        // If a value's `Display` fails, the line ends there.
         let _ = write!(line, "{}: {}", record.target(), record.args());
         if line.contains(char::is_control) {
             // What came from a peer must not look like a line of its own, nor reach a terminal.

@@ -27,18 +27,18 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Says what is wrong with the command line, or the help or version that it asks for.
+/// Prints what is wrong with the command line, or the help or version that it asks for.
 fn answer(error: &clap::Error) -> Exit {
     let printed = error.print().and_then(|()| io::stdout().flush());
     if error.use_stderr() { Exit::Usage } else { written("text", printed) }
 }
 
-/// Says the result on standard output, and on standard error if that is impossible.
+/// Prints the result. If standard output fails, says so on standard error.
 fn say(text: fmt::Arguments<'_>) -> Exit {
     written("result", writeln!(io::stdout(), "{text}"))
 }
 
-/// What became of something on standard output. A reader that has left, such as `head -1`, has what it wanted: that is no error.
+/// The exit code after writing to standard output. A reader that has left, such as `head -1`, has what it wanted: no error.
 fn written(what: &str, result: io::Result<()>) -> Exit {
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -49,12 +49,12 @@ fn written(what: &str, result: io::Result<()>) -> Exit {
     }
 }
 
-/// Says something to the person on standard error.
+/// Prints a message on standard error.
 fn tell(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// How this program was called, as far as a person would type it again.
+/// The command that starts this program, as a person would type it.
 fn this_program() -> String {
     // Cargo sets this for what it runs.
     if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {

@@ -42,13 +42,13 @@ fn serve(args: &Serve) -> Result<(), Failure> {
 
 fn serve_on_tokio(args: &Serve) -> Result<(), Failure> {
     if args.spin > 0 {
-        let text = format!("--spin {} needs the port with epoll", args.spin);
+        let text = format!("--spin {} needs epoll", args.spin);
         return Err(Failure { text, advice: ": leave it out, or serve on Linux without --tokio".to_owned() });
     }
     on_tokio::serve(args)
 }
 
-/// Why it cannot be served, and what a person can do about it.
+/// Why the server cannot start, and what a person can do about it.
 #[derive(Debug)]
 struct Failure {
     text: String,
@@ -61,7 +61,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Serves on one of the ports: their names are the same, but for settings that one has more.
+/// Serves on one of the ports. Their names are the same; one has settings of its own.
 macro_rules! on {
     ($name:ident, $port:ident, |$args:ident| $($more:tt)*) => {
         mod $name {
@@ -118,9 +118,9 @@ fn starts(listening: &[SocketAddr]) {
     }
 }
 
-/// Says what to type, and no more where that is asked for.
+/// Says what to type. With `--quiet`, logs only warnings from then on.
 fn started(args: &Serve, listening: SocketAddr) {
-    // What to type comes after what was logged.
+    // So that the log's lines stand above it.
     log::logger().flush();
     tell(format_args!("{}", what_to_type(listening, &this_program())));
     if args.quiet {
@@ -128,13 +128,13 @@ fn started(args: &Serve, listening: SocketAddr) {
     }
 }
 
-/// What a person can do about it, as far as that is known.
+/// What a person can do about a failed bind; empty if nothing is known.
 fn advice(address: SocketAddr, why: ErrorKind) -> String {
     match why {
         ErrorKind::PermissionDenied if address.port() < 1024 => {
             let other = SocketAddr::new(address.ip(), 8080);
             format!(
-                "\nPorts below 1024 are for administrators: choose a higher one, such as --bind {other}, or use sudo."
+                "\nOnly administrators may use ports below 1024: choose a higher one, such as --bind {other}, or use sudo."
             )
         }
         ErrorKind::AddrNotAvailable => {
@@ -145,7 +145,7 @@ fn advice(address: SocketAddr, why: ErrorKind) -> String {
             };
             let [own, all] = [own, all].map(|ip| SocketAddr::new(ip, address.port()));
             format!(
-                "\n{} is not an address of this machine: give one of its own, --bind {all} for all of them, or --bind {own} for programs on this machine alone.",
+                "\n{} is not an address of this machine: give one of its own, --bind {all} for all of them, or --bind {own} for programs on this machine only.",
                 address.ip()
             )
         }
@@ -219,17 +219,14 @@ mod tests {
         assert_eq!(super::on_linux::settings(&args("")).spin, Duration::ZERO);
         assert_eq!(super::on_linux::settings(&args("--spin 50")).spin, Duration::from_micros(50));
         let failure = serve_on_tokio(&args("--tokio --spin 50")).unwrap_err();
-        assert_eq!(
-            failure.to_string(),
-            "--spin 50 needs the port with epoll: leave it out, or serve on Linux without --tokio"
-        );
+        assert_eq!(failure.to_string(), "--spin 50 needs epoll: leave it out, or serve on Linux without --tokio");
     }
 
     #[test]
     fn advice_for_an_address_that_cannot_be_listened_at() {
         let of = |address: &str, kind: ErrorKind| advice(address.parse().unwrap(), kind);
         let text = of("127.0.0.1:81", ErrorKind::PermissionDenied);
-        assert!(text.contains("Ports below 1024") && text.contains("--bind 127.0.0.1:8080"), "{text}");
+        assert!(text.contains("ports below 1024") && text.contains("--bind 127.0.0.1:8080"), "{text}");
         let text = of("192.0.2.1:8080", ErrorKind::AddrNotAvailable);
         assert!(text.contains("192.0.2.1 is not an address of this machine"), "{text}");
         assert!(text.contains("--bind 0.0.0.0:8080 ") && text.contains("--bind 127.0.0.1:8080 "), "{text}");

@@ -12,7 +12,7 @@
 //! let post = "POST /adder HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
 //! let mut load = Load::connect(&plan, Repeat::new(post, Sums::Grow))?;
 //! let report = load.run(Until::Time(Duration::from_secs(1)), |_| ())?;
-//! println!("{:.0} requests a second, {} wrong sums", report.rate(), report.wrong);
+//! println!("{:.0} requests per second, {} wrong sums", report.rate(), report.wrong);
 //! # Ok::<(), tenure_load::Failure>(())
 //! ```
 //!

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Add) -> Exit {
         Some(Wrong { connection, index, answered, wanted }) => {
             say(format_args!("{summary}"));
             tell(format_args!(
-                "tenure: {} of {} answers are wrong; the first on connection {} after {} numbers: {answered} in place of \
+                "tenure: {} of {} answers are wrong; the first on connection {} after {} numbers: {answered} instead of \
                  {wanted}",
                 summary.report.wrong,
                 summary.report.answers,
@@ -66,12 +66,12 @@ fn add(args: &Add) -> Result<Summary, Failure> {
     Ok(Summary { connections, pipeline, report })
 }
 
-/// What a load that has broken off says about the sum.
+/// The failure of a load that has stopped before its end.
 fn broken_off(failure: &tenure_load::Failure, args: &Add, connections: u32, address: SocketAddr) -> Failure {
     let why = format!("connection {} of {connections}: {}", failure.connection + 1, failure.why);
     let (answers, n) = (failure.answers, args.n);
     match failure.why {
-        // At first, such an answer says that the adder is not there.
+        // As the first answer, other statuses mean that the adder is not there.
         Why::Foreign(_) => Failure::NotThisServer { address, why },
         Why::Status(status) if answers == 0 && !matches!(status, 408 | 429 | 500 | 502 | 503 | 504) => {
             Failure::NotThisServer { address, why }
@@ -81,7 +81,7 @@ fn broken_off(failure: &tenure_load::Failure, args: &Add, connections: u32, addr
     }
 }
 
-/// Connects all to the first of the host's addresses that lets itself be connected to. Each has its PUT answered then.
+/// Connects all to the first of the host's addresses that accepts a connection, and awaits the answer to each one's PUT.
 fn connect(
     args: &Add,
     connections: u32,
@@ -118,7 +118,7 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "{:.0} requests a second: {} in {}, {pipeline} at once on a connection",
+            "{:.0} requests per second: {} in {}, {pipeline} at once per connection",
             report.rate(),
             report.answers,
             Shown(report.elapsed)
@@ -131,7 +131,7 @@ impl fmt::Display for Summary {
         let bars = report.bars(BARS);
         let most = bars.iter().map(|bar| bar.answers).max().unwrap_or(0).max(1);
         for bar in bars {
-            // One that counts anything is seen.
+            // A bar that counts anything is at least one character long.
             let width = (bar.answers * BAR_WIDTH).div_ceil(most) as usize;
             let to = Shown(bar.to).to_string();
             write!(f, "\n  to {to:>9}  {:<40}  {}", "█".repeat(width), bar.answers)?;

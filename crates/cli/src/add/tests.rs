@@ -156,7 +156,7 @@ fn a_wrong_sum_and_where_it_began() {
     let port = serve(|number, _| ok(sum(number, 5) - i64::from(number > 2)));
     let sum = add_at(port, 5).unwrap();
     assert_eq!(sum, Sum { result: 14, wrong: Some(Wrong { k: 3, answered: 5, wanted: 6 }) });
-    assert_eq!(sum.wrong.unwrap().to_string(), "the first wrong answer came after 3 numbers: 5 in place of 6");
+    assert_eq!(sum.wrong.unwrap().to_string(), "the first wrong answer came after 3 numbers: 5 instead of 6");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn another_server() {
 
 #[test]
 fn broken_off_after_some() {
-    let after = |k: u32| format!("broken off after {k} of 9 numbers");
+    let after = |k: u32| format!("stopped after {k} of 9 numbers");
     // The first request is that of 0, so that request k + 1 is not answered.
     for k in [0, 1, 4, 9] {
         let port = serve(move |number, _| if number > k { None } else { ok(sum(number, 9)) });

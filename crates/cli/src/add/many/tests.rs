@@ -62,7 +62,7 @@ fn right_sums_and_wrong_ones() {
     let summary = add_at(port, 5, 3).unwrap();
     assert_eq!((summary.report.answers, summary.report.wrong), (21, 0));
     let said = summary.to_string();
-    for text in ["all 21 answers are right, on 3 connections", "requests a second: 21 in", "99.9 % within"] {
+    for text in ["all 21 answers are right, on 3 connections", "requests per second: 21 in", "99.9 % within"] {
         assert!(said.contains(text), "{text:?} is not in {said}");
     }
     let bars: u64 = said.lines().skip(3).map(|bar| bar.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
