@@ -5,7 +5,7 @@ use core::{fmt, ops};
 /// A buffer that a lane owns.
 pub struct Buffer(Repr);
 
-// Both hold a pointer and a length in the same places, so looking inside costs no branch.
+// Both variants keep pointer and length in the same places, so access needs no branch.
 enum Repr {
     Borrowed(&'static mut [u8]),
     #[cfg(feature = "alloc")]
@@ -26,7 +26,7 @@ impl Buffer {
     }
 }
 
-/// None: a buffer of no bytes.
+/// An empty buffer.
 #[cfg(feature = "alloc")]
 impl Default for Buffer {
     fn default() -> Self {

@@ -1,12 +1,12 @@
-//! A panic that goes no further.
+//! Panics are caught here.
 
 use alloc::boxed::Box;
 use core::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs `act` and keeps a panic of it here. `None`: it has panicked.
+/// Runs `act` and catches its panic. `None`: it has panicked.
 ///
-/// What was thrown is dropped here, which may panic too: that goes no further either.
+/// Dropping the payload may panic too; that is caught as well.
 #[inline]
 pub fn contain<R>(act: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(act)) {
@@ -21,7 +21,7 @@ pub fn contain<R>(act: impl FnOnce() -> R) -> Option<R> {
 #[cold]
 fn dispose(thrown: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(thrown))) {
-        // This could go on for ever: it is leaked.
+        // Dropping this one could panic again, without end: leak it.
         core::mem::forget(again);
     }
 }

@@ -1,4 +1,4 @@
-//! The driver of connections: which lane serves which of them, what is asked of the socket, and when time is up.
+//! The driver of connections: which lane serves which of them, what the port reports of each socket, and when time is up.
 //!
 //! A port tells it what happened (`connected`, `ready`, `woken`, `expire`) and it acts through the port's own trait. It
 //! holds no clock and knows no runtime.
@@ -36,15 +36,15 @@ use steps::{
     wake_waiters,
 };
 
-/// What a driver is set to.
+/// A driver's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct DriverSettings {
-    /// Connections at the most.
+    /// The most connections.
     pub connections_max: u32,
-    /// Lanes at the most. Where there is more than one, but fewer than connections, the last one is a reserve: no handler that
+    /// The most lanes. Where there is more than one, but fewer than connections, the last one is a reserve: no handler that
     /// [`waits_long`](crate::Methods::waits_long) begins on it.
     pub lanes_max: u32,
-    /// Whether a new connection takes the place of the least recently used idle one when there is none left.
+    /// Whether a new connection evicts the least recently used idle one when no place is free.
     pub evict: bool,
     /// Bounds in time.
     pub deadlines: Deadlines,
@@ -54,12 +54,12 @@ pub struct DriverSettings {
     pub worker: u32,
 }
 
-/// One connection, as it is listed.
+/// One connection of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Which.
+    /// Its id.
     pub id: ConnectionId,
-    /// The peer's address; `None` where the port has none, or the peer is gone.
+    /// The peer's address; `None` if the port has none, or the peer is gone.
     pub peer: Option<PeerAddress>,
     /// Milliseconds since its last use, 0 where it is busy.
     pub idle_ms: u32,
@@ -70,21 +70,21 @@ pub struct Listed {
 }
 
 /// Drives the connections of one worker.
-// In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
+// Small, hot fields first: the shortest instructions reach them there.
 #[repr(C)]
 pub struct Driver<P: Port> {
     now_ms: u32,
     idle: IdleLanes,
     dated: u32,
-    /// Nothing is due before.
+    /// No deadline is due before this.
     due_ms: Option<u32>,
-    /// Deadlines in the table's heap that were looked at.
+    /// How many deadlines of the table's heap were looked at.
     #[cfg(test)]
     looks: core::cell::Cell<u32>,
     stopping: Option<u32>,
     settings: DriverSettings,
     date: Option<[u8; DATE_BYTES]>,
-    // Dropped before the sockets: what a handler drops may ask for its peer's address.
+    // Dropped before the sockets: a handler's values may ask for the peer's address when dropped.
     lanes: P::Lanes,
     spares: Spares,
     table: Table<P::Session, P::Socket, P::Slots>,
@@ -92,9 +92,9 @@ pub struct Driver<P: Port> {
     pub port: P,
 }
 
-/// Candidates for eviction that are looked at for one newcomer.
+/// The most candidates for eviction examined per newcomer.
 const CANDIDATES_MAX: u32 = 16;
-/// Times that a stream is polled in one turn before others have theirs.
+/// The most polls of a stream in one turn before others have theirs.
 const ROUNDS_MAX: u32 = 8;
 
 impl<P: Port> Driver<P> {
@@ -126,19 +126,19 @@ impl<P: Port> Driver<P> {
         self.now_ms = now_ms;
     }
 
-    /// Sets the date that responses tell from now on.
+    /// Sets the Date field of responses from now on.
     pub fn set_date(&mut self, date: Option<[u8; DATE_BYTES]>) {
         Output::tell_dates();
         self.date = date;
         self.dated = self.dated.wrapping_add(1);
     }
 
-    /// Connections that there are, those included that only wait for the peer's close.
+    /// All connections, including those that only wait for the peer's close.
     pub fn count(&self) -> u32 {
         self.table.count()
     }
 
-    /// Whether a new connection would have to take another one's place.
+    /// Whether every place is taken.
     pub fn is_full(&self) -> bool {
         self.table.is_full()
     }
@@ -148,11 +148,10 @@ impl<P: Port> Driver<P> {
         self.table.has_place() || self.victim().is_some()
     }
 
-    /// Takes a new connection from that peer, evicting the least recently used idle one if there is no place and that is allowed. Gives
-    /// the socket back where there is no place, or the observer refuses it.
+    /// Takes a new connection from that peer. If no place is free and eviction is allowed, evicts the least recently used idle one.
     ///
     /// # Errors
-    /// The socket.
+    /// The socket: there is no place, or the observer refuses it.
     pub fn connected(&mut self, mut socket: P::Socket, peer: Option<PeerAddress>) -> Result<Key, P::Socket> {
         if self.stopping().is_some() {
             return Err(socket);
@@ -161,13 +160,13 @@ impl<P: Port> Driver<P> {
         if victim.is_none() && self.table.is_full() {
             return Err(socket);
         }
-        // The newcomer gets the victim's slot, because that will be the last to be freed.
+        // The newcomer reuses the victim's slot, which heads the free list.
         let (index, generation) = match victim {
             Some(index) => (index, self.table.slot(index).generation.wrapping_add(1)),
             None => (self.table.next(), self.table.slot(self.table.next()).generation),
         };
         let (key, by) = (Key { index, generation }, self.id(index, generation));
-        // Asked first: nobody gives way to one that is not taken.
+        // Asked before the eviction: nobody is evicted for a newcomer that is refused.
         if !self.port.register(key, &mut socket)
             || self.port.tell(|observer| observer.connected(by, peer)) != Some(Admission::Accept)
         {
@@ -186,7 +185,7 @@ impl<P: Port> Driver<P> {
         Ok(key)
     }
 
-    /// The connection that would give way to a newcomer now.
+    /// The connection that a newcomer would evict now.
     fn victim(&mut self) -> Option<u32> {
         if !self.port.evicts() || !self.settings.evict {
             return None;
@@ -198,7 +197,7 @@ impl<P: Port> Driver<P> {
             }
             let newer = self.table.newer(index);
             let socket = self.table.slot_mut(index).socket.as_mut()?;
-            // A request may be on its way to a connection that still counts as idle.
+            // Skip one whose request has already arrived: it is not idle any more.
             if !self.port.has_unread(socket) {
                 return Some(index);
             }
@@ -207,7 +206,7 @@ impl<P: Port> Driver<P> {
         None
     }
 
-    /// Since when the server has been stopping.
+    /// Since when the server has been stopping; `None`: it is not.
     fn stopping(&self) -> Option<u32> {
         self.stopping.filter(|_| self.port.takes_orders())
     }
@@ -216,8 +215,8 @@ impl<P: Port> Driver<P> {
         ConnectionId::new(self.settings.worker, index, generation)
     }
 
-    /// A socket is ready for what it was reported for; `gone`: it has failed. Where there is nothing to receive after all, that is
-    /// no use of the connection.
+    /// A socket is ready for its reported interest; `gone`: it has failed. If there is nothing to receive after all, this does not
+    /// count as use of the connection.
     #[inline]
     pub fn ready(&mut self, key: Key, gone: bool) {
         let Some(slot) = self.table.get(key.index, key.generation) else { return };
@@ -260,7 +259,7 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// A lane was woken. Does nothing where it serves nobody.
+    /// A lane was woken. Does nothing if it serves nobody.
     pub fn woken(&mut self, lane: u32) {
         let Some(index) = self.lanes.get(lane).map(Lane::connection) else { return };
         if self.is_attached(index, lane) {
@@ -276,7 +275,7 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Puts a connection with bytes into the queue for a lane; one without any stays as it is.
+    /// Queues a connection with bytes for a lane. One without bytes stays as it is.
     #[cold]
     fn wait(&mut self, index: u32) {
         let now_ms = self.now_ms;
@@ -293,7 +292,7 @@ impl<P: Port> Driver<P> {
         self.due(self.now_ms, self.settings.deadlines.handler_ms);
     }
 
-    /// Gives free lanes to those that wait, first come, first served.
+    /// Gives free lanes to waiting connections, first come, first served.
     #[inline]
     fn serve_waiting(&mut self) {
         while self.table.oldest(Stage::Waiting) != NONE {
@@ -312,7 +311,7 @@ impl<P: Port> Driver<P> {
         if self.idle.first == NONE { self.new_lane() } else { Some(self.idle.first) }
     }
 
-    /// What attaching means for a connection whose request has begun before.
+    /// The further part of attaching, for a connection whose request began before.
     #[cold]
     fn attach_late(&mut self, index: u32, number: u32) {
         let stopping = self.stopping();
@@ -325,11 +324,11 @@ impl<P: Port> Driver<P> {
         }
         drop(input);
         if slot.stage == Stage::Waiting {
-            // A request's time runs while it waits for a lane.
+            // The wait for a lane counts towards the request's deadline.
             let waited_ms = self.now_ms.wrapping_sub(slot.mark);
             shared.connection.change(|connection| {
                 connection.waited_ms = waited_ms;
-                // Only those that wait are given a lane while the server stops.
+                // While the server stops, only waiting connections get a lane.
                 if let Some(stopped_ms) = stopping {
                     connection.end_behind(Ending::Shutdown, stopped_ms);
                 }
@@ -338,7 +337,7 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Gives a lane to a connection whose request has begun before.
+    /// Gives a lane to a connection whose request began before.
     #[cold]
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
@@ -369,14 +368,14 @@ impl<P: Port> Driver<P> {
         Some(number)
     }
 
-    /// Lets a lane go on; see [`go_on`](Driver::go_on).
+    /// [`go_on`](Driver::go_on), not inlined.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn advance(&mut self, index: u32, number: u32, cause: Cause) {
         self.go_on(index, number, cause);
     }
 
-    /// Lets a lane go on: attaches it where it is the next free one, receives once where the socket is ready, polls it, sends
-    /// what it has, and puts connection and lane where they belong then. Inlined where every request passes; elsewhere it is
+    /// One turn of a lane: attaches it if the connection has none, receives once if the socket is ready, polls it, sends its
+    /// output, and files connection and lane by their new state. Inlined only on every request's path; others call
     /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn go_on(&mut self, index: u32, number: u32, cause: Cause) {
@@ -408,7 +407,7 @@ impl<P: Port> Driver<P> {
             let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
             match shared.state.get() {
-                // What most come to, so it is asked for first.
+                // The most common outcome, so it is tested first.
                 State::Between if !lane.blocked => {
                     let Some(stage) = leave((number, lane), slot, idle, port, *now_ms) else {
                         return self.close_idle(index, number);
@@ -416,7 +415,7 @@ impl<P: Port> Driver<P> {
                     if P::SHRINK && lane.buffers == Buffers::AllAgain {
                         rest(lane, spares);
                     }
-                    // Where nobody else has been idle since, it is there already; one that is pinned still is so in any case.
+                    // Usually no other connection has become idle since, and this one is still the newest: nothing to move.
                     if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
                         if slot.pinned {
                             self.watch(index, stage);
@@ -428,7 +427,7 @@ impl<P: Port> Driver<P> {
                     return self.due(self.now_ms, self.settings.deadlines.idle_ms);
                 }
                 _ if sent == Progress::Reset => return self.end_now(index, EndReason::PeerReset, true),
-                // Room was made: on with the response, but others have their turns too.
+                // Room was made: continue the response, up to a bound, so that others have their turns.
                 State::Exchange if sent == Progress::Some && shared.turn.get().wants_room && rounds < ROUNDS_MAX => {
                     rounds += 1;
                     shared.waiters.wake();
@@ -442,14 +441,14 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Takes a lane back from a connection of which nothing has come: not a use, so stage and deadlines stay as they are.
+    /// Takes a lane back from a connection that sent nothing: not a use, so stage and deadlines stay.
     #[cold]
     #[inline(never)]
     fn leave_at_rest(&mut self, index: u32, number: u32) {
         self.detach(index, number);
     }
 
-    /// Resets a connection whose response cannot be finished, but not before the peer has got those before it.
+    /// Resets a connection whose response cannot be finished, but only after the responses before it have been sent.
     #[cold]
     #[inline(never)]
     fn abort(&mut self, index: u32, number: u32) {
@@ -461,7 +460,7 @@ impl<P: Port> Driver<P> {
         self.end_now(index, shared.connection.get().reason, true);
     }
 
-    /// Lets an incomplete head wait, without a lane where the port can keep it.
+    /// Lets an incomplete head wait: put away if the port can keep it, otherwise on its lane.
     fn put_away_or_hold(&mut self, index: u32, number: u32) {
         if !self.put_away(index, number) {
             self.hold(index, number);
@@ -476,7 +475,7 @@ impl<P: Port> Driver<P> {
         let turn = shared.turn.get();
         let connection = shared.connection.get();
         let receives = !connection.ended && (shared.state.get() == State::Head || turn.wants_body);
-        // A stream that has had its turn goes on as soon as the socket takes more.
+        // A stream that has used up its turn goes on once the socket takes more.
         let awaits_peer = lane.blocked || turn.wants_room;
         lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
         let mut interest = if awaits_peer {
@@ -507,8 +506,8 @@ impl<P: Port> Driver<P> {
         }
     }
 
-    /// Ends a connection at a message boundary, where its peer has closed or it is to be closed; not yet where more had come before
-    /// a stop.
+    /// Ends a connection at a message boundary because its peer has closed, or because it is to close. If more had come before a
+    /// stop, receives that first.
     #[cold]
     fn close_idle(&mut self, index: u32, number: u32) {
         let shared = &self.lanes.lane(number).wire.shared;
@@ -517,7 +516,7 @@ impl<P: Port> Driver<P> {
         self.settle_last(index, number);
         let shared = &self.lanes.lane(number).wire.shared;
         if shared.connection.get().unread {
-            // It is received next.
+            // Receive that next.
             shared.state.set(State::Head);
             return self.hold(index, number);
         }
@@ -531,7 +530,7 @@ impl<P: Port> Driver<P> {
         detach(number, lane, slot, &mut self.idle);
     }
 
-    /// Lets a connection with an incomplete head wait without a lane. `false`: it keeps its lane.
+    /// Puts an incomplete head away, so that its connection waits without a lane. `false`: it keeps its lane.
     fn put_away(&mut self, index: u32, number: u32) -> bool {
         let shared = &self.lanes.lane(number).wire.shared;
         if shared.connection.get().ended || ending(&self.port, shared).is_some() {
@@ -548,7 +547,7 @@ impl<P: Port> Driver<P> {
         if let Some(pinned) = shared.connection.get().pin {
             slot.pinned = pinned;
         }
-        // A drop of bytes does not change when the head was due.
+        // A few more bytes do not move the head's deadline.
         slot.since_ms = shared.connection.get().arrived_ms;
         shared.state.set(State::Between);
         self.watch(index, Stage::Head);
@@ -557,14 +556,13 @@ impl<P: Port> Driver<P> {
         true
     }
 
-    /// Keeps a connection from being evicted, or no longer so, which counts as a use. Returns whether the
-    /// connection is there.
+    /// Protects a connection from eviction, or no longer does, which counts as a use. Returns whether the connection exists.
     pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
         let now_ms = self.now_ms;
         let Some(slot) = self.own(id) else { return false };
         slot.pinned = pinned;
         match (slot.stage, pinned) {
-            // The idle deadline stays as it was.
+            // The idle deadline stays.
             (Stage::Idle, true) => self.watch(id.index(), Stage::Pinned),
             (Stage::Pinned, false) => {
                 slot.since_ms = now_ms;
@@ -575,7 +573,7 @@ impl<P: Port> Driver<P> {
         true
     }
 
-    /// Does what a handle asks for.
+    /// Obeys a handle's command.
     pub fn obey(&mut self, command: Command) {
         match command {
             Command::Close(id) => self.close_connection(id),
@@ -588,7 +586,7 @@ impl<P: Port> Driver<P> {
         if id.worker() == self.settings.worker { self.table.get(id.index(), id.generation()) } else { None }
     }
 
-    /// The connections that there are, those that only wait for the peer's close left out.
+    /// The open connections, without those that only wait for the peer's close.
     pub fn list(&self) -> impl Iterator<Item = Listed> {
         self.table.all().filter(|(_, slot)| slot.stage != Stage::Closing).map(|(index, slot)| Listed {
             id: self.id(index, slot.generation),
@@ -626,7 +624,7 @@ mod tests {
         fn end(self, _: EndReason) {}
     }
 
-    /// A port whose handles are pointers, as a host's are, and which catches nothing. It has room for `N`.
+    /// A port with pointers as handles, as on hosts, that catches no panic. It has room for `N` connections.
     struct Host<S, const N: usize>(PhantomData<S>);
 
     impl<S: Session + 'static, const N: usize> Port for Host<S, N> {
@@ -668,7 +666,7 @@ mod tests {
         }
     }
 
-    /// What grows is to be grown on purpose: these are the costs of an idle connection and of a lane.
+    /// The costs of an idle connection and of a lane, which must not grow by accident.
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn sizes() {
@@ -707,7 +705,7 @@ mod tests {
         Driver::new(Host(PhantomData), heapless::Vec::new(), heapless::Vec::new(), settings)
     }
 
-    /// A session whose end panics ends no other one twice, nor keeps it from being ended, where the port lets it pass.
+    /// With a port that catches no panic: if a session's end panics, every other session still ends, once.
     #[test]
     #[cfg(feature = "std")]
     fn a_panic_in_the_end_of_one_of_many() {
@@ -731,7 +729,7 @@ mod tests {
         assert_eq!(ENDED.each_ref().map(|ended| ended.load(Ordering::Relaxed)), [1; 4]);
     }
 
-    /// A store that is smaller than what is asked for is the bound.
+    /// A store smaller than the settings is the bound.
     #[test]
     fn a_store_that_is_full() {
         let mut driver = driver::<Adder, 1>(2);

@@ -1,4 +1,4 @@
-//! Who is due first: a pairing heap whose nodes live elsewhere, so that it needs no memory of its own.
+//! A pairing heap, ordered by due time. Its nodes live in the slots, so it needs no memory of its own.
 //!
 //! Insertion is constant, all else logarithmic, amortised (Fredman, Sedgewick, Sleator and Tarjan 1986).
 
@@ -8,16 +8,16 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// A node's place in the heap, or on a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Links {
-    /// The sibling in front; the parent's number in its first child.
+    /// The previous sibling; for a first child, the parent.
     pub(crate) before: u32,
-    /// The sibling behind.
+    /// The next sibling.
     pub(crate) behind: u32,
     /// The first child.
     pub(crate) child: u32,
 }
 
 impl Links {
-    /// Of a node that stands alone.
+    /// A node in no heap and on no list.
     pub(crate) const ALONE: Links = Links { before: NONE, behind: NONE, child: NONE };
 }
 
@@ -29,19 +29,19 @@ pub(crate) trait Nodes {
     fn is_first(&self, node: u32, other: u32) -> bool;
 }
 
-/// Puts a node into the heap of that root. Returns the root.
+/// Inserts a node into the heap. Returns the new root.
 pub(crate) fn insert<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> u32 {
     *nodes.links(node) = Links::ALONE;
     if root == NONE { node } else { meld(nodes, root, node) }
 }
 
-/// Takes a node out of the heap of that root. Returns the root.
+/// Removes a node from the heap. Returns the new root.
 pub(crate) fn remove<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32) -> u32 {
     let links = *nodes.links(node);
     if node == root && links.child == NONE { NONE } else { cut(nodes, root, node, links) }
 }
 
-/// Takes a node with those links out of a heap of more than itself.
+/// Removes a node from a heap that has others.
 #[inline(never)]
 fn cut<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32, links: Links) -> u32 {
     let Links { before, behind, child } = links;
@@ -61,7 +61,7 @@ fn cut<N: Nodes + ?Sized>(nodes: &mut N, root: u32, node: u32, links: Links) -> 
     meld(nodes, root, children)
 }
 
-/// One heap of two.
+/// Melds two heaps into one.
 fn meld<N: Nodes + ?Sized>(nodes: &mut N, one: u32, other: u32) -> u32 {
     if one == NONE || other == NONE {
         return if one == NONE { other } else { one };
@@ -76,7 +76,7 @@ fn meld<N: Nodes + ?Sized>(nodes: &mut N, one: u32, other: u32) -> u32 {
     root
 }
 
-/// One heap of siblings: in pairs from the first on, then the pairs from the last on. This order is what bounds the cost.
+/// Melds siblings into one heap: in pairs from the first on, then the pairs from the last on. This order bounds the cost.
 fn meld_all<N: Nodes + ?Sized>(nodes: &mut N, mut first: u32) -> u32 {
     // Linked by `behind`, the last pair first.
     let mut pairs = NONE;
@@ -96,7 +96,7 @@ fn meld_all<N: Nodes + ?Sized>(nodes: &mut N, mut first: u32) -> u32 {
     root
 }
 
-/// Takes a node from its siblings. Returns the one behind it.
+/// Unlinks a node from its siblings. Returns the next one.
 fn take<N: Nodes + ?Sized>(nodes: &mut N, node: u32) -> u32 {
     let links = nodes.links(node);
     links.before = NONE;
@@ -132,12 +132,12 @@ mod tests {
         Timed { nodes: core::array::from_fn(|node| (time(node as u32), Links::ALONE)), compared: Cell::new(0) }
     }
 
-    /// A number that looks random: steps of an odd stride.
+    /// A pseudo-random number: steps of an odd stride.
     fn scattered(node: u32) -> u32 {
         node * 2_039 % COUNT as u32
     }
 
-    /// Whatever the order in which they come, nodes leave in the order of their times, and neither costs more than it should.
+    /// Nodes leave in the order of their times, whatever the order of insertion, within the bounds of cost.
     #[test]
     fn in_order_at_logarithmic_cost() {
         let orders: [(&str, fn(u32) -> u32); 4] = [

@@ -1,4 +1,4 @@
-//! What has been received: heads and what came with them, and what of a body came later.
+//! Received bytes: heads and what came with them, and the bytes of a body that came later.
 
 use tenure_proto::{
     chunked::ChunkedDecoder,
@@ -14,7 +14,7 @@ pub(crate) struct Input {
     pub(crate) buffer: Buffer,
     /// First byte of the request at hand.
     pub(crate) start: usize,
-    /// Behind the last byte received.
+    /// One past the last byte received.
     pub(crate) end: usize,
     pub(crate) parser: HeadParser,
     pub(crate) memo: HeadMemo,
@@ -29,7 +29,7 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether nothing is unread: then the next request begins at the front.
+    /// Whether nothing is unread. Then the next request begins at the front.
     #[inline]
     pub(crate) fn is_used_up(&mut self) -> bool {
         let is_used_up = self.start == self.end;
@@ -54,7 +54,7 @@ impl Input {
     }
 }
 
-/// Bytes of a request's body. They begin behind the head in the input; what comes later is received here.
+/// Bytes of a request's body. The first follow the head in the input; later ones are received here.
 pub(crate) struct BodyInput {
     pub(crate) buffer: Buffer,
     /// The next unread byte: in the bytes from the request's start on, or in `buffer`.
@@ -64,25 +64,25 @@ pub(crate) struct BodyInput {
     pub(crate) state: BodyState,
 }
 
-/// How far a body has been read: of one request, replaced as a whole where the next one begins.
+/// How far a request's body has been read. Replaced as a whole when the next request begins.
 #[derive(Clone, Copy)]
 pub(crate) struct BodyState {
-    /// Whether the input's bytes have been used up and positions now count in the body's own buffer.
+    /// Whether the input's bytes are used up, so that positions now count in the body's own buffer.
     pub(crate) spilled: bool,
-    /// Behind the last byte received in the buffer.
+    /// One past the last byte received in the buffer.
     pub(crate) end: usize,
-    /// Bytes at the front of the buffer that are a body being collected.
+    /// Bytes at the front of the buffer that belong to a body being collected.
     pub(crate) collected: usize,
     pub(crate) chunked: Option<ChunkedDecoder>,
     /// Bytes handed out.
     pub(crate) taken: u64,
     /// Bytes that may still be handed out.
     pub(crate) budget: u64,
-    /// More than that has come, or was announced: nothing more is handed out.
+    /// More than the budget has come, or was announced: nothing more is handed out.
     pub(crate) exceeded: bool,
-    /// Bytes of data that have been passed over all the same.
+    /// Bytes discarded beyond that.
     pub(crate) passed_over: u32,
-    /// Why nothing more of it can be had.
+    /// Why no more of it can be read.
     pub(crate) fault: Option<Fault>,
 }
 
@@ -107,7 +107,7 @@ impl BodyInput {
         BodyInput { buffer, at: 0, fresh: true, state: BodyState::new(bytes_max) }
     }
 
-    /// Begins the body of another request, `at` bytes behind its start.
+    /// Begins the next request's body, `at` bytes after the request's start.
     #[inline]
     pub(crate) fn begin(&mut self, at: usize, bytes_max: u64) {
         self.at = at;
@@ -123,7 +123,7 @@ impl BodyInput {
         self.state = BodyState::new(bytes_max);
     }
 
-    /// Lets go what has been read of the buffer, so that more can be received behind what has been collected.
+    /// Frees the bytes that have been read, so that more can be received after the collected ones.
     pub(crate) fn make_room(&mut self) {
         let collected = self.state.collected;
         self.at = collected;
@@ -131,7 +131,7 @@ impl BodyInput {
     }
 }
 
-/// Why nothing more can be had of a body. A byte, which a result holds in a register; what it says as an error comes last.
+/// Why no more of a body can be read. One byte, so that a result fits a register; its error's text is made at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is above its bound.
@@ -140,7 +140,7 @@ pub(crate) enum Fault {
     Closed,
     /// It has not come in time.
     Late,
-    /// Somebody else is reading it.
+    /// Another reader has borrowed it.
     Lent,
     /// Its framing is broken.
     Refused(Refusal),

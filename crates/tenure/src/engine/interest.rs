@@ -5,17 +5,17 @@ use crate::Switch;
 /// Whether a handler of this program ever waits for its peer's close.
 static CLOSE_AWAITED: Switch = Switch::off();
 
-/// A handler waits for its peer's close.
+/// Notes that a handler waits for its peer's close.
 pub(crate) fn await_close() {
     CLOSE_AWAITED.set(true);
 }
 
-/// What a port is to report of a socket.
+/// What a port must report of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest(u8);
 
 impl Interest {
-    /// Nothing but its failure.
+    /// Only its failure.
     pub const NONE: Interest = Interest(0);
     /// That bytes, or the peer's close, can be received.
     pub const RECEIVE: Interest = Interest(1);

@@ -32,7 +32,7 @@ use crate::{
     exchange::responder::Opened,
 };
 
-/// Pending once, so that the port sees the state.
+/// Pending once, so that the driver sees the state.
 struct Pause(bool);
 
 impl Future for Pause {
@@ -48,11 +48,10 @@ impl Future for Pause {
 }
 
 /// Serves requests one after the other. It only knows message boundaries: at one with nothing unread the port may swap
-/// connection and session on the wire. Never ends; the port sets it anew to end a handler.
+/// connection and session on the wire. Never ends; to end a handler, the port replaces this future.
 ///
 /// # Cancellation safety
-/// Dropped at any time, it leaves bytes, session and the state of the exchange on the wire, for a lane set anew to take
-/// up.
+/// Dropped at any time, it leaves bytes, session and the state of the exchange on the wire for its replacement.
 #[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input: a port that cannot take it waits")]
 pub async fn lane<S, A: Handler<S>, O: Observer>(
     wire: impl Deref<Target = Wire<S>>,
@@ -72,9 +71,9 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                 Ok(None)
             } else {
                 let Input { buffer, start, end, parser, memo } = &mut *input;
-                // There always are such bytes: without them nothing would be complete.
+                // The range is always valid; an empty one would only mean an incomplete head.
                 let bytes = buffer.get(*start..*end).unwrap_or_default();
-                // Most heads are the one before: what says so comes first, by itself.
+                // Most heads equal the one before, so the memo is tried first.
                 let read = match parser.recall(bytes, &shared.head_limits, memo) {
                     Some(known) => Ok(Some(known)),
                     None => parser.learn(bytes, &shared.head_limits, memo),
@@ -119,13 +118,13 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
         };
         if is_reset || !shared.end_exchange(observer, &mut input) {
             shared.leave(input, is_reset);
-            // This future ends its work here: it is set anew before the wire serves on.
+            // This future's work ends here: it is replaced before the wire is used again.
             return pending().await;
         }
     }
 }
 
-/// Lets a handler answer. A stream for HEAD, or of a status without content, ends at its head, whatever the handler would go on with.
+/// Runs a handler. A response to HEAD, or of a status without content, ends at its head, and the handler is dropped there.
 fn until_answered<'a>(
     shared: &'a Shared,
     mut handling: Pin<&'a mut impl Future<Output = Result<Sent, Error>>>,
@@ -137,17 +136,17 @@ fn until_answered<'a>(
     })
 }
 
-/// What is left to do of an exchange when its handler has ended.
+/// What is left of an exchange when its handler has ended.
 enum Unfinished {
     Nothing,
-    /// Its body is unread.
+    /// Some of its body is unread.
     Body,
-    /// It is to be answered with that error.
+    /// Answer with that error.
     Answer(Error),
 }
 
 impl Shared {
-    /// What the lane was set anew for.
+    /// Obey the order that the driver left for this future.
     #[inline]
     fn take_order(&self) -> Option<Order> {
         let order = self.connection.get().order?;
@@ -155,13 +154,13 @@ impl Shared {
         Some(order)
     }
 
-    /// Whether memory counts for more than a copy: other lanes are at work, too.
+    /// Whether to copy a head to save memory: other lanes are at work too.
     #[inline(always)]
     fn is_crowded(&self) -> bool {
         cfg!(feature = "alloc") && self.turn.get().lanes != Lanes::One
     }
 
-    /// Makes room for the rest of a head that has begun, gives the input back and lets the port see that.
+    /// Makes room for the rest of an incomplete head, gives the input back and yields to the port.
     #[inline]
     fn wait_for_head(&self, mut input: RefMut<'_, Input>) -> Pause {
         if input.start != input.end {
@@ -171,7 +170,7 @@ impl Shared {
         Pause(false)
     }
 
-    /// Gives the input back for good: the connection is to be closed, or reset.
+    /// Gives the input back for good, to close or reset the connection.
     fn leave(&self, input: RefMut<'_, Input>, is_reset: bool) {
         drop(input);
         self.state.set(if is_reset { State::Abort } else { State::Close });
@@ -180,12 +179,12 @@ impl Shared {
     /// Refuses a head.
     #[cold]
     fn refuse(&self, refusal: Refusal) -> Order {
-        // The exchange before is over.
+        // The previous exchange is over.
         self.state.set(State::Head);
         Order::Refuse(refusal)
     }
 
-    /// What is left to do of an exchange.
+    /// What is left of an exchange, by its handler's result.
     #[inline]
     fn unfinished(&self, result: Result<(), Error>) -> Unfinished {
         match result {
@@ -213,10 +212,10 @@ impl Shared {
         let mut body = self.body.borrow_mut();
         if self.state.get() == State::Exchange {
             output.exchange.persistent = false;
-            // The rest is not waited for any more.
+            // Do not wait for the rest any more.
             (body.fresh, body.state.fault) = (false, Some(Fault::Late));
         } else {
-            // The last exchange of the connection begins here, before there is a request.
+            // Begins the connection's last exchange, although there is no request.
             output.exchange = Exchange::new(false, false, false);
             body.begin(0, self.limits.body_bytes_max);
             self.state.set(State::Exchange);
@@ -237,8 +236,8 @@ impl Shared {
         error.at_most(bytes_max.into())
     }
 
-    /// What is answered without asking the application: a head that comes with a refusal, and OPTIONS of the server in general,
-    /// of which there is nothing to say (RFC 9110 section 9.3.7).
+    /// Answers without the application: a head that comes with a refusal, and OPTIONS of the server as a whole, with an empty
+    /// response (RFC 9110 section 9.3.7).
     #[cold]
     #[inline(never)]
     fn answer_instead(&self, observer: &impl Observer, head: &Head, bytes: &[u8]) -> Error {
@@ -247,7 +246,7 @@ impl Shared {
         Error::refused(refusal, head.refused_byte(bytes))
     }
 
-    /// Begins an exchange of a head and what has come with it, `received` bytes together.
+    /// Begins the exchange of a head. `received`: its bytes and those that came with it.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn open(&self, head: &Head, received: usize) {
         self.state.set(State::Exchange);
@@ -261,7 +260,7 @@ impl Shared {
         if head.framing == Framing::Chunked {
             (body.fresh, body.state.chunked) = (false, Some(ChunkedDecoder::new()));
         }
-        // A client that has sent some of its body does not wait to be asked (RFC 9110 section 10.1.1).
+        // A client that has sent some of its body does not wait for 100 (RFC 9110 section 10.1.1).
         let expects_continue = head.expects_continue && body.at == received;
         self.request.set(RequestState::new(head.framing, received as u32, expects_continue, connection.waited_ms));
         drop(body);
@@ -273,7 +272,7 @@ impl Shared {
         }
     }
 
-    /// An exchange begins on a connection that is to end: it is the last one, but for what had come behind it before a stop.
+    /// Begins an exchange on a connection that is to end: its last, unless more requests had come before a stop.
     #[cold]
     #[inline(never)]
     fn open_behind(&self, ending: Ending) {
@@ -283,12 +282,12 @@ impl Shared {
         }
     }
 
-    /// Whether the response is complete, which a handler's [`Sent`](crate::Sent) does not prove where it is another response's.
+    /// Whether the response is complete. A handler's [`Sent`](crate::Sent) alone does not prove it: it may be another response's.
     fn is_answered(&self) -> bool {
         self.output.borrow().exchange.done
     }
 
-    /// Tells the observer of a response that is complete; returns whether the connection goes on.
+    /// Reports a complete response to the observer. Returns whether the connection goes on.
     fn response_sent(&self, observer: &impl Observer) -> bool {
         let exchange = self.output.borrow().exchange;
         let duration_ms = self.turn.get().now_ms.wrapping_sub(self.connection.get().arrived_ms);
@@ -296,7 +295,7 @@ impl Shared {
         exchange.persistent && !self.request.get().last
     }
 
-    /// Ends an exchange: the input goes on behind its request. Returns whether the connection does.
+    /// Ends an exchange: the input moves past its request. Returns whether the connection goes on.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn end_exchange(&self, observer: &impl Observer, input: &mut Input) -> bool {
         if !self.response_sent(observer) {
@@ -312,7 +311,7 @@ impl Shared {
         } else {
             input.start = (input.start + body.at).min(input.end);
         }
-        // What has come of the next request counts as having arrived now.
+        // Bytes of the next request count as arriving now.
         let now_ms = self.turn.get().now_ms;
         self.connection.change(|connection| (connection.arrived_ms, connection.waited_ms) = (now_ms, 0));
         true

@@ -1,4 +1,4 @@
-//! What is to be sent, and how the response at hand is framed.
+//! Bytes to send, and the framing of the current response.
 
 use tenure_proto::{
     bytes::WORDS,
@@ -15,13 +15,13 @@ pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const BYTES: &str = "application/octet-stream";
 /// Bytes of the prebuilt beginning of a plain response.
 const STAMP_BYTES: usize = 128;
-/// Bytes of a plain response's body at the most: their number has two digits.
+/// The most bytes of a plain response's body: a length of two digits.
 pub(crate) const PLAIN_BYTES_MAX: usize = 99;
-/// Bytes that a plain response may take, or be written over by it.
+/// Bytes that writing a plain response may touch.
 const ROOM_BYTES: usize = STAMP_BYTES + 6 + PLAIN_BYTES_MAX;
 
-/// Whether responses of this program ever tell a date. Where there is no clock nothing sets it, which the compiler sees: all
-/// about dates is left out.
+/// Whether this program ever sets a date. Without a clock nothing switches this on; the compiler sees that, and leaves all code for
+/// dates out.
 static DATED: Switch = Switch::off();
 
 /// As words are, like the output's front.
@@ -33,21 +33,21 @@ struct Stamp([u8; STAMP_BYTES]);
 pub(crate) struct Output {
     pub(crate) exchange: Exchange,
     pub(crate) buffer: Buffer,
-    /// Bytes at the front that the port has sent.
+    /// Bytes at the front that have been sent.
     pub(crate) sent: usize,
-    /// Behind the last byte written.
+    /// One past the last byte written.
     pub(crate) end: usize,
-    /// The type of every response that sets none; `None`: the value says it.
+    /// The type of responses that set none; `None`: it follows from the value.
     pub(crate) content_type: Option<&'static str>,
-    /// The head of a 200 of text that sets no type, up to the value of Content-Length: most responses begin with it.
+    /// The beginning of most responses: the head of a plain 200 of text, up to the value of Content-Length.
     stamp: Stamp,
     stamp_bytes: u8,
     dated: bool,
-    /// What responses tell, where they do.
+    /// The value of responses' Date field, if any.
     date: [u8; DATE_BYTES],
 }
 
-/// The response at hand.
+/// The current response.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct Exchange {
@@ -55,7 +55,7 @@ pub(crate) struct Exchange {
     pub(crate) head_only: bool,
     /// The request is of HTTP/1.0.
     pub(crate) http10: bool,
-    /// The connection may go on afterwards.
+    /// The connection may go on after it.
     pub(crate) persistent: bool,
     /// The response head is in the output.
     pub(crate) begun: bool,
@@ -85,9 +85,9 @@ impl Exchange {
         }
     }
 
-    /// Whether its head needs nothing that those of other responses do not have.
+    /// Whether its head is the usual one.
     pub(crate) fn is_plain(&self) -> bool {
-        // They stand beside each other: one comparison.
+        // Adjacent fields, compared at once.
         [self.head_only, self.http10, self.persistent, self.begun] == [false, false, true, false]
     }
 
@@ -115,7 +115,7 @@ impl Output {
         }
     }
 
-    /// Sets the date that responses tell from now on.
+    /// Sets the Date field of responses from now on.
     pub(crate) fn stamp(&mut self, date: Option<&[u8; DATE_BYTES]>) {
         let date = date.filter(|_| DATED.is_on());
         self.dated = date.is_some();
@@ -123,14 +123,14 @@ impl Output {
         let mut state = HeadState::NEW;
         let mut head = HeadWriter::new(&mut self.stamp.0, &mut state);
         head.begin(StatusCode::OK, date);
-        // The writer ends with `Content-Length: 1`, CR LF, CR LF: the beginning is what stands before the digit.
+        // The writer ends with `Content-Length: 1`, CR LF, CR LF: keep what stands before the digit.
         let bytes = head.end(Delimiter::Length(1), Persistence::Persists, self.content_type.unwrap_or(TEXT));
-        // One that leaves no room for its own length is none.
+        // A beginning that leaves no room for a response is not used.
         let bytes = bytes.ok().flatten().filter(|&bytes| bytes - 5 < STAMP_BYTES);
         self.stamp_bytes = bytes.map_or(0, |bytes| (bytes - 5) as u8);
     }
 
-    /// Responses may tell a date from now on.
+    /// Responses may have a Date field from now on.
     pub(crate) fn tell_dates() {
         DATED.set(true);
     }
@@ -139,12 +139,12 @@ impl Output {
         (self.sent, self.end) = (0, 0);
     }
 
-    /// What is to be sent, where there is something.
+    /// The bytes to send, if any.
     pub(crate) fn pending(&self) -> Option<&[u8]> {
         self.buffer.get(self.sent..self.end).filter(|pending| !pending.is_empty())
     }
 
-    /// Whether some of a complete response is to be sent.
+    /// Whether bytes of a complete response are still to be sent.
     pub(crate) fn has_whole(&self) -> bool {
         let pending = (self.end - self.sent) as u64;
         pending > if self.exchange.done { 0 } else { self.exchange.bytes }
@@ -159,7 +159,7 @@ impl Output {
         self.buffer.len() - self.end
     }
 
-    /// What is not written yet.
+    /// The part that is not written yet.
     pub(crate) fn free(&mut self) -> &mut [u8] {
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
@@ -175,8 +175,8 @@ impl Output {
         head
     }
 
-    /// Whether there is room for that many bytes, or nothing is pending. What is pending moves to the front for them, but only
-    /// where no more moves than has been sent: so each byte costs one move at the most, however slowly the peer takes them.
+    /// Whether there is room for that many bytes, or nothing is pending. May move pending bytes to the front, but only if they are no
+    /// more than the bytes sent since: so each byte moves at most once on average, however slowly the peer takes them.
     pub(crate) fn make_room(&mut self, bytes: usize) -> bool {
         if self.end == 0 || self.room() >= bytes {
             return true;
@@ -274,7 +274,7 @@ mod tests {
             for taken in [1, 7, 63, 64, 65, 2_047, 2_048, 2_049, BUFFER_BYTES] {
                 let (sent, moved) = moved(wanted, taken);
                 assert!(moved <= sent, "{moved} moved of {sent}, {wanted} wanted and {taken} taken");
-                // What waits for all of the output moves nothing.
+                // A wait for the whole output moves nothing.
                 assert!(wanted < BUFFER_BYTES || moved == 0, "{moved} moved, {wanted} wanted and {taken} taken");
             }
         }

@@ -1,5 +1,5 @@
-//! What lane and port know of a connection at work, in three values: what is of a request, of a connection and of a turn.
-//! Each is replaced as a whole at its boundary, so nothing of one outlives it.
+//! What lane and driver share about a connection at work, in three values: the request's, the connection's and the turn's. Each is
+//! replaced as a whole at its boundary, so nothing outlives it.
 
 use core::cell::Cell;
 
@@ -16,13 +16,13 @@ pub(crate) enum State {
     Head,
     /// A request is being answered.
     Exchange,
-    /// What is in the output is the last that is sent.
+    /// The output holds the last bytes to send.
     Close,
     /// The connection is to be reset.
     Abort,
 }
 
-/// What a lane must do instead of serving a request: its future has been set anew in the midst of one, or a head is refused.
+/// What a lane must do instead of serving a request: its future was replaced during one, or a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Answer the refusal and close.
@@ -31,11 +31,11 @@ pub(crate) enum Order {
     Failed,
     /// The handler missed its deadline: answer 503 and go on.
     Overdue,
-    /// What answers a panic has panicked: reset the connection.
+    /// The answer to a panic has panicked too: reset the connection.
     Reset,
 }
 
-/// Why a connection is to end behind what is at work.
+/// Why a connection ends after the exchange in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Shutdown,
@@ -51,19 +51,19 @@ impl From<Ending> for EndReason {
     }
 }
 
-/// What is of one request, from the end of its head to the end of its exchange.
+/// One request's state, from the end of its head to the end of its exchange.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct RequestState {
-    /// What of the body has not been handed out: [`Framing::Empty`] where nothing is left.
+    /// The part of the body not handed out yet: [`Framing::Empty`] if nothing is left.
     pub(crate) unread: Framing,
-    /// Bytes that came with its head, which they include.
+    /// Bytes that came with its head, the head included.
     pub(crate) received: u32,
-    /// What it has waited for its body.
+    /// How long it has waited for its body.
     pub(crate) body_waited_ms: u32,
-    /// What it has waited for all else, a lane included.
+    /// How long it has waited for anything else, a lane included.
     pub(crate) handler_waited_ms: u32,
-    /// What its route says of deadlines.
+    /// Its route's deadlines.
     pub(crate) route_deadlines: RouteDeadlines,
     /// The client waits for `100 (Continue)`.
     pub(crate) expects_continue: bool,
@@ -72,21 +72,21 @@ pub(crate) struct RequestState {
     pub(crate) drain: Drain,
     /// Its response is the connection's last, whether or not it says so.
     pub(crate) last: bool,
-    /// Its response ends at its head: its handler is dropped.
+    /// The response ends at its head, so the handler is dropped there.
     pub(crate) ends_at_head: bool,
 }
 
-/// Whether the rest of a body is being dropped before the answer, for the sake of the connection alone.
+/// Whether the rest of a body is being discarded before the answer, only to keep the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drain {
     None,
-    /// It is: a response waits behind it.
+    /// It is; the response waits.
     Runs,
-    /// It has not come in time: the response goes without it.
+    /// The rest has not come in time: answer without it.
     Overdue,
 }
 
-/// A route's own deadlines in milliseconds, where it has some.
+/// A route's own deadlines in milliseconds, if it has some.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteDeadlines {
     pub(crate) handler_ms: Option<u32>,
@@ -94,7 +94,7 @@ pub(crate) struct RouteDeadlines {
 }
 
 impl RequestState {
-    /// A request whose head has been read, `received` bytes in all, which has waited that long for a lane.
+    /// A request whose head has been read. `received`: all bytes that came with it. `waited_ms`: how long it waited for a lane.
     pub(crate) const fn new(unread: Framing, received: u32, expects_continue: bool, waited_ms: u32) -> Self {
         RequestState {
             unread,
@@ -116,28 +116,28 @@ impl RequestState {
     }
 }
 
-/// What is of one connection, from when it gets a lane to when the lane leaves it.
+/// One connection's state, while it has a lane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionState {
-    /// When the request at hand arrived, or the one that is still to come.
+    /// When the current request arrived, or the next one if none is at work.
     pub(crate) arrived_ms: u32,
-    /// What that has waited for a lane.
+    /// How long that one waited for a lane.
     pub(crate) waited_ms: u32,
-    /// All that the peer sends has been received: it has closed its side.
+    /// The peer has closed its side, and all its bytes have been received.
     pub(crate) ended: bool,
-    /// The peer has closed its side, though some of what it has sent may be unread.
+    /// The peer has closed its side; some of its bytes may be unread.
     pub(crate) peer_closed: bool,
-    /// Whether a handler has pinned it, or no longer so.
+    /// Whether a handler has pinned (`true`) or unpinned it; `None`: neither.
     pub(crate) pin: Option<bool>,
-    /// It ends behind what is at work: the response says so.
+    /// It ends after the exchange in progress, and the response says so.
     pub(crate) ending: Option<Ending>,
     /// Since when.
     pub(crate) ending_ms: u32,
-    /// More had come when the server was to stop: there are bytes to receive that are answered, too.
+    /// More bytes had come when the server was told to stop: receive and answer them too.
     pub(crate) unread: bool,
-    /// Times that it has received since then.
+    /// How often it has received since then.
     pub(crate) receives: u8,
-    /// What the lane must do first when it is set anew.
+    /// What the lane's new future must do first.
     pub(crate) order: Option<Order>,
     /// Why it ends, when it does.
     pub(crate) reason: EndReason,
@@ -160,7 +160,7 @@ impl ConnectionState {
         }
     }
 
-    /// Lets the connection end behind what is at work. The first to say so counts.
+    /// Ends the connection after the exchange in progress. The first reason counts.
     pub(crate) fn end_behind(&mut self, ending: Ending, now_ms: u32) {
         if self.ending.is_none() {
             (self.ending, self.ending_ms) = (Some(ending), now_ms);
@@ -171,15 +171,15 @@ impl ConnectionState {
 /// How many lanes are at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lanes {
-    /// This one, or it does not matter.
+    /// Only this one, or their number does not matter.
     One,
-    /// Others, too: one that waits keeps no more memory than it must.
+    /// Others too: a lane that waits keeps no more memory than it must.
     Some,
-    /// All of them but for the reserve, which a handler that takes long is not to begin on.
+    /// All: a handler that takes long must not begin on the last one.
     Last,
 }
 
-/// What is of one turn of a lane, from one poll to the next.
+/// The state of one turn of a lane, from one poll to the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     pub(crate) now_ms: u32,
@@ -198,7 +198,7 @@ impl Turn {
     }
 }
 
-/// Changes a part of a value that is replaced as a whole elsewhere.
+/// Changes part of a `Cell`'s value.
 pub(crate) trait Change<T> {
     fn change(&self, change: impl FnOnce(&mut T));
 }

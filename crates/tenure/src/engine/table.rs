@@ -1,4 +1,4 @@
-//! The connections of one worker: slots, and the order in which their deadlines come.
+//! The connections of one worker: their slots, and the order of their deadlines.
 //!
 //! Connections that are fresh, idle, waiting or closing are on one list per stage. Each joins it at its end and all of a list
 //! have the same time, so the oldest is due first. All others (an incomplete head may have begun long ago, exchanges have
@@ -21,7 +21,7 @@ use crate::engine::{
     interest::Interest,
 };
 
-/// What a slot is doing, and so where it is kept.
+/// What a slot is doing, which decides where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
@@ -31,7 +31,7 @@ pub(crate) enum Stage {
     Idle,
     /// Bytes are there and no lane is free.
     Waiting,
-    /// The last response is sent; what still comes is dropped.
+    /// The last response is sent; further bytes are discarded.
     Closing,
     /// Between two requests, not to be evicted.
     Pinned,
@@ -43,12 +43,12 @@ pub(crate) enum Stage {
     Vacant,
 }
 
-/// The first stages have lists, those behind them the heap.
+/// The first stages have lists, the later ones the heap.
 const LIST_COUNT: usize = Stage::Closing as usize + 1;
-/// Where registers are narrow connections are few: what would be in the heap is on one more list, in the order of its deadlines.
+/// On 32 bits connections are few, so one more list, ordered by deadline, replaces the heap.
 const WATCHED: usize = LIST_COUNT;
 
-/// The list of a stage; where there is none, that stage's are in the heap.
+/// The list of a stage; a number beyond the lists means the heap.
 fn list_of(stage: Stage) -> usize {
     if WORDS { stage as usize } else { (stage as usize).min(WATCHED) }
 }
@@ -59,8 +59,8 @@ pub struct Slot<S, K> {
     pub(crate) socket: Option<K>,
     pub(crate) generation: u32,
     pub(crate) lane: u32,
-    /// While closing: bytes dropped. While waiting: since when it has waited for a lane. In the heap: nothing is due before.
-    /// The last two in milliseconds of the port's clock.
+    /// While closing: bytes discarded. While waiting: since when it has waited for a lane. In the heap: no deadline is due before.
+    /// The last two are in milliseconds of the port's clock.
     pub(crate) mark: u32,
     /// On a list: the older one, the newer one.
     links: Links,
@@ -183,7 +183,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         if self.vacant == NONE {
             let index = self.slots.len() as u32;
             if self.slots.push(Slot::new()).is_err() {
-                // The store is smaller than was asked for: that is the bound, then.
+                // The store is smaller than the settings: its size is the bound.
                 self.max = index;
                 return false;
             }
@@ -192,12 +192,12 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         true
     }
 
-    /// The slot that is taken next, where [`has_place`](Table::has_place) has said that there is one.
+    /// The next slot to be taken. Call only after [`has_place`](Table::has_place) returned `true`.
     pub(crate) fn next(&self) -> u32 {
         self.vacant
     }
 
-    /// Whether there is such a slot, vacant or not.
+    /// Whether the slot exists, vacant or not.
     pub(crate) fn is_slot(&self, index: u32) -> bool {
         (index as usize) < self.slots.len()
     }
@@ -207,7 +207,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.lists[stage as usize].oldest
     }
 
-    /// Who in the heap is due first, and nothing before when.
+    /// The first of the heap, and the time before which nothing is due.
     pub(crate) fn first_due(&self) -> Option<(u32, u32)> {
         let first = if WORDS { self.first } else { self.first_watched() };
         Some((first, self.slots.get(first as usize)?.mark))
@@ -276,8 +276,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.link(index, stage);
     }
 
-    /// Gives a slot of the heap that stage, nothing of it being due before then. One that is looked at earlier anyway stays
-    /// where it is. Returns whether it has been moved.
+    /// Gives a slot that stage of the heap, with nothing due before `due_ms`. If it will be looked at earlier anyway, it stays in its
+    /// place. Returns whether it has been moved.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
         let slot = &mut self.slots[index as usize];
@@ -290,7 +290,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         !stays
     }
 
-    /// As [`watch`](Table::watch), also where it would have been looked at earlier.
+    /// As [`watch`](Table::watch), but moves it even if it would have been looked at earlier.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn put_off(&mut self, index: u32, stage: Stage, due_ms: u32) {
         self.unlink(index);
@@ -308,7 +308,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         self.lists.get(WATCHED).map_or(NONE, |list| list.oldest)
     }
 
-    /// Puts a slot on the list of those that are watched, behind those that are due no later.
+    /// Inserts a slot into the watched list, after those that are due no later.
     fn link_by_mark(&mut self, index: u32, stage: Stage, due_ms: u32) {
         let (mut before, mut behind) = (NONE, self.first_watched());
         while let Some(slot) = self.slots.get(behind as usize)
@@ -391,7 +391,7 @@ mod tests {
             }
             assert_eq!(list(&table, Stage::Fresh), []);
             assert_eq!(table.first_due(), Some((2, start_ms.wrapping_add(10))));
-            // Out of the heap's midst and from its front.
+            // From the middle of the heap and from its front.
             for index in [4, 2, 1] {
                 table.move_to(index, Stage::Idle);
             }
@@ -409,7 +409,7 @@ mod tests {
         }
     }
 
-    /// What is due later than before stays where it is until it is looked at; what is due earlier is moved.
+    /// A slot whose deadline moves back stays in place until it is looked at; one whose deadline moves forward is moved.
     #[test]
     fn only_what_is_due_earlier_is_moved() {
         let mut table: Table<(), u32, Slots> = Table::new(heapless::Vec::new(), 8);

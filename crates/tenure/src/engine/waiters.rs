@@ -1,15 +1,15 @@
 //! Futures that wait within a handler under a waker of their own, as those of a `FuturesUnordered` do.
 //!
-//! The driver polls the lane whenever something happens, so a future under the lane's own waker needs no other. Those of
-//! other wakers are woken first: what combines them then polls them.
+//! The driver polls the lane at every event, so a future under the lane's own waker needs no registration. Wakers of others are woken
+//! before that poll, so that the combinator around them polls them.
 
 use core::{
     cell::{Cell, OnceCell, RefCell},
     task::{Context, Waker},
 };
 
-/// Wakers that are kept at a time. One more wakes those that there are: who still waits then asks again, and wakers of futures
-/// that are gone do not add up while nothing happens.
+/// The most wakers kept. One more wakes all the others: whoever still waits registers again, so wakers of dropped futures do not
+/// accumulate.
 const WAITERS_MAX: usize = if cfg!(feature = "alloc") { 1_024 } else { 4 };
 
 #[cfg(feature = "alloc")]
@@ -19,7 +19,7 @@ type Wakers = heapless::Vec<Waker, WAITERS_MAX>;
 
 /// Who waits on a lane.
 pub(crate) struct Waiters {
-    /// Whether `others` has some.
+    /// Whether `others` is not empty.
     some: Cell<bool>,
     lane: OnceCell<Waker>,
     others: RefCell<Wakers>,
@@ -40,7 +40,7 @@ impl Waiters {
         self.lane.get().unwrap_or(Waker::noop())
     }
 
-    /// A future of that context waits for something that the driver will see.
+    /// Registers a future, by its context, that waits for an event of the driver's.
     #[inline]
     pub(crate) fn register(&self, context: &Context<'_>) {
         if !self.lane().will_wake(context.waker()) {
@@ -74,7 +74,7 @@ impl Waiters {
         self.some.get()
     }
 
-    /// Something has happened: wakes all that wait under another waker than the lane's.
+    /// Wakes all that wait under another waker than the lane's, because of an event.
     pub(crate) fn wake(&self) {
         if self.some.get() {
             self.wake_others();
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    /// A handler that asks each time under another waker, and goes on for a reason of its own, costs no memory without an end.
+    /// A handler that registers a new waker each time, and goes on for other reasons, does not grow memory without bound.
     #[test]
     fn wakers_do_not_add_up() {
         let (waiters, woken) = (Waiters::new(), Arc::new(AtomicUsize::new(0)));

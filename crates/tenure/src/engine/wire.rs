@@ -1,8 +1,8 @@
 //! What a lane and its port share: bytes both ways, the session, and what the lane waits for.
 //!
-//! Input, body, output and session stand in cells of their own, because they are lent apart: a request keeps the input
-//! (its head stays where it is, also across awaits) while the port receives into the body and sends from the output. A
-//! lease that the port cannot take is back-pressure. Nothing is borrowed by the port while it polls the lane.
+//! Input, body, output and session have cells of their own, because they are borrowed separately: a request keeps the input (its
+//! head stays in place across awaits) while the port receives into the body and sends from the output. If the port cannot borrow
+//! one, that is back-pressure. The port borrows nothing while it polls the lane.
 
 use core::{
     cell::{Cell, RefCell},
@@ -27,17 +27,17 @@ use crate::{
 };
 
 /// The part of a wire that does not depend on the session's type: one copy of the code.
-// In this order, because what is small and often used is reached by the shortest instructions where it stands in front.
+// Small, hot fields first: the shortest instructions reach them there.
 #[repr(C)]
 pub(crate) struct Shared {
-    /// Replaced where a request begins.
+    /// Replaced when a request begins.
     pub(crate) request: Cell<RequestState>,
     /// Replaced before each poll of the lane.
     pub(crate) turn: Cell<Turn>,
     pub(crate) state: Cell<State>,
-    /// Which connection the lane serves, or has served last: it mostly serves the same.
+    /// The connection that the lane serves, or served last: usually it serves the same one again.
     pub(crate) id: Cell<ConnectionId>,
-    /// Replaced where the lane gets a connection.
+    /// Replaced when the lane gets a connection.
     pub(crate) connection: Cell<ConnectionState>,
     pub(crate) body: RefCell<BodyInput>,
     pub(crate) output: RefCell<Output>,
@@ -123,7 +123,7 @@ impl<S> fmt::Debug for Wire<S> {
     }
 }
 
-/// What there was to receive.
+/// The result of a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// That many bytes, at least one.
@@ -137,7 +137,7 @@ pub enum Received {
 }
 
 impl Shared {
-    /// Empties the buffers, the session taken out and nothing leased.
+    /// Empties the buffers. The session has been taken out, and nothing is borrowed.
     pub(crate) fn clear(&self) {
         let mut input = self.input.borrow_mut();
         self.rejoin(&mut input);
@@ -147,7 +147,7 @@ impl Shared {
         self.state.set(State::Between);
     }
 
-    /// Lets the port receive where the lane wants bytes now. `None`: nowhere.
+    /// Has the port receive into the buffer in which the lane wants bytes. `None`: it wants none.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn receive(&self, receive: impl FnOnce(&mut [u8]) -> Received) -> Option<Received> {
         let (mut input, mut body);
@@ -158,12 +158,12 @@ impl Shared {
             body = self.body.try_borrow_mut().ok()?;
             let body = &mut *body;
             let bytes_max = match self.request.get().unread {
-                // Nothing behind a body of known length is received with it: the next request begins in the input.
+                // Receive no more than a body of known length: the next request must begin in the input.
                 Framing::Length(bytes) => {
                     let remaining = bytes.saturating_sub((body.state.end - body.at) as u64);
                     usize::try_from(remaining).unwrap_or(usize::MAX)
                 }
-                // What stands behind the last chunk is the next request: it must fit the input.
+                // The bytes after the last chunk are the next request: they must fit the input.
                 Framing::Chunked => self.input_bytes,
                 Framing::Empty => 0,
             };
@@ -187,8 +187,8 @@ impl Shared {
         Some(received)
     }
 
-    /// Whether bytes have come behind the request at hand. Those of an unread chunked body may be its own: they count, and so does
-    /// what cannot be looked at, because a handler holds some of it.
+    /// Whether bytes have come after the current request. Bytes of an unread chunked body may be its own, but count; so does a body that
+    /// a handler has borrowed.
     pub(crate) fn has_behind(&self) -> bool {
         let request = self.request.get();
         let Ok(body) = self.body.try_borrow() else { return true };
@@ -200,16 +200,16 @@ impl Shared {
         }
     }
 
-    /// When the port must have acted at the latest for this request's handler.
+    /// How long this request's handler may take.
     pub(crate) fn handler_ms(&self, default_ms: u32) -> u32 {
         self.request.get().route_deadlines.handler_ms.unwrap_or(default_ms)
     }
 
-    /// What the body may take by now, bytes that have come counted in.
+    /// How long the body may take, with the time that received bytes have granted.
     pub(crate) fn body_ms(&self, default_ms: u32, bytes_per_s: u32) -> u32 {
         let request = self.request.get();
         let base_ms = request.route_deadlines.body_ms.unwrap_or(default_ms);
-        // An answer that is there already does not wait as long as a slow body may.
+        // An answer that is ready waits only `body_ms`, not as long as a slow body may take.
         if request.drain == Drain::Runs {
             return base_ms;
         }
