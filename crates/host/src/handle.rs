@@ -30,7 +30,8 @@ impl Shared {
     }
 }
 
-/// Reaches a running server from any thread. Cheap to clone. It may outlive the server, and then does nothing.
+/// Reaches a running server from any thread. Cheap to clone. It may outlive the server, and then does nothing. The
+/// repository's example `handle` shows how handlers get one.
 #[doc(alias = "httpd_handle_t")]
 #[derive(Clone, Debug)]
 pub struct Handle {

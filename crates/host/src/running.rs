@@ -20,7 +20,7 @@ use crate::{
 /// A server that runs on threads of its own: awaited, or [waited for](Running::wait), it tells how the server ended.
 ///
 /// If it is dropped, the server goes on, and nobody learns of its end. A program that returns from `main` cuts the server off: to
-/// end gracefully, stop it and await it.
+/// end gracefully, stop it and await it, as the repository's example `in_tokio` does.
 ///
 /// # Panics
 /// When the server panicked, with its payload; and when it is awaited again after it has ended.

@@ -14,7 +14,7 @@ use crate::Error;
 /// The longest `spin`.
 const SPIN_MAX: Duration = Duration::from_secs(1);
 
-/// A server's settings.
+/// A server's settings. The repository's example `settings` sets each of them.
 #[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
 #[derive(Debug)]
 pub struct Settings {
@@ -170,7 +170,7 @@ impl Settings {
                     self.deadlines.response_ms,
                 ]
                 .contains(&0),
-                "a deadline of 0 ms, other than `linger_ms` and `flush_ms`, would end everything at once: use `NEVER` for none",
+                "a deadline of 0 ms would end everything at once (only `linger_ms` and `flush_ms` may be 0): use `NEVER` for none",
             ),
         ] {
             if wrong {

@@ -1,7 +1,7 @@
 //! The test kit: a server and its clients on bytes and virtual time. No socket, no clock, no thread, nothing sleeps.
 //!
 //! It is a port like any other, so that an application's tests run what its users run. The guide has a
-//! [chapter](crate::guide::testing) on testing.
+//! [chapter](crate::guide::testing) on testing; the repository's example `testing` is an application with its tests.
 //!
 //! ```
 //! use tenure::{EndReason, Request, Router, get, kit::Server};

@@ -21,7 +21,8 @@
 //! async fn add(request: &mut Request<'_, Adder>) -> Result<i64, Error> {
 //!     let number: i64 = request.body().parse().await?; // not a number: 400, the sum stays
 //!     let adder = request.session_or_insert_with(|| Adder { sum: 0 });
-//!     adder.sum = adder.sum.checked_add(number).ok_or(Error::unprocessable("the sum would overflow"))?;
+//!     let sum = adder.sum.checked_add(number);
+//!     adder.sum = sum.ok_or(Error::unprocessable("the sum would overflow"))?;
 //!     Ok(adder.sum)
 //! }
 //!

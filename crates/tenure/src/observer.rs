@@ -1,4 +1,4 @@
-//! What can be watched: every step of a connection, at no cost where nobody watches.
+//! Observers: they are told of every step of a connection, and cost nothing when there is none.
 
 use core::net::SocketAddr;
 
@@ -40,11 +40,12 @@ impl<'a> RequestLine<'a> {
 
 /// Watches a server. Every method does nothing by default; `()` watches nothing and costs nothing.
 ///
-/// Called on the thread that serves the connection: what takes long here keeps its other connections waiting.
+/// Called on the thread that serves the connection: a slow observer delays that thread's other connections. The repository's
+/// example `observer` shows one.
 ///
-/// On ports with `std` a panic of a method that is told of a connection is logged and goes no further: a connection that it
-/// should have admitted is refused, one whose end it was told of ends all the same. A panic of a method that is told of a
-/// request is taken for its handler's: 500, or a reset where a response has begun.
+/// On ports with `std` a panic of a connection's method is caught and logged: if it was asked to admit the connection, that is
+/// refused; if it was told of the end, the connection ends all the same. A panic of a request's method counts as the handler's: 500,
+/// or a reset if a response has begun.
 #[doc(alias = "ESP_HTTP_SERVER_EVENT")]
 #[allow(unused_variables)]
 pub trait Observer {

@@ -10,7 +10,7 @@ use crate::ConnectionId;
 ///
 /// It is made by a handler on first use ([`Request::session_or_insert_with`](crate::Request::session_or_insert_with)),
 /// lent to handlers as `&mut`, and ended exactly once, before its socket is released. An application without sessions
-/// uses `()`. The guide has a [chapter](crate::guide::sessions) on sessions.
+/// uses `()`. The guide has a [chapter](crate::guide::sessions) on sessions; the repository's example `adder` is a program with one.
 #[doc(alias = "sess_ctx")]
 pub trait Session {
     /// Takes the session back: the connection has ended, or a handler has removed or replaced the session.

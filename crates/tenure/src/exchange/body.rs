@@ -454,7 +454,8 @@ impl<'a, 'r> Body<'a, 'r> {
         }
     }
 
-    /// The next bytes, waiting for some where none are here; `None` at the body's end.
+    /// The next bytes, waiting for some if none are here; `None` at the body's end. The repository's example `upload` reads a body of
+    /// any size with it.
     ///
     /// # Errors
     /// 400: the framing is broken, or the peer closed before the end. 413: the body is above its bound.

@@ -224,9 +224,9 @@ impl<'r, S> Request<'r, S> {
         self.shared().cannot_go_on(EndReason::Handler);
     }
 
-    /// Waits for that future for as long as the connection is open: not beyond its peer's close
-    /// ([`peer_closed`](Request::peer_closed)), nor beyond a stop or a close of this side ([`ending`](Request::ending)). For
-    /// handlers that wait for long, or stream without an end ([guide](crate::guide::waiting)). What is ready at once is taken in any case.
+    /// Awaits that future while the connection is open: until its peer closes ([`peer_closed`](Request::peer_closed)), or this side
+    /// closes or stops ([`ending`](Request::ending)). For handlers that wait for long, or stream without an end
+    /// ([guide](crate::guide::waiting)), as in the repository's example `waiting`. A result that is ready at once is taken in any case.
     ///
     /// # Errors
     /// 503 (Service Unavailable), as the answer of a handler that has not begun one: the future has been dropped.

@@ -119,7 +119,7 @@ impl<'r> Responder<'r> {
     /// client. `fields` are names and values; without a Content-Type it is `application/octet-stream`. For HEAD, and of a status that
     /// has no content (204, 205, 304), the response ends at its head, and the handler is dropped here. Where more than
     /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max) of a chunked body turns out to be unread behind the response, the
-    /// connection closes without having said so.
+    /// connection closes without having said so. The repository's example `stream` shows one.
     ///
     /// # Errors
     /// A field that must not be set.

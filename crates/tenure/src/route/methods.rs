@@ -290,7 +290,7 @@ impl<C> Methods<C> {
     /// Says that responses here take long, as streams do. Such a handler does not begin on the last free lane of its worker: that
     /// one stays for short requests, and the client gets 503. With `lanes_max: 4` three of them wait at once per worker, and the
     /// fourth gets 503. Only a worker with more than one lane, but fewer than connections, has such a reserve: a single lane cannot be
-    /// spared, and with a lane for each connection none must be.
+    /// spared, and with a lane for each connection none must be. The repository's example `stream` uses it.
     #[must_use]
     pub fn waits_long(mut self) -> Self {
         self.plain = false;

@@ -22,17 +22,17 @@ use crate::{
     route::unrouted::{Unrouted, routed_path},
 };
 
-/// Routes, in the order in which they were added: the first that matches answers.
+/// Routes, in the order in which they were added: the first that matches answers. The repository's example `routes` shows every kind.
 ///
 /// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
 /// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A target that no route matches
 /// is answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
 ///
 /// The decoded value of a `{*rest}` can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
-/// lies below the folder, or is the folder where the rest is empty. So it matches nothing that begins with a slash, has a
-/// part `.` or `..` or one that begins with a drive letter (`C:`), or has a NUL, however it is encoded. A backslash is a
-/// slash there. The same is true of a `{name}`, but for drive letters: it may be `a:1`, so on Windows it is not for files.
-/// To match every target, also `//a`, nest a handler at `/`.
+/// lies below the folder, or is the folder itself if the rest is empty. So it does not match, in any encoding, what begins with a
+/// slash, contains a NUL, or has a part that is `.` or `..` or begins with a drive letter (`C:`). A backslash counts as a slash.
+/// The same holds for a `{name}`, except for drive letters: it may be `a:1`, so on Windows it is not for files. To match every
+/// target, even `//a`, nest a handler at `/`.
 #[doc(alias = "httpd_uri_match_wildcard")]
 pub struct Router<S, H = End> {
     routes: H,
@@ -277,7 +277,7 @@ impl<S, N> Router<S, N> {
     /// Adds a route.
     ///
     /// # Panics
-    /// When `pattern` is not one, or is taken already.
+    /// When `pattern` is invalid (see [`Router`]), or is taken already.
     #[doc(alias = "httpd_register_uri_handler")]
     pub fn route<H: Handler<S>>(self, pattern: &'static str, handler: H) -> Router<S, N::With<Target<H>>>
     where
@@ -292,7 +292,7 @@ impl<S, N> Router<S, N> {
     /// nothing does.
     ///
     /// # Panics
-    /// When `prefix` is not a pattern, or is taken already.
+    /// When `prefix` is invalid, or is taken already.
     pub fn nest<H: Handler<S>>(self, prefix: &'static str, router: H) -> Router<S, N::With<Nested<H>>>
     where
         N: Routes<S>,
@@ -305,12 +305,12 @@ impl<S, N> Router<S, N> {
     /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
     /// there is a request, the protocol.
     ///
-    /// That of a nested router counts for all requests below its prefix. Where it has none for the status, and elsewhere,
-    /// that of the router around it counts. Refusals before there is a request, handlers that panic and handlers that miss
-    /// their deadline are answered by the outermost router. Of two for one status on a router the first counts.
+    /// A nested router's response applies to all requests below its prefix. If it has none for the status, the router around it
+    /// decides. The outermost router answers refusals before there is a request, handlers that panic, and handlers that miss their
+    /// deadline. Of two for one status on a router the first counts.
     ///
-    /// `response` is called once for each error, its value kept until it is sent. It has the error's status unless it sets
-    /// another. An Allow field stands in it already where it is 405.
+    /// `response` is called once per error, and its value is kept until it is sent. It has the error's status unless it sets another.
+    /// A 405 has its Allow field already. The repository's example `middleware` has such pages.
     ///
     /// # Examples
     /// ```
@@ -339,7 +339,8 @@ impl<S, N> Router<S, N> {
         OnError::new(status, response, self)
     }
 
-    /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`].
+    /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`]. The repository's example
+    /// `middleware` has two.
     ///
     /// # Examples
     /// ```

@@ -3,7 +3,8 @@
 // Plain loads and stores are native everywhere.
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a route is there. Shared by reference, usually a `static`; see [`Methods::when`](crate::Methods::when).
+/// Whether a route is there. Shared by reference, usually a `static`; see [`Methods::when`](crate::Methods::when), and the
+/// repository's example `routes`.
 #[doc(alias("httpd_unregister_uri_handler", "httpd_unregister_uri"))]
 #[derive(Debug)]
 pub struct Switch(AtomicBool);
