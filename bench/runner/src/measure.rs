@@ -72,7 +72,7 @@ pub(crate) struct Bench {
 /// What came of the pairs of two.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compared {
-    /// The first's requests a processor second by the other's.
+    /// The first's requests per processor second by the other's.
     pub(crate) ratio: Figures,
     /// The first's own figures.
     pub(crate) rate: Figures,

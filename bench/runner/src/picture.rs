@@ -35,8 +35,8 @@ pub(crate) fn draw(rows: &[Row], caption: &str) -> String {
     let _ = write!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" role=\"img\"><title>Requests a processor second, relative to the limit</title>\
-         <style>{STYLE}</style>\n<text x=\"8\" y=\"20\">Requests a processor second; 1 = epoll that does not parse</text>\n\
+         height=\"{height}\" role=\"img\"><title>Requests per processor second, relative to the limit</title>\
+         <style>{STYLE}</style>\n<text x=\"8\" y=\"20\">Requests per processor second; 1 = epoll that does not parse</text>\n\
          <rect class=\"a\" x=\"8\" y=\"32\" width=\"10\" height=\"10\"/><text class=\"s\" x=\"22\" y=\"41\">32 connections</text>\
          <rect class=\"b\" x=\"118\" y=\"32\" width=\"10\" height=\"10\"/>\
          <text class=\"s\" x=\"132\" y=\"41\">32 connections, 16 requests pipelined</text>\n"

@@ -205,7 +205,7 @@ fn costs(bench: &Bench, all: &mut [Measured], cases: &[Case]) {
                 Err(error) => eprintln!("{}, memory: {error}", contender.name),
             }
         }
-        eprintln!("{}, bytes an idle connection: {:?}", contender.name, measured.memory);
+        eprintln!("{}, bytes per idle connection: {:?}", contender.name, measured.memory);
     }
     if !instructions::is_there() {
         eprintln!("instructions are left out: `apt-get install valgrind`");

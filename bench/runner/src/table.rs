@@ -55,16 +55,16 @@ fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
     text.push('\n');
 }
 
-/// Requests a processor second, relative to the limit.
+/// Requests per processor second, relative to the limit.
 pub(crate) fn ratios(text: &mut String, all: &[Measured], shapes: &[Shape]) {
-    by_shape(text, "requests a processor second, relative to the limit", all, &busy(shapes), |compared| {
+    by_shape(text, "requests per processor second, relative to the limit", all, &busy(shapes), |compared| {
         compared.ratio.to_string()
     });
 }
 
-/// Requests a processor second.
+/// Requests per processor second.
 pub(crate) fn rates(text: &mut String, all: &[Measured], shapes: &[Shape]) {
-    by_shape(text, "requests a processor second", all, &busy(shapes), |compared| thousands(compared.rate.median()));
+    by_shape(text, "requests per processor second", all, &busy(shapes), |compared| thousands(compared.rate.median()));
 }
 
 /// Those whose rate says something: with pauses it is that of falling asleep and waking up.
@@ -92,7 +92,7 @@ fn by_shape(text: &mut String, what: &str, all: &[Measured], shapes: &[Shape], c
 
 /// Memory and instructions.
 pub(crate) fn costs(text: &mut String, all: &[Measured], cases: &[Case]) {
-    let mut head = vec!["server".to_owned(), "bytes an idle connection".to_owned(), "after a split POST".to_owned()];
+    let mut head = vec!["server".to_owned(), "bytes per idle connection".to_owned(), "after a split POST".to_owned()];
     head.extend(cases.iter().map(|case| format!("instructions, {}", case.name())));
     let number = |figure: Option<f64>| figure.map_or("–".to_owned(), thousands);
     let rows = all.iter().filter(|measured| measured.memory[0].is_some() || !measured.instructions.is_empty());
@@ -106,7 +106,7 @@ pub(crate) fn costs(text: &mut String, all: &[Measured], cases: &[Case]) {
 
 /// Servers against each other.
 pub(crate) fn directs(text: &mut String, directs: &[Direct]) {
-    let head = ["requests a processor second, in adjacent pairs", "ratio"].map(str::to_owned);
+    let head = ["requests per processor second, in adjacent pairs", "ratio"].map(str::to_owned);
     let rows = directs.iter().map(|direct| vec![direct.what.clone(), direct.ratio.to_string()]);
     table(text, &head, &rows.collect::<Vec<_>>());
 }

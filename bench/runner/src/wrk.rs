@@ -46,14 +46,14 @@ pub(crate) fn compare(bench: &Bench) -> Result<Option<String>, Failure> {
     }
     fs::remove_dir_all(&directory)?;
     Ok(Some(format!(
-        "Beside wrk, at {CONNECTIONS} connections to the limit: {ratio} of the requests a processor second of the server; \
-         {} requests a second, wrk {}.",
+        "Beside wrk, at {CONNECTIONS} connections to the limit: {ratio} of the requests per processor second of the server; \
+         {} requests per second, wrk {}.",
         thousands(own.median()),
         thousands(others.median())
     )))
 }
 
-/// Requests a processor second of the server, and a second.
+/// Requests per processor second of the server, and per second.
 fn with_own(bench: &Bench) -> Result<(f64, f64), Failure> {
     let server = Server::start(LIMIT, &bench.programs, Some(bench.cores.server), &[])?;
     run_on(bench.cores.load)?;
