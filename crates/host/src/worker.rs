@@ -45,11 +45,18 @@ pub struct Worker<'a, N: Net, A: Service> {
     kept: Option<Newcomer<N::Socket>>,
     now_ms: u32,
     date_until_ms: u32,
-    stopping: bool,
-    /// The server is to stop once those who have connected are accepted.
-    last_call: bool,
+    phase: Phase,
     /// Decide again whether to accept.
     reconsider: bool,
+}
+
+/// How far a worker's life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// The server is to stop once those who have connected are accepted.
+    LastCall,
+    Stopping,
 }
 
 /// Takes this worker's connections out of the shared count.
@@ -87,8 +94,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             kept: None,
             now_ms,
             date_until_ms: now_ms,
-            stopping: false,
-            last_call: false,
+            phase: Phase::Serving,
             reconsider: true,
         };
         worker.set_now(now_ms);
@@ -153,7 +159,9 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             Order::One(command) => self.driver.obey(command),
             Order::List(question) => question.answer(self.driver.list()),
             Order::Stop => {
-                self.last_call |= !self.stopping;
+                if self.phase == Phase::Serving {
+                    self.phase = Phase::LastCall;
+                }
                 self.reconsider = true;
             }
             Order::StopNow => {
@@ -165,7 +173,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Stops accepting: the kernel refuses newcomers instead of leaving them waiting.
     fn stop_accepting(&mut self) {
-        (self.stopping, self.last_call) = (true, false);
+        self.phase = Phase::Stopping;
         self.reconsider = true;
         self.server.shut_listeners();
         if let Some((socket, _)) = self.kept.take() {
@@ -175,23 +183,28 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Whether the server stops.
     pub fn is_stopping(&self) -> bool {
-        self.stopping
+        self.phase == Phase::Stopping
     }
 
     /// Whether the server is to stop once those who have connected are accepted: the next
     /// [`has_stopped`](Worker::has_stopped) ends that.
     pub fn is_last_call(&self) -> bool {
-        self.last_call
+        self.phase == Phase::LastCall
     }
 
     /// Whether the server stops and all connections have ended: the worker's end. Ask after a turn's accepting, because those
     /// who connected before the stop are served too.
     pub fn has_stopped(&mut self) -> bool {
-        if self.last_call {
+        self.phase != Phase::Serving && self.ends()
+    }
+
+    #[cold]
+    fn ends(&mut self) -> bool {
+        if self.is_last_call() {
             self.stop_accepting();
             self.driver.stop();
         }
-        self.stopping && self.driver.count() == 0
+        self.driver.count() == 0
     }
 
     /// Serves sockets whose bytes the net holds: no readiness reports those. `true`: there may be more, so do not sleep.
@@ -217,6 +230,11 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.reconsider || self.driver.count() != self.acceptance.counted()
     }
 
+    /// Has [`reconsiders`](Worker::reconsiders) say so in the next turn.
+    pub fn reconsider(&mut self) {
+        self.reconsider = true;
+    }
+
     /// Asks all other workers to look for newcomers.
     #[cold]
     pub fn reconsider_elsewhere(&self) {
@@ -227,7 +245,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     pub fn accepts(&mut self) -> bool {
         self.reconsider = false;
         self.acceptance.count(self.driver.count());
-        let accepts = !self.stopping
+        let accepts = !self.is_stopping()
             && !self.acceptance.rests(self.now_ms)
             && (self.is_own_turn() || !self.acceptance.defers(self.driver.is_full(), self.now_ms))
             && self.driver.has_room();
@@ -237,7 +255,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Whether the next newcomer must not be left to other workers.
     fn is_own_turn(&self) -> bool {
-        self.last_call || self.kept.is_some()
+        self.is_last_call() || self.kept.is_some()
     }
 
     /// Whether to accept even though no listener reports anything: a newcomer is kept here, the server is about to stop, or the
@@ -273,7 +291,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Accepts newcomers from one listener.
     fn accept_of(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
-        let batch_max = if self.last_call { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
+        let batch_max = if self.is_last_call() { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
         for _ in 0..batch_max {
             if !self.accepts() || !self.is_own_turn() && self.acceptance.defer(self.driver.is_full(), self.now_ms) {
                 return Accepted::Declined;
@@ -295,7 +313,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             while let Some(order) = self.inbox.next_order() {
                 self.obey_order(order);
             }
-            if self.stopping {
+            if self.is_stopping() {
                 self.net().release(socket, false);
                 return Accepted::Declined;
             }

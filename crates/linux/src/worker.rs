@@ -211,7 +211,7 @@ impl<'a, A: Service> Worker<'a, A> {
 
     /// Makes epoll report newcomers, or leaves them to other workers and to the backlog.
     fn arm_or_not(&mut self) {
-        if self.host.reconsiders() || !self.armed {
+        if self.host.reconsiders() {
             self.reconsider();
         }
     }
@@ -222,6 +222,9 @@ impl<'a, A: Service> Worker<'a, A> {
             self.accept();
         }
         let armed = self.host.accepts();
+        if !armed {
+            self.host.reconsider();
+        }
         if armed == std::mem::replace(&mut self.armed, armed) {
             return;
         }
