@@ -418,7 +418,7 @@ fn with_signals_behind_a_server() {
 #[test]
 fn a_signal_behind_a_server_ends_the_process() {
     for (first, second) in [(Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
-        let mut process = Process::start("stop::with_signals_behind_a_server");
+        let mut process = Process::start_with_interrupts("stop::with_signals_behind_a_server");
         process.address();
         process.signal(first);
         process.hear("the server has ended");

@@ -27,6 +27,16 @@ impl Process {
         Process::of(Command::new(std::env::current_exe().unwrap()), test)
     }
 
+    /// Starts it where Ctrl-C ends a process, also if it is ignored here, as in the background of a shell.
+    pub(crate) fn start_with_interrupts(test: &str) -> Self {
+        if cfg!(not(target_os = "linux")) {
+            return Process::start(test);
+        }
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT").arg(std::env::current_exe().unwrap());
+        Process::of(env, test)
+    }
+
     /// Starts it where Ctrl-C is ignored, as a shell does in the background.
     pub(crate) fn start_without_interrupts(test: &str) -> Self {
         let mut shell = Command::new("sh");
