@@ -58,6 +58,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
     app: impl Deref<Target = A>,
     observer: impl Deref<Target = O>,
 ) -> Infallible {
+    // Longer than other functions: a head that a function returned would borrow the input in every arm, also where it is waited for.
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let shared = &wire.shared;
     let mut input = shared.input.borrow_mut();
