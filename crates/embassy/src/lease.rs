@@ -104,7 +104,7 @@ impl Lease {
     }
 }
 
-/// A frame that a [`Lease`] hears, too.
+/// A frame that a `Lease` hears, too.
 #[derive(Debug)]
 pub struct Heard<'l, R> {
     pub(crate) frame: R,
