@@ -46,8 +46,9 @@ async fn main(_spawner: Spawner) {
     esp_alloc::heap_allocator!(size: 36_864);
     esp_rtos::start(TimerGroup::new(board.TIMG0).timer0, board.FROM_CPU_INTR0);
 
-    let name = option_env!("WIFI_NAME").expect("set WIFI_NAME in .cargo/local.toml");
-    let password = option_env!("WIFI_PASSWORD").expect("set WIFI_PASSWORD in .cargo/local.toml");
+    let (Some(name), Some(password)) = (option_env!("WIFI_NAME"), option_env!("WIFI_PASSWORD")) else {
+        panic!("set WIFI_NAME and WIFI_PASSWORD in .cargo/local.toml");
+    };
     let wpa2 = AuthenticationMethodConfig::Wpa2Personal(password.try_into().expect("at most 64 bytes"));
     let station = StationConfig::default().with_ssid(name.try_into().expect("at most 32 bytes"));
     let station = Config::Station(station.with_authentication(wpa2));
