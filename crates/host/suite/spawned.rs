@@ -11,12 +11,12 @@ use std::{
     thread::{self, Thread},
 };
 
-use tenure::{EndReason, Handler, Observer, Request, Router, get};
+use tenure::{EndReason, Observer, Request, Router, get};
 
 use crate::common::{
-    Adder, Client, Gate, PATIENCE, Tally, app, forever,
+    Client, Gate, PATIENCE, Tally, app, forever,
     port::{self, Server},
-    session, settings, with_threads,
+    settings, waiting, with_threads,
 };
 
 struct Unpark(Thread);
@@ -36,16 +36,6 @@ fn block_on<F: Future>(future: F) -> F::Output {
         }
         thread::park();
     }
-}
-
-/// The adder, and a target that waits at a gate.
-fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
-    let wait = get(async move |request: &mut Request<'_, Adder>| {
-        session(request, tally);
-        gate.pass().await;
-        "waited"
-    });
-    Router::new().route("/wait", wait).route("/{*rest}", app(tally))
 }
 
 /// How a server that was spawned is stopped, and its end awaited.

@@ -10,21 +10,11 @@ use std::{
 
 use crate::common::port::{Error, Server, Settings};
 use crate::common::{
-    Adder, Client, Gate, Process, Running, Tally, app, forever, line, local, log_to_parent, session, settings,
+    Adder, Client, Gate, Process, Running, Tally, app, forever, line, local, log_to_parent, settings, waiting,
     with_threads,
 };
 use rustix::process::Signal;
-use tenure::{Command, CommandError, ConnectionId, EndReason, Handler, Request, Router, get};
-
-/// The adder, and a target that waits at a gate.
-fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
-    let wait = get(async move |request: &mut Request<'_, Adder>| {
-        session(request, tally);
-        gate.pass().await;
-        "waited"
-    });
-    Router::new().route("/wait", wait).route("/{*rest}", app(tally))
-}
+use tenure::{Command, CommandError, ConnectionId, EndReason, Request, Router, get};
 
 #[test]
 fn what_is_idle_ends_and_what_is_at_work_finishes() {

@@ -99,6 +99,16 @@ pub(crate) fn app(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 
         .route("/bytes/{count}", tenure::respond(tenure::Method::Get, bytes))
 }
 
+/// The adder, and a target that waits at a gate.
+pub(crate) fn waiting(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send + Sync + 'static {
+    let wait = get(async move |request: &mut Request<'_, Adder>| {
+        session(request, tally);
+        gate.pass().await;
+        "waited"
+    });
+    Router::new().route("/wait", wait).route("/{*rest}", app(tally))
+}
+
 /// The defaults, on a free port of the loopback and one thread.
 pub(crate) fn settings() -> Settings {
     with_threads(1)
