@@ -1,6 +1,10 @@
-//! How server-sent events are written: the HTML standard of the WHATWG, section 9.2.
+//! How server-sent events are written and read: the HTML standard of the WHATWG, section 9.2.
+
+mod reader;
 
 use crate::{bytes::find, response::decimal};
+
+pub use reader::{EventReader, Found, Received};
 
 /// The type of a response that is a stream of events.
 pub const CONTENT_TYPE: &str = "text/event-stream";
@@ -217,7 +221,10 @@ mod tests {
     /// What a page gets of a stream: the standard's section 9.2.6, line by line. Type, id and data of each event.
     fn got(stream: &str) -> Vec<(String, String, String)> {
         let (mut events, mut kind, mut id, mut data) = (Vec::new(), String::new(), String::new(), String::new());
-        for line in stream.replace("\r\n", "\n").split(['\r', '\n']) {
+        let stream = stream.replace("\r\n", "\n");
+        // What stands behind the last end is no line.
+        let lines: Vec<_> = stream.split(['\r', '\n']).collect();
+        for line in &lines[..lines.len() - 1] {
             let (name, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
             match name {
@@ -251,6 +258,57 @@ mod tests {
                 wanted.push((event.event.unwrap().to_string(), id.clone(), lines));
             }
             prop_assert_eq!(got(&stream), wanted);
+        }
+    }
+
+    /// What the reader makes of a stream that comes in pieces of so many bytes: the same as [`got`].
+    fn read(stream: &[u8], piece_bytes: usize) -> Vec<(String, String, String)> {
+        let (mut events, mut id, mut reader, mut bytes) = (Vec::new(), String::new(), EventReader::new(), Vec::new());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.into()).unwrap();
+        for piece in stream.chunks(piece_bytes) {
+            bytes.extend_from_slice(piece);
+            loop {
+                let used = match reader.read(&bytes) {
+                    Found::Partial { used } => {
+                        bytes.drain(..used);
+                        break;
+                    }
+                    Found::Event { received, used } => {
+                        if let Some(new) = received.id() {
+                            id = text(new);
+                        }
+                        let lines: Vec<_> = received.data().map(text).collect();
+                        if !lines.is_empty() {
+                            events.push((text(received.event().unwrap_or_default()), id.clone(), lines.join("\n")));
+                        }
+                        used
+                    }
+                };
+                bytes.drain(..used);
+            }
+        }
+        events
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_is_read_line_by_line(
+            lines in prop::collection::vec(
+                ("(event|data|id|:|retry|datas|)(:| |: )?[a:1 \0\u{e4}]{0,4}", prop::sample::select(vec!["\r", "\n", "\r\n", "\n\n", "\r\r"])),
+                0..12
+            )
+        ) {
+            let stream: String = lines.iter().map(|(line, end)| line.clone() + end).collect();
+            let wanted = got(&stream);
+            for piece_bytes in [1, 2, 3, 7, usize::MAX] {
+                prop_assert_eq!(read(stream.as_bytes(), piece_bytes), &wanted[..], "by {}", piece_bytes);
+            }
+        }
+
+        /// Nothing makes it panic, and pieces change nothing.
+        #[test]
+        fn any_bytes_are_read_alike_in_pieces(stream in "[\u{feff}\r\n:adt]{0,24}") {
+            prop_assert_eq!(read(stream.as_bytes(), 1), read(stream.as_bytes(), usize::MAX));
         }
     }
 

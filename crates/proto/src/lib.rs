@@ -12,8 +12,8 @@
 //! | [`target`] | what a request is aimed at |
 //! | [`response`] | how a response head is written |
 //! | [`refusal`] | why a request is not taken, and with which status |
-//! | [`events`] | how server-sent events are written (WHATWG) |
-//! | [`websocket`] | which requests open a WebSocket, which messages a client's frames make, and how a server's are written (RFC 6455) |
+//! | [`events`] | how server-sent events are written and read (WHATWG) |
+//! | [`websocket`] | which requests open a WebSocket, which messages frames make, and how they are written, on both sides (RFC 6455) |
 #![no_std]
 #![forbid(unsafe_code)]
 

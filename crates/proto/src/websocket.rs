@@ -1,6 +1,7 @@
-//! WebSocket for servers: RFC 6455 sections 4 to 8.
+//! WebSocket, for servers first: RFC 6455 sections 4 to 8.
 //!
-//! [`Handshake`] says whether a request opens one, and what it is answered with.
+//! [`Handshake`] says whether a request opens one, and what it is answered with. [`client`] has what the other side needs: the
+//! key that it sends, whether the answer fits it, and masked frames.
 //!
 //! Frames are read in place: [`MessageReader`] takes the mask off where the bytes lie, checks text as it comes, and
 //! cuts control frames out from between the fragments of a message. What breaks the protocol is a [`Violation`], which
@@ -10,6 +11,7 @@
 //! which, and stand between the reader's pieces and whoever takes them.
 
 mod accept;
+pub mod client;
 pub mod close;
 pub mod frame;
 pub mod handshake;
@@ -23,6 +25,6 @@ pub use close::{Close, CloseCode};
 pub use frame::{FrameHead, Opcode};
 pub use handshake::{Handshake, HandshakeRefusal, Origins};
 pub use mask::Mask;
-pub use message::{Data, Found, MessageLimits, MessageReader};
+pub use message::{Client, Data, Found, MessageLimits, MessageReader, Sender, Server};
 pub use short::ShortBytes;
 pub use violation::Violation;

@@ -23,7 +23,24 @@ pub(super) fn accept(key: &[u8; KEY_BYTES]) -> [u8; ACCEPT_BYTES] {
     block = [0; 64];
     [block[62], block[63]] = ((KEY_BYTES + GUID.len()) as u16 * 8).to_be_bytes();
     compress(&mut state, &block);
-    base64(state)
+    let mut bytes = [0; ACCEPT_BYTES / 4 * 3];
+    for (to, part) in bytes.chunks_exact_mut(4).zip(state) {
+        to.copy_from_slice(&part.to_be_bytes());
+    }
+    let mut text = [0; ACCEPT_BYTES];
+    base64(&bytes, &mut text);
+    text[ACCEPT_BYTES - 1] = b'=';
+    text
+}
+
+/// The key of 16 bytes.
+pub(super) fn key(random: [u8; 16]) -> [u8; KEY_BYTES] {
+    let mut bytes = [0; KEY_BYTES / 4 * 3];
+    bytes[..random.len()].copy_from_slice(&random);
+    let mut text = [0; KEY_BYTES];
+    base64(&bytes, &mut text);
+    text[KEY_BYTES - 2..].fill(b'=');
+    text
 }
 
 /// Whether these are the digits of 16 bytes in base64. The four bits that are left over may be anything, as elsewhere.
@@ -60,21 +77,13 @@ fn compress(state: &mut [u32; 5], block: &[u8; 64]) {
     }
 }
 
-/// 20 bytes in base64.
-fn base64(state: [u32; 5]) -> [u8; ACCEPT_BYTES] {
+/// Whole groups of three bytes in base64. Those that only fill the last group up make digits that stand for `=`.
+fn base64(bytes: &[u8], text: &mut [u8]) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    // One byte more makes them whole groups of three.
-    let mut bytes = [0; 21];
-    for (to, part) in bytes.chunks_exact_mut(4).zip(state) {
-        to.copy_from_slice(&part.to_be_bytes());
-    }
-    let mut text = [0; ACCEPT_BYTES];
     for (to, &[first, second, third]) in text.as_chunks_mut::<4>().0.iter_mut().zip(bytes.as_chunks().0) {
         let bits = u32::from_be_bytes([0, first, second, third]);
         *to = [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift & 63) as usize]);
     }
-    text[ACCEPT_BYTES - 1] = b'=';
-    text
 }
 
 #[cfg(test)]
@@ -112,6 +121,21 @@ mod tests {
             (b"AAECAwQFBgcICQoLDA0ODw==", b"Bz3qJYTGdOe8gUSpLosEdiLKDrk="),
         ] {
             assert_eq!(&accept(key), wanted, "{}", key.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn keys_are_16_bytes_in_base64() {
+        // RFC 6455 section 4.1, then what Python's base64 makes of other bytes.
+        let counted = core::array::from_fn(|index| index as u8 + 1);
+        for (random, wanted) in [
+            (counted, b"AQIDBAUGBwgJCgsMDQ4PEA=="),
+            (*b"the sample nonce", b"dGhlIHNhbXBsZSBub25jZQ=="),
+            ([0; 16], b"AAAAAAAAAAAAAAAAAAAAAA=="),
+            ([255; 16], b"/////////////////////w=="),
+        ] {
+            assert_eq!(&key(random), wanted, "{random:?}");
+            assert!(is_key(wanted), "{random:?}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! How a frame begins: RFC 6455 section 5.2.
 
-use super::{Mask, ShortBytes, Violation};
+use super::{Client, Mask, Sender, Server, ShortBytes, Violation};
 
 /// Bytes of payload that a control frame has at the most: RFC 6455 section 5.5.
 pub const CONTROL_BYTES_MAX: usize = 125;
 /// Bytes of a whole control frame of a server's at the most.
 pub const CONTROL_FRAME_BYTES_MAX: usize = CONTROL_BYTES_MAX + 2;
-/// Bytes of the head of a client's frame at the most.
+/// Bytes of a frame's head at the most: a client's, whose key takes four of them.
 pub const HEAD_BYTES_MAX: usize = 14;
 
 /// What a frame is: RFC 6455 section 5.2.
@@ -48,27 +48,27 @@ impl Opcode {
     }
 }
 
-/// The head of a client's frame.
+/// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
     /// What the frame is.
     pub opcode: Opcode,
     /// FIN: the message ends with this frame.
     pub is_last: bool,
-    /// Bytes of this head: 6, 8 or 14.
+    /// Bytes of this head: 6, 8 or 14 of a client's, 2, 4 or 10 of a server's.
     pub bytes: u8,
     /// Bytes of payload that follow the head.
     pub length: u64,
-    /// What is to be taken off the payload.
+    /// What is to be taken off the payload; of a server's frame it is of zeros.
     pub mask: Mask,
 }
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
-const MASKED: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
 
 impl FrameHead {
-    /// Reads the head at the front of `bytes`. `Ok(None)`: it is incomplete, call again with the same bytes and more.
+    /// Reads the head of a client's frame at the front of `bytes`. `Ok(None)`: it is incomplete, call again with the same bytes and more.
     /// No input makes it panic.
     ///
     /// # Errors
@@ -83,7 +83,22 @@ impl FrameHead {
             let length = u64::from(second & !MASKED);
             return Ok(Some(FrameHead { opcode, is_last: first & FIN != 0, bytes: 6, length, mask: Mask::new(*key) }));
         }
-        parse_else(bytes)
+        parse_else::<Client>(bytes)
+    }
+
+    /// Reads the head of a server's frame, as [`parse`](FrameHead::parse) reads a client's.
+    ///
+    /// # Errors
+    /// A [`Violation`], the same however many bytes follow the one that is wrong.
+    #[inline]
+    pub fn parse_of_server(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
+        if let Some(&[first, length @ 0..126]) = bytes.first_chunk::<2>()
+            && let Some(opcode) = opcode(first)
+        {
+            let (is_last, length, mask) = (first & FIN != 0, u64::from(length), Mask::new([0; 4]));
+            return Ok(Some(FrameHead { opcode, is_last, bytes: 2, length, mask }));
+        }
+        parse_else::<Server>(bytes)
     }
 }
 
@@ -99,7 +114,7 @@ const fn opcode(first: u8) -> Option<Opcode> {
 
 /// The head of any frame, byte by byte as they come.
 #[inline(never)]
-fn parse_else(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
+fn parse_else<S: Sender>(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
     if first & RESERVED != 0 {
         return Err(Violation::ReservedBit);
@@ -110,8 +125,10 @@ fn parse_else(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
         return Err(Violation::FragmentedControl);
     }
     let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
-    if second & MASKED == 0 {
-        return Err(Violation::NotMasked);
+    match (S::IS_MASKED, second & MASKED) {
+        (true, 0) => return Err(Violation::NotMasked),
+        (false, MASKED) => return Err(Violation::Masked),
+        _ => {}
     }
     let short = second & !MASKED;
     if opcode.is_control() && usize::from(short) > CONTROL_BYTES_MAX {
@@ -132,9 +149,14 @@ fn parse_else(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
     if length < length_min {
         return Err(Violation::LengthNotMinimal);
     }
-    let Some((key, rest)) = rest.split_first_chunk() else { return Ok(None) };
+    let (key, rest) = if S::IS_MASKED {
+        let Some((key, rest)) = rest.split_first_chunk() else { return Ok(None) };
+        (*key, rest)
+    } else {
+        ([0; 4], rest)
+    };
     let head_bytes = (bytes.len() - rest.len()) as u8;
-    Ok(Some(FrameHead { opcode, is_last, bytes: head_bytes, length, mask: Mask::new(*key) }))
+    Ok(Some(FrameHead { opcode, is_last, bytes: head_bytes, length, mask: Mask::new(key) }))
 }
 
 /// The head of a server's frame, which is not masked: `length` bytes of payload follow it. Lengths have 63 bits, so
@@ -204,9 +226,10 @@ mod tests {
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
                 let bytes = [first, second, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4];
-                assert_eq!(FrameHead::parse(&bytes), parse_else(&bytes), "{first:#x} {second:#x}");
-                let whole = FrameHead::parse(&bytes[..6]);
-                assert_eq!(whole, parse_else(&bytes[..6]), "{first:#x} {second:#x}");
+                for bytes in [&bytes[..], &bytes[..6], &bytes[..2]] {
+                    assert_eq!(FrameHead::parse(bytes), parse_else::<Client>(bytes), "{bytes:x?}");
+                    assert_eq!(FrameHead::parse_of_server(bytes), parse_else::<Server>(bytes), "{bytes:x?}");
+                }
             }
         }
     }
@@ -217,9 +240,9 @@ mod tests {
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
                 let bytes = [first, second, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4];
-                let whole = FrameHead::parse(&bytes);
-                for end in 0..bytes.len() {
-                    let part = FrameHead::parse(&bytes[..end]);
+                let parse = [FrameHead::parse, FrameHead::parse_of_server];
+                for (parse, end) in parse.into_iter().flat_map(|parse| (0..bytes.len()).map(move |end| (parse, end))) {
+                    let (whole, part) = (parse(&bytes), parse(&bytes[..end]));
                     let is_whole = matches!(whole, Ok(Some(head)) if usize::from(head.bytes) <= end);
                     assert!(
                         if is_whole { part == whole } else { part == Ok(None) || whole.is_err() && part == whole },
@@ -241,6 +264,8 @@ mod tests {
             (i64::MAX as u64, &[0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
         ] {
             assert_eq!(head(Opcode::Binary, true, length).as_bytes(), wanted, "{length}");
+            let read = FrameHead::parse_of_server(wanted).unwrap().unwrap();
+            assert_eq!((read.length, usize::from(read.bytes)), (length, wanted.len()), "{length}");
             // A client's parser would take it, but for the mask.
             let mut bytes: Vec<u8> = wanted.into();
             bytes[1] |= MASKED;

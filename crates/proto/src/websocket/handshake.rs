@@ -123,16 +123,16 @@ impl<'a> Handshake<'a> {
         if head.framing != Framing::Empty {
             return Err(HandshakeRefusal::Body);
         }
-        if !members(&fields, "upgrade").any(|member| bytes::is_folded(member, "websocket")) {
+        if !members(fields.clone(), "upgrade").any(|member| bytes::is_folded(member, "websocket")) {
             return Err(HandshakeRefusal::UpgradeMissing);
         }
-        if !members(&fields, "connection").any(|member| bytes::is_folded(member, "upgrade")) {
+        if !members(fields.clone(), "connection").any(|member| bytes::is_folded(member, "upgrade")) {
             return Err(HandshakeRefusal::ConnectionMissing);
         }
-        if once(&fields, "sec-websocket-version") != Some(b"13") {
+        if once(fields.clone(), "sec-websocket-version") != Some(b"13") {
             return Err(HandshakeRefusal::BadVersion);
         }
-        let key = once(&fields, "sec-websocket-key").and_then(|key| <&[u8; KEY_BYTES]>::try_from(key).ok());
+        let key = once(fields.clone(), "sec-websocket-key").and_then(|key| <&[u8; KEY_BYTES]>::try_from(key).ok());
         let key = key.filter(|key| accept::is_key(key)).ok_or(HandshakeRefusal::BadKey)?;
         let authority = (head.form == TargetForm::Absolute).then(|| authority(head.target.of(bytes)));
         Ok(Handshake { key, authority, fields })
@@ -152,7 +152,7 @@ impl<'a> Handshake<'a> {
 
     /// The subprotocols that the client offers, the one that it likes best first: RFC 6455 section 11.3.4.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        members(&self.fields, "sec-websocket-protocol")
+        members(self.fields.clone(), "sec-websocket-protocol")
     }
 
     /// Whether the page that opens it may.
@@ -161,7 +161,7 @@ impl<'a> Handshake<'a> {
     /// [`HandshakeRefusal::OriginNotAllowed`], also where there is more than one Origin.
     pub fn check_origin(&self, allowed: &Origins<'_>) -> Result<(), HandshakeRefusal> {
         let Origins::SameOr(others) = allowed else { return Ok(()) };
-        let mut origins = values(&self.fields, "origin");
+        let mut origins = values(self.fields.clone(), "origin");
         let Some(origin) = origins.next() else { return Ok(()) };
         let is_other = |other: &&str| origin.eq_ignore_ascii_case(other.as_bytes());
         let is_allowed = self.is_same(origin) || others.iter().any(is_other);
@@ -195,19 +195,24 @@ fn authority(target: &[u8]) -> &[u8] {
 }
 
 /// The values of all fields of that name.
-fn values<'a>(fields: &Fields<'a>, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-    let is_named = move |(other, value): (&str, &'a [u8])| bytes::is_folded(other.as_bytes(), name).then_some(value);
-    fields.clone().filter_map(is_named)
+pub(super) fn values<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &'static str,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields.filter_map(move |(other, value)| bytes::is_folded(other.as_bytes(), name).then_some(value))
 }
 
 /// The members of all lists of that name: RFC 9110 section 5.6.1. Empty ones do not count.
-fn members<'a>(fields: &Fields<'a>, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+pub(super) fn members<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    name: &'static str,
+) -> impl Iterator<Item = &'a [u8]> {
     let lists = values(fields, name);
     lists.flat_map(|list| list.split(|byte| *byte == b',')).map(bytes::trim).filter(|member| !member.is_empty())
 }
 
 /// The value of the field of that name, if there is one only.
-fn once<'a>(fields: &Fields<'a>, name: &'static str) -> Option<&'a [u8]> {
+pub(super) fn once<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>, name: &'static str) -> Option<&'a [u8]> {
     let mut values = values(fields, name);
     let value = values.next();
     if values.next().is_some() { None } else { value }

@@ -1,8 +1,52 @@
-//! Which messages a client's frames make: RFC 6455 sections 5.4 to 5.6.
+//! Which messages the peer's frames make: RFC 6455 sections 5.4 to 5.6.
+
+use core::{fmt, marker::PhantomData};
 
 use super::{Close, FrameHead, Mask, Opcode, Violation, utf8::Utf8};
 
-/// Bounds of what a client may send.
+/// Who sends the frames that are read: [`Client`] or [`Server`].
+pub trait Sender: Copy + Eq + fmt::Debug + sealed::Sender {}
+
+/// Frames are a client's: they must be masked (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client;
+
+/// Frames are a server's: they must not be masked (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server;
+
+impl Sender for Client {}
+impl Sender for Server {}
+
+pub(super) mod sealed {
+    use super::{Client, FrameHead, Server, Violation};
+
+    pub trait Sender {
+        const IS_MASKED: bool;
+
+        fn parse(bytes: &[u8]) -> Result<Option<FrameHead>, Violation>;
+    }
+
+    impl Sender for Client {
+        const IS_MASKED: bool = true;
+
+        #[inline(always)]
+        fn parse(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
+            FrameHead::parse(bytes)
+        }
+    }
+
+    impl Sender for Server {
+        const IS_MASKED: bool = false;
+
+        #[inline(always)]
+        fn parse(bytes: &[u8]) -> Result<Option<FrameHead>, Violation> {
+            FrameHead::parse_of_server(bytes)
+        }
+    }
+}
+
+/// Bounds of what the peer may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageLimits {
     /// Bytes of a message at the most, all its fragments counted; a frame that announces more is
@@ -21,7 +65,8 @@ pub struct MessageLimits {
     pub whole_bytes_max: usize,
 }
 
-/// Reads a client's frames, in place: messages and control frames out.
+/// Reads the peer's frames, in place: messages and control frames out. A client's, as a server does
+/// ([`new`](MessageReader::new)), or a server's ([`of_server`](MessageReader::of_server)).
 ///
 /// Plain data of 32 bytes; between messages it is a new one, but for what is counted of control frames. No input makes
 /// it panic, and what was told is not read again.
@@ -39,7 +84,7 @@ pub struct MessageLimits {
 /// assert_eq!(reader.read(&mut bytes, &limits), Ok(whole));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageReader {
+pub struct MessageReader<S = Client> {
     /// Bytes of the frame at hand that are still to come. 64 bits on every machine: the peer's length must not wrap.
     remaining: u64,
     /// Bytes of all frames of the message so far, as announced.
@@ -58,6 +103,7 @@ pub struct MessageReader {
     /// Pings and pongs of this period.
     controls: u16,
     end: End,
+    sender: PhantomData<S>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,8 +201,30 @@ impl Found<'_> {
 }
 
 impl MessageReader {
-    /// A reader before the first frame.
+    /// A reader before a client's first frame.
     pub const fn new() -> Self {
+        MessageReader::start()
+    }
+}
+
+impl MessageReader<Server> {
+    /// A reader before a server's first frame.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure_proto::websocket::{Data, Found, MessageLimits, MessageReader};
+    ///
+    /// let limits = MessageLimits { message_bytes_max: 4096, fragments_max: 64, controls_max: 16, whole_bytes_max: 4096 };
+    /// let found = Found::Data { data: Data::Text("Hello"), is_first: true, is_last: true, used: 7 };
+    /// assert_eq!(MessageReader::of_server().read(&mut b"\x81\x05Hello".clone(), &limits), Ok(found));
+    /// ```
+    pub const fn of_server() -> Self {
+        MessageReader::start()
+    }
+}
+
+impl<S: Sender> MessageReader<S> {
+    const fn start() -> Self {
         MessageReader {
             remaining: 0,
             message_bytes: 0,
@@ -168,6 +236,7 @@ impl MessageReader {
             is_told: false,
             controls: 0,
             end: End::Open,
+            sender: PhantomData,
         }
     }
 
@@ -183,15 +252,16 @@ impl MessageReader {
         // The usual message is of one frame, which is there as a whole.
         if self.kind.is_none()
             && self.end == End::Open
-            && let Ok(Some(FrameHead { opcode, is_last: true, bytes: start, length, mut mask })) =
-                FrameHead::parse(bytes)
+            && let Ok(Some(FrameHead { opcode, is_last: true, bytes: start, length, mut mask })) = S::parse(bytes)
             && matches!(opcode, Opcode::Text | Opcode::Binary)
             && length <= limits.message_bytes_max
             && length <= (bytes.len() - usize::from(start)) as u64
         {
             let used = usize::from(start) + length as usize;
             let payload = bytes.get_mut(usize::from(start)..used).unwrap_or_default();
-            mask.apply(payload);
+            if S::IS_MASKED {
+                mask.apply(payload);
+            }
             let data = if opcode == Opcode::Text { Data::Text(self.text(payload)?) } else { Data::Binary(payload) };
             return Ok(Found::Data { data, is_first: true, is_last: true, used });
         }
@@ -224,7 +294,7 @@ impl MessageReader {
         let mut at = 0;
         while self.remaining == 0 {
             let rest = bytes.get(at..).unwrap_or_default();
-            let Some(head) = FrameHead::parse(rest).map_err(|violation| self.violated(violation))? else {
+            let Some(head) = S::parse(rest).map_err(|violation| self.violated(violation))? else {
                 return Ok(Found::Partial { used: at });
             };
             self.allow(&head, limits).map_err(|violation| self.violated(violation))?;
@@ -283,7 +353,7 @@ impl MessageReader {
         }
         let used = start + length;
         let payload = bytes.get_mut(start..used).unwrap_or_default();
-        let is_ascii = self.mask.apply(payload);
+        let is_ascii = S::IS_MASKED && self.mask.apply(payload);
         self.remaining -= length as u64;
         let (is_first, is_last) = (!self.is_told, self.is_last && self.remaining == 0);
         self.is_told = true;
@@ -314,8 +384,10 @@ impl MessageReader {
     fn control<'a>(&mut self, head: &FrameHead, bytes: &'a mut [u8], start: usize) -> Result<Found<'a>, Violation> {
         let used = start + head.length as usize;
         let payload = bytes.get_mut(start..used).unwrap_or_default();
-        let mut mask = head.mask;
-        mask.apply(payload);
+        if S::IS_MASKED {
+            let mut mask = head.mask;
+            mask.apply(payload);
+        }
         if head.opcode == Opcode::Close {
             let close = Close::read(payload).map_err(|violation| self.violated(violation))?;
             self.ended(End::Closed);
@@ -328,7 +400,7 @@ impl MessageReader {
 
     /// Leaves the message, at its end or with all that follows.
     fn ended(&mut self, end: End) {
-        *self = MessageReader { controls: self.controls, end, ..MessageReader::new() };
+        *self = MessageReader { controls: self.controls, end, ..MessageReader::start() };
     }
 
     #[cold]
@@ -338,8 +410,8 @@ impl MessageReader {
     }
 }
 
-impl Default for MessageReader {
+impl<S: Sender> Default for MessageReader<S> {
     fn default() -> Self {
-        MessageReader::new()
+        MessageReader::start()
     }
 }

@@ -1,4 +1,4 @@
-//! How a client breaks the protocol: each violation knows the close code that says it (RFC 6455 section 7.4.1).
+//! How a peer breaks the protocol: each violation knows the close code that says it (RFC 6455 section 7.4.1).
 
 use super::CloseCode;
 use crate::texts::{Texts, texts};
@@ -6,7 +6,7 @@ use crate::texts::{Texts, texts};
 macro_rules! violations {
     ($(#[$first_doc:meta])* $first:ident = $first_code:ident, $first_reason:literal;
      $($(#[$doc:meta])* $name:ident = $code:ident, $reason:literal;)*) => {
-        /// How a client breaks the protocol, or a bound. It is final: the server sends a close frame with this code,
+        /// How the peer breaks the protocol, or a bound. It is final: who reads sends a close frame with this code,
         /// and ends the connection (RFC 6455 section 7.1.7).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -45,6 +45,8 @@ violations! {
     FragmentedControl = PROTOCOL_ERROR, "control frames must not be fragmented";
     /// A frame of a client's that is not masked (RFC 6455 section 5.1).
     NotMasked = PROTOCOL_ERROR, "frames of a client must be masked";
+    /// A frame of a server's that is masked (RFC 6455 section 5.1).
+    Masked = PROTOCOL_ERROR, "frames of a server must not be masked";
     /// A control frame with more than 125 bytes of payload (RFC 6455 section 5.5).
     ControlTooLong = PROTOCOL_ERROR, "control frames have 125 bytes at most";
     /// A length that a shorter form could say (RFC 6455 section 5.2).

@@ -1,16 +1,29 @@
 //! WebSocket: RFC 6455.
 
+mod client;
 mod handshake;
 mod model;
 mod vectors;
 
 use std::fmt::Write as _;
-use tenure_proto::websocket::{Data, Found, MessageLimits, MessageReader, Violation};
+use tenure_proto::websocket::{Data, Found, MessageLimits, MessageReader, Sender, Server, Violation};
 
-/// What becomes of the pieces, received one after the other: messages in one, however they were told.
+/// What becomes of a client's pieces, received one after the other: messages in one, however they were told.
 fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &MessageLimits) -> Vec<String> {
-    let mut connection =
-        Connection { reader: MessageReader::new(), message: Vec::new(), bytes: Vec::new(), events: Vec::new() };
+    events_of(MessageReader::new(), pieces, limits)
+}
+
+/// What becomes of a server's.
+fn events_of_server<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &MessageLimits) -> Vec<String> {
+    events_of::<Server>(MessageReader::of_server(), pieces, limits)
+}
+
+fn events_of<'a, S: Sender>(
+    reader: MessageReader<S>,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    limits: &MessageLimits,
+) -> Vec<String> {
+    let mut connection = Connection { reader, message: Vec::new(), bytes: Vec::new(), events: Vec::new() };
     for piece in pieces {
         connection.bytes.extend_from_slice(piece);
         if let Err(violation) = connection.received(limits) {
@@ -28,8 +41,8 @@ fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &MessageLimits
 }
 
 /// A connection's end without I/O: bytes in, events out.
-struct Connection {
-    reader: MessageReader,
+struct Connection<S> {
+    reader: MessageReader<S>,
     /// Of the message that has begun.
     message: Vec<u8>,
     /// Received and not used.
@@ -37,7 +50,7 @@ struct Connection {
     events: Vec<String>,
 }
 
-impl Connection {
+impl<S: Sender> Connection<S> {
     fn received(&mut self, limits: &MessageLimits) -> Result<(), Violation> {
         loop {
             let before = self.bytes.clone();
@@ -129,6 +142,15 @@ fn frame(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
     }
     bytes.extend(key);
     bytes.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]));
+    bytes
+}
+
+/// The same frame as a server sends it: without a key.
+fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = frame(first, payload, [0; 4]);
+    bytes.truncate(bytes.len() - payload.len() - 4);
+    bytes[1] &= 0x7f;
+    bytes.extend(payload);
     bytes
 }
 

@@ -1,8 +1,8 @@
 //! Any frames, beside a plain reading of them.
 
-use super::{WIDE, events, frame, visible, visible_text};
+use super::{WIDE, events, events_of_server, frame, unmasked, visible, visible_text};
 use proptest::prelude::*;
-use tenure_proto::websocket::{CloseCode, MessageLimits, MessageReader, Violation};
+use tenure_proto::websocket::{CloseCode, MessageLimits, MessageReader, Server, Violation};
 
 /// A frame before it is bytes.
 #[derive(Clone, Debug)]
@@ -150,7 +150,11 @@ proptest! {
         });
         let mut pieces: Vec<_> = pieces.collect();
         pieces.push(rest);
-        prop_assert_eq!(events(pieces, &limits), wanted);
+        prop_assert_eq!(events(pieces, &limits), &wanted[..]);
+        // A server's frames mean the same.
+        let bytes: Vec<u8> = frames.iter().flat_map(|sent| unmasked(sent.first, &sent.payload)).collect();
+        prop_assert_eq!(events_of_server([&bytes[..]], &limits), &wanted[..]);
+        prop_assert_eq!(events_of_server(bytes.chunks(3), &limits), wanted);
     }
 
     /// Nothing makes it panic.
@@ -158,6 +162,7 @@ proptest! {
     fn any_bytes_are_told_alike_in_pieces(bytes in prop::collection::vec(any::<u8>(), 0..64), at in 0..64_usize) {
         let (front, back) = bytes.split_at(at.min(bytes.len()));
         prop_assert_eq!(events([front, back], &WIDE), events([&bytes[..]], &WIDE));
+        prop_assert_eq!(events_of_server([front, back], &WIDE), events_of_server([&bytes[..]], &WIDE));
     }
 }
 
@@ -165,8 +170,10 @@ proptest! {
 fn the_reader_is_small_and_plain() {
     fn plain<T: Copy + Send + Sync>() {}
     plain::<MessageReader>();
+    plain::<MessageReader<Server>>();
     assert!(size_of::<MessageReader>() <= 32, "{} bytes", size_of::<MessageReader>());
     assert_eq!(MessageReader::default(), MessageReader::new());
+    assert_eq!(MessageReader::default(), MessageReader::of_server());
 }
 
 /// The bound is a rate: with the next period control frames are counted anew.

@@ -1,6 +1,6 @@
 //! The vectors of `conformance/websocket/`. The README of `conformance/` has their format.
 
-use super::{WIDE, events, frame};
+use super::{WIDE, events, events_of_server, frame, unmasked};
 use std::{fmt::Write as _, fs, path::Path};
 use tenure_proto::websocket::{MessageLimits, Violation};
 
@@ -8,7 +8,7 @@ use tenure_proto::websocket::{MessageLimits, Violation};
 fn every_vector_has_its_events_at_every_split() {
     let vectors = vectors();
     let mut failures = String::new();
-    for Vector { place, bytes, limits, events: wanted } in &vectors {
+    for Vector { place, bytes, limits, is_of_server, events: wanted } in &vectors {
         let mut compare = |told: Vec<String>, how: &str| {
             if told != *wanted {
                 let (wanted, told) = (shown(wanted), shown(&told));
@@ -18,13 +18,17 @@ fn every_vector_has_its_events_at_every_split() {
         // Frames are told as they come, or when they are whole.
         for whole_bytes_max in [0, 1 << 20] {
             let limits = MessageLimits { whole_bytes_max, ..*limits };
-            compare(events([&bytes[..]], &limits), "whole");
+            let events = |pieces: Vec<&[u8]>| match is_of_server {
+                true => events_of_server(pieces, &limits),
+                false => events(pieces, &limits),
+            };
+            compare(events(vec![bytes]), "whole");
             // Long ones only show what shorter ones have shown.
             let piece_bytes = if bytes.len() <= LONG { 1 } else { 1021 };
-            compare(events(bytes.chunks(piece_bytes), &limits), &format!("by {piece_bytes}"));
+            compare(events(bytes.chunks(piece_bytes).collect()), &format!("by {piece_bytes}"));
             for at in splits(bytes.len()) {
                 let (front, back) = bytes.split_at(at);
-                compare(events([front, back], &limits), &format!("split at byte {at}"));
+                compare(events(vec![front, back]), &format!("split at byte {at}"));
             }
         }
     }
@@ -58,6 +62,8 @@ struct Vector {
     /// File, line and heading.
     place: String,
     limits: MessageLimits,
+    /// Whether the frames are a server's.
+    is_of_server: bool,
     bytes: Vec<u8>,
     events: Vec<String>,
 }
@@ -90,11 +96,16 @@ fn read(file: &str, text: &str, vectors: &mut Vec<Vector>) {
             (heading, has_prose) = (title, false);
         } else if let Some(info) = line.strip_prefix("```") {
             let block = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
-            if let Some(bounds) = info.strip_prefix("frames") {
+            if let Some(words) = info.strip_prefix("frames") {
+                let (is_of_server, bounds) = match words.strip_prefix(" server") {
+                    Some(bounds) => (true, bounds),
+                    None => (false, words),
+                };
                 assert!(open.is_none(), "{place}: the vector before this one has no events");
                 assert!(has_prose, "{place}: no prose says what and why");
-                let bytes = block.flat_map(|line| bytes(line, &place)).collect();
-                open = Some(Vector { limits: limits(bounds, &place), bytes, place, events: Vec::new() });
+                let bytes = block.flat_map(|line| bytes(line, !is_of_server, &place)).collect();
+                let limits = limits(bounds, &place);
+                open = Some(Vector { limits, is_of_server, bytes, place, events: Vec::new() });
             } else {
                 assert_eq!(info, "events", "{place}: a block is `frames` or `events`");
                 let mut vector = open.take().unwrap_or_else(|| panic!("{place}: events without frames"));
@@ -123,14 +134,14 @@ fn limits(bounds: &str, place: &str) -> MessageLimits {
 }
 
 /// The bytes of a line: a frame in words, or digits.
-fn bytes(line: &str, place: &str) -> Vec<u8> {
+fn bytes(line: &str, mut is_masked: bool, place: &str) -> Vec<u8> {
     if let Some(digits) = line.strip_prefix("bytes ") {
         let byte = |digits| u8::from_str_radix(digits, 16).unwrap_or_else(|error| panic!("{place}: {digits}: {error}"));
         return digits.split_whitespace().map(byte).collect();
     }
     let (words, payload) = line.split_once('"').unwrap_or_else(|| panic!("{place}: `{line}` has no payload"));
     let payload = payload.strip_suffix('"').unwrap_or_else(|| panic!("{place}: `{line}` does not end with a quote"));
-    let (mut first, mut is_masked) = (0x80, true);
+    let mut first = 0x80;
     for word in words.split_whitespace() {
         match word {
             "continuation" => {}
@@ -144,6 +155,7 @@ fn bytes(line: &str, place: &str) -> Vec<u8> {
             "rsv2" => first |= 0x20,
             "rsv3" => first |= 0x10,
             "unmasked" => is_masked = false,
+            "masked" => is_masked = true,
             _ => {
                 let number = word.strip_prefix("opcode=").unwrap_or_else(|| panic!("{place}: unknown word `{word}`"));
                 first |= number.parse::<u8>().unwrap();
@@ -151,13 +163,7 @@ fn bytes(line: &str, place: &str) -> Vec<u8> {
         }
     }
     let payload = unescaped(&repeated(payload), place);
-    let mut bytes = frame(first, &payload, [0x37, 0xfa, 0x21, 0x3d]);
-    if !is_masked {
-        bytes.truncate(bytes.len() - payload.len() - 4);
-        bytes[1] &= 0x7f;
-        bytes.extend(payload);
-    }
-    bytes
+    if is_masked { frame(first, &payload, [0x37, 0xfa, 0x21, 0x3d]) } else { unmasked(first, &payload) }
 }
 
 /// The text with its `{text*count}` written out.
