@@ -8,7 +8,7 @@
 //!   is place for four; those that came first and are idle have to go;
 //! - `curl -i http://127.0.0.1:8080/$(printf %0999d 0)`: 414, the target is bounded.
 
-use std::{net::Ipv6Addr, num::NonZeroUsize, time::Duration};
+use std::{net::Ipv6Addr, num::NonZeroUsize};
 
 use tenure::{ConnectionId, Deadlines, EndReason, Limits, NEVER, Observer, Request, Router, get};
 use tenure_linux::{Server, Settings};
@@ -32,19 +32,19 @@ fn main() -> Result<(), tenure_linux::Error> {
         addresses: vec![([127, 0, 0, 1], 8080).into(), (Ipv6Addr::LOCALHOST, 8080).into()],
         listeners: Vec::new(), // or sockets that listen already, as of a supervisor
         threads: NonZeroUsize::new(1),
-        max_open_sockets: 4,
-        backlog_conn: 16,
+        connections_max: 4,
+        backlog: 16,
         lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
         lanes_max: Some(2),     // requests at once per thread: each takes the three buffers below
         input_bytes: 2_048,
         body_bytes: 4_096,
         output_bytes: 4_096,
-        spin: Duration::from_micros(50), // asks so long for more before it sleeps
-        keep_alive_enable: true,         // finds peers that vanished without a word
-        keep_alive_idle: Duration::from_secs(60),
-        keep_alive_interval: Duration::from_secs(10),
-        keep_alive_count: 3,
-        so_linger: None,
+        spin_us: 50,      // asks so long for more before it sleeps
+        keep_alive: true, // finds peers that vanished without a word
+        keep_alive_idle_s: 60,
+        keep_alive_interval_s: 10,
+        keep_alive_probes: 3,
+        delivery_s: None,
         deadlines: Deadlines {
             first_byte_ms: 2_000,
             head_ms: 3_000,

@@ -82,7 +82,7 @@ macro_rules! on {
                 Settings {
                     addresses: $args.bind.clone(),
                     threads: $args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
-                    max_open_sockets: $args.sessions,
+                    connections_max: $args.sessions,
                     lru_purge_enable: $args.evict,
                     deadlines: $args.timeouts.deadlines(),
                     limits: Limits { content_type: tenure_adder::CONTENT_TYPE, ..Limits::HOST },
@@ -103,7 +103,7 @@ macro_rules! on {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-on!(on_linux, tenure_linux, |args| spin: std::time::Duration::from_micros(args.spin.into()),);
+on!(on_linux, tenure_linux, |args| spin_us: args.spin,);
 on!(on_tokio, tenure_tokio, |args|);
 
 /// Says where it listens.
@@ -187,7 +187,7 @@ mod tests {
                 #[test]
                 fn the_defaults_are_the_ports() {
                     let (ours, theirs) = (settings(&args("")), Settings::default());
-                    assert_eq!(ours.max_open_sockets, theirs.max_open_sockets);
+                    assert_eq!(ours.connections_max, theirs.connections_max);
                     assert_eq!(ours.threads, theirs.threads);
                     assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
                     assert_eq!(ours.deadlines, theirs.deadlines);
@@ -199,7 +199,7 @@ mod tests {
                     let line = "--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --idle-timeout 2m";
                     let settings = settings(&args(line));
                     assert_eq!(settings.addresses, ["127.0.0.1:0".parse().unwrap()]);
-                    assert_eq!((settings.max_open_sockets, settings.threads.map(usize::from)), (7, Some(3)));
+                    assert_eq!((settings.connections_max, settings.threads.map(usize::from)), (7, Some(3)));
                     assert!(settings.lru_purge_enable);
                     assert_eq!(settings.deadlines.idle_ms, 120_000);
                 }
@@ -214,10 +214,8 @@ mod tests {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn spinning_is_for_the_port_with_epoll() {
-        use std::time::Duration;
-
-        assert_eq!(super::on_linux::settings(&args("")).spin, Duration::ZERO);
-        assert_eq!(super::on_linux::settings(&args("--spin 50")).spin, Duration::from_micros(50));
+        assert_eq!(super::on_linux::settings(&args("")).spin_us, 0);
+        assert_eq!(super::on_linux::settings(&args("--spin 50")).spin_us, 50);
         let failure = serve_on_tokio(&args("--tokio --spin 50")).unwrap_err();
         assert_eq!(failure.to_string(), "--spin 50 needs epoll: leave it out, or serve on Linux without --tokio");
     }

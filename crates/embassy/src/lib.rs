@@ -34,7 +34,7 @@
 //!
 //! | there | here |
 //! |---|---|
-//! | `server_port` | [`Settings::server_port`] |
+//! | `server_port` | [`Settings::port`] |
 //! | `max_open_sockets` | `CONNECTIONS` of [`Memory`] |
 //! | `backlog_conn` | `SOCKETS` of [`Memory`], less its `CONNECTIONS` |
 //! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |

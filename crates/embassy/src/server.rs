@@ -224,7 +224,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
 
     /// What a [`SynGate`](crate::SynGate) around the stack's device needs.
     pub fn listening(&self) -> Listening {
-        Listening::of(self.bell, self.settings.server_port)
+        Listening::of(self.bell, self.settings.port)
     }
 
     /// Serves until [`Handle::stop`], whether the stack has a link and an address or not. Connections live on while the
@@ -243,7 +243,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
     #[doc(alias = "httpd_start")]
     pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
         self.bell.open();
-        observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.server_port)));
+        observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.port)));
         let Server { settings, rings, wires, socket_marks, lane_marks, bell, runs } = self;
         let number = core::mem::replace(runs, runs.wrapping_add(1));
         let lanes = Lanes {
@@ -257,7 +257,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
             let [received, sent] = rings.next().expect("as many rings as sockets");
             TcpSocket::new(stack, received, sent)
         };
-        let port = settings.server_port;
+        let port = settings.port;
         let patience_ms = settings.deadlines.flush_ms.clamp(PATIENCE_MS_MIN, PATIENCE_MS_MAX);
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {

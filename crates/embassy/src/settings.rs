@@ -1,4 +1,4 @@
-//! A server's settings. Names are those of `esp_http_server` where they mean the same.
+//! A server's settings. Names of `esp_http_server` are aliases in the documentation's search.
 
 use tenure::{Deadlines, Limits};
 
@@ -7,7 +7,8 @@ use tenure::{Deadlines, Limits};
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The port at which it listens, on every address that the stack has.
-    pub server_port: u16,
+    #[doc(alias = "server_port")]
+    pub port: u16,
     /// Whether a connection beyond those there is room for takes the place of the least recently used idle one. Otherwise
     /// it waits.
     pub lru_purge_enable: bool,
@@ -25,7 +26,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            server_port: 80,
+            port: 80,
             lru_purge_enable: false,
             link_down_ms: 60_000,
             deadlines: Deadlines::BOARD,
@@ -38,7 +39,7 @@ impl Settings {
     /// The defaults, listening at that port.
     // Inlined, so that the compiler sees what a program does not ask for.
     #[inline]
-    pub fn at(server_port: u16) -> Self {
-        Settings { server_port, ..Settings::default() }
+    pub fn at(port: u16) -> Self {
+        Settings { port, ..Settings::default() }
     }
 }

@@ -57,7 +57,7 @@ impl Acceptance {
         if count == self.counted {
             return;
         }
-        let max = self.shared.max_open_sockets;
+        let max = self.shared.connections_max;
         let before = self.shared.open.fetch_add(count.wrapping_sub(self.counted), Ordering::Relaxed);
         let now = before.wrapping_add(count).wrapping_sub(self.counted);
         self.counted = count;
@@ -116,7 +116,7 @@ impl Acceptance {
         let open = self.shared.open.load(Ordering::Relaxed);
         let workers = self.shared.inboxes.len() as u32;
         // No eviction while another worker has a free place.
-        if full { open < self.shared.max_open_sockets } else { workers > 1 && self.counted > open / workers + SLACK }
+        if full { open < self.shared.connections_max } else { workers > 1 && self.counted > open / workers + SLACK }
     }
 
     /// Notes whether this worker accepts. When it stops accepting, the others decide again: they may have left newcomers to this
@@ -220,7 +220,7 @@ mod tests {
     /// Two workers that may have 200 connections, of which the second has so many: the first one's acceptance.
     fn beside(others: u32) -> Acceptance {
         let inboxes = (0..2).map(|_| Arc::new(Inbox::new(200))).collect();
-        let shared = Shared { open: AtomicU32::new(others), max_open_sockets: 200, inboxes };
+        let shared = Shared { open: AtomicU32::new(others), connections_max: 200, inboxes };
         let mut acceptance = Acceptance::new(Arc::new(shared), 0);
         acceptance.set(true);
         acceptance

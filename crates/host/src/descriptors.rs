@@ -12,7 +12,7 @@ use crate::{Error, Settings};
 /// Descriptors left for standard streams and the application.
 const OTHERS: u64 = 64;
 
-/// Raises the soft limit of descriptors to the hard one, and lowers `max_open_sockets` to what that allows besides the listening
+/// Raises the soft limit of descriptors to the hard one, and lowers `connections_max` to what that allows besides the listening
 /// sockets and `per_worker` descriptors for each worker.
 pub(crate) fn reserve(settings: &mut Settings, per_worker: u64) -> Result<(), Error> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -28,12 +28,12 @@ pub(crate) fn reserve(settings: &mut Settings, per_worker: u64) -> Result<(), Er
         return Err(Error::System("the limit of open files is too low for a server: raise it with `ulimit -n`", error));
     };
     let room = u32::try_from(room).unwrap_or(u32::MAX);
-    if settings.max_open_sockets > room {
+    if settings.connections_max > room {
         log::warn!(
-            "max_open_sockets is lowered from {} to {room}: the limit of open files is {descriptors}; raise it with `ulimit -n`",
-            settings.max_open_sockets
+            "connections_max is lowered from {} to {room}: the limit of open files is {descriptors}; raise it with `ulimit -n`",
+            settings.connections_max
         );
-        settings.max_open_sockets = room;
+        settings.connections_max = room;
     }
     Ok(())
 }

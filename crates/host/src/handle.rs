@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Shared {
     /// Open connections.
     pub(crate) open: AtomicU32,
-    pub(crate) max_open_sockets: u32,
+    pub(crate) connections_max: u32,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
 }
 

@@ -4,6 +4,7 @@ use std::{
     io::{self, ErrorKind},
     net::{Shutdown, SocketAddr, TcpListener},
     sync::{Arc, atomic::AtomicU32},
+    time::Duration,
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -38,7 +39,7 @@ impl Listening {
         let _ = descriptors_per_worker;
         let mut listeners = Vec::new();
         for &address in &settings.addresses {
-            listeners.push(listen(address, settings.backlog_conn)?);
+            listeners.push(listen(address, settings.backlog)?);
         }
         let own = listeners.len();
         for listener in settings.listeners.drain(..) {
@@ -49,9 +50,9 @@ impl Listening {
         let unknown = |error: io::Error| Error::System("a listener's address cannot be had", error);
         let addresses: Result<Vec<SocketAddr>, Error> =
             listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
-        let max_open_sockets = settings.max_open_sockets;
-        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::new(max_open_sockets))).collect();
-        let shared = Shared { open: AtomicU32::new(0), max_open_sockets, inboxes };
+        let connections_max = settings.connections_max;
+        let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::new(connections_max))).collect();
+        let shared = Shared { open: AtomicU32::new(0), connections_max, inboxes };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
         Ok(Listening { settings, listeners, own, handle })
     }
@@ -111,18 +112,20 @@ where
     let socket = SockRef::from(socket);
     // None of these can fail on a TCP socket; a connection that is gone fails at its first receive.
     let _ = socket.set_tcp_nodelay(true);
-    if settings.keep_alive_enable {
+    if settings.keep_alive {
         let _ = socket.set_tcp_keepalive(&keep_alive(settings));
     }
-    if let Some(linger) = settings.so_linger {
-        let _ = socket.set_linger(Some(linger));
+    if let Some(seconds) = settings.delivery_s {
+        let _ = socket.set_linger(Some(Duration::from_secs(seconds.into())));
     }
 }
 
 fn keep_alive(settings: &Settings) -> TcpKeepalive {
-    let keep_alive = TcpKeepalive::new().with_time(settings.keep_alive_idle);
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let keep_alive = TcpKeepalive::new().with_time(seconds(settings.keep_alive_idle_s));
     // OpenBSD has one setting for all sockets: sysctl's net.inet.tcp.
     #[cfg(not(target_os = "openbsd"))]
-    let keep_alive = keep_alive.with_interval(settings.keep_alive_interval).with_retries(settings.keep_alive_count);
+    let keep_alive =
+        keep_alive.with_interval(seconds(settings.keep_alive_interval_s)).with_retries(settings.keep_alive_probes);
     keep_alive
 }

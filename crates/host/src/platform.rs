@@ -6,7 +6,7 @@ use crate::{Error, Listening, Service, Settings};
 
 /// What a port is to its server.
 pub trait Platform: 'static {
-    /// Whether workers can poll instead of sleeping ([`Settings::spin`]).
+    /// Whether workers can poll instead of sleeping ([`Settings::spin_us`]).
     const SPINS: bool;
 
     /// Descriptors per worker, besides its connections.

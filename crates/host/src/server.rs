@@ -17,15 +17,15 @@ pub struct Server<P> {
 
 impl<P: Platform> Server<P> {
     /// Listens. On Unix the limit of descriptors is raised to the hard one; where that is too low for
-    /// [`Settings::max_open_sockets`] the latter is lowered, which is logged.
+    /// [`Settings::connections_max`] the latter is lowered, which is logged.
     ///
     /// # Errors
     /// An invalid setting, an address that is in use or cannot be listened at, or too few descriptors for a single connection.
     #[doc(alias = "httpd_start")]
     pub fn bind(settings: Settings) -> Result<Self, Error> {
-        if !P::SPINS && !settings.spin.is_zero() {
+        if !P::SPINS && settings.spin_us > 0 {
             return Err(Error::Settings(
-                "`spin` is for tenure-linux only, because a task must not keep others waiting: set it to zero",
+                "`spin_us` is for tenure-linux only, because a task must not keep others waiting: set it to 0",
             ));
         }
         let descriptors_per_worker = P::descriptors_per_worker(&settings);

@@ -1,4 +1,4 @@
-//! A server's settings. Names are those of `esp_http_server` where they mean the same.
+//! A server's settings. Names of `esp_http_server` are aliases in the documentation's search.
 
 use std::{
     fs,
@@ -11,8 +11,11 @@ use tenure::{ConnectionId, Deadlines, Limits};
 
 use crate::Error;
 
-/// The longest `spin`.
-const SPIN_MAX: Duration = Duration::from_secs(1);
+/// The longest `spin_us`.
+const SPIN_US_MAX: u32 = 1_000_000;
+
+/// The longest time of a keep-alive that Linux takes (tcp(7)).
+const KEEP_ALIVE_S_MAX: u32 = 32_767;
 
 /// A server's settings. The repository's example `settings` sets each of them.
 #[doc(alias("httpd_config_t", "HTTPD_DEFAULT_CONFIG"))]
@@ -20,7 +23,7 @@ const SPIN_MAX: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// Where it listens; port 0: any free one ([`Handle::local_addresses`](crate::Handle::local_addresses) tells). An IPv6
     /// address is for IPv6 alone.
-    #[doc(alias = "server_port")]
+    #[doc(alias = "port")]
     pub addresses: Vec<SocketAddr>,
     /// Sockets that listen already, beside `addresses`.
     pub listeners: Vec<TcpListener>,
@@ -28,10 +31,12 @@ pub struct Settings {
     #[doc(alias = "core_id")]
     pub threads: Option<NonZeroUsize>,
     /// The most connections at once, divided among the workers.
-    pub max_open_sockets: u32,
+    #[doc(alias = "max_open_sockets")]
+    pub connections_max: u32,
     /// Connections that the kernel queues until they are accepted.
-    pub backlog_conn: u32,
-    /// Whether a connection above `max_open_sockets` takes the place of the least recently used idle one. Otherwise it
+    #[doc(alias = "backlog_conn")]
+    pub backlog: u32,
+    /// Whether a connection above `connections_max` takes the place of the least recently used idle one. Otherwise it
     /// waits. A worker whose share is taken leaves newcomers to the others for 20 ms while one of those has a place.
     pub lru_purge_enable: bool,
     /// The most requests being answered at once, per worker; `None`: as many as it has connections. Where it is more than 1,
@@ -46,24 +51,28 @@ pub struct Settings {
     /// The most bytes of responses that wait to be sent.
     pub output_bytes: usize,
     /// Whether the kernel probes idle connections. On OpenBSD it does so at times of its own, whatever the next three say.
-    pub keep_alive_enable: bool,
-    /// From the last byte to the first probe; whole seconds.
-    pub keep_alive_idle: Duration,
-    /// From one probe to the next; whole seconds.
-    pub keep_alive_interval: Duration,
+    #[doc(alias = "keep_alive_enable")]
+    pub keep_alive: bool,
+    /// From the last byte to the first probe, in seconds, 1 to 32,767.
+    #[doc(alias = "keep_alive_idle")]
+    pub keep_alive_idle_s: u32,
+    /// From one probe to the next, in seconds, 1 to 32,767.
+    #[doc(alias = "keep_alive_interval")]
+    pub keep_alive_interval_s: u32,
     /// Probes without an answer after which the connection counts as reset.
-    pub keep_alive_count: u32,
-    /// How long the kernel tries to deliver what was sent when a socket is released. `None`: in the background, as long as
-    /// it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or the
-    /// time is over; [`Duration::ZERO`] resets every connection instead.
-    #[doc(alias("enable_so_linger", "linger_timeout"))]
-    pub so_linger: Option<Duration>,
-    /// For `tenure-linux` only: how long after its last event a worker polls before it sleeps, at most a second.
-    /// [`Duration::ZERO`]: not at all. To wake a thread takes the kernel microseconds, most of a small request's time. Polling
+    #[doc(alias = "keep_alive_count")]
+    pub keep_alive_probes: u32,
+    /// How long, in seconds, the kernel tries to deliver what was sent when a socket is released. `None`: in the background, as
+    /// long as it likes. A time blocks the worker, and with it its other connections, until the peer has taken everything or
+    /// the time is over; 0 resets every connection instead.
+    #[doc(alias("so_linger", "enable_so_linger", "linger_timeout"))]
+    pub delivery_s: Option<u32>,
+    /// For `tenure-linux` only: how long after its last event a worker polls before it sleeps, in microseconds, at most a second.
+    /// 0: not at all. To wake a thread takes the kernel microseconds, most of a small request's time. Polling
     /// saves them when requests follow each other within this time, and keeps a core busy as long as they come. A worker without
     /// requests sleeps. On a machine with one core this is off, because peers need the core. A process bound to one core of several
     /// does spin: the other cores are its peers'.
-    pub spin: Duration,
+    pub spin_us: u32,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in bytes.
@@ -76,19 +85,19 @@ impl Default for Settings {
             addresses: Vec::new(),
             listeners: Vec::new(),
             threads: None,
-            max_open_sockets: 10_000,
-            backlog_conn: 1_024,
+            connections_max: 10_000,
+            backlog: 1_024,
             lru_purge_enable: false,
             lanes_max: None,
             input_bytes: 16_384,
             body_bytes: 16_384,
             output_bytes: 16_384,
-            keep_alive_enable: false,
-            keep_alive_idle: Duration::from_secs(5),
-            keep_alive_interval: Duration::from_secs(5),
-            keep_alive_count: 3,
-            so_linger: None,
-            spin: Duration::ZERO,
+            keep_alive: false,
+            keep_alive_idle_s: 5,
+            keep_alive_interval_s: 5,
+            keep_alive_probes: 3,
+            delivery_s: None,
+            spin_us: 0,
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
         }
@@ -105,27 +114,27 @@ impl Settings {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = self.threads.map_or_else(cores, NonZeroUsize::get);
         // More workers than connections would have nothing to do.
-        u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.max_open_sockets)
+        u32::try_from(threads).unwrap_or(u32::MAX).min(ConnectionId::WORKER_COUNT_MAX).min(self.connections_max)
     }
 
     /// How long workers poll before they sleep on this machine; `None`: not at all.
     pub fn spins_for(&self) -> Option<Duration> {
-        Some(self.spin).filter(|spin| !spin.is_zero() && has_several_cores())
+        Some(self.spin_us).filter(|us| *us > 0 && has_several_cores()).map(|us| Duration::from_micros(us.into()))
     }
 
     /// # Errors
     /// The first invalid setting.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let seconds = |duration: Duration| duration.as_secs() > 0 && duration.as_secs() <= 32_767;
+        let kept = |seconds: u32| seconds > 0 && seconds <= KEEP_ALIVE_S_MAX;
         for (wrong, reason) in [
             (
                 self.addresses.is_empty() && self.listeners.is_empty(),
                 "there is nowhere to listen: give `addresses` or `listeners`",
             ),
-            (self.max_open_sockets == 0, "`max_open_sockets` is 0: nobody could connect; set at least 1"),
+            (self.connections_max == 0, "`connections_max` is 0: nobody could connect; set at least 1"),
             (
-                self.threads.is_some_and(|threads| threads.get() > self.max_open_sockets as usize),
-                "`threads` is above `max_open_sockets`: a worker would have no connection; lower one or raise the other",
+                self.threads.is_some_and(|threads| threads.get() > self.connections_max as usize),
+                "`threads` is above `connections_max`: a worker would have no connection; lower one or raise the other",
             ),
             (
                 self.threads.is_some_and(|threads| threads.get() > ConnectionId::WORKER_COUNT_MAX as usize),
@@ -148,17 +157,17 @@ impl Settings {
                 self.limits.target_bytes_max > self.limits.head_bytes_max,
                 "`limits.target_bytes_max` is above `limits.head_bytes_max`, which includes the target: lower one or raise the other",
             ),
-            (self.backlog_conn == 0, "`backlog_conn` is 0: no connection could wait to be accepted; set at least 1"),
+            (self.backlog == 0, "`backlog` is 0: no connection could wait to be accepted; set at least 1"),
             (
-                self.keep_alive_enable
-                    && !(seconds(self.keep_alive_idle)
-                        && seconds(self.keep_alive_interval)
-                        && self.keep_alive_count > 0),
-                "with `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval` must be 1 to 32767 s and `keep_alive_count` at least 1",
+                self.keep_alive
+                    && !(kept(self.keep_alive_idle_s)
+                        && kept(self.keep_alive_interval_s)
+                        && self.keep_alive_probes > 0),
+                "with `keep_alive`, `keep_alive_idle_s` and `keep_alive_interval_s` must be 1 to 32,767 s and `keep_alive_probes` at least 1",
             ),
             (
-                self.spin > SPIN_MAX,
-                "`spin` is above 1 s: it is for the microseconds within which a next request may follow; lower it",
+                self.spin_us > SPIN_US_MAX,
+                "`spin_us` is above 1,000,000, a second: it is for the microseconds within which a next request may follow; lower it",
             ),
             (
                 [

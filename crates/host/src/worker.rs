@@ -74,7 +74,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         let workers = server.workers() as u32;
         // The first workers take what does not divide evenly.
         let share = |all: u32| all / workers + u32::from((number as u32) < all % workers);
-        let connections_max = share(settings.max_open_sockets);
+        let connections_max = share(settings.connections_max);
         let driver_settings = DriverSettings {
             connections_max,
             lanes_max: settings.lanes_max.unwrap_or(connections_max),
@@ -291,7 +291,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Accepts newcomers from one listener.
     fn accept_of(&mut self, mut next: impl FnMut() -> io::Result<Option<Newcomer<N::Socket>>>) -> Accepted {
-        let batch_max = if self.is_last_call() { self.server.settings.backlog_conn.max(BATCH_MAX) } else { BATCH_MAX };
+        let batch_max = if self.is_last_call() { self.server.settings.backlog.max(BATCH_MAX) } else { BATCH_MAX };
         for _ in 0..batch_max {
             if !self.accepts() || !self.is_own_turn() && self.acceptance.defer(self.driver.is_full(), self.now_ms) {
                 return Accepted::Declined;

@@ -134,7 +134,7 @@ fn commands_that_a_worker_has_no_room_for_are_given_back() {
         "flooded"
     });
     let tally = forever(Tally::default());
-    let server = Server::bind(Settings { max_open_sockets: 2, ..settings() }).unwrap();
+    let server = Server::bind(Settings { connections_max: 2, ..settings() }).unwrap();
     handle.set(server.handle()).expect("the first");
     let server = Running::of(server, Router::new().route("/flood", flood), tally);
     let mut client = server.client();
@@ -189,7 +189,7 @@ fn a_late_command_does_not_hit_the_next_connection() {
 
 #[test]
 fn a_connection_pinned_from_elsewhere_does_not_give_way() {
-    let (server, _, _) = start(Settings { max_open_sockets: 2, lru_purge_enable: true, ..settings() });
+    let (server, _, _) = start(Settings { connections_max: 2, lru_purge_enable: true, ..settings() });
     let mut pinned = server.client();
     pinned.add(1);
     let id = id(&server, &mut pinned);

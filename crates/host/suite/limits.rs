@@ -12,7 +12,7 @@ use tenure::{EndReason, Request, Router, get};
 #[test]
 fn one_more_than_there_may_be_waits_until_one_leaves() {
     for threads in [1, 2, 3] {
-        let (server, tally) = Running::adder(Settings { max_open_sockets: 7, ..with_threads(threads) });
+        let (server, tally) = Running::adder(Settings { connections_max: 7, ..with_threads(threads) });
         let mut clients: Vec<_> = (0..7).map(|_| server.client()).collect();
         for client in &mut clients {
             assert_eq!(client.add(1), 1);
@@ -39,7 +39,7 @@ fn one_more_than_there_may_be_waits_until_one_leaves() {
 #[test]
 fn the_least_recently_used_gives_way() {
     for threads in [1, 2] {
-        let settings = Settings { max_open_sockets: 7, lru_purge_enable: true, ..with_threads(threads) };
+        let settings = Settings { connections_max: 7, lru_purge_enable: true, ..with_threads(threads) };
         let (server, tally) = Running::adder(settings);
         let client = |number| {
             let mut client = server.client();
@@ -81,7 +81,7 @@ fn a_pinned_connection_does_not_give_way() {
         "pinned"
     });
     let app = Router::new().route("/pin", pin).route("/{*rest}", app(tally));
-    let settings = Settings { max_open_sockets: 2, lru_purge_enable: true, ..settings() };
+    let settings = Settings { connections_max: 2, lru_purge_enable: true, ..settings() };
     let server = Running::start(settings, app, tally);
     let mut pinned = server.client();
     pinned.add(1);
@@ -135,7 +135,7 @@ fn the_last_of_several_lanes_is_left_to_short_requests() {
     for (lanes, connections, may) in [(1, 8, 1), (2, 8, 1), (4, 8, 3), (4, 5, 3), (4, 4, 4), (5, 4, 4), (1, 1, 1)] {
         let what = format!("{lanes} lanes of {connections} connections");
         let gate = forever(Gate::default());
-        let server = with_lanes(lanes, Settings { max_open_sockets: connections, ..settings() }, gate);
+        let server = with_lanes(lanes, Settings { connections_max: connections, ..settings() }, gate);
         let mut waiting = Vec::new();
         for number in 1..=may {
             let mut client = server.client();
@@ -234,6 +234,6 @@ fn without_descriptors_those_that_there_are_go_on() {
     process.hear("connections are accepted again");
     process.signal(rustix::process::Signal::KILL);
     process.end();
-    assert_eq!(process.count("max_open_sockets is lowered"), 1, "{:#?}", process.told);
+    assert_eq!(process.count("connections_max is lowered"), 1, "{:#?}", process.told);
     assert_eq!(process.count("no connection can be accepted"), 1, "said once: {:#?}", process.told);
 }

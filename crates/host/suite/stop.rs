@@ -5,7 +5,6 @@ use std::{
     num::NonZeroUsize,
     os::unix::process::ExitStatusExt,
     thread,
-    time::Duration,
 };
 
 use crate::common::port::{Error, Server, Settings};
@@ -137,11 +136,11 @@ type Wrong = (fn(&mut Settings), fn(&mut Settings), &'static str);
 
 const WRONG: &[Wrong] = &[
     (|settings| settings.addresses.clear(), |_| {}, "nowhere to listen"),
-    (|settings| settings.max_open_sockets = 0, |settings| settings.max_open_sockets = 1, "`max_open_sockets` is 0"),
+    (|settings| settings.connections_max = 0, |settings| settings.connections_max = 1, "`connections_max` is 0"),
     (
-        |settings| (settings.threads, settings.max_open_sockets) = (NonZeroUsize::new(3), 2),
-        |settings| (settings.threads, settings.max_open_sockets) = (NonZeroUsize::new(2), 2),
-        "`threads` is above `max_open_sockets`",
+        |settings| (settings.threads, settings.connections_max) = (NonZeroUsize::new(3), 2),
+        |settings| (settings.threads, settings.connections_max) = (NonZeroUsize::new(2), 2),
+        "`threads` is above `connections_max`",
     ),
     (
         |settings| settings.threads = NonZeroUsize::new(257),
@@ -174,21 +173,21 @@ const WRONG: &[Wrong] = &[
         |settings| settings.limits.target_bytes_max = 16_384,
         "`limits.target_bytes_max` is above",
     ),
-    (|settings| settings.backlog_conn = 0, |settings| settings.backlog_conn = 1, "`backlog_conn` is 0"),
+    (|settings| settings.backlog = 0, |settings| settings.backlog = 1, "`backlog` is 0"),
     (
-        |settings| (settings.keep_alive_enable, settings.keep_alive_idle) = (true, Duration::from_millis(999)),
-        |settings| (settings.keep_alive_enable, settings.keep_alive_idle) = (true, Duration::from_secs(1)),
-        "`keep_alive_enable`",
+        |settings| (settings.keep_alive, settings.keep_alive_idle_s) = (true, 0),
+        |settings| (settings.keep_alive, settings.keep_alive_idle_s) = (true, 1),
+        "`keep_alive`",
     ),
     (
-        |settings| (settings.keep_alive_enable, settings.keep_alive_interval) = (true, Duration::from_secs(32_768)),
-        |settings| (settings.keep_alive_enable, settings.keep_alive_interval) = (true, Duration::from_secs(32_767)),
-        "`keep_alive_enable`",
+        |settings| (settings.keep_alive, settings.keep_alive_interval_s) = (true, 32_768),
+        |settings| (settings.keep_alive, settings.keep_alive_interval_s) = (true, 32_767),
+        "`keep_alive`",
     ),
     (
-        |settings| (settings.keep_alive_enable, settings.keep_alive_count) = (true, 0),
-        |settings| (settings.keep_alive_enable, settings.keep_alive_count) = (false, 0),
-        "`keep_alive_enable`",
+        |settings| (settings.keep_alive, settings.keep_alive_probes) = (true, 0),
+        |settings| (settings.keep_alive, settings.keep_alive_probes) = (false, 0),
+        "`keep_alive`",
     ),
     (|settings| settings.deadlines.head_ms = 0, |settings| settings.deadlines.head_ms = 1, "a deadline of 0 ms"),
     (
@@ -230,14 +229,14 @@ fn wrong_settings_are_refused_beside_right_ones() {
 #[test]
 fn the_smallest_server_that_is_accepted_serves() {
     let mut settings = Settings {
-        max_open_sockets: 1,
-        backlog_conn: 1,
+        connections_max: 1,
+        backlog: 1,
         lanes_max: Some(1),
         input_bytes: 256,
         body_bytes: 1,
         output_bytes: 256,
-        keep_alive_enable: true,
-        so_linger: Some(Duration::from_secs(1)),
+        keep_alive: true,
+        delivery_s: Some(1),
         ..settings()
     };
     (settings.limits.head_bytes_max, settings.limits.target_bytes_max) = (256, 256);

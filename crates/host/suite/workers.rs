@@ -93,7 +93,7 @@ fn a_worker_that_is_stuck_keeps_no_newcomer_waiting() {
 #[test]
 fn a_full_worker_beside_a_stuck_one_that_has_places() {
     for evicts in [true, false] {
-        let settings = Settings { max_open_sockets: 4, lru_purge_enable: evicts, ..with_threads(2) };
+        let settings = Settings { connections_max: 4, lru_purge_enable: evicts, ..with_threads(2) };
         let (server, tally, barriers) = blocking(settings);
         // Two of each, whoever gives way until then.
         let mut clients: Vec<(usize, Client)> = Vec::new();

@@ -23,13 +23,13 @@
 //! | there | here |
 //! |---|---|
 //! | `server_port` | [`Settings::addresses`] |
-//! | `max_open_sockets` | [`Settings::max_open_sockets`] |
-//! | `backlog_conn` | [`Settings::backlog_conn`] |
+//! | `max_open_sockets` | [`Settings::connections_max`] |
+//! | `backlog_conn` | [`Settings::backlog`] |
 //! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
 //! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms), `response_bytes_per_s`: for the whole, not a call |
-//! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | the same names |
-//! | `enable_so_linger`, `linger_timeout` | [`Settings::so_linger`] |
+//! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | [`Settings::keep_alive`], [`keep_alive_idle_s`](Settings::keep_alive_idle_s), [`keep_alive_interval_s`](Settings::keep_alive_interval_s), [`keep_alive_probes`](Settings::keep_alive_probes) |
+//! | `enable_so_linger`, `linger_timeout` | [`Settings::delivery_s`] |
 //! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |
 //! | `httpd_get_client_list`, `httpd_sess_trigger_close` | [`Handle::list`], [`Handle::close`] |
 //! | `httpd_sess_update_lru_counter` | [`Handle::pin`], [`Request::pin`](tenure::Request::pin) |

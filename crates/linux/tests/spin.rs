@@ -3,7 +3,7 @@
 #[path = "../../host/suite/common/mod.rs"]
 mod common;
 
-use std::{fs, future::pending, ops::Range, time::Duration};
+use std::{fs, future::pending, ops::Range};
 
 use common::{Adder, Running, Tally, app, forever, session, settings, with_threads};
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
@@ -11,7 +11,7 @@ use tenure::{EndReason, Handler, Request, Router, get};
 use tenure_linux::{Error, Server, Settings};
 
 /// Longer than anything here takes: what happens, happens before any worker sleeps.
-const LONG: Duration = Duration::from_secs(1);
+const LONG_US: u32 = 1_000_000;
 
 /// The adder, and a target that never answers.
 fn waiting(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 'static {
@@ -24,22 +24,22 @@ fn waiting(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 'static
 
 #[test]
 fn off_unless_asked_for() {
-    assert_eq!(Settings::default().spin, Duration::ZERO);
+    assert_eq!(Settings::default().spin_us, 0);
 }
 
 #[test]
 fn a_second_is_the_most() {
-    let spin = |spin| Server::bind(Settings { spin, ..settings() });
-    assert!(spin(Duration::from_secs(1)).is_ok());
-    match spin(Duration::from_micros(1_000_001)) {
-        Err(Error::Settings(told)) => assert!(told.contains("`spin` is above 1 s"), "{told}"),
+    let spin = |spin_us| Server::bind(Settings { spin_us, ..settings() });
+    assert!(spin(1_000_000).is_ok());
+    match spin(1_000_001) {
+        Err(Error::Settings(told)) => assert!(told.contains("`spin_us` is above 1,000,000"), "{told}"),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn it_serves_listens_to_its_handle_and_stops() {
-    let mut settings = Settings { spin: LONG, ..with_threads(2) };
+    let mut settings = Settings { spin_us: LONG_US, ..with_threads(2) };
     // The one that is closed need not close too.
     settings.deadlines.linger_ms = 50;
     let (server, tally) = Running::adder(settings);
@@ -60,7 +60,7 @@ fn it_serves_listens_to_its_handle_and_stops() {
 #[test]
 fn deadlines_are_kept_meanwhile() {
     let tally = forever(Tally::default());
-    let mut settings = Settings { spin: LONG, ..settings() };
+    let mut settings = Settings { spin_us: LONG_US, ..settings() };
     (settings.deadlines.handler_ms, settings.deadlines.idle_ms) = (100, 200);
     let server = Running::start(settings, waiting(tally), tally);
     // Its only request, so that it is idle but once.
@@ -72,9 +72,9 @@ fn deadlines_are_kept_meanwhile() {
 }
 
 /// What a worker computes while its only client waits for 0.8 s, with that time without sleep.
-fn computed_ms(spin_ms: u64) -> u64 {
+fn computed_ms(spin_ms: u32) -> u64 {
     let tally = forever(Tally::default());
-    let mut settings = Settings { spin: Duration::from_millis(spin_ms), ..settings() };
+    let mut settings = Settings { spin_us: spin_ms * 1_000, ..settings() };
     settings.deadlines.handler_ms = 800;
     let server = Running::start(settings, waiting(tally), tally);
     let mut client = server.client();

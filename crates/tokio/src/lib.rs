@@ -92,7 +92,7 @@ pub type Server = tenure_host::Server<Tokio>;
 ///
 /// Serves an application on that listener, in the calling task, until it is stopped ([`Serve::stop_when`]) or dropped. Sessions
 /// and handlers need not be `Send`, and may borrow. Handlers may await anything of tokio. The settings `addresses`, `listeners`,
-/// `threads` and `backlog_conn` have no effect here; the limit of descriptors is raised as by [`Server::bind`]. For an observer or
+/// `threads` and `backlog` have no effect here; the limit of descriptors is raised as by [`Server::bind`]. For an observer or
 /// a list of connections, use a [`Server`].
 ///
 /// # Errors

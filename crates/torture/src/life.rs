@@ -84,7 +84,7 @@ fn settings(calm: bool, numbers: &mut Numbers) -> Settings {
     let input_bytes = [256, 1_024, 16_384][numbers.below(3)];
     Settings {
         threads: NonZeroUsize::new(1 + numbers.below(3)),
-        max_open_sockets: [9, 12, 20, 100][numbers.below(4)],
+        connections_max: [9, 12, 20, 100][numbers.below(4)],
         lru_purge_enable: !calm && numbers.once_in(2),
         // Some who wait are turned away where lanes are few.
         lanes_max: if calm { None } else { [None, Some(6), Some(9)][numbers.below(3)] },

@@ -17,6 +17,6 @@ async fn serve() -> Result<(), Failure> {
     println!("listening on {}", listener.local_addr()?);
     std::io::stdout().flush()?;
     let visitors = Visitors::new();
-    let settings = Settings { max_open_sockets: 20_000, ..Settings::default() };
+    let settings = Settings { connections_max: 20_000, ..Settings::default() };
     Ok(tenure_tokio::serve(listener, tenure_adder::app(&visitors), settings).await?)
 }
