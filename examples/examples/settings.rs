@@ -36,6 +36,7 @@ fn main() -> Result<(), tenure_linux::Error> {
         backlog: 16,
         lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
         lanes_max: Some(2),     // requests at once per thread: each takes the three buffers below
+        open_max: None,         // three quarters of all may stay open
         input_bytes: 2_048,
         body_bytes: 4_096,
         output_bytes: 4_096,

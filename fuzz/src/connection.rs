@@ -63,6 +63,7 @@ fn settings(setting: [u8; 8]) -> Settings {
     Settings {
         limits,
         lanes_max: 1,
+        open_max: 0,
         input_bytes: [256, 300, 1_024, 4_096][usize::from(setting[4] >> 3 & 3)],
         body_bytes: [16, 64, 256, 4_096][usize::from(setting[5] >> 3 & 3)],
         output_bytes: [256, 512, 1_024, 4_096][usize::from(setting[6] >> 3 & 3)],

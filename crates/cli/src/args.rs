@@ -127,6 +127,16 @@ pub(crate) struct Timeouts {
     #[arg(default_value_t = Deadlines::HOST.response_bytes_per_s)]
     response_rate: u32,
 
+    /// How long a WebSocket, or a stream of events, may be silent before its peer is asked whether it is there
+    #[arg(long, value_name = "TIME", env = "TENURE_PING_TIMEOUT", value_parser = timeout)]
+    #[arg(default_value_t = Timeout(Deadlines::HOST.ping_ms))]
+    ping_timeout: Timeout,
+
+    /// For the peer of a WebSocket to answer that
+    #[arg(long, value_name = "TIME", env = "TENURE_PONG_TIMEOUT", value_parser = timeout)]
+    #[arg(default_value_t = Timeout(Deadlines::HOST.pong_ms))]
+    pong_timeout: Timeout,
+
     /// For a peer to read the last response before its connection is released; may be 0s
     #[arg(long, value_name = "TIME", env = "TENURE_LINGER_TIMEOUT")]
     #[arg(default_value_t = Timeout(Deadlines::HOST.linger_ms))]
@@ -259,6 +269,8 @@ impl Timeouts {
             handler_ms: self.handler_timeout.0,
             response_ms: self.response_timeout.0,
             response_bytes_per_s: self.response_rate,
+            ping_ms: self.ping_timeout.0,
+            pong_ms: self.pong_timeout.0,
             linger_ms: self.linger_timeout.0,
             flush_ms: self.flush_timeout.0,
         }

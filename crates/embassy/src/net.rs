@@ -12,7 +12,7 @@ use embassy_net::tcp::{Error, State};
 use heapless::Vec;
 use tenure::{
     Observer, Session,
-    port::{HeadParser, Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire},
+    port::{FixedTopics, Interest, Key, Lane, Partial, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
 use crate::{accept::Places, handle::Mark, sys, used};
@@ -71,6 +71,7 @@ where
     type Pinned = &'a mut F;
     type Slots = Vec<Slot<S, u8>, CONNECTIONS>;
     type Lanes = Vec<Lane<Self>, LANES>;
+    type Topics = FixedTopics<CONNECTIONS>;
     type Observer = O;
 
     fn observer(&self) -> &O {
@@ -118,6 +119,14 @@ where
         }
     }
 
+    fn push(&mut self, socket: &mut u8, bytes: &[u8]) -> Transmitted {
+        let socket_of = &self.places.all[usize::from(*socket)].socket;
+        if socket_of.send_capacity() - socket_of.send_queue() < bytes.len() {
+            return Transmitted::Blocked;
+        }
+        self.send(socket, bytes)
+    }
+
     fn shut(&mut self, socket: &mut u8) {
         self.places.all[usize::from(*socket)].socket.close();
     }
@@ -158,8 +167,12 @@ where
         (self.make)(wire)
     }
 
-    /// Leaves an incomplete head in the socket's ring, to be read again when there is more of it.
-    fn put_away(&mut self, _: u32, bytes: &[u8], _: HeadParser) -> bool {
+    /// Leaves an incomplete head, or frame, in the socket's ring, to be read again when there is more of it.
+    fn put_away(&mut self, _: u32, bytes: &[u8], partial: Partial) -> bool {
+        // Of a message that has been read in part the rest is not all there is to know.
+        if let Partial::Message(Some(_)) = partial {
+            return false;
+        }
         let Some((number, received)) = self.received.take() else { return false };
         let place = &mut self.places.all[number];
         let more = place.may_receive();

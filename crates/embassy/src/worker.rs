@@ -87,6 +87,7 @@ where
         let driver_settings = DriverSettings {
             connections_max: CONNECTIONS as u32,
             lanes_max: LANES as u32,
+            open_max: (CONNECTIONS as u32).saturating_sub(1).max(1),
             evict: settings.lru_purge_enable,
             deadlines: settings.deadlines,
             limits: settings.limits,

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, atomic::AtomicU32},
 };
 
-use tenure::{Command, CommandError, ConnectionId};
+use tenure::{Command, CommandError, ConnectionId, Frame, PushError, Topic, port::framed};
 
 use crate::{
-    inbox::Inbox,
+    inbox::{Inbox, Push, To},
     listing::{Listing, Question},
 };
 
@@ -86,6 +86,36 @@ impl Handle {
         let (Command::Close(id) | Command::CloseNow(id) | Command::Pin(id, _)) = command;
         let inbox = self.shared.inboxes.get(id.worker() as usize);
         inbox.map_or(Ok(()), |inbox| inbox.command(command))
+    }
+
+    /// Sends a message to a WebSocket. From one sender to one connection messages arrive in order. Where the connection is gone, or
+    /// is no WebSocket, nothing happens.
+    ///
+    /// # Errors
+    /// A [`PushError`]: the connection's worker was not told.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # fn example(handle: &tenure_host::Handle, id: tenure::ConnectionId) -> Result<(), tenure::PushError> {
+    /// handle.send(id, tenure::Frame::text("you"))
+    /// # }
+    /// ```
+    pub fn send(&self, id: ConnectionId, frame: Frame<'_>) -> Result<(), PushError> {
+        let inbox = self.shared.inboxes.get(id.worker() as usize);
+        inbox.map_or(Ok(()), |inbox| inbox.push(Push { to: To::One(id), bytes: framed(&frame)? }))
+    }
+
+    /// Sends a message, or an event, to all who have joined a topic. It is framed once, and shared by all workers.
+    ///
+    /// # Errors
+    /// A [`PushError`]. Of [`Full`](PushError::Full) and [`Stopped`](PushError::Stopped) each speaks for one worker at least: others
+    /// may have been told.
+    pub fn publish<T: Topic>(&self, topic: T, content: T::Content<'_>) -> Result<(), PushError> {
+        let (bytes, mut result) = (framed(&content)?, Ok(()));
+        for inbox in &self.shared.inboxes {
+            result = result.and(inbox.push(Push { to: To::Topic(topic.key()), bytes: bytes.clone() }));
+        }
+        result
     }
 
     /// Lists the open connections: await it in a handler, or [`Listing::wait`] elsewhere.

@@ -6,7 +6,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use tenure::{Command, CommandError};
+use tenure::{Command, CommandError, ConnectionId, PushError, port::TopicKey};
 
 use crate::{
     listing::Question,
@@ -16,10 +16,25 @@ use crate::{
 /// The least bound on waiting commands, however few connections there may be.
 const COMMANDS_MIN: usize = 64;
 
+/// Bytes for connections that stay open: a whole message or event.
+#[derive(Debug)]
+pub(crate) struct Push {
+    pub(crate) to: To,
+    pub(crate) bytes: Arc<[u8]>,
+}
+
+/// Whom they are for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum To {
+    One(ConnectionId),
+    Topic(TopicKey),
+}
+
 /// What a worker is asked to do.
 #[derive(Debug)]
 pub(crate) enum Order {
     One(Command),
+    Push(Push),
     List(Question),
     Stop,
     StopNow,
@@ -169,6 +184,20 @@ impl Inbox {
                 return Err(CommandError::Full(command));
             }
             state.news.orders.push_back(Order::One(command));
+            Ok(())
+        })
+    }
+
+    pub(crate) fn push(&self, push: Push) -> Result<(), PushError> {
+        let mut push = Some(push);
+        self.put(|state| {
+            if state.closed {
+                return Err(PushError::Stopped);
+            }
+            if state.news.orders.len() >= self.commands_max {
+                return Err(PushError::Full);
+            }
+            state.news.orders.extend(push.take().map(Order::Push));
             Ok(())
         })
     }

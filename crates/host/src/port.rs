@@ -4,12 +4,18 @@ use std::{collections::HashMap, future::Future, pin::Pin, rc::Rc, sync::Arc, tas
 
 use tenure::{
     EndReason, Session,
-    port::{HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain},
+    port::{
+        HeapTopics, Interest, Key, Lane, Panicked, Partial, Peer, Port, Received, Slot, TopicKey, Transmitted, Wire,
+        contain,
+    },
 };
+
+use tenure::PushError;
 
 use crate::{
     Net, Service, Settings,
-    inbox::{Inbox, Mark, Marked},
+    handle::Shared,
+    inbox::{Inbox, Mark, Marked, Push, To},
 };
 
 /// Bytes discarded at once.
@@ -21,18 +27,20 @@ pub struct HostPort<'a, N, A> {
     pub net: N,
     service: A,
     inbox: Arc<Inbox>,
+    /// The inboxes of all workers.
+    shared: Arc<Shared>,
     settings: &'a Settings,
     /// The lanes' marks, by lane number.
     pub(crate) lane_marks: Vec<Option<Arc<Mark>>>,
-    /// Incomplete heads, put away so that they hold no lane.
-    heads: HashMap<u32, (Box<[u8]>, HeadParser)>,
+    /// Incomplete heads and messages, put away so that they hold no lane.
+    heads: HashMap<u32, (Box<[u8]>, Partial)>,
     scratch: Vec<u8>,
 }
 
 impl<'a, N, A> HostPort<'a, N, A> {
-    pub(crate) fn new(net: N, service: A, inbox: Arc<Inbox>, settings: &'a Settings) -> Self {
+    pub(crate) fn new(net: N, service: A, inbox: Arc<Inbox>, shared: Arc<Shared>, settings: &'a Settings) -> Self {
         let (lane_marks, heads, scratch) = (Vec::new(), HashMap::new(), Vec::new());
-        HostPort { net, service, inbox, settings, lane_marks, heads, scratch }
+        HostPort { net, service, inbox, shared, settings, lane_marks, heads, scratch }
     }
 }
 
@@ -44,6 +52,7 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
     type Pinned = Box<A::Future>;
     type Slots = Vec<Slot<A::Session, N::Socket>>;
     type Lanes = Vec<Option<Lane<Self>>>;
+    type Topics = HeapTopics;
     type Observer = A::Observer;
 
     const SHRINK: bool = true;
@@ -73,6 +82,17 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn send(&mut self, socket: &mut N::Socket, bytes: &[u8]) -> Transmitted {
         self.net.send(socket, bytes)
+    }
+
+    fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
+        let others = self.shared.inboxes.iter().filter(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
+        let mut shared: Option<Arc<[u8]>> = None;
+        for inbox in others {
+            let bytes = shared.get_or_insert_with(|| bytes.into()).clone();
+            if inbox.push(Push { to: To::Topic(topic), bytes }) == Err(PushError::Full) {
+                log::warn!("a worker has too much to do: it was not told of something published");
+            }
+        }
     }
 
     fn shut(&mut self, socket: &mut N::Socket) {
@@ -147,14 +167,14 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
         told
     }
 
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
-        self.heads.insert(index, (bytes.into(), parser));
+    fn put_away(&mut self, index: u32, bytes: &[u8], partial: Partial) -> bool {
+        self.heads.insert(index, (bytes.into(), partial));
         true
     }
 
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (bytes, parser) = self.heads.remove(&index)?;
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, Partial)> {
+        let (bytes, partial) = self.heads.remove(&index)?;
         into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        Some((bytes.len(), parser))
+        Some((bytes.len(), partial))
     }
 }

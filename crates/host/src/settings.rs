@@ -44,6 +44,9 @@ pub struct Settings {
     /// other requests. Each request takes `input_bytes + body_bytes + output_bytes` while it is at work. While it waits for its
     /// body it takes about 3 KiB and what has come of the body, and a minute later nothing.
     pub lanes_max: Option<u32>,
+    /// The most connections that stay open, WebSockets and streams of events together; beyond: 503. They are never evicted, so that a
+    /// bound of their own leaves places to others. `None`: three quarters of all. Divided among the workers.
+    pub open_max: Option<u32>,
     /// The most bytes received at once, and the most of a request head.
     pub input_bytes: usize,
     /// The most bytes of a body that a handler can have in one piece.
@@ -89,6 +92,7 @@ impl Default for Settings {
             backlog: 1_024,
             lru_purge_enable: false,
             lanes_max: None,
+            open_max: None,
             input_bytes: 16_384,
             body_bytes: 16_384,
             output_bytes: 16_384,

@@ -8,13 +8,13 @@ use std::{
 
 use tenure::{
     PeerAddress,
-    port::{Driver, DriverSettings, imf_fixdate},
+    port::{Driver, DriverSettings, Kind, imf_fixdate},
 };
 
 use crate::{
     HostPort, Listening, Net, Service, Settings,
     acceptance::{Acceptance, is_of_newcomer},
-    inbox::{Inbox, News, Order},
+    inbox::{Inbox, News, Order, Push, To},
 };
 
 /// The most newcomers accepted from one listener, and sockets with held bytes served, before others have their turns.
@@ -78,6 +78,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         let driver_settings = DriverSettings {
             connections_max,
             lanes_max: settings.lanes_max.unwrap_or(connections_max),
+            open_max: settings.open_max.map_or(connections_max - connections_max / 4, share),
             evict: settings.lru_purge_enable,
             deadlines: settings.deadlines,
             limits: settings.limits,
@@ -85,7 +86,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         };
         // Reserve all slots at once: untouched memory costs nothing, and slots never move.
         let slots = Vec::with_capacity(connections_max as usize);
-        let port = HostPort::new(net, service, inbox.clone(), settings);
+        let port = HostPort::new(net, service, inbox.clone(), server.handle.shared.clone(), settings);
         let mut worker = Worker {
             driver: Driver::new(port, slots, Vec::new(), driver_settings),
             server,
@@ -157,6 +158,10 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     fn obey_order(&mut self, order: Order) {
         match order {
             Order::One(command) => self.driver.obey(command),
+            Order::Push(Push { to: To::Topic(topic), bytes }) => self.driver.publish_shared(topic, &bytes),
+            Order::Push(Push { to: To::One(id), bytes }) => {
+                let _ = self.driver.push(id, Kind::Messages, &bytes);
+            }
             Order::List(question) => question.answer(self.driver.list()),
             Order::Stop => {
                 if self.phase == Phase::Serving {

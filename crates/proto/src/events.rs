@@ -69,6 +69,27 @@ impl Event<'_> {
     /// Nothing yet.
     pub const NONE: Event<'static> = Event { comment: None, event: None, id: None, retry_ms: None, data: None };
 
+    /// An event of that data.
+    pub const fn data(data: &str) -> Event<'_> {
+        Event { data: Some(data), ..Event::NONE }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// The same of that type.
+    #[must_use]
+    pub const fn event(mut self, event: &'a str) -> Self {
+        self.event = Some(event);
+        self
+    }
+
+    /// The same with that id.
+    #[must_use]
+    pub const fn id(mut self, id: &'a str) -> Self {
+        self.id = Some(id);
+        self
+    }
+
     /// Bytes that it takes.
     ///
     /// # Errors

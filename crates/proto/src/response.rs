@@ -133,6 +133,11 @@ impl<'b> HeadWriter<'b> {
         self.own_field(name, value);
     }
 
+    /// Adds a field of the server's own, which is not checked: one that [`field`](HeadWriter::field) refuses.
+    pub fn server_field(&mut self, name: &str, value: &str) {
+        self.own_field(name, value.as_bytes());
+    }
+
     /// Adds a Content-Type field (RFC 9110 section 8.3). An error is kept and told by [`end`](HeadWriter::end).
     #[inline(never)]
     pub fn content_type(&mut self, value: &str) {

@@ -62,6 +62,7 @@ impl core::fmt::Display for StatusCode {
 }
 
 codes! {
+    101 SWITCHING_PROTOCOLS "Switching Protocols";
     200 OK "OK";
     201 CREATED "Created";
     202 ACCEPTED "Accepted";

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::ConnectionId;
+use crate::{ConnectionId, Error};
 
 /// What a port's handle asks of one connection. Nothing happens where that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,3 +43,32 @@ impl fmt::Display for CommandError {
 }
 
 impl core::error::Error for CommandError {}
+
+/// Why something was not pushed to connections that stay open. Whoever pushes has it still, for another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// A worker has as much before it as there is room for. It takes that in its next turn.
+    Full,
+    /// The server does not run any more.
+    Stopped,
+    /// It cannot be written: an event of which a part has a line end, for one.
+    Content(Error),
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PushError::Full => f.write_str("the worker has too much before it: try again later"),
+            PushError::Stopped => f.write_str("the server does not run any more"),
+            PushError::Content(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl core::error::Error for PushError {}
+
+impl From<Error> for PushError {
+    fn from(error: Error) -> Self {
+        PushError::Content(error)
+    }
+}

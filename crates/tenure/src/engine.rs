@@ -5,6 +5,7 @@ pub(crate) mod buffer;
 pub(crate) mod contain;
 pub(crate) mod driver;
 pub(crate) mod heap;
+pub(crate) mod hear;
 pub(crate) mod input;
 pub(crate) mod interest;
 pub(crate) mod lane;

@@ -19,6 +19,10 @@ pub mod answers {}
 #[doc = include_str!("guide/bounds.md")]
 pub mod bounds {}
 
+#[doc(alias("httpd_ws_frame_t", "EventStream", "Sse", "WebSocketUpgrade"))]
+#[doc = include_str!("guide/open.md")]
+pub mod open {}
+
 #[doc(alias("httpd_queue_work", "httpd_work_fn_t"))]
 #[doc = include_str!("guide/waiting.md")]
 pub mod waiting {}

@@ -20,6 +20,8 @@
 //! assert_eq!(server.ended(), [(client.id().unwrap(), EndReason::Idle)]);
 //! ```
 
+mod open;
+
 use alloc::{boxed::Box, collections::VecDeque, rc::Rc, string::String, sync::Arc, task::Wake, vec::Vec};
 use core::{
     cell::{Cell, RefCell},
@@ -38,10 +40,12 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, PeerAddress, Refusal, RequestLine,
     Session, StatusCode,
     port::{
-        Driver, DriverSettings, HeadParser, Interest, Key, Lane, Listed, Panicked, Peer, Port, Received, Slot,
-        Transmitted, Wire, contain, lane,
+        Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer, Port, Pushed,
+        Received, Slot, Transmitted, Wire, contain, framed, lane,
     },
 };
+
+pub use open::{Heard, WebSocket, client_frame};
 
 /// Calls of the driver in one [`Server::run`] that nothing sensible needs: a busy loop.
 const CALLS_MAX: u32 = 100_000;
@@ -53,6 +57,8 @@ pub struct Settings {
     pub connections_max: u32,
     /// Lanes at the most.
     pub lanes_max: u32,
+    /// Connections that stay open at the most.
+    pub open_max: u32,
     /// Whether a new connection takes the place of the least recently used idle one.
     pub evict: bool,
     /// Bounds in time.
@@ -76,6 +82,7 @@ impl Default for Settings {
         Settings {
             connections_max: 1_000,
             lanes_max: 1_000,
+            open_max: 750,
             evict: false,
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
@@ -96,6 +103,8 @@ pub enum Event {
     Connected(ConnectionId),
     /// A response was completed: status and bytes.
     Sent(ConnectionId, StatusCode, u64),
+    /// A handler has heard a message, or a piece of one: its bytes.
+    Heard(ConnectionId, usize),
     /// A request was refused.
     Refused(ConnectionId, Refusal),
     /// A connection gives way to another.
@@ -143,6 +152,11 @@ impl Observer for Recorder {
     fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
         self.push(Event::Sent(id, status, bytes));
         self.tell(|own| own.response_sent(id, status, bytes, duration_ms));
+    }
+
+    fn message_heard(&self, id: ConnectionId, bytes: usize, duration_ms: u32) {
+        self.push(Event::Heard(id, bytes));
+        self.tell(|own| own.message_heard(id, bytes, duration_ms));
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {
@@ -234,6 +248,11 @@ impl Client {
         core::mem::take(&mut *self.pipe.to_client.borrow_mut())
     }
 
+    /// Lets what was taken be received again.
+    fn put_back(&self, bytes: &[u8]) {
+        self.pipe.to_client.borrow_mut().splice(0..0, bytes.iter().copied());
+    }
+
     /// Takes what has been received since the last call, as text.
     pub fn received_text(&self) -> String {
         String::from_utf8_lossy(&self.received()).into_owned()
@@ -262,7 +281,7 @@ struct KitPort<S> {
     renew: Box<dyn Fn(&Rc<Wire<S>>) -> LaneFuture>,
     recorder: Rc<Recorder>,
     woken: Arc<Mutex<Vec<u32>>>,
-    heads: HashMap<u32, (Vec<u8>, HeadParser)>,
+    heads: HashMap<u32, (Vec<u8>, Partial)>,
     settings: Settings,
 }
 
@@ -285,6 +304,7 @@ impl<S: Session + 'static> Port for KitPort<S> {
     type Pinned = Box<LaneFuture>;
     type Slots = Vec<Slot<S, Rc<Pipe>>>;
     type Lanes = Vec<Option<Lane<Self>>>;
+    type Topics = HeapTopics;
     type Observer = Recorder;
 
     const SHRINK: bool = true;
@@ -386,17 +406,17 @@ impl<S: Session + 'static> Port for KitPort<S> {
         contain(|| tell(&self.recorder))
     }
 
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+    fn put_away(&mut self, index: u32, bytes: &[u8], partial: Partial) -> bool {
         if self.settings.puts_heads_away {
-            self.heads.insert(index, (bytes.to_vec(), parser));
+            self.heads.insert(index, (bytes.to_vec(), partial));
         }
         self.settings.puts_heads_away
     }
 
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (bytes, parser) = self.heads.remove(&index)?;
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, Partial)> {
+        let (bytes, partial) = self.heads.remove(&index)?;
         into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        Some((bytes.len(), parser))
+        Some((bytes.len(), partial))
     }
 }
 
@@ -469,6 +489,7 @@ impl<S: Session + 'static> Server<S> {
             DriverSettings {
                 connections_max: settings.connections_max,
                 lanes_max: settings.lanes_max,
+                open_max: settings.open_max,
                 evict: settings.evict,
                 deadlines: settings.deadlines,
                 limits: settings.limits,
@@ -619,6 +640,24 @@ impl<S: Session + 'static> Server<S> {
         let found = self.driver.close_connection_now(id);
         self.run();
         found
+    }
+
+    /// Sends a message to a WebSocket from outside.
+    pub fn send(&mut self, id: ConnectionId, frame: crate::Frame<'_>) -> Pushed {
+        let bytes = framed(&frame).unwrap_or_default();
+        let pushed = self.driver.push(id, crate::port::Kind::Messages, &bytes);
+        self.run();
+        pushed
+    }
+
+    /// Sends a message, or an event, to all who have joined a topic, from outside.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn publish<T: crate::Topic>(&mut self, topic: T, content: T::Content<'_>) {
+        let bytes = framed(&content).expect("it can be written");
+        self.driver.publish(topic.key(), &bytes);
+        self.run();
     }
 
     /// Pins a connection from outside, or no longer so. Returns whether it is there.

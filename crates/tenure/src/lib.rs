@@ -65,13 +65,14 @@ mod id;
 #[cfg(feature = "kit")]
 pub mod kit;
 mod observer;
+mod open;
 mod peer;
 pub mod port;
 mod route;
 mod session;
 mod settings;
 
-pub use command::{Command, CommandError};
+pub use command::{Command, CommandError, PushError};
 pub use exchange::body::Body;
 pub use exchange::error::Error;
 pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};
@@ -80,18 +81,29 @@ pub use exchange::responder::{Responder, Stream};
 pub use exchange::text::FromText;
 pub use id::{ConnectionId, ParseIdError};
 pub use observer::{Admission, Observer, RequestLine};
+pub use open::{
+    events::{Events, IntoEvents},
+    frame::Frame,
+    message::Message,
+    topic::{EventTopic, MessageTopic, Topic},
+    websocket::Upgrade,
+};
 pub use peer::PeerAddress;
 pub use route::handler::Handler;
 pub use route::layers::Next;
-pub use route::methods::{Methods, any, delete, extension, get, on, options, patch, post, put, respond};
+pub use route::methods::{
+    Methods, any, delete, events, extension, get, on, options, patch, post, put, respond, websocket,
+};
 pub use route::router::Router;
 pub use route::switch::Switch;
 pub use session::{Deadline, EndReason, Session};
 pub use settings::{Deadlines, Limits, NEVER};
 pub use tenure_proto::{
+    events::Event,
     head::Version,
     method::Method,
     refusal::Refusal,
     status::StatusCode,
     target::{DecodeError, Encoded},
+    websocket::CloseCode,
 };

@@ -64,6 +64,9 @@ pub trait Observer {
     /// A response is complete: its status, the bytes of head and body, and the milliseconds since the request's arrival.
     fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {}
 
+    /// A handler has heard a message of a WebSocket, or a piece of one: its bytes, and the milliseconds since it came.
+    fn message_heard(&self, id: ConnectionId, bytes: usize, duration_ms: u32) {}
+
     /// A request was refused by the protocol: before its head was complete, behind it
     /// ([`head_received`](Observer::head_received)), or in its body.
     fn refused(&self, id: ConnectionId, refusal: Refusal) {}
@@ -97,6 +100,10 @@ impl<O: Observer + ?Sized> Observer for &O {
 
     fn response_sent(&self, id: ConnectionId, status: StatusCode, bytes: u64, duration_ms: u32) {
         (**self).response_sent(id, status, bytes, duration_ms);
+    }
+
+    fn message_heard(&self, id: ConnectionId, bytes: usize, duration_ms: u32) {
+        (**self).message_heard(id, bytes, duration_ms);
     }
 
     fn refused(&self, id: ConnectionId, refusal: Refusal) {

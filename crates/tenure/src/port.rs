@@ -5,13 +5,19 @@
 
 #[cfg(feature = "std")]
 pub use crate::engine::contain::contain;
+#[cfg(feature = "alloc")]
+pub use crate::open::topic::{HeapTopics, framed};
 pub use crate::{
     engine::buffer::Buffer,
-    engine::driver::{Driver, DriverSettings, Key, Lane, Lanes, Listed, Panicked, Port, Transmitted},
+    engine::driver::{Driver, DriverSettings, Key, Lane, Lanes, Listed, Panicked, Partial, Port, Pushed, Transmitted},
     engine::interest::Interest,
     engine::lane::lane,
     engine::table::{Slot, Store},
     engine::wire::{Received, Wire},
+    open::{
+        message::MessageInput,
+        topic::{FixedTopics, Kind, TopicKey, Topics},
+    },
     peer::Peer,
 };
 pub use tenure_proto::{

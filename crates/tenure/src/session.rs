@@ -57,6 +57,13 @@ pub enum EndReason {
     Replaced,
     /// A handler asked for the connection to be closed.
     Handler,
+    /// A WebSocket was closed (RFC 6455 section 7).
+    WebSocket {
+        /// The code: the peer's, 1005 where it has given none; or this side's, 1011 where a handler has failed.
+        code: u16,
+        /// Whether the peer has closed first.
+        by_peer: bool,
+    },
     /// The application asked for it from elsewhere.
     Closed,
     /// The peer's bytes were not valid HTTP/1.1.
@@ -86,6 +93,8 @@ pub enum Deadline {
     Handler,
     /// The time that a peer may take to receive its responses.
     Response,
+    /// The time in which a peer that was silent must answer a ping.
+    Pong,
 }
 
 impl fmt::Display for EndReason {
@@ -101,9 +110,12 @@ impl fmt::Display for EndReason {
             EndReason::Deadline(Deadline::Handler) => f.write_str("the handler did not answer in time"),
             EndReason::Deadline(Deadline::Response) => f.write_str("the peer did not take the response in time"),
             EndReason::Evicted { by, idle_ms } => write!(f, "evicted for connection {by} after {idle_ms} ms idle"),
+            EndReason::Deadline(Deadline::Pong) => f.write_str("the peer did not answer a ping in time"),
             EndReason::Removed => f.write_str("removed by a handler"),
             EndReason::Replaced => f.write_str("replaced by a handler"),
             EndReason::Handler => f.write_str("a handler closed the connection"),
+            EndReason::WebSocket { code, by_peer: true } => write!(f, "the peer closed the WebSocket: {code}"),
+            EndReason::WebSocket { code, .. } => write!(f, "the WebSocket was closed: {code}"),
             EndReason::Closed => f.write_str("the application closed the connection"),
             EndReason::Protocol(refusal) => write!(f, "{}", refusal.reason()),
             EndReason::Unread => f.write_str("too much of a request's body was left unread"),

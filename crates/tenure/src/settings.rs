@@ -5,6 +5,7 @@
 //! | `head_bytes_max` | bytes | 16,384 | 1,024 | 431, closed |
 //! | `target_bytes_max` | bytes | 8,192 | 512 | 414, closed |
 //! | `body_bytes_max` | bytes | 1 MiB | 1,024 | 413 |
+//! | `message_bytes_max` | bytes | 1 MiB | 65,536 | closed with 1009 |
 //! | `drain_bytes_max` | bytes | 65,536 | 4,096 | closed after the response |
 //! | `linger_bytes_max` | bytes | 16 MiB | 65,536 | reset |
 //! | `first_byte_ms` | ms | 10,000 | 5,000 | closed silently |
@@ -13,6 +14,8 @@
 //! | `body_ms` + bytes / `body_bytes_per_s` | ms, bytes per second | 10,000, 500 | 5,000, 100 | 408, closed |
 //! | `handler_ms` | ms | 30,000 | 10,000 | 503; closed where no lane came free |
 //! | `response_ms` + bytes / `response_bytes_per_s` | ms, bytes per second | 30,000, 500 | 10,000, 100 | reset |
+//! | `ping_ms` | ms | 30,000 | 30,000 | a ping, or a comment in a stream of events |
+//! | `pong_ms` | ms | 10,000 | 10,000 | reset |
 //! | `linger_ms` | ms | 5,000 | 2,000 | reset |
 //! | `flush_ms` | ms | 10,000 | 5,000 | sessions end, connections reset |
 
@@ -31,6 +34,8 @@ pub struct Limits {
     pub target_bytes_max: u32,
     /// Bytes of a request body unless a handler bounds it itself ([`Body::limit`](crate::Body::limit)). Beyond: 413.
     pub body_bytes_max: u64,
+    /// Bytes of a WebSocket's message, all its fragments counted. Beyond: closed with 1009.
+    pub message_bytes_max: u64,
     /// Unread body bytes that the server discards to keep the connection. Beyond: it closes after the response.
     pub drain_bytes_max: u32,
     /// Bytes that the server discards after the last response, so that the peer can read all of it. Beyond: a reset.
@@ -48,6 +53,7 @@ impl Limits {
         head_bytes_max: 16_384,
         target_bytes_max: 8_192,
         body_bytes_max: 1 << 20,
+        message_bytes_max: 1 << 20,
         drain_bytes_max: 65_536,
         linger_bytes_max: 16 << 20,
         tolerate_lone_lf: false,
@@ -58,6 +64,7 @@ impl Limits {
         head_bytes_max: 1_024,
         target_bytes_max: 512,
         body_bytes_max: 1_024,
+        message_bytes_max: 65_536,
         drain_bytes_max: 4_096,
         linger_bytes_max: 65_536,
         tolerate_lone_lf: false,
@@ -90,6 +97,11 @@ pub struct Deadlines {
     /// Each byte that the peer takes gives back one second divided by this, up to all of `response_ms`. So a peer that takes this
     /// many bytes per second never misses the deadline. 0: no byte gives back any time.
     pub response_bytes_per_s: u32,
+    /// How long the peer of an open connection may be silent. Then a WebSocket is sent a ping, and a stream of events a comment, so
+    /// that whatever stands between sees that it is in use.
+    pub ping_ms: u32,
+    /// How long after a ping something must come. Then the connection is reset.
+    pub pong_ms: u32,
     /// How long the server discards bytes after the last response, so that the peer can read all of it. Then a reset.
     pub linger_ms: u32,
     /// How long exchanges in flight may go on when the server stops.
@@ -107,6 +119,8 @@ impl Deadlines {
         handler_ms: 30_000,
         response_ms: 30_000,
         response_bytes_per_s: 500,
+        ping_ms: 30_000,
+        pong_ms: 10_000,
         linger_ms: 5_000,
         flush_ms: 10_000,
     };
@@ -120,6 +134,8 @@ impl Deadlines {
         handler_ms: 10_000,
         response_ms: 10_000,
         response_bytes_per_s: 100,
+        ping_ms: 30_000,
+        pong_ms: 10_000,
         linger_ms: 2_000,
         flush_ms: 5_000,
     };

@@ -16,7 +16,7 @@ use heapless::{Deque, Vec};
 use tenure::{
     Deadlines, EndReason, Error, Handler, Limits, Request, Router, Session, get,
     port::{
-        Buffer, Driver, DriverSettings, HeadParser, Interest, Key, Lane, Peer, Port, Received, Slot, Transmitted, Wire,
+        Buffer, Driver, DriverSettings, Interest, Key, Lane, Partial, Peer, Port, Received, Slot, Transmitted, Wire,
         lane,
     },
 };
@@ -128,7 +128,7 @@ struct Board<F: 'static, R: Fn(&'static Wire<Adder>) -> F + 'static> {
     /// Where the futures of the lanes are pinned, each taken once.
     places: Vec<Pin<&'static mut F>, LANES_MAX>,
     /// Incomplete heads.
-    heads: [Option<(Vec<u8, HEAD_BYTES_MAX>, HeadParser)>; CONNECTIONS_MAX],
+    heads: [Option<(Vec<u8, HEAD_BYTES_MAX>, Partial)>; CONNECTIONS_MAX],
 }
 
 impl<F, R> Port for Board<F, R>
@@ -143,6 +143,7 @@ where
     type Pinned = &'static mut F;
     type Slots = Vec<Slot<Adder, &'static Pipe>, CONNECTIONS_MAX>;
     type Lanes = Vec<Lane<Self>, LANES_MAX>;
+    type Topics = ();
     type Observer = ();
 
     fn observer(&self) -> &() {
@@ -204,16 +205,16 @@ where
         (self.renew)(wire)
     }
 
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+    fn put_away(&mut self, index: u32, bytes: &[u8], partial: Partial) -> bool {
         let Ok(bytes) = Vec::from_slice(bytes) else { return false };
-        self.heads[index as usize] = Some((bytes, parser));
+        self.heads[index as usize] = Some((bytes, partial));
         true
     }
 
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (bytes, parser) = self.heads[index as usize].take()?;
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, Partial)> {
+        let (bytes, partial) = self.heads[index as usize].take()?;
         into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        Some((bytes.len(), parser))
+        Some((bytes.len(), partial))
     }
 }
 
@@ -308,6 +309,7 @@ fn without_a_heap() {
     let settings = DriverSettings {
         connections_max: CONNECTIONS_MAX as u32,
         lanes_max: LANES_MAX as u32,
+        open_max: 0,
         evict: true,
         deadlines: Deadlines::BOARD,
         limits: Limits::BOARD,

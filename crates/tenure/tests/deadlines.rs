@@ -714,6 +714,8 @@ fn never() {
             handler_ms: never,
             response_ms: never,
             response_bytes_per_s: 1,
+            ping_ms: never,
+            pong_ms: never,
             linger_ms: never,
             flush_ms: never,
         };

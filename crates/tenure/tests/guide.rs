@@ -30,8 +30,8 @@ fn bounds_are_those_of_the_code() {
             );)*
         };
     }
-    told!(Limits: head_bytes_max target_bytes_max body_bytes_max drain_bytes_max linger_bytes_max);
-    told!(Deadlines: first_byte_ms idle_ms head_ms body_ms handler_ms response_ms linger_ms flush_ms);
+    told!(Limits: head_bytes_max target_bytes_max body_bytes_max message_bytes_max drain_bytes_max linger_bytes_max);
+    told!(Deadlines: first_byte_ms idle_ms head_ms body_ms handler_ms response_ms ping_ms pong_ms linger_ms flush_ms);
     let [host, board] = [Deadlines::HOST, Deadlines::BOARD].map(|deadlines| deadlines.body_bytes_per_s);
     assert!(BOUNDS.contains(&format!("({host} bytes per second on hosts, {board} on boards)")));
     let [host, board] = [Deadlines::HOST, Deadlines::BOARD].map(|deadlines| deadlines.response_bytes_per_s);

@@ -34,6 +34,8 @@ const SHORT: Deadlines = Deadlines {
     handler_ms: 60,
     response_ms: 60,
     response_bytes_per_s: 1_000_000,
+    ping_ms: 60,
+    pong_ms: 60,
     linger_ms: 60,
     flush_ms: 100,
 };

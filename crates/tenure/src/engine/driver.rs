@@ -6,6 +6,7 @@
 #[cfg(feature = "kit")]
 mod check;
 mod ends;
+mod open;
 mod port;
 mod reclaim;
 mod steps;
@@ -23,13 +24,17 @@ use crate::{
         interest::Interest,
         output::Output,
         spares::Spares,
-        state::{Change, Ending, Lanes as AtWork, State},
+        state::{CLOSED, Change, Ending, Lanes as AtWork, State},
         table::{NONE, Slot, Stage, Table},
         wire::Received,
     },
+    open::OPENS,
+    settings::granted_ms,
 };
+pub use open::Pushed;
+use open::{Hub, attach_open};
 use port::Buffers;
-pub use port::{Key, Lane, Lanes, Panicked, Port, Transmitted};
+pub use port::{Key, Lane, Lanes, Panicked, Partial, Port, Transmitted};
 use reclaim::{fit, rest};
 use steps::{
     Cause, IdleLanes, MANY, Progress, answer_panic, at_work, attach, begin_turn, detach, ending, leave, receive, send,
@@ -44,6 +49,8 @@ pub struct DriverSettings {
     /// The most lanes. Where there is more than one, but fewer than connections, the last one is a reserve: no handler that
     /// [`waits_long`](crate::Methods::waits_long) begins on it.
     pub lanes_max: u32,
+    /// The most connections that stay open: WebSockets and streams of events. Beyond: 503.
+    pub open_max: u32,
     /// Whether a new connection evicts the least recently used idle one when no place is free.
     pub evict: bool,
     /// Bounds in time.
@@ -87,6 +94,7 @@ pub struct Driver<P: Port> {
     // Dropped before the sockets: a handler's values may ask for the peer's address when dropped.
     lanes: P::Lanes,
     spares: Spares,
+    hub: Hub<P::Topics>,
     table: Table<P::Session, P::Socket, P::Slots>,
     /// The port, for its own use between calls.
     pub port: P,
@@ -109,6 +117,7 @@ impl<P: Port> Driver<P> {
             table: Table::new(slots, connections_max),
             lanes,
             spares: Spares::default(),
+            hub: Hub::new(settings.open_max),
             idle: IdleLanes { first: NONE, attached: 0, reserve },
             settings,
             now_ms: 0,
@@ -221,12 +230,9 @@ impl<P: Port> Driver<P> {
     pub fn ready(&mut self, key: Key, gone: bool) {
         let Some(slot) = self.table.get(key.index, key.generation) else { return };
         match slot.stage {
-            Stage::Closing => return self.discard(key.index, gone),
-            _ if gone => {
-                self.end_now(key.index, EndReason::PeerReset, true);
-                return self.serve_waiting();
-            }
+            _ if gone => return self.ready_gone(key.index),
             Stage::Waiting => return,
+            Stage::Closing | Stage::Listening | Stage::Behind => return self.ready_without_lane(key.index),
             _ => {}
         }
         let lane = match (slot.lane, slot.stage) {
@@ -242,6 +248,15 @@ impl<P: Port> Driver<P> {
             Some(lane) => self.go_on(key.index, lane, Cause::Ready),
             None => self.wait(key.index),
         }
+        self.serve_waiting();
+    }
+
+    #[cold]
+    fn ready_gone(&mut self, index: u32) {
+        if self.table.slot(index).stage == Stage::Closing {
+            return self.discard(index, true);
+        }
+        self.end_now(index, EndReason::PeerReset, true);
         self.serve_waiting();
     }
 
@@ -319,8 +334,15 @@ impl<P: Port> Driver<P> {
         let shared = &lane.wire.shared;
         shared.connection.change(|connection| connection.arrived_ms = slot.since_ms);
         let mut input = shared.input.borrow_mut();
-        if let Some((bytes, parser)) = self.port.take_back(index, &mut input.buffer) {
-            (input.start, input.end, input.parser) = (0, bytes.min(input.buffer.len()), parser);
+        if let Some((bytes, partial)) = self.port.take_back(index, &mut input.buffer) {
+            input.take_back(bytes, partial);
+        }
+        if OPENS.is_on() && slot.open.route != CLOSED {
+            // What had come by then has been given time for.
+            let granted_ms = granted_ms(input.end as u64, self.settings.deadlines.body_bytes_per_s);
+            shared.connection.change(|connection| {
+                connection.arrived_ms = connection.arrived_ms.wrapping_sub(granted_ms);
+            });
         }
         drop(input);
         if slot.stage == Stage::Waiting {
@@ -348,6 +370,9 @@ impl<P: Port> Driver<P> {
         if P::SHRINK && lane.buffers == Buffers::Few {
             fit(lane, spares);
         }
+        if OPENS.is_on() && slot.open.route != CLOSED {
+            attach_open(lane, slot);
+        }
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
         }
@@ -361,6 +386,7 @@ impl<P: Port> Driver<P> {
             return None;
         }
         let lane = self.port.lane(number)?;
+        lane.wire.shared.open.is_full.set(self.hub.is_full());
         if !self.lanes.put(number, lane) {
             return None;
         }
@@ -384,6 +410,9 @@ impl<P: Port> Driver<P> {
         let is_at_rest = cause == Cause::Ready && slot.lane == NONE;
         if is_at_rest {
             attach((index, number), lane, slot, idle, port, settings, *now_ms);
+            if OPENS.is_on() && slot.open.route != CLOSED {
+                attach_open(lane, slot);
+            }
         }
         if P::SHRINK && lane.buffers == Buffers::Few {
             fit(lane, spares);
@@ -406,6 +435,9 @@ impl<P: Port> Driver<P> {
             }
             let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
+            if OPENS.is_on() && shared.open.has_said.get() {
+                return self.obey_and_go_on(index, number);
+            }
             match shared.state.get() {
                 // The most common outcome, so it is tested first.
                 State::Between if !lane.blocked => {
@@ -434,11 +466,21 @@ impl<P: Port> Driver<P> {
                     keeps_wants = false;
                 }
                 State::Head if !lane.blocked => return self.put_away_or_hold(index, number),
+                State::Silent if OPENS.is_on() && !lane.blocked => return self.rest_open(index, number),
                 State::Close if !lane.blocked => return self.close(index, number),
                 State::Abort => return self.abort(index, number),
                 _ => return self.hold(index, number),
             }
         }
+    }
+
+    /// Does what a handler has said to others, and goes on behind that.
+    #[cold]
+    #[inline(never)]
+    fn obey_and_go_on(&mut self, index: u32, number: u32) {
+        self.obey_journal(index, number);
+        // Polled once more: its state is as it was.
+        self.advance(index, number, Cause::Told);
     }
 
     /// Takes a lane back from a connection that sent nothing: not a use, so stage and deadlines stay.
@@ -474,7 +516,8 @@ impl<P: Port> Driver<P> {
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();
         let connection = shared.connection.get();
-        let receives = !connection.ended && (shared.state.get() == State::Head || turn.wants_body);
+        let receives =
+            !connection.ended && (matches!(shared.state.get(), State::Head | State::Silent) || turn.wants_body);
         // A stream that has used up its turn goes on once the socket takes more.
         let awaits_peer = lane.blocked || turn.wants_room;
         lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
@@ -538,7 +581,7 @@ impl<P: Port> Driver<P> {
             return true;
         }
         let mut input = shared.input.borrow_mut();
-        if !self.port.put_away(index, input.unread(), input.parser) {
+        if !self.port.put_away(index, input.unread(), Partial::Head(input.parser)) {
             return false;
         }
         input.clear();
@@ -609,6 +652,7 @@ mod tests {
     use core::{
         marker::PhantomData,
         mem::size_of,
+        num::NonZeroU32,
         sync::atomic::{AtomicU32, Ordering},
     };
 
@@ -635,6 +679,7 @@ mod tests {
         type Pinned = &'static mut Self::Future;
         type Slots = heapless::Vec<Slot<S, u32>, N>;
         type Lanes = heapless::Vec<Lane<Self>, 1>;
+        type Topics = ();
         type Observer = ();
 
         fn observer(&self) -> &() {
@@ -671,13 +716,14 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn sizes() {
         let sizes = [
-            size_of::<Slot<Adder, u32>>(),
-            size_of::<Slot<(), u32>>(),
+            // A descriptor has a niche, too.
+            size_of::<Slot<Adder, NonZeroU32>>(),
+            size_of::<Slot<(), NonZeroU32>>(),
             size_of::<Wire<Adder>>(),
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1464 } else { 1144 };
+        let wire = if tenure_proto::bytes::WORDS { 1568 } else { 1248 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 
@@ -697,6 +743,7 @@ mod tests {
         let settings = DriverSettings {
             connections_max,
             lanes_max: 1,
+            open_max: 0,
             evict: false,
             deadlines: Deadlines::BOARD,
             limits: Limits::BOARD,

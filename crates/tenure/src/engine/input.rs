@@ -6,7 +6,10 @@ use tenure_proto::{
     refusal::Refusal,
 };
 
-use crate::engine::buffer::Buffer;
+use crate::{
+    engine::{buffer::Buffer, driver::Partial},
+    open::message::MessageInput,
+};
 
 /// Bytes of requests: heads, and what came with them.
 #[repr(C)]
@@ -18,11 +21,13 @@ pub(crate) struct Input {
     pub(crate) end: usize,
     pub(crate) parser: HeadParser,
     pub(crate) memo: HeadMemo,
+    /// What has come of a WebSocket's message.
+    pub(crate) message: MessageInput,
 }
 
 impl Input {
     pub(crate) fn new(buffer: Buffer) -> Self {
-        Input { buffer, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new() }
+        Input { buffer, start: 0, end: 0, parser: HeadParser::new(), memo: HeadMemo::new(), message: MessageInput::NEW }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
@@ -39,6 +44,26 @@ impl Input {
         is_used_up
     }
 
+    /// Takes back what was put away: its bytes are at the front.
+    pub(crate) fn take_back(&mut self, bytes: usize, partial: Partial) {
+        (self.start, self.end) = (0, bytes.min(self.buffer.len()));
+        match partial {
+            Partial::Head(parser) => self.parser = parser,
+            Partial::Message(message) => {
+                self.message = message.unwrap_or(MessageInput::NEW);
+                self.start = self.message.kept as usize;
+            }
+        }
+    }
+
+    /// What has come of a message that is not whole, and how far it has come; that is `None` where these bytes are all of it.
+    pub(crate) fn partial(&self) -> Option<(&[u8], Option<MessageInput>)> {
+        if self.message.is_between() {
+            return if self.start < self.end { Some((self.unread(), None)) } else { None };
+        }
+        Some((self.buffer.get(..self.end).unwrap_or_default(), Some(self.message)))
+    }
+
     /// Moves what is unread to the front, so that a whole head has room.
     pub(crate) fn compact(&mut self) {
         if self.start > 0 {
@@ -51,6 +76,7 @@ impl Input {
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
         self.parser = HeadParser::new();
+        self.message = MessageInput::NEW;
     }
 }
 

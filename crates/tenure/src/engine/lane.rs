@@ -21,19 +21,21 @@ use tenure_proto::{
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
     engine::{
+        hear::{Left, hear},
         input::{Fault, Input},
         output::Exchange,
-        state::{Change, Drain, Ending, Lanes, Order, RequestState, State},
+        state::{CLOSED, Change, Drain, Ending, Lanes, Order, ROUTES_MAX, RequestState, State},
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
     exchange::failure::Conclusion,
     exchange::reply::{NOT_ANSWERED, Sent},
     exchange::responder::Opened,
+    open::OPENS,
 };
 
-/// Pending once, so that the driver sees the state.
-struct Pause(bool);
+/// Pending once (made with `false`), so that the driver sees the state.
+pub(crate) struct Pause(pub(crate) bool);
 
 impl Future for Pause {
     type Output = ();
@@ -58,20 +60,30 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
     app: impl Deref<Target = A>,
     observer: impl Deref<Target = O>,
 ) -> Infallible {
+    const { assert!(A::OPENS <= ROUTES_MAX, "252 routes stay open at the most") };
     // Longer than other functions: a head that a function returned would borrow the input in every arm, also where it is waited for.
     let (wire, app, observer) = (&*wire, &*app, &*observer);
     let shared = &wire.shared;
     let mut input = shared.input.borrow_mut();
-    'serving: loop {
+    let is_reset = 'serving: loop {
         let opened;
         let is_reset = 'done: {
             let read = if let Some(order) = shared.take_order() {
+                if A::OPENS > 0 && shared.is_open() {
+                    drop(input);
+                    let left = hear(wire, app, observer).await;
+                    input = shared.input.borrow_mut();
+                    if left == Left::Elsewhere {
+                        continue 'serving;
+                    }
+                    break 'serving left == Left::Reset;
+                }
                 Err(order)
             } else if input.is_used_up() {
                 shared.state.set(State::Between);
                 Ok(None)
             } else {
-                let Input { buffer, start, end, parser, memo } = &mut *input;
+                let Input { buffer, start, end, parser, memo, .. } = &mut *input;
                 // The range is always valid; an empty one would only mean an incomplete head.
                 let bytes = buffer.get(*start..*end).unwrap_or_default();
                 // Most heads equal the one before, so the memo is tried first.
@@ -118,11 +130,12 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
             poll_fn(|context| conclusion.poll(context, shared, observer)).await
         };
         if is_reset || !shared.end_exchange(observer, &mut input) {
-            shared.leave(input, is_reset);
-            // This future's work ends here: it is replaced before the wire is used again.
-            return pending().await;
+            break 'serving is_reset;
         }
-    }
+    };
+    shared.leave(input, is_reset);
+    // This future's work ends here: it is replaced before the wire is used again.
+    pending().await
 }
 
 /// Runs a handler. A response to HEAD, or of a status without content, ends at its head, and the handler is dropped there.
@@ -151,8 +164,16 @@ impl Shared {
     #[inline]
     fn take_order(&self) -> Option<Order> {
         let order = self.connection.get().order?;
-        self.connection.change(|connection| connection.order = None);
+        // That of an open connection stays.
+        if !self.is_open() {
+            self.connection.change(|connection| connection.order = None);
+        }
         Some(order)
+    }
+
+    /// Whether the connection is open. Where no route of the program stays open, the compiler sees that it never is.
+    pub(crate) fn is_open(&self) -> bool {
+        OPENS.is_on() && self.connection.get().route != CLOSED
     }
 
     /// Whether to copy a head to save memory: other lanes are at work too.
@@ -207,6 +228,7 @@ impl Shared {
                 return Error::unavailable("the answer took too long: try again later");
             }
             Order::Refuse(refusal) => refusal,
+            Order::Hear => return Error::internal("a handler that wraps others must pass `OPENS` on"),
         };
         observer.refused(self.id.get(), refusal);
         let mut output = self.output.borrow_mut();

@@ -14,6 +14,8 @@ pub(crate) enum State {
     Between,
     /// A head is incomplete.
     Head,
+    /// An open connection has nothing to do: nothing unread, or part of a message.
+    Silent,
     /// A request is being answered.
     Exchange,
     /// The output holds the last bytes to send.
@@ -25,6 +27,8 @@ pub(crate) enum State {
 /// What a lane must do instead of serving a request: its future was replaced during one, or a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// The connection is open: hear messages. It stays.
+    Hear,
     /// Answer the refusal and close.
     Refuse(Refusal),
     /// The handler panicked: answer 500 and go on.
@@ -116,8 +120,18 @@ impl RequestState {
     }
 }
 
+/// The route of a connection that is not open.
+pub(crate) const CLOSED: u8 = 0;
+/// The route of a stream of events, which hears nothing. Those between are of WebSockets, numbered from 1.
+pub(crate) const EVENTS: u8 = u8::MAX;
+/// One whose number is still to be found.
+pub(crate) const UNKNOWN: u8 = u8::MAX - 1;
+/// WebSocket routes at the most.
+pub(crate) const ROUTES_MAX: u32 = UNKNOWN as u32 - 1;
+
 /// One connection's state, while it has a lane.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told apart from the others")]
 pub(crate) struct ConnectionState {
     /// When the current request arrived, or the next one if none is at work.
     pub(crate) arrived_ms: u32,
@@ -139,6 +153,12 @@ pub(crate) struct ConnectionState {
     pub(crate) receives: u8,
     /// What the lane's new future must do first.
     pub(crate) order: Option<Order>,
+    /// The route of an open connection, or [`CLOSED`].
+    pub(crate) route: u8,
+    /// An open connection is closed where its peer is behind.
+    pub(crate) closes_behind: bool,
+    /// Messages that were left out because its peer was behind, since the last one was heard.
+    pub(crate) missed: u16,
     /// Why it ends, when it does.
     pub(crate) reason: EndReason,
 }
@@ -156,6 +176,9 @@ impl ConnectionState {
             unread: false,
             receives: 0,
             order: None,
+            route: CLOSED,
+            closes_behind: false,
+            missed: 0,
             reason: EndReason::PeerClosed,
         }
     }

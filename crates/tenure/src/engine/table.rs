@@ -19,6 +19,7 @@ pub(crate) use crate::engine::heap::NONE;
 use crate::engine::{
     heap::{self, Links, Nodes},
     interest::Interest,
+    state::CLOSED,
 };
 
 /// What a slot is doing, which decides where it is kept.
@@ -33,10 +34,18 @@ pub(crate) enum Stage {
     Waiting,
     /// The last response is sent; further bytes are discarded.
     Closing,
+    /// A WebSocket between two messages.
+    Open,
+    /// A WebSocket whose peer was silent, and has been sent a ping.
+    Pinged,
+    /// A stream of events.
+    Listening,
     /// Between two requests, not to be evicted.
     Pinned,
-    /// A head is incomplete; its bytes are put away.
+    /// A head, or a message, is incomplete; its bytes are put away.
     Head,
+    /// Open; what was pushed waits for the peer.
+    Behind,
     /// On a lane.
     Busy,
     /// No connection.
@@ -44,13 +53,24 @@ pub(crate) enum Stage {
 }
 
 /// The first stages have lists, the later ones the heap.
-const LIST_COUNT: usize = Stage::Closing as usize + 1;
+const LIST_COUNT: usize = Stage::Listening as usize + 1;
 /// On 32 bits connections are few, so one more list, ordered by deadline, replaces the heap.
 const WATCHED: usize = LIST_COUNT;
 
 /// The list of a stage; a number beyond the lists means the heap.
 fn list_of(stage: Stage) -> usize {
     if WORDS { stage as usize } else { (stage as usize).min(WATCHED) }
+}
+
+/// What a slot knows of a connection that is open, while that has no lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenSlot {
+    /// Its route, or [`CLOSED`].
+    pub(crate) route: u8,
+    /// It is closed where its peer is behind.
+    pub(crate) closes_behind: bool,
+    /// Messages that were left out since one was heard.
+    pub(crate) missed: u16,
 }
 
 /// One connection.
@@ -68,6 +88,7 @@ pub struct Slot<S, K> {
     pub(crate) since_ms: u32,
     pub(crate) stage: Stage,
     pub(crate) pinned: bool,
+    pub(crate) open: OpenSlot,
     /// What the port has been asked to report of the socket.
     pub(crate) interest: Interest,
     pub(crate) session: Option<S>,
@@ -84,6 +105,7 @@ impl<S, K> Slot<S, K> {
             since_ms: 0,
             stage: Stage::Vacant,
             pinned: false,
+            open: OpenSlot { route: CLOSED, closes_behind: false, missed: 0 },
             interest: Interest::NONE,
             session: None,
         }
@@ -281,7 +303,8 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
         let slot = &mut self.slots[index as usize];
-        let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Busy) && is_due(slot.mark, due_ms);
+        let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Behind | Stage::Busy)
+            && is_due(slot.mark, due_ms);
         if stays {
             slot.stage = stage;
         } else {

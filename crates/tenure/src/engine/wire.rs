@@ -9,7 +9,7 @@ use core::{
     fmt,
 };
 
-use tenure_proto::{framing::Framing, head::HeadLimits};
+use tenure_proto::{framing::Framing, head::HeadLimits, websocket::CloseCode};
 
 #[cfg(feature = "alloc")]
 use crate::engine::spares::Apart;
@@ -22,6 +22,7 @@ use crate::{
         state::{Change, ConnectionState, Drain, Lanes, RequestState, State, Turn},
         waiters::Waiters,
     },
+    open::{OPENS, journal::Journal},
     peer::Peer,
     settings::granted_ms,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) input: RefCell<Input>,
     pub(crate) peer: Cell<Peer>,
     pub(crate) waiters: Waiters,
+    pub(crate) open: Open,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
     /// Bytes of the whole input buffer.
@@ -51,6 +53,23 @@ pub(crate) struct Shared {
     /// What a lane that waits gives back, and gets again.
     #[cfg(feature = "alloc")]
     pub(crate) apart: Apart,
+}
+
+/// What a lane and its driver share about connections that stay open.
+#[derive(Default)]
+pub(crate) struct Open {
+    /// What handlers have said to others.
+    pub(crate) journal: RefCell<Journal>,
+    /// Something stands in it.
+    pub(crate) has_said: Cell<bool>,
+    /// As many connections as may be are open.
+    pub(crate) is_full: Cell<bool>,
+    /// A message is in the output in part.
+    pub(crate) in_frame: Cell<bool>,
+    /// Close the connection behind the message at hand.
+    pub(crate) closing: Cell<Option<CloseCode>>,
+    /// Where in memory the route is that has opened the connection.
+    pub(crate) address: Cell<usize>,
 }
 
 /// The connection between one lane and its port.
@@ -106,6 +125,7 @@ impl<S> Wire<S> {
                 input: RefCell::new(Input::new(input)),
                 peer: Cell::new(Peer::known(None)),
                 waiters: Waiters::new(),
+                open: Open::default(),
                 limits,
                 head_limits,
                 input_bytes,
@@ -136,6 +156,15 @@ pub enum Received {
     Reset,
 }
 
+impl Open {
+    fn clear(&self) {
+        self.journal.borrow_mut().clear();
+        self.has_said.set(false);
+        self.in_frame.set(false);
+        self.closing.set(None);
+    }
+}
+
 impl Shared {
     /// Empties the buffers. The session has been taken out, and nothing is borrowed.
     pub(crate) fn clear(&self) {
@@ -145,6 +174,9 @@ impl Shared {
         drop(input);
         self.output.borrow_mut().clear();
         self.state.set(State::Between);
+        if OPENS.is_on() {
+            self.open.clear();
+        }
     }
 
     /// Has the port receive into the buffer in which the lane wants bytes. `None`: it wants none.

@@ -167,6 +167,13 @@ impl<'o> Reply<'o> {
         }
     }
 
+    /// Adds a field that [`field`](Reply::field) refuses.
+    pub(crate) fn server_field(&mut self, name: &str, value: &str) {
+        if let Some(mut head) = self.fields() {
+            head.server_field(name, value);
+        }
+    }
+
     /// Adds an Allow field of the methods that `methods` tells.
     pub(crate) fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) {
         if let Some(mut head) = self.fields() {

@@ -16,13 +16,14 @@ use tenure_proto::{
 };
 
 use crate::{
-    Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session,
+    Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session, Topic,
     engine::{
         interest::await_close,
         state::Change,
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
+    open::journal::Act,
     route::{
         parameters::Parameters,
         unrouted::{Unrouted, routed_path},
@@ -224,6 +225,38 @@ impl<'r, S> Request<'r, S> {
         self.shared().cannot_go_on(EndReason::Handler);
     }
 
+    /// Sends an event, or a message, to all who have joined a topic, on every worker: on this one once the handler waits for
+    /// something or has ended.
+    ///
+    /// # Errors
+    /// What is published cannot be written, or has no room: without a heap a handler publishes 192 bytes at once at the most.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Event, EventTopic, Events, Request, Router, events, kit::Server, post};
+    ///
+    /// const NEWS: EventTopic = EventTopic::new(0);
+    ///
+    /// async fn tell(request: &mut Request<'_, ()>) -> Result<(), Error> {
+    ///     request.publish(NEWS, Event::data("hello"))
+    /// }
+    ///
+    /// async fn news(_: &mut Request<'_, ()>) -> Events {
+    ///     Events::new().topic(NEWS)
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/news", events(news)).route("/tell", post(tell)));
+    /// let [reader, teller] = [server.connect(), server.connect()];
+    /// reader.send("GET /news HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// teller.send("POST /tell HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    /// server.run();
+    /// assert!(reader.received_text().ends_with("\r\n\r\ndata: hello\n\n"));
+    /// ```
+    pub fn publish<T: Topic>(&mut self, topic: T, content: T::Content<'_>) -> Result<(), Error> {
+        self.shared().say(Act::Publish, topic.key(), Some(&content))
+    }
+
     /// Awaits that future while the connection is open: until its peer closes ([`peer_closed`](Request::peer_closed)), or this side
     /// closes or stops ([`ending`](Request::ending)). For handlers that wait for long, or stream without an end
     /// ([guide](crate::guide::waiting)), as in the repository's example `waiting`. A result that is ready at once is taken in any case.
@@ -390,6 +423,10 @@ impl<'r> Inner<'r> {
 
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {
         RequestLine::new(self.token(), self.head.target.of(self.reader.bytes))
+    }
+
+    pub(crate) fn head(&self) -> &'r Head {
+        self.head
     }
 
     pub(crate) fn token(&self) -> &'r [u8] {

@@ -7,7 +7,7 @@ use core::{
 };
 
 use crate::{
-    Error, Request, Responder,
+    Error, Message, Request, Responder,
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
 };
@@ -42,6 +42,28 @@ pub trait Handler<S> {
     /// Dropped at any await when the peer resets the connection or a deadline is missed; what it has changed of the
     /// session stays.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
+
+    /// How many routes in it stay open. What wraps a handler passes this, [`number`](Handler::number) and [`hear`](Handler::hear)
+    /// on; if it does not, requests that would open a connection through it are refused by a reset, and the log says so.
+    const OPENS: u32 = 0;
+
+    /// The number of its WebSocket route at that address in memory.
+    fn number(&self, address: usize) -> Option<u32> {
+        let _ = address;
+        None
+    }
+
+    /// Lets the WebSocket route of that number hear a message.
+    ///
+    /// # Errors
+    /// The connection is closed with 1011, or with the code of [`Message::close`].
+    ///
+    /// # Cancellation safety
+    /// As [`handle`](Handler::handle).
+    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error> {
+        let _ = (number, message);
+        Err(Error::internal("a handler that wraps others passes `hear` on"))
+    }
 
     /// Tells the methods that the target at `path` has, for Allow fields.
     fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
@@ -82,6 +104,16 @@ impl<S, H: Handler<S>> Handler<S> for &H {
     }
 
     const HAS_PAGES: bool = H::HAS_PAGES;
+
+    const OPENS: u32 = H::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        (**self).number(address)
+    }
+
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        (**self).hear(number, message)
+    }
 
     fn is_on(&self) -> bool {
         (**self).is_on()

@@ -5,7 +5,7 @@ use core::future::Future;
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Request, Responder,
+    Error, Message, Request, Responder,
     exchange::reply::{IntoResponse, Sent},
     route::either::OneOf,
     route::handler::Handler,
@@ -80,6 +80,16 @@ where
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
+    const OPENS: u32 = H::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.handler.number(address)
+    }
+
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.handler.hear(number, message)
+    }
+
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
     }
@@ -135,6 +145,16 @@ where
     R: IntoResponse,
 {
     type Page = OneOf<H::Page, R>;
+
+    const OPENS: u32 = H::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.handler.number(address)
+    }
+
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.handler.hear(number, message)
+    }
 
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(

@@ -10,12 +10,16 @@ use core::{
 use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
-    Error, Request, Responder, Switch,
+    Error, Message, Request, Responder, Switch, Upgrade,
     engine::{
         state::{Change, Lanes, RouteDeadlines},
         wire::Shared,
     },
     exchange::reply::{IntoResponse, Sent},
+    open::{
+        events::{EventRoute, IntoEvents},
+        websocket::WebSocket,
+    },
     route::either::Either,
     route::handler::{Function, Handler, Responding},
     route::list::{Append, End, Link},
@@ -63,6 +67,15 @@ pub struct On<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Chain<S>: Declared {
+    /// How many of them stay open.
+    const OPENS: u32;
+
+    /// As [`Handler::number`].
+    fn number(&self, address: usize) -> Option<u32>;
+
+    /// As [`Handler::hear`].
+    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
+
     /// Lets the selected handler answer.
     async fn handle<'r>(
         &self,
@@ -138,6 +151,16 @@ fn find_else(verbs: Verbs<'_>, selector: Selector, token: &[u8]) -> Selector {
 }
 
 impl<S> Chain<S> for End {
+    const OPENS: u32 = 0;
+
+    fn number(&self, _: usize) -> Option<u32> {
+        None
+    }
+
+    fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        core::future::ready(Ok(()))
+    }
+
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -190,6 +213,21 @@ static ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for Link<On<H>, C> {
+    const OPENS: u32 = H::OPENS + C::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        let own = self.value.handler.number(address).filter(|number| *number < H::OPENS);
+        own.or_else(|| Some(self.next.number(address)? + H::OPENS))
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        match number.checked_sub(H::OPENS) {
+            None => Either::First { future: self.value.handler.hear(number, message) },
+            Some(number) => Either::Second { future: self.next.hear(number, message) },
+        }
+    }
+
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -319,6 +357,17 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
 
     const HAS_PAGES: bool = false;
 
+    const OPENS: u32 = C::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.chain.number(address)
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.chain.hear(number, message)
+    }
+
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(
         &self,
@@ -400,6 +449,59 @@ where
     F: for<'a, 'r> AsyncFn(&'a mut Request<'r, S>, Responder<'r>) -> Result<Sent, Error>,
 {
     NONE.respond(method, handler)
+}
+
+/// A target that opens WebSockets (RFC 6455): `enter` hears the request and agrees, or refuses with an error; then `said` hears each
+/// message, with the session of the connection at hand. Between two messages the connection is a slot in a table and its session,
+/// nothing else.
+///
+/// # Examples
+/// ```
+/// use tenure::{EndReason, Error, Frame, Message, Request, Router, Session, Upgrade, websocket};
+///
+/// struct Chat {
+///     heard: u32,
+/// }
+///
+/// impl Session for Chat {
+///     fn end(self, _: EndReason) {}
+/// }
+///
+/// async fn enter(request: &mut Request<'_, Chat>) -> Result<Upgrade, Error> {
+///     request.session_or_insert_with(|| Chat { heard: 0 });
+///     Ok(Upgrade::websocket())
+/// }
+///
+/// async fn said(message: &mut Message<'_, Chat>) -> Result<(), Error> {
+///     let text = message.text()?;
+///     if let Some(chat) = message.session_mut() {
+///         chat.heard += 1;
+///     }
+///     message.send(Frame::text(text)).await
+/// }
+///
+/// let app = Router::new().route("/chat", websocket(enter, said));
+/// # let _ = app;
+/// ```
+pub fn websocket<S, F, G>(enter: F, said: G) -> First<WebSocket<S, F, G>>
+where
+    F: AsyncFn(&mut Request<'_, S>) -> Result<Upgrade, Error>,
+    G: AsyncFn(&mut Message<'_, S>) -> Result<(), Error>,
+{
+    NONE.with(Verb::Known(Method::Get), WebSocket::new(enter, said))
+}
+
+/// A target that opens streams of server-sent events: `enter` hears the request and says what the stream joins. Whoever
+/// [publishes](Request::publish) to a topic reaches them. A stream is a slot in a table and its session, nothing else.
+///
+/// # Examples
+/// See [`Events`](crate::Events) and [`Request::publish`].
+pub fn events<S, F, R>(enter: F) -> First<EventRoute<S, F, R>>
+where
+    F: AsyncFn(&mut Request<'_, S>) -> R,
+    R: IntoEvents,
+{
+    NONE.with(Verb::Known(Method::Get), EventRoute::new(enter))
 }
 
 /// A target with a handler for an extension method.

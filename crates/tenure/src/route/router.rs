@@ -11,7 +11,7 @@ use core::{
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Request, Responder,
+    Error, Message, Request, Responder,
     exchange::reply::{IntoResponse, Sent},
     route::either::{Either, OneOf},
     route::handler::Handler,
@@ -58,6 +58,15 @@ pub struct Nested<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Entry<S> {
+    /// How many routes in it stay open.
+    const OPENS: u32;
+
+    /// As [`Handler::number`].
+    fn number(&self, address: usize) -> Option<u32>;
+
+    /// As [`Handler::hear`].
+    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
+
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
@@ -81,6 +90,17 @@ pub trait Entry<S> {
 }
 
 impl<S, H: Handler<S>> Entry<S> for Target<H> {
+    const OPENS: u32 = H::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.handler.number(address)
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.handler.hear(number, message)
+    }
+
     fn text(&self) -> &'static str {
         self.pattern.text()
     }
@@ -121,6 +141,17 @@ impl<H> Nested<H> {
 }
 
 impl<S, H: Handler<S>> Entry<S> for Nested<H> {
+    const OPENS: u32 = H::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.router.number(address)
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.router.hear(number, message)
+    }
+
     fn text(&self) -> &'static str {
         self.text
     }
@@ -157,6 +188,15 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Routes<S>: Append {
+    /// How many of them stay open.
+    const OPENS: u32;
+
+    /// As [`Handler::number`].
+    fn number(&self, address: usize) -> Option<u32>;
+
+    /// As [`Handler::hear`].
+    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
+
     /// The number of the first route that is for that target; how many there are where none is. `found` as in
     /// [`Entry::matches`].
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32;
@@ -186,6 +226,16 @@ pub trait Routes<S>: Append {
 }
 
 impl<S> Routes<S> for End {
+    const OPENS: u32 = 0;
+
+    fn number(&self, _: usize) -> Option<u32> {
+        None
+    }
+
+    fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        core::future::ready(Ok(()))
+    }
+
     fn find<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> u32 {
         0
     }
@@ -220,6 +270,21 @@ fn not_found() -> Error {
 }
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
+    const OPENS: u32 = E::OPENS + N::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        let own = self.value.number(address).filter(|number| *number < E::OPENS);
+        own.or_else(|| Some(self.next.number(address)? + E::OPENS))
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        match number.checked_sub(E::OPENS) {
+            None => Either::First { future: self.value.hear(number, message) },
+            Some(number) => Either::Second { future: self.next.hear(number, message) },
+        }
+    }
+
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32 {
         if self.value.matches(target, found) { 0 } else { self.next.find(target, found) + 1 }
@@ -377,6 +442,17 @@ impl<S, N> Router<S, N> {
 }
 
 impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
+    const OPENS: u32 = N::OPENS;
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.routes.number(address)
+    }
+
+    #[inline]
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        self.routes.hear(number, message)
+    }
+
     type Page = N::Page;
 
     // Not an `async fn`: a layer less for every request.

@@ -244,6 +244,8 @@ pub const DEADLINES: Deadlines = Deadlines {
     handler_ms: 4_000,
     response_ms: 6_000,
     response_bytes_per_s: 100,
+    ping_ms: 30_000,
+    pong_ms: 10_000,
     linger_ms: 700,
     flush_ms: 8_000,
 };

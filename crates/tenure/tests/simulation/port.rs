@@ -15,7 +15,7 @@ use std::{
 
 use tenure::{
     ConnectionId, EndReason, Handler, Limits, PeerAddress, Session,
-    port::{HeadParser, Interest, Key, Lane, Panicked, Peer, Port, Received, Slot, Transmitted, Wire, contain, lane},
+    port::{Interest, Key, Lane, Panicked, Partial, Peer, Port, Received, Slot, Transmitted, Wire, contain, lane},
 };
 
 use crate::world::{Token, Watcher, with};
@@ -98,7 +98,7 @@ pub type Woken = Arc<Mutex<Vec<u32>>>;
 pub struct SimulatedPort {
     renew: Box<dyn Fn(&Rc<Wire<Token>>) -> LaneFuture>,
     woken: Woken,
-    heads: HashMap<u32, (Vec<u8>, HeadParser)>,
+    heads: HashMap<u32, (Vec<u8>, Partial)>,
     sizes: Sizes,
     limits: Limits,
     pub puts_heads_away: bool,
@@ -141,6 +141,7 @@ impl Port for SimulatedPort {
     type Pinned = Box<LaneFuture>;
     type Slots = Vec<Slot<Token, Rc<Pipe>>>;
     type Lanes = Vec<Option<Lane<Self>>>;
+    type Topics = tenure::port::HeapTopics;
     type Observer = Watcher;
 
     const SHRINK: bool = true;
@@ -275,17 +276,17 @@ impl Port for SimulatedPort {
         contain(|| tell(&Watcher))
     }
 
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
+    fn put_away(&mut self, index: u32, bytes: &[u8], partial: Partial) -> bool {
         if self.puts_heads_away {
-            let before = self.heads.insert(index, (bytes.to_vec(), parser));
+            let before = self.heads.insert(index, (bytes.to_vec(), partial));
             assert!(before.is_none(), "a head is put away on top of another");
         }
         self.puts_heads_away
     }
 
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
-        let (bytes, parser) = self.heads.remove(&index)?;
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, Partial)> {
+        let (bytes, partial) = self.heads.remove(&index)?;
         into.get_mut(..bytes.len())?.copy_from_slice(&bytes);
-        Some((bytes.len(), parser))
+        Some((bytes.len(), partial))
     }
 }

@@ -201,6 +201,8 @@ impl Setting {
             body_ms: ms(1_000),
             handler_ms: ms(10_000),
             response_ms: ms(1_000),
+            ping_ms: ms(1_000),
+            pong_ms: ms(1_000),
             linger_ms: ms(100),
             flush_ms: ms(1_000),
             body_bytes_per_s: random.of(&[0, 1, 500, 100_000]),
@@ -217,6 +219,7 @@ impl Setting {
         let connections_max = 1 + random.below(6);
         let settings = DriverSettings {
             connections_max,
+            open_max: 0,
             lanes_max: 1 + random.below(connections_max.min(3)),
             evict: random.bool(),
             deadlines,

@@ -1,13 +1,16 @@
 //! How connections end: one at a time, at once or behind their last response, and all of them.
 
+use tenure_proto::websocket::CloseCode;
+
 use super::{Buffers, Cause, Driver, Interest, Key, Lanes, Port, fit, receive, rest};
 use crate::{
     ConnectionId, EndReason, Observer,
     engine::table::Stage,
     engine::{
-        state::{Change, Ending, State},
+        state::{CLOSED, Change, Ending, State},
         wire::Received,
     },
+    open::OPENS,
 };
 
 /// Times that a connection receives requests once the server is to stop: what a socket holds, not what a peer that never rests
@@ -34,6 +37,10 @@ impl<P: Port> Driver<P> {
             // What was put away is dropped.
             let _ = self.port.take_back(index, &mut []);
         }
+        if OPENS.is_on() && slot.open.route != CLOSED {
+            self.forget_open(index);
+        }
+        let slot = self.table.slot_mut(index);
         let id = ConnectionId::new(self.settings.worker, index, slot.generation);
         let session = slot.session.take();
         let had_session = session.is_some();
@@ -117,6 +124,9 @@ impl<P: Port> Driver<P> {
                 // It may have held a lane for half a head.
                 self.serve_waiting();
             }
+            _ if OPENS.is_on() && slot.open.route != CLOSED => {
+                self.close_open(id.index(), CloseCode::NORMAL, EndReason::Closed);
+            }
             _ => {
                 self.end_session(id.index(), EndReason::Closed);
                 self.linger(id.index());
@@ -174,6 +184,7 @@ impl<P: Port> Driver<P> {
                 self.advance(index, number, Cause::Told);
             }
             State::Head if !blocked => self.put_away_or_hold(index, number),
+            State::Silent => self.advance(index, number, Cause::Told),
             // The last response is still on its way: the connection ends behind it, in time.
             _ => self.watch(index, Stage::Busy),
         }
@@ -240,6 +251,10 @@ impl<P: Port> Driver<P> {
             let slot = self.table.slot_mut(index);
             match slot.stage {
                 Stage::Busy => self.close_after(index, Ending::Shutdown),
+                // What has come of a message.
+                Stage::Head if OPENS.is_on() && slot.open.route != CLOSED => {
+                    self.close_open(index, CloseCode::GOING_AWAY, EndReason::Shutdown);
+                }
                 Stage::Fresh | Stage::Idle | Stage::Pinned | Stage::Head => {
                     // A request that has arrived is answered.
                     if slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket)) {
@@ -247,6 +262,9 @@ impl<P: Port> Driver<P> {
                     } else {
                         self.end_now(index, EndReason::Shutdown, false);
                     }
+                }
+                Stage::Open | Stage::Pinged | Stage::Listening | Stage::Behind => {
+                    self.close_open(index, CloseCode::GOING_AWAY, EndReason::Shutdown);
                 }
                 Stage::Waiting | Stage::Closing | Stage::Vacant => {}
             }

@@ -15,6 +15,10 @@ use crate::{
     engine::interest::Interest,
     engine::table::{NONE, Slot, Store},
     engine::wire::{Received, Wire},
+    open::{
+        message::MessageInput,
+        topic::{TopicKey, Topics},
+    },
     peer::Peer,
 };
 
@@ -34,7 +38,7 @@ pub enum Transmitted {
 pub struct Panicked;
 
 /// A socket's place in the driver: what a port keeps with it and reports events with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The slot.
     pub index: u32,
@@ -198,6 +202,15 @@ impl<P: Port> Lanes<P> for alloc::vec::Vec<Option<Lane<P>>> {
     }
 }
 
+/// How far something has been read whose bytes are put away.
+#[derive(Clone, Copy, Debug)]
+pub enum Partial {
+    /// A request's head.
+    Head(HeadParser),
+    /// A message of a WebSocket; `None`: its bytes are all there is to know.
+    Message(Option<MessageInput>),
+}
+
 /// What binds the driver to a runtime and a network. Every call is made from within a call of the driver's.
 pub trait Port: Sized {
     /// The application's session.
@@ -214,6 +227,8 @@ pub trait Port: Sized {
     type Slots: Store<Slot<Self::Session, Self::Socket>>;
     /// Memory for lanes.
     type Lanes: Lanes<Self>;
+    /// Memory for who has joined which topic; `()` where nothing stays open.
+    type Topics: Topics;
     /// Who watches.
     type Observer: Observer;
 
@@ -233,6 +248,15 @@ pub trait Port: Sized {
     fn has_unread(&mut self, socket: &mut Self::Socket) -> bool;
     /// Sends what there is room for, without waiting.
     fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted;
+    /// Sends what there is room for of something that must not stand there in part where nothing keeps the rest: a port without a
+    /// heap sends all of it or nothing.
+    fn push(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted {
+        self.send(socket, bytes)
+    }
+    /// A handler has published something: the port tells its other workers.
+    fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
+        let _ = (topic, bytes);
+    }
     /// Closes the sending side.
     fn shut(&mut self, socket: &mut Self::Socket);
     /// Gives the socket up; `abort`: with a reset.
@@ -286,13 +310,13 @@ pub trait Port: Sized {
     fn end(&mut self, session: Self::Session, reason: EndReason) {
         session.end(reason);
     }
-    /// Keeps an incomplete head for a connection, so that it holds no lane. `false`: it cannot, the lane waits.
-    fn put_away(&mut self, index: u32, bytes: &[u8], parser: HeadParser) -> bool {
-        let _ = (index, bytes, parser);
+    /// Keeps an incomplete head, or message, for a connection, so that it holds no lane. `false`: it cannot, the lane waits.
+    fn put_away(&mut self, index: u32, bytes: &[u8], partial: Partial) -> bool {
+        let _ = (index, bytes, partial);
         false
     }
     /// Gives back what [`put_away`](Port::put_away) has kept: copies it into `into`.
-    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, HeadParser)> {
+    fn take_back(&mut self, index: u32, into: &mut [u8]) -> Option<(usize, Partial)> {
         let _ = (index, into);
         None
     }

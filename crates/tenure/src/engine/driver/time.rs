@@ -5,8 +5,9 @@ use tenure_proto::refusal::Refusal;
 use super::{Cause, Driver, Lane, Lanes, Port};
 use crate::{
     Deadline, EndReason,
-    engine::state::{Change, Drain, Ending, Order, State},
+    engine::state::{CLOSED, Change, Drain, Ending, Order, State},
     engine::table::{NONE, Stage, is_due},
+    open::OPENS,
     settings::{NEVER, granted_ms},
 };
 
@@ -28,6 +29,8 @@ enum Missed {
     Close(Ending),
     /// The end of a head that was put away.
     PutAwayHead,
+    /// To take what was pushed to it.
+    Push,
     /// The next request.
     Idle,
 }
@@ -101,12 +104,17 @@ impl<P: Port> Driver<P> {
             self.due(stopped_ms, flush_ms);
         }
         let deadlines = self.settings.deadlines;
-        for (stage, ms) in [
+        let stages = [
             (Stage::Fresh, deadlines.first_byte_ms),
             (Stage::Idle, deadlines.idle_ms),
             (Stage::Waiting, deadlines.handler_ms),
             (Stage::Closing, deadlines.linger_ms),
-        ] {
+            (Stage::Open, deadlines.ping_ms),
+            (Stage::Pinged, deadlines.pong_ms),
+            (Stage::Listening, deadlines.ping_ms),
+        ];
+        let lists = if OPENS.is_on() { &stages[..] } else { &stages[..4] };
+        for &(stage, ms) in lists {
             if !is_bound(ms) {
                 continue;
             }
@@ -124,6 +132,8 @@ impl<P: Port> Driver<P> {
                 match stage {
                     Stage::Fresh => self.end_now(index, EndReason::Deadline(Deadline::FirstByte), false),
                     Stage::Closing => self.release(index, true),
+                    Stage::Open | Stage::Listening => self.ping(index, stage),
+                    Stage::Pinged => self.end_now(index, EndReason::Deadline(Deadline::Pong), true),
                     // Without a lane there is nothing to say it with.
                     Stage::Waiting => self.end_now(index, EndReason::Deadline(Deadline::Handler), false),
                     _ => self.end_now(index, EndReason::Idle, false),
@@ -183,7 +193,9 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot(index);
         let (missed, ms) = match (stage, self.lanes.get(slot.lane)) {
             (Stage::Busy, Some(lane)) => return self.exchange_due(lane),
+            (Stage::Head, _) if slot.open.route != CLOSED => (Missed::PutAwayHead, self.settings.deadlines.body_ms),
             (Stage::Head, _) => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
+            (Stage::Behind, _) => (Missed::Push, self.settings.deadlines.response_ms),
             _ => (Missed::Idle, self.settings.deadlines.idle_ms),
         };
         Due { missed, from_ms: slot.since_ms, ms }
@@ -194,6 +206,7 @@ impl<P: Port> Driver<P> {
             Missed::Deadline(deadline) => self.exchange_overdue(index, deadline),
             Missed::Close(ending) => self.end_now(index, ending.into(), true),
             Missed::PutAwayHead => self.head_overdue(index),
+            Missed::Push => self.end_now(index, EndReason::Deadline(Deadline::Response), true),
             Missed::Idle => self.end_now(index, EndReason::Idle, false),
         }
     }
@@ -235,6 +248,11 @@ impl<P: Port> Driver<P> {
         match shared.state.get() {
             _ if lane.awaits_peer => {
                 (Deadline::Response, lane.held_ms.wrapping_sub(lane.peer_waited_ms), deadlines.response_ms)
+            }
+            State::Silent => {
+                let bytes = shared.input.try_borrow().map_or(0, |input| input.end as u64);
+                let ms = granted_ms(bytes, deadlines.body_bytes_per_s).saturating_add(deadlines.body_ms);
+                (Deadline::Body, shared.connection.get().arrived_ms, ms)
             }
             State::Head => (Deadline::Head, shared.connection.get().arrived_ms, deadlines.head_ms),
             State::Exchange if shared.turn.get().wants_body => {
@@ -285,6 +303,7 @@ mod tests {
     const SMALL: Settings = Settings {
         connections_max: 2 * COUNT,
         lanes_max: 2 * COUNT,
+        open_max: 0,
         evict: false,
         deadlines: Deadlines { first_byte_ms: 60_000, idle_ms: 60_000, head_ms: 60_000, ..Deadlines::HOST },
         limits: crate::Limits::HOST,

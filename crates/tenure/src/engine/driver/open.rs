@@ -1,0 +1,410 @@
+//! Connections that stay open: how they rest without a lane, and what is pushed to them.
+
+use tenure_proto::{
+    events::KEEP_ALIVE,
+    websocket::{Close, CloseCode, frame},
+};
+
+use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmitted, rest};
+use crate::{
+    ConnectionId, EndReason,
+    engine::{
+        state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
+        table::{OpenSlot, Slot, Stage},
+        wire::Received,
+    },
+    open::{
+        backlog::{Backlogs, Copied},
+        journal::Act,
+        topic::{Kind, TopicKey, Topics},
+    },
+    settings::granted_ms,
+};
+
+/// What became of a message that was pushed to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Pushed {
+    /// It is on its way, or waits for its socket.
+    Taken,
+    /// Too much waits for its peer: it was left out, and counted.
+    Behind,
+    /// There is no such connection, or it does not take what was pushed.
+    Gone,
+}
+
+/// What a driver knows of the connections that stay open.
+pub(super) struct Hub<T> {
+    topics: T,
+    backlogs: Backlogs,
+    /// How many connections are open.
+    count: u32,
+    max: u32,
+}
+
+impl<T: Topics> Hub<T> {
+    pub(super) fn new(max: u32) -> Self {
+        Hub { topics: T::default(), backlogs: Backlogs::default(), count: 0, max }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.count >= self.max
+    }
+}
+
+/// Tells a lane that its connection is open.
+pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>) {
+    let open = slot.open;
+    slot.open.missed = 0;
+    lane.wire.shared.connection.change(|connection| {
+        (connection.order, connection.route) = (Some(Order::Hear), open.route);
+        (connection.closes_behind, connection.missed) = (open.closes_behind, open.missed);
+    });
+}
+
+impl<P: Port> Driver<P> {
+    /// The socket is ready of a connection that gets no lane for that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn ready_without_lane(&mut self, index: u32) {
+        match self.table.slot(index).stage {
+            Stage::Closing => self.discard(index, false),
+            Stage::Listening => self.ignore(index),
+            Stage::Behind => self.catch_up(index),
+            _ => {}
+        }
+    }
+
+    /// Drops what the client of a stream of events sends; its close ends the stream.
+    fn ignore(&mut self, index: u32) {
+        let slot = self.table.slot_mut(index);
+        let Some(socket) = &mut slot.socket else { return };
+        match self.port.discard(socket) {
+            Received::Closed => self.end_now(index, EndReason::PeerClosed, false),
+            Received::Reset => self.end_now(index, EndReason::PeerReset, true),
+            Received::Bytes(_) | Received::Blocked => {}
+        }
+    }
+
+    /// An open connection has nothing to do but perhaps to wait for the rest of a message: it rests without a lane.
+    #[inline(never)]
+    pub(super) fn rest_open(&mut self, index: u32, number: u32) {
+        let lane = self.lanes.lane(number);
+        let shared = &lane.wire.shared;
+        let connection = shared.connection.get();
+        if connection.ended {
+            return self.end_now(index, EndReason::PeerClosed, false);
+        }
+        let mut input = shared.input.borrow_mut();
+        let mut partial_bytes = None;
+        if let Some((bytes, message)) = input.partial() {
+            if !self.port.put_away(index, bytes, Partial::Message(message)) {
+                drop(input);
+                return self.hold(index, number);
+            }
+            partial_bytes = Some(bytes.len());
+            input.clear();
+        }
+        drop(input);
+        shared.state.set(State::Between);
+        self.note_open(index, connection);
+        let now_ms = self.now_ms;
+        let (lane, slot) = (self.lanes.lane_mut(number), self.table.slot_mut(index));
+        if let Some(pinned) = connection.pin {
+            slot.pinned = pinned;
+        }
+        slot.open.missed = slot.open.missed.saturating_add(connection.missed);
+        slot.since_ms = now_ms;
+        super::steps::detach(number, lane, slot, &mut self.idle);
+        if P::SHRINK && lane.buffers == Buffers::AllAgain {
+            rest(lane, &mut self.spares);
+        }
+        if self.hub.backlogs.has(index) {
+            self.fall_behind(index);
+            return self.catch_up(index);
+        }
+        if let Some(bytes) = partial_bytes {
+            // The rest must come at the rate of a body.
+            let granted_ms = granted_ms(bytes as u64, self.settings.deadlines.body_bytes_per_s);
+            self.table.slot_mut(index).since_ms = connection.arrived_ms.wrapping_add(granted_ms);
+            self.watch(index, Stage::Head);
+            return self.report(index, Interest::RECEIVE);
+        }
+        self.lie_open(index);
+    }
+
+    /// Files an open connection whose peer has all that it was sent.
+    #[inline]
+    fn lie_open(&mut self, index: u32) {
+        let slot = self.table.slot(index);
+        let stage = if slot.open.route == EVENTS { Stage::Listening } else { Stage::Open };
+        if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
+            self.table.move_to(index, stage);
+            self.report(index, Interest::RECEIVE);
+        }
+        self.due(self.now_ms, self.settings.deadlines.ping_ms);
+    }
+
+    /// Notes in its slot that a connection is open.
+    fn note_open(&mut self, index: u32, connection: ConnectionState) {
+        let slot = self.table.slot_mut(index);
+        let is_new = slot.open.route == CLOSED;
+        (slot.open.route, slot.open.closes_behind) = (connection.route, connection.closes_behind);
+        if is_new {
+            self.count_open(true);
+        }
+    }
+
+    #[cold]
+    fn count_open(&mut self, one_more: bool) {
+        let was_full = self.hub.is_full();
+        self.hub.count = if one_more { self.hub.count + 1 } else { self.hub.count - 1 };
+        let is_full = self.hub.is_full();
+        if is_full != was_full {
+            for number in 0..self.lanes.end() {
+                if let Some(lane) = self.lanes.get(number) {
+                    lane.wire.shared.open.is_full.set(is_full);
+                }
+            }
+        }
+    }
+
+    /// Drops what is known of a connection that was open: it has ended.
+    #[cold]
+    pub(super) fn forget_open(&mut self, index: u32) {
+        let slot = self.table.slot_mut(index);
+        let key = Key { index, generation: slot.generation };
+        slot.open = OpenSlot::default();
+        self.hub.backlogs.remove(index);
+        let table = &self.table;
+        self.hub.topics.ended(key, |key| {
+            table.is_slot(key.index) && {
+                let slot = table.slot(key.index);
+                slot.generation == key.generation && slot.open.route != CLOSED
+            }
+        });
+        self.count_open(false);
+    }
+
+    /// Does what a handler has said to others.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn obey_journal(&mut self, index: u32, number: u32) {
+        let shared = &self.lanes.lane(number).wire.shared;
+        shared.open.has_said.set(false);
+        let connection = shared.connection.get();
+        let mut journal = shared.open.journal.take();
+        let key = Key { index, generation: self.table.slot(index).generation };
+        let mut at = 0;
+        while let Some((act, topic, content, next)) = journal.read(at) {
+            at = next;
+            match act {
+                Act::Publish => {
+                    self.port.published(topic, content);
+                    self.publish(topic, content);
+                }
+                Act::Leave => self.hub.topics.leave(topic, key),
+                // One that did not open after all joins nothing.
+                Act::Join if connection.route == CLOSED => {}
+                Act::Join => {
+                    self.note_open(index, connection);
+                    if !self.hub.topics.join(topic, key) {
+                        log::error!("there is no topic {topic:?} here: a board has 0 to 15 of each kind");
+                    }
+                }
+            }
+        }
+        journal.clear();
+        if let Some(lane) = self.lanes.get(number) {
+            *lane.wire.shared.open.journal.borrow_mut() = journal;
+        }
+    }
+
+    /// Sends bytes, a whole message or event, to one open connection of this worker.
+    pub fn push(&mut self, id: ConnectionId, kind: Kind, bytes: &[u8]) -> Pushed {
+        if id.worker() != self.settings.worker {
+            return Pushed::Gone;
+        }
+        self.push_to(Key { index: id.index(), generation: id.generation() }, kind, bytes, &mut Copied::default())
+    }
+
+    /// Sends bytes, a whole message or event, to all of this worker's connections that have joined a topic.
+    pub fn publish(&mut self, topic: TopicKey, bytes: &[u8]) {
+        self.publish_copied(topic, bytes, &mut Copied::default());
+    }
+
+    /// The same of what is shared already: nobody for whom it waits needs a copy.
+    #[cfg(feature = "alloc")]
+    pub fn publish_shared(&mut self, topic: TopicKey, bytes: &alloc::sync::Arc<[u8]>) {
+        self.publish_copied(topic, bytes, &mut Copied::of(bytes));
+    }
+
+    fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
+        let mut topics = core::mem::take(&mut self.hub.topics);
+        topics.retain(topic, |key| self.push_to(key, topic.kind, bytes, copied) != Pushed::Gone);
+        self.hub.topics = topics;
+    }
+
+    #[inline]
+    fn push_to(&mut self, key: Key, kind: Kind, bytes: &[u8], copied: &mut Copied) -> Pushed {
+        let Driver { port, table, .. } = self;
+        let Some(slot) = table.get(key.index, key.generation) else { return Pushed::Gone };
+        let rests = match kind {
+            Kind::Messages => matches!(slot.stage, Stage::Open | Stage::Pinged),
+            Kind::Events => slot.stage == Stage::Listening,
+        };
+        if rests && let Some(socket) = &mut slot.socket {
+            let sent = match port.push(socket, bytes) {
+                Transmitted::Bytes(sent) if sent == bytes.len() => return Pushed::Taken,
+                Transmitted::Bytes(sent) => sent,
+                Transmitted::Blocked => 0,
+                Transmitted::Reset => {
+                    self.end_now(key.index, EndReason::PeerReset, true);
+                    return Pushed::Gone;
+                }
+            };
+            return self.keep_waiting(key.index, bytes, sent, copied);
+        }
+        self.push_else(key.index, kind, bytes, copied)
+    }
+
+    /// Pushes to a connection that is at work, or has something waiting already.
+    #[cold]
+    #[inline(never)]
+    fn push_else(&mut self, index: u32, kind: Kind, bytes: &[u8], copied: &mut Copied) -> Pushed {
+        let slot = self.table.slot(index);
+        let (number, stage) = (slot.lane, slot.stage);
+        let lane = self.lanes.get(number);
+        let route = lane.map_or(slot.open.route, |lane| lane.wire.shared.connection.get().route);
+        let takes = match kind {
+            Kind::Messages => route != CLOSED && route != EVENTS,
+            Kind::Events => route == EVENTS,
+        };
+        if !takes || stage == Stage::Closing {
+            return Pushed::Gone;
+        }
+        let Some(lane) = lane else { return self.keep_waiting(index, bytes, 0, copied) };
+        let shared = &lane.wire.shared;
+        if matches!(shared.state.get(), State::Close | State::Abort) {
+            return Pushed::Gone;
+        }
+        // What waits goes first.
+        if self.hub.backlogs.has(index) || !shared.put_pushed(bytes) {
+            return self.keep_waiting(index, bytes, 0, copied);
+        }
+        if !lane.blocked {
+            self.send_pushed(index, number);
+        }
+        Pushed::Taken
+    }
+
+    /// Sends what was put into the output of a lane that waits for something else.
+    fn send_pushed(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, .. } = self;
+        let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
+        let sent = super::send(lane, slot, port);
+        // The lane's own turn finds a reset. Only one that has been held waits already.
+        if sent != super::Progress::Reset && slot.stage == Stage::Busy && lane.blocked {
+            self.hold(index, number);
+        }
+    }
+
+    /// Lets a message, of which so many bytes are sent, wait for its peer; without a heap, or beyond the bound, it is left out.
+    #[cold]
+    #[inline(never)]
+    fn keep_waiting(&mut self, index: u32, bytes: &[u8], sent: usize, copied: &mut Copied) -> Pushed {
+        let is_kept = self.hub.backlogs.push(index, bytes, sent, copied);
+        let slot = self.table.slot_mut(index);
+        if !is_kept {
+            slot.open.missed = slot.open.missed.saturating_add(1);
+            if slot.open.closes_behind {
+                let close = Close { code: Some(CloseCode::TRY_AGAIN_LATER), reason: "too slow" }.frame();
+                self.hub.backlogs.push_last(index, close.as_bytes());
+            }
+        }
+        if matches!(self.table.slot(index).stage, Stage::Open | Stage::Pinged | Stage::Listening)
+            && self.hub.backlogs.has(index)
+        {
+            self.table.slot_mut(index).since_ms = self.now_ms;
+            self.fall_behind(index);
+        }
+        if is_kept { Pushed::Taken } else { Pushed::Behind }
+    }
+
+    /// Files a connection for whose peer something waits. It is not read from meanwhile.
+    fn fall_behind(&mut self, index: u32) {
+        self.watch(index, Stage::Behind);
+        self.report(index, Interest::SEND);
+    }
+
+    /// Sends what waits for a peer.
+    fn catch_up(&mut self, index: u32) {
+        let Driver { port, table, hub, now_ms, settings, .. } = self;
+        let slot = table.slot_mut(index);
+        let Some(socket) = &mut slot.socket else { return };
+        while let Some(waiting) = hub.backlogs.next(index) {
+            match port.push(socket, waiting) {
+                Transmitted::Bytes(bytes) => {
+                    let whole = bytes == waiting.len();
+                    // As with responses: bytes that are taken give time back.
+                    let granted_ms = granted_ms(bytes as u64, settings.deadlines.response_bytes_per_s);
+                    let waited_ms = now_ms.wrapping_sub(slot.since_ms).saturating_sub(granted_ms);
+                    slot.since_ms = now_ms.wrapping_sub(waited_ms);
+                    hub.backlogs.sent(index, bytes);
+                    if !whole {
+                        return;
+                    }
+                }
+                Transmitted::Blocked => return,
+                Transmitted::Reset => return self.end_now(index, EndReason::PeerReset, true),
+            }
+        }
+        slot.since_ms = *now_ms;
+        if hub.backlogs.remove(index) {
+            let code = CloseCode::TRY_AGAIN_LATER.code();
+            self.end_session(index, EndReason::WebSocket { code, by_peer: false });
+            return self.linger(index);
+        }
+        self.lie_open(index);
+    }
+
+    /// An open connection has been silent for long: a WebSocket is sent a ping, a stream a comment.
+    pub(super) fn ping(&mut self, index: u32, stage: Stage) {
+        let now_ms = self.now_ms;
+        let (port, slot) = (&mut self.port, self.table.slot_mut(index));
+        slot.since_ms = now_ms;
+        let Some(socket) = &mut slot.socket else { return };
+        let ping = frame::ping(b"");
+        let bytes = if stage == Stage::Listening { KEEP_ALIVE } else { ping.as_ref().map_or(&b""[..], AsRef::as_ref) };
+        let sent = match port.push(socket, bytes) {
+            Transmitted::Bytes(sent) => sent,
+            Transmitted::Blocked => 0,
+            Transmitted::Reset => return self.end_now(index, EndReason::PeerReset, true),
+        };
+        if sent < bytes.len() && self.hub.backlogs.push(index, bytes, sent, &mut Copied::default()) {
+            return self.fall_behind(index);
+        }
+        let (next, ms) = if stage == Stage::Listening {
+            (stage, self.settings.deadlines.ping_ms)
+        } else {
+            (Stage::Pinged, self.settings.deadlines.pong_ms)
+        };
+        self.table.move_to(index, next);
+        self.due(now_ms, ms);
+    }
+
+    /// Ends an open connection at rest, and says so where its peer can be told.
+    pub(super) fn close_open(&mut self, index: u32, code: CloseCode, reason: EndReason) {
+        let slot = self.table.slot_mut(index);
+        let is_stream = slot.open.route == EVENTS;
+        if slot.stage == Stage::Behind {
+            // What has been begun cannot be ended in time.
+            return self.end_now(index, reason, true);
+        }
+        if !is_stream && let Some(socket) = &mut slot.socket {
+            let _ = self.port.push(socket, Close { code: Some(code), reason: "" }.frame().as_bytes());
+        }
+        self.end_session(index, reason);
+        self.linger(index);
+    }
+}

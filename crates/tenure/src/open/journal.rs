@@ -1,0 +1,105 @@
+//! What a handler has said to others: the driver does it once the handler waits or has ended.
+
+use crate::{
+    Error,
+    open::topic::{TopicKey, sealed::Content},
+};
+
+/// Bytes of a journal without a heap.
+#[cfg(not(feature = "alloc"))]
+const BYTES: usize = 192;
+
+#[cfg(feature = "alloc")]
+type Bytes = alloc::vec::Vec<u8>;
+#[cfg(not(feature = "alloc"))]
+type Bytes = heapless::Vec<u8, BYTES>;
+
+/// One entry of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Join,
+    Leave,
+    Publish,
+}
+
+/// Entries one behind the other: the act, its topic, the length of what is published, and that.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    bytes: Bytes,
+}
+
+const HEAD_BYTES: usize = 10;
+
+impl Journal {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub(crate) fn write(&mut self, act: Act, topic: TopicKey, content: Option<&impl Content>) -> Result<(), Error> {
+        let bytes = content.map_or(Ok(0), Content::bytes)?;
+        let before = self.bytes.len();
+        let (Ok(length), end) = (u32::try_from(bytes), before + HEAD_BYTES + bytes) else {
+            return Err(Error::internal("what is published is too long"));
+        };
+        self.grow(end)?;
+        let mut head = [0; HEAD_BYTES];
+        (head[0], head[1]) = (act as u8, topic.kind as u8);
+        head[2..6].copy_from_slice(&topic.number.to_le_bytes());
+        head[6..].copy_from_slice(&length.to_le_bytes());
+        let (front, rest) = self.bytes[before..].split_at_mut(HEAD_BYTES);
+        front.copy_from_slice(&head);
+        if let Some(content) = content {
+            content.write(rest);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "alloc")]
+    #[expect(clippy::unnecessary_wraps, reason = "without a heap it can fail")]
+    fn grow(&mut self, end: usize) -> Result<(), Error> {
+        self.bytes.resize(end, 0);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    fn grow(&mut self, end: usize) -> Result<(), Error> {
+        let grown = self.bytes.resize(end, 0);
+        grown
+            .map_err(|()| Error::internal("what is published at once is longer than 192 bytes: publish it from a task"))
+    }
+
+    /// The entry at that place, and where the next one is.
+    pub(crate) fn read(&self, at: usize) -> Option<(Act, TopicKey, &[u8], usize)> {
+        use crate::open::topic::Kind;
+        let head = self.bytes.get(at..)?.first_chunk::<HEAD_BYTES>()?;
+        let &[act, kind, n0, n1, n2, n3, l0, l1, l2, l3] = head;
+        let act = match act {
+            0 => Act::Join,
+            1 => Act::Leave,
+            _ => Act::Publish,
+        };
+        let kind = if kind == 0 { Kind::Messages } else { Kind::Events };
+        let end = at + HEAD_BYTES + u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let content = self.bytes.get(at + HEAD_BYTES..end)?;
+        Some((act, TopicKey { number: u32::from_le_bytes([n0, n1, n2, n3]), kind }, content, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Frame, MessageTopic, Topic};
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut journal = Journal::default();
+        let topic = MessageTopic::new(7).key();
+        journal.write(Act::Join, topic, None::<&Frame<'_>>).unwrap();
+        journal.write(Act::Publish, topic, Some(&Frame::text("hi"))).unwrap();
+        let (act, read, content, next) = journal.read(0).unwrap();
+        assert_eq!((act, read, content), (Act::Join, topic, &b""[..]));
+        let (act, read, content, next) = journal.read(next).unwrap();
+        assert_eq!((act, read, content), (Act::Publish, topic, &b"\x81\x02hi"[..]));
+        assert_eq!(journal.read(next), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! Topics: what connections that stay open have joined, and what is published to.
+
+use tenure_proto::events::Event;
+
+use crate::{Frame, port::Key};
+
+/// What WebSockets may join: whoever has joined gets each message that is published to it.
+///
+/// A number that the program chooses, any on hosts, 0 to 15 on boards. Usually a constant:
+/// ```
+/// use tenure::MessageTopic;
+///
+/// const ROOM: MessageTopic = MessageTopic::new(0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageTopic(u32);
+
+/// What streams of events may join: whoever has joined gets each event that is published to it. Numbered as
+/// [`MessageTopic`], but apart from those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventTopic(u32);
+
+impl MessageTopic {
+    /// The topic of that number.
+    pub const fn new(number: u32) -> Self {
+        MessageTopic(number)
+    }
+}
+
+impl EventTopic {
+    /// The topic of that number.
+    pub const fn new(number: u32) -> Self {
+        EventTopic(number)
+    }
+}
+
+/// A [`MessageTopic`] or an [`EventTopic`]: what can be published to.
+pub trait Topic: Copy + sealed::Sealed {
+    /// What is published to it.
+    type Content<'c>: sealed::Content + Copy;
+
+    #[doc(hidden)]
+    fn key(self) -> TopicKey;
+}
+
+impl Topic for MessageTopic {
+    type Content<'c> = Frame<'c>;
+
+    fn key(self) -> TopicKey {
+        TopicKey { number: self.0, kind: Kind::Messages }
+    }
+}
+
+impl Topic for EventTopic {
+    type Content<'c> = Event<'c>;
+
+    fn key(self) -> TopicKey {
+        TopicKey { number: self.0, kind: Kind::Events }
+    }
+}
+
+pub(crate) mod sealed {
+    use super::{EventTopic, MessageTopic};
+    use crate::Error;
+
+    pub trait Sealed {}
+    impl Sealed for MessageTopic {}
+    impl Sealed for EventTopic {}
+
+    /// What goes over an open connection, as bytes.
+    pub trait Content {
+        /// How many bytes it is.
+        fn bytes(&self) -> Result<usize, Error>;
+
+        /// Writes it into exactly as many.
+        fn write(&self, into: &mut [u8]);
+    }
+}
+
+/// What kind of connection a topic is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// WebSockets.
+    Messages,
+    /// Streams of events.
+    Events,
+}
+
+/// A topic of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicKey {
+    pub(crate) number: u32,
+    pub(crate) kind: Kind,
+}
+
+impl TopicKey {
+    /// What kind of connection it is for.
+    pub fn kind(self) -> Kind {
+        self.kind
+    }
+}
+
+/// A message or event as bytes, to be shared by all who get it.
+///
+/// # Errors
+/// It cannot be written.
+#[cfg(feature = "alloc")]
+pub fn framed(content: &impl sealed::Content) -> Result<alloc::sync::Arc<[u8]>, crate::Error> {
+    let mut bytes = alloc::vec![0; content.bytes()?];
+    content.write(&mut bytes);
+    Ok(bytes.into())
+}
+
+/// Who has joined which topic: a port's memory for that.
+pub trait Topics: Default {
+    /// Lets a connection join; once is enough. Returns whether there is such a topic.
+    fn join(&mut self, topic: TopicKey, key: Key) -> bool;
+
+    /// Lets it leave.
+    fn leave(&mut self, topic: TopicKey, key: Key);
+
+    /// Asks for each connection that has joined whether it is still there, in no certain order, and forgets those that are not.
+    fn retain(&mut self, topic: TopicKey, keep: impl FnMut(Key) -> bool);
+
+    /// A connection that had joined something is gone. `is_there` tells of any.
+    fn ended(&mut self, key: Key, is_there: impl Fn(Key) -> bool);
+}
+
+/// Topics of a program without any.
+impl Topics for () {
+    fn join(&mut self, _: TopicKey, _: Key) -> bool {
+        false
+    }
+
+    fn leave(&mut self, _: TopicKey, _: Key) {}
+
+    fn retain(&mut self, _: TopicKey, _: impl FnMut(Key) -> bool) {}
+
+    fn ended(&mut self, _: Key, _: impl Fn(Key) -> bool) {}
+}
+
+/// Topics of a kind that a board has.
+const FIXED: u32 = 16;
+
+/// Topics without a heap, 16 of each kind, for `N` connections.
+#[derive(Debug)]
+pub struct FixedTopics<const N: usize> {
+    /// A bit for each topic, for each slot.
+    joined: [u32; N],
+    generations: [u32; N],
+}
+
+impl<const N: usize> Default for FixedTopics<N> {
+    fn default() -> Self {
+        FixedTopics { joined: [0; N], generations: [0; N] }
+    }
+}
+
+fn bit(topic: TopicKey) -> u32 {
+    if topic.number < FIXED { 1 << (topic.number + topic.kind as u32 * FIXED) } else { 0 }
+}
+
+impl<const N: usize> Topics for FixedTopics<N> {
+    fn join(&mut self, topic: TopicKey, key: Key) -> bool {
+        let at = key.index as usize;
+        let (Some(joined), Some(generation)) = (self.joined.get_mut(at), self.generations.get_mut(at)) else {
+            return false;
+        };
+        if *generation != key.generation {
+            (*joined, *generation) = (0, key.generation);
+        }
+        *joined |= bit(topic);
+        bit(topic) != 0
+    }
+
+    fn leave(&mut self, topic: TopicKey, key: Key) {
+        if let Some(joined) = self.joined.get_mut(key.index as usize) {
+            *joined &= !bit(topic);
+        }
+    }
+
+    fn retain(&mut self, topic: TopicKey, mut keep: impl FnMut(Key) -> bool) {
+        let bit = bit(topic);
+        for (index, (joined, &generation)) in (0..).zip(self.joined.iter_mut().zip(&self.generations)) {
+            if *joined & bit != 0 && !keep(Key { index, generation }) {
+                // It is gone, and so from all topics.
+                *joined = 0;
+            }
+        }
+    }
+
+    fn ended(&mut self, key: Key, _: impl Fn(Key) -> bool) {
+        if let Some(joined) = self.joined.get_mut(key.index as usize) {
+            *joined = 0;
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use heap::HeapTopics;
+
+#[cfg(feature = "alloc")]
+mod heap {
+    use alloc::collections::{BTreeMap, BTreeSet};
+
+    use super::{Key, TopicKey, Topics};
+
+    /// Topics of any number, on the heap.
+    #[derive(Debug, Default)]
+    pub struct HeapTopics {
+        topics: BTreeMap<TopicKey, BTreeSet<Key>>,
+        joined: usize,
+        /// Connections that have ended since all were looked at.
+        ended: usize,
+    }
+
+    impl Topics for HeapTopics {
+        fn join(&mut self, topic: TopicKey, key: Key) -> bool {
+            self.joined += usize::from(self.topics.entry(topic).or_default().insert(key));
+            true
+        }
+
+        fn leave(&mut self, topic: TopicKey, key: Key) {
+            if let Some(keys) = self.topics.get_mut(&topic) {
+                self.joined -= usize::from(keys.remove(&key));
+                if keys.is_empty() {
+                    self.topics.remove(&topic);
+                }
+            }
+        }
+
+        fn retain(&mut self, topic: TopicKey, keep: impl FnMut(Key) -> bool) {
+            let Some(keys) = self.topics.get_mut(&topic) else { return };
+            let (before, mut keep) = (keys.len(), keep);
+            keys.retain(|key| keep(*key));
+            self.joined -= before - keys.len();
+            if keys.is_empty() {
+                self.topics.remove(&topic);
+            }
+        }
+
+        /// Those who have left are forgotten once they may be as many as those who are there: so each costs two looks at the most.
+        fn ended(&mut self, _: Key, is_there: impl Fn(Key) -> bool) {
+            self.ended += 1;
+            if 2 * self.ended < self.joined {
+                return;
+            }
+            (self.ended, self.joined) = (0, 0);
+            self.topics.retain(|_, keys| {
+                keys.retain(|key| is_there(*key));
+                self.joined += keys.len();
+                !keys.is_empty()
+            });
+        }
+    }
+}
