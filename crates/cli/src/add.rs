@@ -3,17 +3,14 @@
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod many;
 
-use std::{
-    fmt, io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr};
 
 use tenure_load::authority;
 
 use crate::{
     answer::{Answer, Connection, Shown, Trouble},
     args::Add,
+    connect::{Unconnected, connect},
     exit::Exit,
     say, tell, this_program,
 };
@@ -70,10 +67,8 @@ struct Wrong {
 /// Why there is no sum.
 #[derive(Debug)]
 enum Failure {
-    /// The name has no address.
-    NoAddress { host: String, error: io::Error },
-    /// No address can be connected to; the last one and why.
-    Unreachable { address: SocketAddr, error: io::Error },
+    /// There is no connection.
+    Unconnected(Unconnected),
     /// Not all connections can be made.
     #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "of many alone"))]
     TooMany { why: String },
@@ -90,9 +85,10 @@ fn wanted(n: u32) -> i64 {
 }
 
 fn add(args: &Add) -> Result<Sum, Failure> {
-    let (stream, address) = connect(&args.host, args.port, args.timeout.duration())?;
+    let connected = connect(&args.host, args.port, args.timeout.duration());
+    let (stream, address) = connected.map_err(Failure::Unconnected)?;
     let connection = Connection::new(stream, args.timeout.duration());
-    let connection = connection.map_err(|error| Failure::Unreachable { address, error })?;
+    let connection = connection.map_err(|error| Failure::Unconnected(Unconnected::Unreachable { address, error }))?;
     let mut adder = Adder { connection, authority: authority(&args.host, args.port), address, k: 0, n: args.n };
     let mut wrong = None;
     let mut check = |k, answered, wanted| {
@@ -108,22 +104,6 @@ fn add(args: &Add) -> Result<Sum, Failure> {
     }
     let result = check(args.n, adder.ask("GET", "")?, wanted(args.n));
     Ok(Sum { result, wrong })
-}
-
-fn connect(host: &str, port: u16, timeout: Option<Duration>) -> Result<(TcpStream, SocketAddr), Failure> {
-    let no_address = |error| Failure::NoAddress { host: host.to_owned(), error };
-    let mut failure = no_address(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
-    for address in (host, port).to_socket_addrs().map_err(no_address)? {
-        let connected = match timeout {
-            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-            None => TcpStream::connect(address),
-        };
-        match connected {
-            Ok(stream) => return Ok((stream, address)),
-            Err(error) => failure = Failure::Unreachable { address, error },
-        }
-    }
-    Err(failure)
 }
 
 /// A conversation with the server, and its progress.
@@ -183,7 +163,7 @@ impl Adder {
 impl Failure {
     fn exit(&self) -> Exit {
         match self {
-            Failure::NoAddress { .. } | Failure::Unreachable { .. } | Failure::TooMany { .. } => Exit::Unreachable,
+            Failure::Unconnected(_) | Failure::TooMany { .. } => Exit::Unreachable,
             Failure::NotThisServer { .. } => Exit::NotThisServer,
             Failure::BrokenOff { .. } => Exit::BrokenOff,
         }
@@ -193,19 +173,16 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::NoAddress { host, error } => {
-                write!(f, "the host {host:?} cannot be found: {error}\nCheck the name, or give its address.")
-            }
-            Failure::Unreachable { address, error } if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Failure::Unconnected(Unconnected::Unreachable { address, error })
+                if error.kind() == io::ErrorKind::ConnectionRefused =>
+            {
                 let program = this_program();
                 write!(
                     f,
                     "nothing listens at {address}\nStart the server there first: {program} serve --bind {address}"
                 )
             }
-            Failure::Unreachable { address, error } => {
-                write!(f, "cannot connect to {address}: {error}\nIs the address right, and the machine on the network?")
-            }
+            Failure::Unconnected(unconnected) => unconnected.fmt(f),
             Failure::TooMany { why } => write!(f, "not all connections can be made: {why}"),
             Failure::NotThisServer { address, why } => write!(
                 f,

@@ -65,13 +65,40 @@ impl Connection {
         }
     }
 
+    /// Sends a request and waits for the head of its answer. What has come behind it is [kept](Connection::into_parts).
+    pub(crate) fn open(&mut self, request: &[u8]) -> Result<Head, Trouble> {
+        let due = self.timeout.map(|timeout| Instant::now() + timeout);
+        let sent = self.stream.write_all(request).map_err(|error| self.trouble(error));
+        match (self.head(due), sent) {
+            (Err(Trouble::Closed | Trouble::Failed(_)), Err(trouble)) => Err(trouble),
+            (head, _) => head,
+        }
+    }
+
+    /// The body of an answer that is no success, as far as it can be had.
+    pub(crate) fn text(&mut self, head: &Head) -> Vec<u8> {
+        let due = self.timeout.map(|timeout| Instant::now() + timeout);
+        let head = Head { status: head.status, length: head.length, ..Head::default() };
+        self.body(&head, due).map_or_else(|_| std::mem::take(&mut self.received), |answer| answer.body)
+    }
+
+    /// The socket, and what has been received behind the last head.
+    pub(crate) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.received)
+    }
+
     fn answer(&mut self, due: Option<Instant>) -> Result<Answer, Trouble> {
+        let head = self.head(due)?;
+        self.body(&head, due)
+    }
+
+    fn head(&mut self, due: Option<Instant>) -> Result<Head, Trouble> {
         loop {
             if let Some((head, bytes)) = Head::parse(&self.received)? {
                 self.received.drain(..bytes);
-                // An interim response (RFC 9110 section 15.2): the answer is still to come.
-                if !(100..200).contains(&head.status) {
-                    return self.body(&head, due);
+                // An interim response (RFC 9110 section 15.2): the answer is still to come. 101 is none: other bytes follow.
+                if head.status == 101 || !(100..200).contains(&head.status) {
+                    return Ok(head);
                 }
             } else if self.received.len() > BYTES_MAX {
                 return Err(foreign("the head of its answer has no end"));
@@ -123,14 +150,26 @@ impl Connection {
 }
 
 /// What matters of a response head.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) length: Option<usize>,
     pub(crate) closes: bool,
+    /// Names and values, without surrounding blanks.
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
 impl Head {
+    /// The fields, as `tenure_proto::websocket::client` takes them.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+        self.fields.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The value of the first field of that name.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
     /// The head and its bytes; `None`: more must come.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Trouble> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
@@ -140,8 +179,10 @@ impl Head {
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(error) => return Err(foreign(&format!("it does not speak HTTP ({error}): {}", Shown(bytes)))),
         };
-        let mut head = Head { status: response.code.unwrap_or(0), length: None, closes: response.version == Some(0) };
+        let (status, closes) = (response.code.unwrap_or(0), response.version == Some(0));
+        let mut head = Head { status, closes, ..Head::default() };
         for field in response.headers.iter() {
+            head.fields.push((field.name.to_owned(), field.value.trim_ascii().to_vec()));
             if field.name.eq_ignore_ascii_case("content-length") {
                 head.length =
                     Some(content_length(field.value).ok_or_else(|| foreign("its Content-Length is not a number"))?);

@@ -10,7 +10,10 @@ use clap::{
 };
 use tenure::{ConnectionId, Deadlines, NEVER};
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    url::{self, Url},
+};
 
 const ABOUT: &str = "An HTTP/1.1 server whose sessions live exactly as long as their sockets.";
 const EXAMPLES: &str = "\
@@ -21,7 +24,9 @@ Examples:
   tenure serve --bind 0.0.0.0:80 --evict     serve it to everybody
   tenure add 127.0.0.1 8080 10               let it add 1 to 10: Result = 55
   tenure add 127.0.0.1 8080 10000 --connections 32
-                                             the same on 32 connections, and how fast that is";
+                                             the same on 32 connections, and how fast that is
+  tenure listen http://127.0.0.1:8080/ticks  print the events of a stream
+  tenure chat ws://127.0.0.1:8080/chat       send lines over a WebSocket, and print what comes";
 
 /// The longest timeout. The clock of deadlines has 32 bits of milliseconds, and can look half of its range ahead.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
@@ -42,6 +47,15 @@ pub(crate) enum Command {
     /// Let a server add the numbers 1 to N over one connection, or over many
     #[command(after_help = Exit::table(), allow_negative_numbers = true)]
     Add(Add),
+    /// Print the events of a stream (http://), or the messages of a WebSocket (ws://), until the server ends it
+    ///
+    /// A stream that breaks is asked for again after the time that the server has told, with the id of the last event, until the
+    /// server answers 204 or something else than events. Of a WebSocket's binary messages the length and the first bytes are printed.
+    #[command(after_help = Exit::table())]
+    Listen(Listen),
+    /// Send each line of standard input over a WebSocket, and print its messages; the input's end closes it
+    #[command(after_help = Exit::table())]
+    Chat(Chat),
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +188,36 @@ pub(crate) struct Add {
     /// Send that many requests on a connection before waiting for their answers, and say how fast that was
     #[arg(long, value_name = "D", value_parser = number(1, 10_000_u32))]
     pub(crate) pipeline: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// Where: http://HOST:PORT/PATH for events, ws://HOST:PORT/PATH for messages
+    #[arg(value_name = "URL", value_parser = url::url)]
+    pub(crate) url: Url,
+
+    /// A subprotocol to offer to a WebSocket; may be given several times, the best first
+    #[arg(long, value_name = "NAME", value_parser = protocol)]
+    pub(crate) protocol: Vec<String>,
+
+    /// How long to wait for the connection, for its answer, and for its end
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
+    pub(crate) timeout: Timeout,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// Where: ws://HOST:PORT/PATH
+    #[arg(value_name = "URL", value_parser = url::websocket_url)]
+    pub(crate) url: Url,
+
+    /// A subprotocol to offer; may be given several times, the best first
+    #[arg(long, value_name = "NAME", value_parser = protocol)]
+    pub(crate) protocol: Vec<String>,
+
+    /// How long to wait for the connection, for its answer, and for the answer to the end of the input
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
+    pub(crate) timeout: Timeout,
 }
 
 impl Cli {
@@ -348,6 +392,13 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
+/// A subprotocol's name: a token (RFC 6455 section 4.1).
+fn protocol(text: &str) -> Result<String, String> {
+    let is_token = !text.is_empty() && text.bytes().all(tenure_proto::bytes::is_tchar);
+    let is_token = is_token.then(|| text.to_owned());
+    is_token.ok_or_else(|| "give letters, digits and signs such as . - or _, without blanks and commas".to_owned())
+}
+
 /// A host without the brackets that an IPv6 address has in a URL.
 fn host(text: &str) -> Result<String, String> {
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -491,6 +542,16 @@ mod tests {
             ("serve --flush-timeout=-1s", "such as 500ms"),
             ("--nonsense", "'--nonsense'"),
             ("nonsense", "'nonsense'"),
+            ("listen", "<URL>"),
+            ("listen 127.0.0.1:8080", "'127.0.0.1:8080' for '<URL>': give a URL that begins with http:// or ws://"),
+            ("listen https://a/", "TLS is not spoken here"),
+            ("listen wss://a/", "TLS is not spoken here"),
+            ("listen ws://a/ --protocol a,b", "'a,b' for '--protocol <NAME>': give letters"),
+            ("listen ws://a/ --timeout 0s", "say never"),
+            ("chat", "<URL>"),
+            ("chat http://a/", "'http://a/' for '<URL>': give a URL that begins with ws://"),
+            ("chat wss://a/", "TLS is not spoken here"),
+            ("chat ws://a/ --protocol=", "'' for '--protocol <NAME>': give letters"),
             ("add", "<HOST>"),
             ("add 127.0.0.1", "<PORT>"),
             ("add 127.0.0.1 8080", "<N>"),
@@ -527,6 +588,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_listened_to() {
+        let Ok(Command::Listen(listen)) = of("listen ws://[::1]:81/a?b --protocol chat.v2 --protocol chat") else {
+            panic!()
+        };
+        assert_eq!(listen.url.to_string(), "ws://[::1]:81/a?b");
+        assert_eq!(listen.protocol, ["chat.v2", "chat"]);
+        assert_eq!(listen.timeout.duration(), Some(Duration::from_secs(10)));
+        let Ok(Command::Chat(chat)) = of("chat ws://a --timeout never") else { panic!() };
+        assert_eq!((chat.url.to_string(), chat.protocol.len()), ("ws://a:80/".to_owned(), 0));
+        assert_eq!(chat.timeout.duration(), None);
+    }
+
+    #[test]
     fn addresses_beside_each_other() {
         for line in ["--bind 127.0.0.1:0,127.0.0.1:0", "--bind 0.0.0.0:80,[::]:80", "--bind 0.0.0.0:80,127.0.0.1:81"] {
             assert_eq!(serve(line).bind.len(), 2);
@@ -535,9 +609,9 @@ mod tests {
 
     #[test]
     fn help_names_commands_and_exit_codes() {
-        for line in ["--help", "-h", "serve --help", "add --help"] {
+        for line in ["--help", "-h", "serve --help", "add --help", "listen --help", "chat --help"] {
             let help = of(line).map(|command| panic!("{line:?}: {command:?}")).unwrap_err();
-            assert!(help.contains("4  add: what answers there is not this server"), "{help}");
+            assert!(help.contains("4  what answers there is not what was asked for"), "{help}");
         }
         let help = of("--help").unwrap_err();
         assert!(help.contains("Usage: tenure [COMMAND] [OPTIONS]\n"), "{help}");

@@ -14,18 +14,20 @@ pub(crate) enum Exit {
     BrokenOff = 5,
     CannotServe = 6,
     Unwritten = 7,
+    Closed = 8,
 }
 
 impl Exit {
-    const ALL: [(Exit, &str); 8] = [
+    const ALL: [(Exit, &str); 9] = [
         (Exit::Done, "all done; with add: the sum is right"),
         (Exit::WrongSum, "add: the sum is wrong"),
-        (Exit::Usage, "the command line, or an environment variable, is wrong"),
-        (Exit::Unreachable, "add: cannot connect"),
-        (Exit::NotThisServer, "add: what answers there is not this server"),
-        (Exit::BrokenOff, "add: stopped before the end"),
+        (Exit::Usage, "the command line, an environment variable, or chat's input is wrong"),
+        (Exit::Unreachable, "cannot connect"),
+        (Exit::NotThisServer, "what answers there is not what was asked for: this server, events, a WebSocket"),
+        (Exit::BrokenOff, "stopped before the end"),
         (Exit::CannotServe, "serve: cannot serve there, or cannot go on"),
         (Exit::Unwritten, "the output cannot be written; with add: the sum is right"),
+        (Exit::Closed, "listen, chat: the server has closed with another code than 1000"),
     ];
 
     /// The codes and what they mean, for `--help`.
@@ -51,7 +53,7 @@ mod tests {
     #[test]
     fn the_table_has_every_code_once_in_order() {
         let codes = Exit::ALL.map(|(exit, _)| exit as u8);
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert!(Exit::table().contains("\n  5  add: stopped"));
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(Exit::table().contains("\n  5  stopped"));
     }
 }

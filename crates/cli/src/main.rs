@@ -1,13 +1,19 @@
-//! The program `tenure`: serves the adder, and adds.
+//! The program `tenure`: serves the adder, adds, and speaks to servers whose connections stay open.
 #![forbid(unsafe_code)]
 
 mod add;
 mod addresses;
 mod answer;
 mod args;
+mod chat;
+mod connect;
 mod exit;
+mod listen;
 mod logger;
+mod opening;
 mod serve;
+mod socket;
+mod url;
 
 use std::{
     fmt,
@@ -22,6 +28,8 @@ fn main() -> ExitCode {
     let exit = match Cli::of(std::env::args_os()).map(|cli| cli.command) {
         Ok(Command::Serve(serve)) => serve::run(&serve),
         Ok(Command::Add(add)) => add::run(&add),
+        Ok(Command::Listen(listen)) => listen::run(&listen),
+        Ok(Command::Chat(chat)) => chat::run(&chat),
         Err(error) => answer(&error),
     };
     exit.into()

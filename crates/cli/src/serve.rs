@@ -173,7 +173,7 @@ mod tests {
         let args = std::iter::once("tenure").chain(line.split_whitespace()).map(Into::into);
         match Cli::of(args).unwrap().command {
             Command::Serve(serve) => serve,
-            Command::Add(_) => panic!("{line}"),
+            other => panic!("{line}: {other:?}"),
         }
     }
 

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tenure_load::{Load, Numbers, Plan, Report, Until, Why, Wrong};
 
 use super::{Failure, authority, wanted};
-use crate::{args::Add, exit::Exit, say, tell};
+use crate::{args::Add, connect::Unconnected, exit::Exit, say, tell};
 
 /// Bars of the histogram, and the characters of the longest.
 const BARS: u32 = 12;
@@ -88,7 +88,7 @@ fn connect(
     pipeline: u32,
     numbers: &Numbers,
 ) -> Result<(Load<Numbers>, SocketAddr), Failure> {
-    let no_address = |error| Failure::NoAddress { host: args.host.clone(), error };
+    let no_address = |error| Failure::Unconnected(Unconnected::NoAddress { host: args.host.clone(), error });
     let mut failure = no_address(std::io::Error::new(std::io::ErrorKind::NotFound, "it has no address"));
     for address in (&*args.host, args.port).to_socket_addrs().map_err(no_address)? {
         let plan = Plan { address, connections, pipeline, timeout: args.timeout.duration() };
@@ -97,7 +97,9 @@ fn connect(
             Err(broken) => broken,
         };
         failure = match broken.why {
-            Why::Unreachable(address, error) if broken.connection == 0 => Failure::Unreachable { address, error },
+            Why::Unreachable(address, error) if broken.connection == 0 => {
+                Failure::Unconnected(Unconnected::Unreachable { address, error })
+            }
             why @ Why::TooManyFiles { .. } => return Err(Failure::TooMany { why: why.to_string() }),
             why @ Why::Unreachable(..) => {
                 let why = format!("{} of {connections} are made, then: {why}", broken.connection);

@@ -40,7 +40,7 @@ fn args(line: &str) -> Add {
     let args = std::iter::once("tenure").chain(line.split(' ')).map(Into::into);
     match Cli::of(args).unwrap().command {
         Command::Add(args) => args,
-        Command::Serve(_) => panic!("{line}"),
+        other => panic!("{line}: {other:?}"),
     }
 }
 
