@@ -26,7 +26,9 @@ Examples:
   tenure add 127.0.0.1 8080 10000 --connections 32
                                              the same on 32 connections, and how fast that is
   tenure listen http://127.0.0.1:8080/ticks  print the events of a stream
-  tenure chat ws://127.0.0.1:8080/chat       send lines over a WebSocket, and print what comes";
+  tenure chat ws://127.0.0.1:8080/chat       send lines over a WebSocket, and print what comes
+  tenure load ws://127.0.0.1:8080/echo --connections 32
+                                             how fast a server sends messages back";
 
 /// The longest timeout. The clock of deadlines has 32 bits of milliseconds, and can look half of its range ahead.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     /// Send each line of standard input over a WebSocket, and print its messages; the input's end closes it
     #[command(after_help = Exit::table())]
     Chat(Chat),
+    /// Send messages over WebSockets whose server sends each back, and say how fast that was
+    #[command(after_help = Exit::table(), allow_negative_numbers = true)]
+    Load(Load),
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +221,33 @@ pub(crate) struct Chat {
     pub(crate) protocol: Vec<String>,
 
     /// How long to wait for the connection, for its answer, and for the answer to the end of the input
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
+    pub(crate) timeout: Timeout,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Where: ws://HOST:PORT/PATH
+    #[arg(value_name = "URL", value_parser = url::websocket_url)]
+    pub(crate) url: Url,
+
+    /// How many WebSockets
+    #[arg(long, value_name = "C", value_parser = number(1, 1_000_000_u32), default_value_t = 1)]
+    pub(crate) connections: u32,
+
+    /// How many messages each sends before it waits for them to come back
+    #[arg(long, value_name = "D", value_parser = number(1, 10_000_u32), default_value_t = 1)]
+    pub(crate) pipeline: u32,
+
+    /// Bytes of a message
+    #[arg(long, value_name = "BYTES", value_parser = number(0, 16_777_216_u32), default_value_t = 16)]
+    pub(crate) size: u32,
+
+    /// How many messages each WebSocket sends
+    #[arg(long, value_name = "N", value_parser = number(1, u64::MAX), default_value_t = 10_000)]
+    pub(crate) messages: u64,
+
+    /// How long to wait for the connection, for its answer, and for messages to come back
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value_t = Timeout(10_000))]
     pub(crate) timeout: Timeout,
 }
@@ -551,6 +583,13 @@ mod tests {
             ("chat", "<URL>"),
             ("chat http://a/", "'http://a/' for '<URL>': give a URL that begins with ws://"),
             ("chat wss://a/", "TLS is not spoken here"),
+            ("load", "<URL>"),
+            ("load http://a/", "'http://a/' for '<URL>': give a URL that begins with ws://"),
+            ("load ws://a/ --connections 0", "'0' for '--connections <C>': give a whole number from 1 to 1000000"),
+            ("load ws://a/ --pipeline 10001", "'10001' for '--pipeline <D>': give a whole number from 1 to 10000"),
+            ("load ws://a/ --size -1", "'-1' for '--size <BYTES>': give a whole number from 0 to 16777216"),
+            ("load ws://a/ --size 16777217", "'16777217' for '--size <BYTES>'"),
+            ("load ws://a/ --messages 0", "'0' for '--messages <N>': give a whole number from 1"),
             ("chat ws://a/ --protocol=", "'' for '--protocol <NAME>': give letters"),
             ("add", "<HOST>"),
             ("add 127.0.0.1", "<PORT>"),
@@ -596,6 +635,12 @@ mod tests {
         assert_eq!(listen.protocol, ["chat.v2", "chat"]);
         assert_eq!(listen.timeout.duration(), Some(Duration::from_secs(10)));
         let Ok(Command::Chat(chat)) = of("chat ws://a --timeout never") else { panic!() };
+        let Ok(Command::Load(load)) = of("load ws://a --connections 2 --pipeline 3 --size 0 --messages 4") else {
+            panic!()
+        };
+        assert_eq!((load.connections, load.pipeline, load.size, load.messages), (2, 3, 0, 4));
+        let Ok(Command::Load(load)) = of("load ws://a --size 16777216") else { panic!() };
+        assert_eq!((load.connections, load.pipeline, load.size, load.messages), (1, 1, 1 << 24, 10_000));
         assert_eq!((chat.url.to_string(), chat.protocol.len()), ("ws://a:80/".to_owned(), 0));
         assert_eq!(chat.timeout.duration(), None);
     }
@@ -609,7 +654,7 @@ mod tests {
 
     #[test]
     fn help_names_commands_and_exit_codes() {
-        for line in ["--help", "-h", "serve --help", "add --help", "listen --help", "chat --help"] {
+        for line in ["--help", "-h", "serve --help", "add --help", "listen --help", "chat --help", "load --help"] {
             let help = of(line).map(|command| panic!("{line:?}: {command:?}")).unwrap_err();
             assert!(help.contains("4  what answers there is not what was asked for"), "{help}");
         }

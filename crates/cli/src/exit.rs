@@ -20,7 +20,7 @@ pub(crate) enum Exit {
 impl Exit {
     const ALL: [(Exit, &str); 9] = [
         (Exit::Done, "all done; with add: the sum is right"),
-        (Exit::WrongSum, "add: the sum is wrong"),
+        (Exit::WrongSum, "add: the sum is wrong; load: a message came back with another length"),
         (Exit::Usage, "the command line, an environment variable, or chat's input is wrong"),
         (Exit::Unreachable, "cannot connect"),
         (Exit::NotThisServer, "what answers there is not what was asked for: this server, events, a WebSocket"),

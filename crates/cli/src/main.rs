@@ -9,10 +9,13 @@ mod chat;
 mod connect;
 mod exit;
 mod listen;
+mod load;
 mod logger;
 mod opening;
 mod serve;
 mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod summary;
 mod url;
 
 use std::{
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Ok(Command::Add(add)) => add::run(&add),
         Ok(Command::Listen(listen)) => listen::run(&listen),
         Ok(Command::Chat(chat)) => chat::run(&chat),
+        Ok(Command::Load(load)) => load::run(&load),
         Err(error) => answer(&error),
     };
     exit.into()

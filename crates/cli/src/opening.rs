@@ -14,6 +14,9 @@ use crate::{
 pub(crate) enum Failure {
     /// There is no connection.
     Unconnected(Unconnected),
+    /// Not all connections can be made.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "of load alone"))]
+    TooMany { why: String },
     /// What answers there is not what was asked for.
     Other { url: Url, why: String },
     /// The connection ended before its end.
@@ -23,7 +26,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Failure::Unconnected(_) => Exit::Unreachable,
+            Failure::Unconnected(_) | Failure::TooMany { .. } => Exit::Unreachable,
             Failure::Other { .. } => Exit::NotThisServer,
             Failure::BrokenOff { .. } => Exit::BrokenOff,
         }
@@ -34,6 +37,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unconnected(unconnected) => unconnected.fmt(f),
+            Failure::TooMany { why } => write!(f, "not all connections can be made: {why}"),
             Failure::Other { url, why } => write!(f, "{url}: {why}"),
             Failure::BrokenOff { why } => f.write_str(why),
         }

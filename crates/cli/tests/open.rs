@@ -81,6 +81,20 @@ impl Peer {
         self.send(close.frame().as_bytes());
     }
 
+    /// The next message's bytes.
+    fn binary(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let found = self.reader.read(&mut self.bytes, &LIMITS).unwrap();
+            let used = found.used();
+            let message =
+                if let Found::Data { data: Data::Binary(bytes), .. } = found { Some(bytes.to_vec()) } else { None };
+            self.bytes.drain(..used);
+            if message.is_some() || !self.receive() {
+                return message;
+            }
+        }
+    }
+
     /// What is heard next, in words.
     fn hear(&mut self) -> String {
         loop {
@@ -500,4 +514,61 @@ fn an_answer_that_is_no_stream_any_more_ends_the_listening() {
     assert_eq!(lines.next(), Some("Again in 1ms."), "{err}");
     assert!(lines.next().unwrap().ends_with("it answers 404, not 200 with events"), "{err}");
     serving.join().unwrap();
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn load_sends_messages_and_says_how_fast_they_came_back() {
+    let echo = |cut: usize| {
+        move |listener: &TcpListener| {
+            for _ in 0..3 {
+                let mut peer = Peer::accept(listener);
+                thread::spawn(move || {
+                    peer.open("");
+                    while let Some(message) = peer.binary() {
+                        peer.message(Opcode::Binary, &message[cut..]);
+                    }
+                });
+            }
+        }
+    };
+    let (address, _) = serve(echo(0));
+    let (code, out, err) =
+        run(&format!("load ws://{address}/echo --connections 3 --pipeline 4 --size 1 --messages 10"));
+    assert_eq!((code, &*err), (0, ""), "{out}");
+    assert!(out.starts_with("all 30 messages of 1 byte came back, on 3 connections\n"), "{out}");
+    assert!(out.contains(" messages per second: 30 in ") && out.contains(", 4 at once per connection\n"), "{out}");
+    let (address, _) = serve(echo(1));
+    let (code, out, err) = run(&format!("load ws://{address}/echo --messages 10"));
+    assert_eq!(code, 1);
+    assert!(!out.contains("came back") && out.contains(" messages per second: 10 in "), "{out}");
+    assert_eq!(
+        err,
+        "tenure: 10 of 10 messages came back with another length; the first on connection 1 behind 0: 15 bytes instead of 16\n"
+    );
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn load_says_what_ends_it() {
+    let refused = answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let text = open(|peer| {
+        peer.binary();
+        peer.message(Opcode::Text, b"");
+    });
+    let closed = open(|peer| {
+        peer.binary();
+        peer.close(Some(1009), "");
+    });
+    let nobody = TcpListener::bind("127.78.0.4:0").unwrap().local_addr().unwrap();
+    for (address, code, wanted) in [
+        (refused, 4, format!("ws://{refused}/: connection 1 of 1: it answers 404, not 101 (Switching Protocols)")),
+        (text.0, 4, format!("ws://{}/: connection 1 of 1: it answers text where bytes were sent", text.0)),
+        (closed.0, 5, "connection 1 of 1, after 0 messages: the server has closed the WebSocket with 1009".to_owned()),
+        (nobody, 3, format!("nothing listens at {nobody}")),
+    ] {
+        let (exit, out, err) = run(&format!("load ws://{address}"));
+        assert_eq!((exit, &*out), (code, ""), "{err}");
+        assert!(err.starts_with(&format!("tenure: {wanted}\n")), "{err}");
+    }
 }

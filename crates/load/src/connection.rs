@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    answer::Reader,
     failure::Why,
+    protocol::{Protocol, Read},
     report::{Report, Wrong},
     script::Script,
 };
 
-pub(crate) struct Connection {
+pub(crate) struct Connection<P: Protocol> {
     pub(crate) stream: TcpStream,
     /// Requests asked so far, those of all runs; the last ones are perhaps still in `unsent`.
     pub(crate) asked: u64,
@@ -27,12 +27,15 @@ pub(crate) struct Connection {
     unsent: Vec<u8>,
     /// Bytes of an answer that is not here whole.
     received: Vec<u8>,
+    /// What its protocol knows of it.
+    state: P::State,
     /// Whether the peer has closed.
     pub(crate) closed: bool,
 }
 
-impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+impl<P: Protocol> Connection<P> {
+    /// A connection that has received these bytes already.
+    pub(crate) fn new(stream: TcpStream, received: Vec<u8>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         Ok(Connection {
@@ -42,7 +45,8 @@ impl Connection {
             last: 0,
             sent_at: Instant::now(),
             unsent: Vec::new(),
-            received: Vec::new(),
+            received,
+            state: P::State::default(),
             closed: false,
         })
     }
@@ -67,7 +71,8 @@ impl Connection {
         script.write(self.asked, count, bytes);
         self.asked += u64::from(count);
         self.sent_at = Instant::now();
-        let sent = send(&mut self.stream, bytes)?;
+        // What is still to be sent goes first.
+        let sent = if self.unsent.is_empty() { send(&mut self.stream, bytes)? } else { 0 };
         self.unsent.extend_from_slice(&bytes[sent..]);
         Ok(())
     }
@@ -85,7 +90,7 @@ impl Connection {
         &mut self,
         number: u32,
         script: &impl Script,
-        reader: &mut Reader,
+        protocol: &mut P,
         buffer: &mut [u8],
         report: &mut Report,
     ) -> Result<(), Why> {
@@ -97,17 +102,17 @@ impl Connection {
             }
             Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
-            Err(error) => return Err(of(error)),
+            Err(error) => return Err(Why::of(error)),
         };
         let now = Instant::now();
         let before = self.answered;
         let checked = if self.received.is_empty() {
-            let bytes = self.check(number, &buffer[..count], script, reader, report);
+            let bytes = self.check(number, &mut buffer[..count], script, protocol, report);
             bytes.map(|bytes| self.received.extend_from_slice(&buffer[bytes..count]))
         } else {
             self.received.extend_from_slice(&buffer[..count]);
-            let received = std::mem::take(&mut self.received);
-            let bytes = self.check(number, &received, script, reader, report);
+            let mut received = std::mem::take(&mut self.received);
+            let bytes = self.check(number, &mut received, script, protocol, report);
             self.received = received;
             bytes.map(|bytes| drop(self.received.drain(..bytes)))
         };
@@ -124,17 +129,30 @@ impl Connection {
     fn check(
         &mut self,
         number: u32,
-        bytes: &[u8],
+        bytes: &mut [u8],
         script: &impl Script,
-        reader: &mut Reader,
+        protocol: &mut P,
         report: &mut Report,
     ) -> Result<usize, Why> {
         let mut at = 0;
         while at < bytes.len() {
+            let (answered, bytes) = match protocol.read(&mut self.state, &mut bytes[at..])? {
+                Read::Answer { number, bytes } => (number, bytes),
+                Read::Partial => break,
+                Read::Part { bytes } => {
+                    at += bytes;
+                    continue;
+                }
+                Read::Reply { bytes, reply } => {
+                    // Behind what waits: a message must not be cut in two.
+                    self.unsent.extend(reply);
+                    at += bytes;
+                    continue;
+                }
+            };
             if !self.waits() {
                 return Err(Why::Foreign("it answers more than was asked".into()));
             }
-            let Some((answered, bytes)) = reader.read(&bytes[at..])? else { break };
             let wanted = script.answer(self.answered);
             if answered != wanted {
                 report.record_wrong(Wrong { connection: number, index: self.answered, answered, wanted });
@@ -156,15 +174,8 @@ fn send(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, Why> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // What the server has said before it closed is read first: that tells why.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
-            Err(error) => return Err(of(error)),
+            Err(error) => return Err(Why::of(error)),
         }
     }
     Ok(sent)
-}
-
-fn of(error: io::Error) -> Why {
-    match error.kind() {
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Why::Closed,
-        _ => Why::Failed(error),
-    }
 }

@@ -1,6 +1,11 @@
 //! Why a load breaks off.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    time::Duration,
+};
 
 /// A load that has broken off.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub enum Why {
     },
     /// The server closed the connection.
     Closed,
+    /// The server closed the WebSocket, with that code and reason.
+    ClosedWith(Option<u16>, String),
     /// The connection failed.
     Failed(io::Error),
     /// No answer came within this time.
@@ -38,10 +45,20 @@ pub enum Why {
     Foreign(String),
 }
 
+impl Why {
+    /// What has ended a connection that reads or writes.
+    pub(crate) fn of(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => Why::Closed,
+            _ => Why::Failed(error),
+        }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::Unreachable(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            Why::Unreachable(address, error) if error.kind() == ErrorKind::AddrNotAvailable => {
                 write!(f, "no port of this machine is left for a connection to {address}: ask for fewer connections")
             }
             Why::Unreachable(address, error) => write!(f, "cannot connect to {address}: {error}"),
@@ -51,6 +68,13 @@ impl fmt::Display for Why {
                  (ulimit -n {needed})"
             ),
             Why::Closed => f.write_str("the server has closed the connection"),
+            Why::ClosedWith(code, reason) => {
+                f.write_str("the server has closed the WebSocket")?;
+                if let Some(code) = code {
+                    write!(f, " with {code}")?;
+                }
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {}", reason.escape_debug()) }
+            }
             Why::Failed(error) => error.fmt(f),
             Why::Late(time) => write!(f, "no answer within {time:?}"),
             Why::Status(status) => write!(f, "it answers {status}"),

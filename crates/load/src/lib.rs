@@ -16,6 +16,8 @@
 //! # Ok::<(), tenure_load::Failure>(())
 //! ```
 //!
+//! WebSockets are loaded in the same way ([`Load::open`]): an answer is the length of a message.
+//!
 //! It needs epoll: elsewhere than on Linux there are the scripts alone.
 #![forbid(unsafe_code)]
 
@@ -30,8 +32,12 @@ mod failure;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod load;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod protocol;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod report;
 mod script;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod websocket;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use descriptors::raise_descriptors;
@@ -40,5 +46,9 @@ pub use failure::{Failure, Why};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use load::{Load, Plan, Until};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+pub use protocol::{Http, Protocol};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use report::{Bar, Report, Wrong};
-pub use script::{Numbers, Repeat, Script, Sums, authority};
+pub use script::{Echo, Numbers, Repeat, Script, Sums, authority};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use websocket::{Opening, WebSocket};

@@ -17,12 +17,13 @@ use rustix::{
 };
 
 use crate::{
-    answer::Reader,
     connection::Connection,
     descriptors::raise_descriptors,
     failure::{Failure, Why},
+    protocol::{Http, Protocol},
     report::Report,
     script::Script,
+    websocket::{Opening, WebSocket, opened},
 };
 
 /// How often progress is told and what is late is looked for.
@@ -47,6 +48,15 @@ pub struct Plan {
     pub timeout: Option<Duration>,
 }
 
+impl Plan {
+    fn connect(&self) -> io::Result<TcpStream> {
+        match self.timeout {
+            Some(timeout) => TcpStream::connect_timeout(&self.address, timeout),
+            None => TcpStream::connect(self.address),
+        }
+    }
+}
+
 /// When a run is over. Every batch that was sent is answered by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -57,7 +67,7 @@ pub enum Until {
 }
 
 /// Connections to a server. They stay open between runs.
-pub struct Load<S> {
+pub struct Load<S, P: Protocol = Http> {
     script: S,
     pipeline: u32,
     timeout: Option<Duration>,
@@ -65,8 +75,8 @@ pub struct Load<S> {
     /// Connections that pause, and until when: the longest-waiting first, as all pause equally long.
     pausing: VecDeque<(Instant, usize)>,
     epoll: OwnedFd,
-    connections: Vec<Connection>,
-    reader: Reader,
+    connections: Vec<Connection<P>>,
+    protocol: P,
     batch: Vec<u8>,
     received: Vec<u8>,
     /// The first answers of connections that were made in groups.
@@ -105,17 +115,52 @@ impl<S: Script> Load<S> {
     /// Connects until there are so many connections.
     fn connect_to(&mut self, plan: &Plan, connections: usize) -> Result<(), Failure> {
         for number in self.connections.len()..connections {
-            let connected = match plan.timeout {
-                Some(timeout) => TcpStream::connect_timeout(&plan.address, timeout),
-                None => TcpStream::connect(plan.address),
-            };
-            let connection = connected.and_then(Connection::new).and_then(|connection| {
-                epoll::add(&self.epoll, &connection.stream, EventData::new_u64(number as u64), EventFlags::IN)?;
-                Ok(connection)
-            });
-            let unreachable = |error| self.failure(number, Why::Unreachable(plan.address, error));
-            self.connections.push(connection.map_err(unreachable)?);
+            let connection = plan.connect().and_then(|stream| self.add(stream, Vec::new()));
+            connection.map_err(|error| self.failure(number, Why::Unreachable(plan.address, error)))?;
         }
+        Ok(())
+    }
+}
+
+impl<S: Script> Load<S, WebSocket> {
+    /// Opens WebSockets, in groups of 64; nothing is sent over them yet.
+    ///
+    /// # Errors
+    /// The first connection that cannot be made or is answered anything else than a WebSocket, or that this process may not open so
+    /// many files: it is asked for these before anything is connected.
+    pub fn open(plan: &Plan, opening: &Opening, script: S) -> Result<Self, Failure> {
+        let mut load = Load::new(plan, script)?;
+        let connections = plan.connections as usize;
+        while load.connections.len() < connections {
+            let made = load.connections.len();
+            let mut streams = Vec::with_capacity(GROUP);
+            for number in made..connections.min(made + GROUP) {
+                let stream = plan.connect().and_then(|stream| {
+                    stream.set_nodelay(true)?;
+                    stream.set_write_timeout(plan.timeout)?;
+                    Ok(stream)
+                });
+                let stream = stream.map_err(|error| load.failure(number, Why::Unreachable(plan.address, error)))?;
+                opening.ask(&stream, number).map_err(|why| load.failure(number, why))?;
+                streams.push(stream);
+            }
+            for (stream, number) in streams.into_iter().zip(made..) {
+                let received = opened(&stream, number, plan.timeout).map_err(|why| load.failure(number, why))?;
+                let added = load.add(stream, received);
+                added.map_err(|error| load.failure(number, Why::Failed(error)))?;
+            }
+        }
+        Ok(load)
+    }
+}
+
+impl<S: Script, P: Protocol> Load<S, P> {
+    /// Takes a connection in that has received these bytes.
+    fn add(&mut self, stream: TcpStream, received: Vec<u8>) -> io::Result<()> {
+        let connection = Connection::new(stream, received)?;
+        let number = EventData::new_u64(self.connections.len() as u64);
+        epoll::add(&self.epoll, &connection.stream, number, EventFlags::IN)?;
+        self.connections.push(connection);
         Ok(())
     }
 
@@ -132,7 +177,7 @@ impl<S: Script> Load<S> {
             pausing: VecDeque::new(),
             epoll,
             connections: Vec::with_capacity(plan.connections as usize),
-            reader: Reader::default(),
+            protocol: P::default(),
             batch: Vec::new(),
             received: vec![0; RECEIVED_BYTES],
             first: None,
@@ -222,7 +267,7 @@ impl<S: Script> Load<S> {
     fn event(&mut self, number: usize, now: Instant, over: bool, report: &mut Report) -> Result<bool, Failure> {
         let connection = &mut self.connections[number];
         let waited = connection.waits();
-        let received = connection.receive(number as u32, &self.script, &mut self.reader, &mut self.received, report);
+        let received = connection.receive(number as u32, &self.script, &mut self.protocol, &mut self.received, report);
         received.map_err(|why| self.failure(number, why))?;
         let connection = &mut self.connections[number];
         if connection.has_unsent() {
@@ -271,7 +316,7 @@ impl<S: Script> Load<S> {
 
     fn check_late(&self, now: Instant) -> Result<(), Failure> {
         let Some(timeout) = self.timeout else { return Ok(()) };
-        let late = |connection: &Connection| connection.waits() && now - connection.sent_at > timeout;
+        let late = |connection: &Connection<P>| connection.waits() && now - connection.sent_at > timeout;
         match self.connections.iter().position(late) {
             Some(number) => Err(self.failure(number, Why::Late(timeout))),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! What is asked, and what must be answered.
 
+use tenure_proto::websocket::{Mask, Opcode, client};
+
 /// What a connection asks, request by request, and the numbers that must be answered.
 ///
 /// Requests of a connection are counted from 0. Each connection asks the same.
@@ -46,6 +48,38 @@ impl Script for Repeat {
             Sums::Grow => index.cast_signed() + 1,
             Sums::Are(number) => number,
         }
+    }
+}
+
+/// Binary messages of that many bytes over a WebSocket, masked as a client's must be: each must be answered with a message of as many
+/// bytes.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    frame: Vec<u8>,
+    bytes: u32,
+}
+
+impl Echo {
+    /// Messages of that many bytes.
+    pub fn new(bytes: u32) -> Self {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let mut payload: Vec<u8> = (0..bytes).map(|index| index as u8).collect();
+        Mask::new(key).apply(&mut payload);
+        let mut frame = client::head(Opcode::Binary, true, bytes.into(), key).as_bytes().to_vec();
+        frame.append(&mut payload);
+        Echo { frame, bytes }
+    }
+}
+
+impl Script for Echo {
+    fn write(&self, _: u64, count: u32, bytes: &mut Vec<u8>) {
+        for _ in 0..count {
+            bytes.extend_from_slice(&self.frame);
+        }
+    }
+
+    fn answer(&self, _: u64) -> i64 {
+        self.bytes.into()
     }
 }
 
@@ -165,6 +199,15 @@ mod tests {
         assert_eq!([0, 1, 2, 9].map(|index| Numbers::new("a", 9).answer(index)), [0, 1, 3, 45]);
         assert_eq!([0, 1, 7].map(|index| Repeat::new("", Sums::Grow).answer(index)), [1, 2, 8]);
         assert_eq!(Repeat::new("", Sums::Are(-3)).answer(5), -3);
+    }
+
+    #[test]
+    fn messages_are_masked_frames() {
+        let mut bytes = Vec::new();
+        let echo = Echo::new(3);
+        echo.write(7, 2, &mut bytes);
+        let frame = [0x82, 0x83, 0x37, 0xfa, 0x21, 0x3d, 0x37, 0xfb, 0x23];
+        assert_eq!((bytes, echo.answer(7)), ([frame, frame].concat(), 3));
     }
 
     #[test]

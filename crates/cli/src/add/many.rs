@@ -1,20 +1,18 @@
 //! `tenure add` over many connections: whether all sums are right, and how fast that was.
 
-use std::{
-    fmt,
-    net::{SocketAddr, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use tenure_load::{Load, Numbers, Plan, Report, Until, Why, Wrong};
+use tenure_load::{Load, Numbers, Plan, Until, Why, Wrong};
 
 use super::{Failure, authority, wanted};
-use crate::{args::Add, connect::Unconnected, exit::Exit, say, tell};
-
-/// Bars of the histogram, and the characters of the longest.
-const BARS: u32 = 12;
-const BAR_WIDTH: u64 = 40;
+use crate::{
+    args::Add,
+    connect::Unconnected,
+    exit::Exit,
+    say,
+    summary::{Progress, Summary, on},
+    tell,
+};
 
 /// Runs the command with one of the options for many.
 pub(super) fn run(args: &Add) -> Exit {
@@ -42,28 +40,18 @@ pub(super) fn run(args: &Add) -> Exit {
     }
 }
 
-/// What many connections have done.
-#[derive(Debug)]
-struct Summary {
-    connections: u32,
-    pipeline: u32,
-    report: Report,
-}
-
 fn add(args: &Add) -> Result<Summary, Failure> {
     let (connections, pipeline) = (args.connections.unwrap_or(1), args.pipeline.unwrap_or(1));
     let numbers = Numbers::new(authority(&args.host, args.port), args.n);
     let requests = numbers.requests();
     let (mut load, address) = connect(args, connections, pipeline, &numbers)?;
-    // It is hidden where standard error is no terminal.
-    let progress = ProgressBar::new(requests * u64::from(connections));
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %, {human_pos} answers, {per_sec}");
-    progress.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let progress = Progress::of(requests * u64::from(connections), "answers");
     // Each has its first answer already.
-    let report = load.run(Until::Each(requests - 1), |answers| progress.set_position(answers));
-    progress.finish_and_clear();
+    let report = load.run(Until::Each(requests - 1), |answers| progress.told(answers));
+    progress.end();
     let report = report.map_err(|failure| broken_off(&failure, args, connections, address))?;
-    Ok(Summary { connections, pipeline, report })
+    let right = format!("all {} answers are right, {}", report.answers, on(connections));
+    Ok(Summary { right, what: "requests", pipeline, report })
 }
 
 /// The failure of a load that has stopped before its end.
@@ -109,53 +97,6 @@ fn connect(
         };
     }
     Err(failure)
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { connections, pipeline, report } = self;
-        if report.wrong == 0 {
-            let s = if *connections == 1 { "" } else { "s" };
-            writeln!(f, "all {} answers are right, on {connections} connection{s}", report.answers)?;
-        }
-        writeln!(
-            f,
-            "{:.0} requests per second: {} in {}, {pipeline} at once per connection",
-            report.rate(),
-            report.answers,
-            Shown(report.elapsed)
-        )?;
-        write!(f, "latency:")?;
-        for percent in [50.0, 90.0, 99.0, 99.9] {
-            write!(f, " {percent} % within {},", Shown(report.percentile(percent)))?;
-        }
-        write!(f, " the longest {}", Shown(report.latency_max()))?;
-        let bars = report.bars(BARS);
-        let most = bars.iter().map(|bar| bar.answers).max().unwrap_or(0).max(1);
-        for bar in bars {
-            // A bar that counts anything is at least one character long.
-            let width = (bar.answers * BAR_WIDTH).div_ceil(most) as usize;
-            let to = Shown(bar.to).to_string();
-            write!(f, "\n  to {to:>9}  {:<40}  {}", "█".repeat(width), bar.answers)?;
-        }
-        Ok(())
-    }
-}
-
-/// A time with three digits and its unit.
-struct Shown(Duration);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let us = self.0.as_secs_f64() * 1e6;
-        let (number, unit) = match us {
-            ..1e3 => (us, "µs"),
-            ..1e6 => (us / 1e3, "ms"),
-            _ => (us / 1e6, "s"),
-        };
-        let digits = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
-        write!(f, "{number:.digits$} {unit}")
-    }
 }
 
 #[cfg(test)]

@@ -103,17 +103,3 @@ fn more_connections_than_files() {
     let failure = add_at(serve(|_| None), 1, 1_000_000).unwrap_err();
     assert_says(&failure, Exit::Unreachable, &["not all connections can be made", "ulimit -n 1000032"]);
 }
-
-#[test]
-fn times_as_they_are_shown() {
-    for (ns, shown) in [
-        (0, "0.00 µs"),
-        (9_994, "9.99 µs"),
-        (10_040, "10.0 µs"),
-        (999_400, "999 µs"),
-        (1_500_000, "1.50 ms"),
-        (12_300_000_000, "12.3 s"),
-    ] {
-        assert_eq!(Shown(Duration::from_nanos(ns)).to_string(), shown);
-    }
-}
