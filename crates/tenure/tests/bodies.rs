@@ -375,19 +375,19 @@ fn a_peer_that_closes_amid_an_unread_rest_is_answered() {
     }
 }
 
-/// Begins to read the body whole, gives up once it would have to wait, and reads it in pieces.
+/// Begins to read the body whole, and gives up once it would have to wait.
+async fn whole_at_once(request: &mut Request<'_, ()>) -> Option<Answer> {
+    let mut body = pin!(request.body().whole());
+    let polled = poll_fn(|context| Poll::Ready(body.as_mut().poll(context).map_ok(<[u8]>::to_vec))).await;
+    match polled {
+        Poll::Ready(body) => Some(body),
+        Poll::Pending => None,
+    }
+}
+
+/// Begins to read whole, gives up, and reads in pieces.
 async fn gives_up(request: &mut Request<'_, ()>) -> Answer {
-    let first = {
-        let mut body = pin!(request.body().whole());
-        poll_fn(|context| {
-            Poll::Ready(match body.as_mut().poll(context) {
-                Poll::Ready(body) => Some(body.map(<[u8]>::to_vec)),
-                Poll::Pending => None,
-            })
-        })
-        .await
-    };
-    match first {
+    match whole_at_once(request).await {
         Some(body) => body,
         None => read(request).await,
     }
@@ -411,14 +411,22 @@ async fn twice(request: &mut Request<'_, ()>) -> Answer {
 
 /// Begins to read whole, gives up, and reads by threes.
 async fn gives_up_for_threes(request: &mut Request<'_, ()>) -> Answer {
-    {
-        let mut body = pin!(request.body().whole());
-        let ready = poll_fn(|context| Poll::Ready(body.as_mut().poll(context).map_ok(<[u8]>::to_vec))).await;
-        if let Poll::Ready(body) = ready {
-            return body;
-        }
+    match whole_at_once(request).await {
+        Some(body) => body,
+        None => read_up_to(request).await,
     }
-    read_up_to(request).await
+}
+
+/// Begins to read whole and gives up before each three bytes.
+async fn gives_up_again_and_again(request: &mut Request<'_, ()>) -> Answer {
+    let mut body = Vec::new();
+    loop {
+        if let Some(rest) = whole_at_once(request).await {
+            body.extend_from_slice(&rest?);
+            return Ok(body);
+        }
+        body.extend_from_slice(request.body().read_up_to(3).await?.unwrap_or_default());
+    }
 }
 
 /// Begins to read whole, gives up after having waited that often, and reads no more.
@@ -452,18 +460,84 @@ fn ways_of_reading_can_be_mixed() {
         Router::new()
             .route("/gives-up", any(gives_up))
             .route("/threes", any(gives_up_for_threes))
+            .route("/again", any(gives_up_again_and_again))
             .route("/piece", any(piece_then_whole))
             .route("/twice", any(twice))
             .route("/hello", any(hello))
     };
-    for target in ["/gives-up", "/threes", "/piece", "/twice"] {
-        for bytes in [0, 1, 2, 3, 20] {
+    for target in ["/gives-up", "/threes", "/again", "/piece", "/twice"] {
+        for bytes in [0, 1, 2, 3, 20, 63] {
             let body = text(bytes);
             for bytes in framed(target, &body) {
                 let answers = every_way(app, small(64), bytes.clone() + &get("/hello"));
                 assert_eq!(answers.responses()[0].text(), body, "{bytes}");
                 assert_eq!(answers.statuses(), [200, 200], "{bytes}");
             }
+        }
+    }
+}
+
+/// Bytes that a cancelled `whole` has collected do not move while they are read one by one, even if `whole` begins again in between.
+#[test]
+fn what_was_collected_is_read_where_it_lies() {
+    /// Reads one byte after the other, and tells how often one did not lie behind the one before.
+    async fn jumps<const AGAIN: bool>(request: &mut Request<'_, ()>) -> Result<String, Error> {
+        let (mut last, mut jumps) = (None, 0);
+        assert!(whole_at_once(request).await.is_none());
+        for number in 0..900 {
+            assert!(!AGAIN || whole_at_once(request).await.is_none());
+            let byte = request.body().read_up_to(1).await?.unwrap_or_default();
+            assert_eq!(byte, &text(900).as_bytes()[number..=number]);
+            let at = byte.as_ptr().addr();
+            jumps += u32::from(last.is_some_and(|last: usize| last + 1 != at));
+            last = Some(at);
+        }
+        Ok(jumps.to_string())
+    }
+    let app = || Router::new().route("/once", any(jumps::<false>)).route("/again", any(jumps::<true>));
+    for target in ["/once", "/again"] {
+        for bytes in framed(target, &text(901)) {
+            let mut server = Server::with(app(), Settings { body_bytes: 950, ..Settings::default() });
+            let client = server.connect();
+            // Without the last byte and the end of its chunk.
+            let end = bytes.rfind(|byte: char| byte.is_ascii_alphabetic()).unwrap();
+            client.send(&bytes[..end]);
+            server.run();
+            client.send(&bytes[end..]);
+            server.run();
+            assert_eq!(responses(&client.received()).remove(0).text(), "0", "{target}");
+        }
+    }
+}
+
+/// They move where there is no room behind them: what fits does not depend on where they lie.
+#[test]
+fn what_was_collected_makes_room_for_more() {
+    let app = || {
+        let then_whole = async |request: &mut Request<'_, ()>| -> Answer {
+            assert!(whole_at_once(request).await.is_none());
+            let mut body = request.body().read_up_to(40).await?.unwrap_or_default().to_vec();
+            body.extend_from_slice(request.body().whole().await?);
+            Ok(body)
+        };
+        Router::new().route("/", any(then_whole))
+    };
+    // Of 50 bytes that were collected 10 are left. The buffer of 64 keeps one byte free for framing.
+    for (bytes, status) in [(53, 200), (54, 413)] {
+        let sent = post_chunked("/", &text(50 + bytes), &[50, bytes]);
+        let at = sent.find("\r\n35\r\n").or_else(|| sent.find("\r\n36\r\n")).unwrap();
+        for step in [1, 7, 100] {
+            let mut server = Server::with(app(), small(64));
+            let client = server.connect();
+            client.send(&sent[..at]);
+            server.run();
+            for segment in sent.as_bytes()[at..].chunks(step) {
+                client.send(segment);
+                server.run();
+            }
+            let response = responses(&client.received()).remove(0);
+            assert_eq!(response.status, status, "{bytes} in steps of {step}");
+            assert!(status != 200 || response.text() == text(50 + bytes), "in steps of {step}: {}", response.text());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Received bytes: heads and what came with them, and the bytes of a body that came later.
 
+use core::mem::take;
+
 use tenure_proto::{
     chunked::ChunkedDecoder,
     head::{HeadMemo, HeadParser},
@@ -99,6 +101,8 @@ pub(crate) struct BodyState {
     pub(crate) end: usize,
     /// Bytes at the front of the buffer that belong to a body being collected.
     pub(crate) collected: usize,
+    /// How many of these have been handed out since.
+    pub(crate) handed_out: usize,
     pub(crate) chunked: Option<ChunkedDecoder>,
     /// Bytes handed out.
     pub(crate) taken: u64,
@@ -118,6 +122,7 @@ impl BodyState {
             spilled: false,
             end: 0,
             collected: 0,
+            handed_out: 0,
             chunked: None,
             taken: 0,
             budget: bytes_max,
@@ -151,9 +156,22 @@ impl BodyInput {
 
     /// Frees the bytes that have been read, so that more can be received after the collected ones.
     pub(crate) fn make_room(&mut self) {
+        if self.state.handed_out > 0 {
+            self.forget_handed_out();
+        }
         let collected = self.state.collected;
         self.at = collected;
         (self.state.spilled, self.state.end) = (true, collected);
+    }
+
+    /// Has the collected bytes that are still to be handed out begin at the front, where there is no room behind them: so none moves
+    /// for each small read. That takes chunks of a body that is larger than the buffer.
+    #[cold]
+    fn forget_handed_out(&mut self) {
+        if self.state.collected == self.buffer.len() {
+            self.buffer.copy_within(self.state.handed_out.., 0);
+            self.state.collected -= take(&mut self.state.handed_out);
+        }
     }
 }
 

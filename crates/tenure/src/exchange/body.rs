@@ -4,6 +4,7 @@ use core::{
     cell::RefMut,
     future::{Future, poll_fn},
     marker::PhantomData,
+    mem::take,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -148,9 +149,14 @@ impl BodyInput {
         if mode == Mode::Whole { self.state.budget.min(self.room() as u64) } else { self.state.budget }
     }
 
-    /// Bytes of the buffer behind what has been collected.
+    /// Bytes of the buffer behind what has been collected. A body of known length that has fitted once needs no more.
     fn room(&self) -> usize {
         self.buffer.len() - self.state.collected
+    }
+
+    /// Bytes that have been collected and not been handed out.
+    fn held(&self) -> usize {
+        self.state.collected - self.state.handed_out
     }
 
     /// Whether the chunk at hand, of which `length` bytes have been passed, is above what may be handed out. It is judged by
@@ -161,7 +167,8 @@ impl BodyInput {
         }
         let bytes = self.announced() + length as u64;
         // Behind chunks there is always framing, for which a byte of the buffer must stay free.
-        bytes > self.state.budget || mode == Mode::Whole && bytes > 0 && bytes >= self.room() as u64
+        bytes > self.state.budget
+            || mode == Mode::Whole && bytes > 0 && bytes >= (self.buffer.len() - self.held()) as u64
     }
 
     /// Of a chunk that exceeds that, `length` bytes have been passed. The decoder may have gone past bytes of it: without them
@@ -190,12 +197,13 @@ impl BodyInput {
     /// What a cancelled `whole` has collected, `bytes_max` bytes of it at the most.
     #[cold]
     fn collected(&mut self, bytes_max: usize) -> Piece {
-        let collected = self.state.collected;
-        let bytes = collected.min(bytes_max);
-        // What is handed out goes behind the others, which stay in front.
-        self.buffer[..collected].rotate_left(bytes);
-        self.state.collected -= bytes;
-        Piece { spilled: true, from: collected - bytes, to: collected }
+        let from = self.state.handed_out;
+        let to = from + self.held().min(bytes_max);
+        self.state.handed_out = to;
+        if self.held() == 0 {
+            (self.state.collected, self.state.handed_out) = (0, 0);
+        }
+        Piece { spilled: true, from, to }
     }
 }
 
@@ -223,7 +231,7 @@ impl<'r> Reader<'r> {
         self.with_body(|body| {
             // How much of what is too large came at once must not matter: what was passed over counts, too.
             let budget = bytes_max.checked_sub(body.state.passed_over);
-            (body.state.exceeded, body.state.collected) = (budget.is_none(), 0);
+            (body.state.exceeded, body.state.collected, body.state.handed_out) = (budget.is_none(), 0, 0);
             body.state.budget = budget.unwrap_or(0).into();
         });
         true
@@ -288,8 +296,8 @@ impl<'r> Reader<'r> {
             let unread = shared.request.get().unread;
             if matches!(unread, Framing::Empty) {
                 // All of it has been collected in the buffer, or handed out.
-                let collected = core::mem::take(&mut body.state.collected);
-                self.piece = (mode == Mode::Whole).then_some(Piece { spilled: true, from: 0, to: collected });
+                let (from, to) = (take(&mut body.state.handed_out), take(&mut body.state.collected));
+                self.piece = (mode == Mode::Whole).then_some(Piece { spilled: true, from, to });
                 return Poll::Ready(Ok(()));
             }
             if let Some(fault) = body.state.fault {
@@ -408,7 +416,7 @@ impl<'r> Reader<'r> {
             self.with_body(|body| {
                 let bound = body.state.taken + body.state.budget;
                 let room = body.buffer.len() - usize::from(body.state.chunked.is_some());
-                let read = body.state.taken - body.state.collected as u64;
+                let read = body.state.taken - body.held() as u64;
                 bytes_max = Some(if mode == Mode::Whole { bound.min(read + room as u64) } else { bound });
             });
         }
