@@ -10,6 +10,8 @@
 //! | `/id` | GET | answers the connection's id |
 //! | `/` | GET | a page for a person to add, set and read, which shows the connection's id |
 //!
+//! [`live_app`] is the same with a page that sees every sum change, and a chat.
+//!
 //! Each request to `/adder` and to `/login` counts as a visit, whatever becomes of it. A number is decimal digits with a
 //! sign or without, white space around it, within `i64`; anything else is answered 400 and a sum that would overflow
 //! 422, both with the reason, and leave the sum as it was.
@@ -18,11 +20,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod live;
+
 use core::fmt::Write as _;
 
 use log::info;
 use portable_atomic::{AtomicU32, Ordering};
 use tenure::{EndReason, Error, Handler, Html, Request, Router, Session, get, post};
+
+use crate::live::Watch;
+pub use crate::live::{Ends, LINE_BYTES_MAX, LIVE_PAGE, Live, ROOM, SUMS, live_app};
 
 /// The tag of the log lines.
 pub const TARGET: &str = "example";
@@ -107,28 +114,65 @@ pub fn log_starting(port: u16) {
 /// # let _ = app;
 /// ```
 pub fn app(visitors: &Visitors) -> impl Handler<Adder> + Sync {
-    info!(target: TARGET, "Registering URI handlers");
+    log_registering();
     // What is asked for most comes first: it is the cheapest to reach.
-    let adder = post(async move |request: &mut Request<'_, Adder>| {
+    Router::new()
+        .route("/adder", adder_route(visitors, ()))
+        .route("/login", login_route(visitors, ()))
+        .route("/logout", logout_route(()))
+        .route("/id", get(async |request: &mut Request<'_, Adder>| id(request)))
+        .route("/", get(async |_: &mut Request<'_, Adder>| Html(PAGE)))
+}
+
+fn log_registering() {
+    info!(target: TARGET, "Registering URI handlers");
+}
+
+fn adder_route<W: Watch>(visitors: &Visitors, watch: W) -> impl Handler<Adder> + Sync {
+    post(async move |request: &mut Request<'_, Adder>| {
         visitors.visit("/adder");
         let number = request.body().parse().await?;
-        add(request, number)
+        let sum = add(request, number)?;
+        watch.changed(request, sum);
+        Ok::<i64, Error>(sum)
     })
     .get(async move |request: &mut Request<'_, Adder>| {
         visitors.visit("/adder");
-        read(request)
+        let is_new = request.session().is_none();
+        let sum = read(request);
+        if is_new {
+            watch.changed(request, sum);
+        }
+        sum
     })
     .put(async move |request: &mut Request<'_, Adder>| {
         visitors.visit("/adder");
         let number = request.body().parse().await?;
-        Ok::<i64, Error>(set(request, number))
-    });
-    Router::new()
-        .route("/adder", adder)
-        .route("/login", get(async move |request: &mut Request<'_, Adder>| login(request, visitors)))
-        .route("/logout", get(async |request: &mut Request<'_, Adder>| logout(request)))
-        .route("/id", get(async |request: &mut Request<'_, Adder>| id(request)))
-        .route("/", get(async |_: &mut Request<'_, Adder>| Html(PAGE)))
+        let sum = set(request, number);
+        watch.changed(request, sum);
+        Ok::<i64, Error>(sum)
+    })
+}
+
+fn login_route<W: Watch>(visitors: &Visitors, watch: W) -> impl Handler<Adder> + Sync {
+    get(async move |request: &mut Request<'_, Adder>| {
+        let is_new = request.session().is_none();
+        let value = login(request, visitors);
+        if is_new {
+            watch.changed(request, value);
+        }
+        value
+    })
+}
+
+fn logout_route<W: Watch>(watch: W) -> impl Handler<Adder> + Sync {
+    get(async move |request: &mut Request<'_, Adder>| {
+        info!(target: TARGET, "Logging out");
+        if request.end_session() {
+            watch.removed(request);
+        }
+        1_u8
+    })
 }
 
 fn add(request: &mut Request<'_, Adder>, number: i64) -> Result<i64, Error> {
@@ -161,12 +205,6 @@ fn login(request: &mut Request<'_, Adder>, visitors: &Visitors) -> i64 {
     });
     info!(target: TARGET, "/login GET handler send {}", session.sum);
     session.sum
-}
-
-fn logout(request: &mut Request<'_, Adder>) -> u8 {
-    info!(target: TARGET, "Logging out");
-    request.end_session();
-    1
 }
 
 fn id(request: &Request<'_, Adder>) -> Result<heapless::String<ID_CHARACTERS_MAX>, Error> {

@@ -25,7 +25,7 @@ Examples:
   tenure add 127.0.0.1 8080 10               let it add 1 to 10: Result = 55
   tenure add 127.0.0.1 8080 10000 --connections 32
                                              the same on 32 connections, and how fast that is
-  tenure listen http://127.0.0.1:8080/ticks  print the events of a stream
+  tenure listen http://127.0.0.1:8080/events print every change of every sum
   tenure chat ws://127.0.0.1:8080/chat       send lines over a WebSocket, and print what comes
   tenure load ws://127.0.0.1:8080/echo --connections 32
                                              how fast a server sends messages back";

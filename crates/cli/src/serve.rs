@@ -9,7 +9,7 @@ use std::{
 
 use log::{LevelFilter, info};
 use tenure::Limits;
-use tenure_adder::Visitors;
+use tenure_adder::{Ends, Live, SUMS};
 
 use crate::{addresses, args::Serve, exit::Exit, logger, tell, this_program};
 
@@ -72,10 +72,15 @@ macro_rules! on {
             pub(super) fn serve(args: &Serve) -> Result<(), Failure> {
                 let server = Server::bind(settings(args)).and_then(Server::stop_on_signals).map_err(failure)?;
                 starts(server.local_addresses());
-                let visitors = Visitors::new();
-                let app = tenure_adder::app(&visitors);
+                let live = Live::new();
+                let app = tenure_adder::live_app(&live);
+                let handle = server.handle();
+                let ends = Ends::new(&live, |event| {
+                    // A worker that is stuck, or has stopped, is not told: its pages miss this end.
+                    let _ = handle.publish(SUMS, event);
+                });
                 started(args, server.local_addr());
-                server.run(&app, &()).map_err(failure)
+                server.run(&app, &ends).map_err(failure)
             }
 
             pub(super) fn settings($args: &Serve) -> Settings {
@@ -156,10 +161,13 @@ fn advice(address: SocketAddr, why: ErrorKind) -> String {
 fn what_to_type(listening: SocketAddr, program: &str) -> String {
     let address = addresses::to_type(listening);
     let (ip, port) = (address.ip(), address.port());
-    let mut text = String::from("\nTry, while this runs:\n");
+    let mut text = String::new();
+    let _ = writeln!(text, "\nOpen http://{address}/ in a browser: it shows every sum as it changes, and has a chat.");
+    let _ = writeln!(text, "Or try, while this runs:");
     let _ = writeln!(text, "  {program} add {ip} {port} 10");
     let _ = writeln!(text, "  curl -w '\\n' -d 5 'http://{address}/adder' 'http://{address}/adder'");
-    let _ = writeln!(text, "  http://{address}/ in a browser");
+    let _ = writeln!(text, "  {program} listen http://{address}/events");
+    let _ = writeln!(text, "  {program} chat ws://{address}/chat");
     let _ = writeln!(text, "Ctrl-C stops the server.");
     text
 }
@@ -238,6 +246,6 @@ mod tests {
         let text = what_to_type("0.0.0.0:80".parse().unwrap(), "tenure");
         assert!(text.contains("  tenure add 127.0.0.1 80 10\n"), "{text}");
         let text = what_to_type("[::]:8080".parse().unwrap(), "tenure");
-        assert!(text.contains("  tenure add ::1 8080 10\n") && text.contains("http://[::1]:8080/ in"), "{text}");
+        assert!(text.contains("  tenure add ::1 8080 10\n") && text.contains("\nOpen http://[::1]:8080/ in"), "{text}");
     }
 }

@@ -161,6 +161,55 @@ fn quiet_says_how_it_starts_and_no_more() {
     assert_eq!(out, "");
 }
 
+/// Sends a request on a connection of its own, whose answer is still to be read.
+fn request(port: u16, head: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(format!("{head}\r\nHost: 127.0.0.1\r\n\r\n").as_bytes()).unwrap();
+    BufReader::new(stream)
+}
+
+/// Lines up to an empty one, which is left out.
+fn lines_of(stream: &mut BufReader<TcpStream>) -> Vec<String> {
+    let lines = stream.lines().map(|line| line.unwrap().trim_end().to_owned());
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
+/// Whatever worker serves whom: each stream is told of each change, and of the end.
+#[test]
+fn every_change_reaches_every_stream() {
+    let server = Server::start(program("--bind 127.0.0.1:0 --threads 2 --quiet"));
+    let mut streams: Vec<_> = (0..4).map(|_| request(server.port, "GET /events HTTP/1.1")).collect();
+    for stream in &mut streams {
+        assert_eq!(lines_of(stream)[0], "HTTP/1.1 200 OK");
+        assert_eq!(lines_of(stream), ["retry: 2000"]);
+    }
+    for _ in 0..4 {
+        assert_eq!(server.add(2).status.code(), Some(0));
+        for stream in &mut streams {
+            // The numbers 0 to 2 are set and added.
+            let [first, second, third, end] = [(); 4].map(|()| lines_of(stream));
+            assert_eq!(first[0], "event: sum");
+            let data = first[1].strip_suffix(" 0").unwrap();
+            assert_eq!(second, ["event: sum".to_owned(), format!("{data} 1")]);
+            assert_eq!(third, ["event: sum".to_owned(), format!("{data} 3")]);
+            assert_eq!(end, ["event: end".to_owned(), format!("{data} the peer closed")]);
+        }
+    }
+}
+
+#[test]
+fn the_page_is_the_live_one() {
+    let server = Server::start(program("--bind 127.0.0.1:0 --quiet"));
+    let mut page = request(server.port, "GET / HTTP/1.1");
+    let head = lines_of(&mut page);
+    assert!(head.contains(&"Content-Type: text/html; charset=utf-8".to_owned()), "{head:?}");
+    let length = head.iter().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    page.read_exact(&mut body).unwrap();
+    assert_eq!(text(&body), tenure_adder::LIVE_PAGE);
+    assert!(server.stop().1.contains(" in a browser: it shows every sum as it changes, and has a chat.\n"));
+}
+
 #[test]
 fn many_connections_each_have_their_sum() {
     let server = Server::start(program("--bind 127.0.0.1:0 --quiet"));
