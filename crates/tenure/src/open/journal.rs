@@ -64,8 +64,7 @@ impl Journal {
     #[cfg(not(feature = "alloc"))]
     fn grow(&mut self, end: usize) -> Result<(), Error> {
         let grown = self.bytes.resize(end, 0);
-        grown
-            .map_err(|()| Error::internal("what is published at once is longer than 192 bytes: publish it from a task"))
+        grown.map_err(|_| Error::internal("what is published at once is longer than 192 bytes: publish it from a task"))
     }
 
     /// The entry at that place, and where the next one is.
