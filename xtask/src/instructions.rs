@@ -7,6 +7,7 @@ use crate::{
     Failure,
     client::{BODY, Client, HEAD},
     counted::TARGETS,
+    counted_open,
     server::{Server, released, root},
 };
 
@@ -75,8 +76,7 @@ pub(crate) fn run(then: Then) -> Result<(), Failure> {
     }
     let program = released("xtask", "xtask")?;
     let recorded = fs::read_to_string(record()).unwrap_or_default();
-    let mut text = String::new();
-    let (mut above, mut below) = (Vec::new(), Vec::new());
+    let mut counts = Counts { recorded, text: String::new(), above: Vec::new(), below: Vec::new() };
     println!(
         "{:<32} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "request", "literal", "1 param.", "2 param.", "median", "recorded", "allowed"
@@ -88,29 +88,16 @@ pub(crate) fn run(then: Then) -> Result<(), Failure> {
             let (few, many) = (count(&program, &case, FEW)?, count(&program, &case, MANY)?);
             *instructions = f64::from(u32::try_from(many.saturating_sub(few))?) / f64::from(MANY - FEW);
         }
-        let [literal, one, two] = routes;
+        let shown = routes.map(|count| format!("{count:>8.0}")).join(" ");
         routes.sort_by(f64::total_cmp);
-        let instructions = routes[routes.len() / 2];
-        let before = recorded
-            .lines()
-            .find_map(|line| line.strip_prefix(case.name)?.strip_prefix(' ')?.trim().parse::<f64>().ok());
-        let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.0}"));
-        println!(
-            "{:<32} {literal:>8.0} {one:>8.0} {two:>8.0} {instructions:>8.0} {:>8} {:>8}",
-            case.name,
-            or_none(before),
-            or_none(case.most)
-        );
-        writeln!(text, "{} {instructions:.0}", case.name)?;
-        if before.is_none_or(|before| instructions > before * TOLERANCE)
-            || case.most.is_some_and(|most| instructions > most)
-        {
-            above.push(case.name);
-        }
-        if before.is_some_and(|before| instructions * TOLERANCE < before) {
-            below.push(case.name);
-        }
+        counts.add(case.name, &shown, routes[routes.len() / 2], case.most);
     }
+    let program = program.with_file_name("counted-open-server");
+    for (name, shape, most) in counted_open::CASES {
+        let instructions = counted_open::count(&program, shape)?;
+        counts.add(name, &" ".repeat(26), instructions, Some(most));
+    }
+    let Counts { text, above, below, .. } = counts;
     match then {
         Then::Record => fs::write(record(), text)?,
         Then::Check if !above.is_empty() => {
@@ -131,6 +118,33 @@ pub(crate) fn run(then: Then) -> Result<(), Failure> {
         Then::Check | Then::Show => {}
     }
     Ok(())
+}
+
+/// Counts so far, beside those recorded.
+struct Counts {
+    recorded: String,
+    text: String,
+    above: Vec<&'static str>,
+    below: Vec<&'static str>,
+}
+
+impl Counts {
+    fn add(&mut self, name: &'static str, routes: &str, instructions: f64, most: Option<f64>) {
+        let before = self
+            .recorded
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse::<f64>().ok());
+        let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.0}"));
+        println!("{name:<32} {routes} {instructions:>8.0} {:>8} {:>8}", or_none(before), or_none(most));
+        let _ = writeln!(self.text, "{name} {instructions:.0}");
+        if before.is_none_or(|before| instructions > before * TOLERANCE) || most.is_some_and(|most| instructions > most)
+        {
+            self.above.push(name);
+        }
+        if before.is_some_and(|before| instructions * TOLERANCE < before) {
+            self.below.push(name);
+        }
+    }
 }
 
 /// Where the last counts stand: name and instructions, a request a line.
@@ -158,7 +172,11 @@ fn count(program: &PathBuf, case: &Case, requests: u32) -> Result<u64, Failure> 
         }
     }
     drop(client);
-    let said = server.stop()?;
+    collected(&server.stop()?)
+}
+
+/// How many instructions callgrind has collected, by what it said.
+pub(crate) fn collected(said: &str) -> Result<u64, Failure> {
     let collected = said.lines().find_map(|line| line.split_once("Collected : ")).map(|(_, count)| count.trim());
     Ok(collected.ok_or_else(|| format!("callgrind has counted nothing: {said}"))?.parse()?)
 }

@@ -6,6 +6,7 @@ mod capture;
 mod client;
 mod close;
 mod counted;
+mod counted_open;
 mod drip;
 mod fuzz;
 mod guest;
