@@ -4,8 +4,8 @@
 /// come in any pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// The byte that comes next is the first one.
-    key: [u8; 4],
+    /// The byte that comes next is the lowest one.
+    key: u32,
 }
 
 const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
@@ -14,28 +14,28 @@ impl Mask {
     /// The mask of that key, before the first byte of the payload.
     #[inline]
     pub const fn new(key: [u8; 4]) -> Self {
-        Mask { key }
+        Mask { key: u32::from_le_bytes(key) }
     }
 
     /// Takes the mask off the next bytes of the payload (or puts it on, which is the same), and returns whether what
     /// comes out is ASCII throughout.
     #[inline]
     pub fn apply(&mut self, bytes: &mut [u8]) -> bool {
-        let key = u64::from(u32::from_ne_bytes(self.key));
+        let key = u64::from(self.key);
         let wide = key << 32 | key;
         let mut seen = 0;
         let length = bytes.len();
         let (words, rest) = bytes.as_chunks_mut::<8>();
         for word in words {
-            let plain = u64::from_ne_bytes(*word) ^ wide;
+            let plain = u64::from_le_bytes(*word) ^ wide;
             seen |= plain;
-            *word = plain.to_ne_bytes();
+            *word = plain.to_le_bytes();
         }
-        for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
+        for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
             *byte ^= key;
             seen |= u64::from(*byte);
         }
-        self.key.rotate_left(length & 3);
+        self.key = self.key.rotate_right(8 * (length as u32 & 3));
         seen & HIGHEST == 0
     }
 }

@@ -268,6 +268,28 @@ impl<S: Sender> MessageReader<S> {
         self.read_else(bytes, limits)
     }
 
+    /// A whole message in one small frame at the front of `bytes`, which is what most are, with its mask taken off: whether it is
+    /// text, and the length of its payload, which begins at byte 6. `None`: it is something else, and as it was; [`read`](MessageReader::read) says
+    /// what.
+    #[inline]
+    pub fn small(&self, bytes: &mut [u8], limits: &MessageLimits) -> Option<(bool, usize)> {
+        let &[first, second, ref key @ ..] = bytes.first_chunk::<6>()?;
+        let length = usize::from(second ^ 0x80);
+        let is_small = length < 126 && length as u64 <= limits.message_bytes_max;
+        if !S::IS_MASKED || !is_small || !matches!(first, 0x81 | 0x82) || !self.is_between() {
+            return None;
+        }
+        let mask = Mask::new(*key);
+        let payload = bytes.get_mut(6..6 + length)?;
+        let is_ascii = { mask }.apply(payload);
+        if first == 0x81 && !is_ascii && core::str::from_utf8(payload).is_err() {
+            // The mask is put on again.
+            { mask }.apply(payload);
+            return None;
+        }
+        Some((first == 0x81, length))
+    }
+
     /// Begins another period of [`MessageLimits::controls_max`]: a second, for one. It is the caller who has a clock.
     pub fn period_passed(&mut self) {
         self.controls = 0;

@@ -51,6 +51,12 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
         if route == EVENTS {
             input.clear();
         }
+        if input.is_silent() {
+            drop(input);
+            shared.state.set(State::Silent);
+            Pause(false).await;
+            continue;
+        }
         let (heard, behind) = match input.hear(shared.limits.message_bytes_max) {
             Ok(heard) => heard,
             Err(violation) => {

@@ -19,6 +19,8 @@ use crate::{
 
 /// Bytes that stay free behind a message that is being put together: for a control frame, and the head of the next frame.
 const SPARE_BYTES: usize = frame::CONTROL_BYTES_MAX + 2 * frame::HEAD_BYTES_MAX;
+/// Bytes of a client's shortest frame head.
+const SMALL_HEAD_BYTES: usize = 6;
 /// Frames of a message at the most.
 const FRAGMENTS_MAX: u16 = 1_024;
 /// Pings and pongs of a client at the most while its connection does not rest.
@@ -62,13 +64,27 @@ impl Input {
     /// Looks for the next message. Returns where the input begins behind it.
     #[inline]
     pub(crate) fn hear(&mut self, message_bytes_max: u64) -> Result<(Heard<'_>, usize), Violation> {
-        let Input { buffer, start, end, message, .. } = self;
-        let mut limits = MessageLimits {
+        let limits = MessageLimits {
             message_bytes_max,
             fragments_max: FRAGMENTS_MAX,
             controls_max: CONTROLS_MAX,
             whole_bytes_max: 0,
         };
+        let unread = self.buffer.get_mut(self.start..self.end).unwrap_or_default();
+        if self.message.kept == 0
+            && let Some((is_text, length)) = self.message.reader.small(unread, &limits)
+        {
+            let (from, behind) = (self.start + SMALL_HEAD_BYTES, self.start + SMALL_HEAD_BYTES + length);
+            let bytes = self.buffer.get(from..behind).unwrap_or_default();
+            return Ok((Heard::Message { bytes, is_text, is_first: true, is_last: true }, behind));
+        }
+        self.hear_else(limits)
+    }
+
+    /// Looks for anything.
+    #[inline(never)]
+    fn hear_else(&mut self, mut limits: MessageLimits) -> Result<(Heard<'_>, usize), Violation> {
+        let Input { buffer, start, end, message, .. } = self;
         loop {
             let kept = message.kept as usize;
             // As long as nothing is put together, a frame that fits waits as it is: its bytes are all of its state.
@@ -333,10 +349,17 @@ impl crate::engine::output::Output {
     /// A whole message. `false`: it has no room.
     #[inline]
     pub(crate) fn put_framed(&mut self, opcode: Opcode, bytes: &[u8]) -> bool {
-        let head = frame::head(opcode, true, bytes.len() as u64);
-        if self.room() < head.as_bytes().len() + bytes.len() {
-            return false;
+        if bytes.len() < 126 {
+            let Some(room) = self.free().get_mut(..bytes.len() + 2) else { return false };
+            if let [first, second, content @ ..] = room {
+                (*first, *second) = (0x80 | opcode as u8, bytes.len() as u8);
+                content.copy_from_slice(bytes);
+            }
+            self.end += bytes.len() + 2;
+            self.exchange.bytes += bytes.len() as u64 + 2;
+            return true;
         }
-        self.put(head.as_bytes()) && self.put(bytes)
+        let head = frame::head(opcode, true, bytes.len() as u64);
+        self.room() >= head.as_bytes().len() + bytes.len() && self.put(head.as_bytes()) && self.put(bytes)
     }
 }
