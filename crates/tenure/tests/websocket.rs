@@ -430,6 +430,29 @@ fn who_is_behind_is_closed_where_the_route_says_so() {
     assert_eq!(server.ended(), [(one.id(), EndReason::WebSocket { code: 1013, by_peer: false })]);
 }
 
+/// What is pushed goes out although half a message has come, and that is heard once its rest comes, also where the peer was behind.
+#[test]
+fn pushed_in_the_middle_of_what_the_peer_says() {
+    let mut server = one_lane();
+    let one = server.websocket("/chat");
+    let said = [frame(0x01, b"frag"), frame(0x80, b"ments")].concat();
+    for window in [usize::MAX, 3] {
+        for cut in 1..said.len() {
+            one.client().send(&said[..cut]);
+            server.run();
+            one.client().set_window(window);
+            assert_eq!(server.send(one.id(), Frame::text("pushed")), Pushed::Taken);
+            server.run();
+            one.client().set_window(usize::MAX);
+            server.run();
+            assert_eq!(one.texts(), ["pushed"], "{cut} {window}");
+            one.client().send(&said[cut..]);
+            server.run();
+            assert_eq!(one.texts(), ["fragments"], "{cut} {window}");
+        }
+    }
+}
+
 /// Pushed to while its lane has a long message half sent: never inside it.
 #[test]
 fn pushed_within_a_message() {

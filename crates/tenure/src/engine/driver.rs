@@ -338,6 +338,7 @@ impl<P: Port> Driver<P> {
             input.take_back(bytes, partial);
         }
         if OPENS.is_on() && slot.open.route != CLOSED {
+            slot.open.flags.set_partial(false);
             // What had come by then has been given time for.
             let granted_ms = granted_ms(input.end as u64, self.settings.deadlines.body_bytes_per_s);
             shared.connection.change(|connection| {
@@ -446,6 +447,9 @@ impl<P: Port> Driver<P> {
                     };
                     if P::SHRINK && lane.buffers == Buffers::AllAgain {
                         rest(lane, spares);
+                    }
+                    if OPENS.is_on() && stage == Stage::Open {
+                        return self.lie_open_or_catch_up(index);
                     }
                     // Usually no other connection has become idle since, and this one is still the newest: nothing to move.
                     if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {

@@ -1,5 +1,10 @@
 //! A lane at work for a connection that is open: it hears messages, one after the other.
 
+use core::{
+    future::{Future, poll_fn},
+    pin::pin,
+};
+
 use tenure_proto::{
     framing::Framing,
     websocket::{Close, CloseCode, Violation, frame},
@@ -9,7 +14,7 @@ use crate::{
     Deadline, EndReason, Error, Handler, Observer,
     engine::{
         lane::Pause,
-        state::{Change, EVENTS, Ending, Order, RequestState, State, UNKNOWN},
+        state::{Change, ConnectionState, EVENTS, Ending, Order, RequestState, State, UNKNOWN},
         wire::{Shared, Wire},
     },
     open::message::{Heard, Message},
@@ -30,83 +35,134 @@ pub(crate) enum Left {
 #[expect(clippy::await_holding_refcell_ref, reason = "the lease on the input, as a request has it")]
 pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &impl Observer) -> Left {
     let shared = &wire.shared;
-    loop {
+    let mut input = shared.input.borrow_mut();
+    let left = loop {
         let connection = shared.connection.get();
-        match connection.order {
-            Some(Order::Hear) => {}
-            Some(order) => return shared.stop_hearing(order).await,
-            None => return Left::Elsewhere,
+        if connection.order != Some(Order::Hear) || connection.ending.is_some() || connection.route == UNKNOWN {
+            drop(input);
+            if let Some(left) = shared.obey_open(app).await {
+                return left;
+            }
+            input = shared.input.borrow_mut();
+            continue;
         }
-        if let Some(ending) = connection.ending {
-            let code = if ending == Ending::Shutdown { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
-            return shared.say_closed(code, "", ending.into()).await;
-        }
-        let mut route = connection.route;
-        if route == UNKNOWN {
-            let Some(number) = app.number(shared.open.address.get()) else { return shared.unknown_route() };
-            route = number as u8 + 1;
-            shared.connection.change(|connection| connection.route = route);
-        }
-        let mut input = shared.input.borrow_mut();
-        if route == EVENTS {
+        if connection.route == EVENTS {
             input.clear();
         }
         if input.is_silent() {
             drop(input);
-            shared.state.set(State::Silent);
+            shared.fall_silent(connection);
             Pause(false).await;
+            input = shared.input.borrow_mut();
             continue;
         }
         let (heard, behind) = match input.hear(shared.limits.message_bytes_max) {
             Ok(heard) => heard,
-            Err(violation) => {
-                drop(input);
-                return shared.violated(violation).await;
-            }
+            Err(violation) => break Last::Violated(violation),
         };
         match heard {
             Heard::Message { bytes, is_text, is_first, is_last } => {
-                shared.begin_message();
+                shared.state.set(State::Exchange);
                 let length = bytes.len();
+                let mut has_waited = false;
                 let mut message = Message::new(wire, bytes, (is_text, is_first, is_last));
-                let result = app.hear(u32::from(route) - 1, &mut message).await;
+                let result = {
+                    let mut hearing = pin!(app.hear(u32::from(connection.route) - 1, &mut message));
+                    poll_fn(|context| {
+                        let polled = hearing.as_mut().poll(context);
+                        // What a message that is answered at once needs not have.
+                        if polled.is_pending() && !core::mem::replace(&mut has_waited, true) {
+                            shared.begin_message();
+                        }
+                        polled
+                    })
+                    .await
+                };
                 drop(message);
                 input.start = behind;
-                drop(input);
                 if result.is_err() || shared.open.closing.get().is_some() {
-                    return shared.heard_last(result).await;
+                    break Last::Heard(result);
                 }
-                shared.end_message(observer, length);
+                let arrived_ms = connection.arrived_ms;
+                observer.message_heard(shared.id.get(), length, shared.turn.get().now_ms.wrapping_sub(arrived_ms));
+                if has_waited || connection.missed != 0 {
+                    shared.end_message();
+                }
             }
             Heard::Ping(payload) => {
                 let pong = frame::pong(payload);
                 input.start = behind;
-                drop(input);
                 if let Some(pong) = pong
                     && !shared.open.in_frame.get()
                 {
+                    drop(input);
                     shared.put_or_wait(pong.as_bytes()).await;
+                    input = shared.input.borrow_mut();
                 }
             }
-            Heard::Close(code) => {
-                drop(input);
-                let reason = EndReason::WebSocket { code: code.map_or(1005, CloseCode::code), by_peer: true };
-                return shared.say_closed(code.unwrap_or(CloseCode::NORMAL), "", reason).await;
-            }
+            Heard::Close(code) => break Last::Closed(code),
             Heard::Nothing => {
                 input.start = behind;
                 input.compact_message();
                 drop(input);
                 shared.state.set(State::Silent);
                 Pause(false).await;
+                input = shared.input.borrow_mut();
             }
         }
-    }
+    };
+    drop(input);
+    shared.part(left).await
+}
+
+/// What a lane has heard last.
+enum Last {
+    Violated(Violation),
+    Heard(Result<(), Error>),
+    Closed(Option<CloseCode>),
 }
 
 impl Shared {
-    /// Begins a message, as a request is begun.
+    /// Does what comes before messages: an order, the connection's end, the search for its route. `None`: messages may be heard.
+    #[cold]
+    #[inline(never)]
+    async fn obey_open<S>(&self, app: &impl Handler<S>) -> Option<Left> {
+        let connection = self.connection.get();
+        match connection.order {
+            Some(Order::Hear) => {}
+            Some(order) => return Some(self.stop_hearing(order).await),
+            None => return Some(Left::Elsewhere),
+        }
+        if let Some(ending) = connection.ending {
+            let code = if ending == Ending::Shutdown { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
+            return Some(self.say_closed(code, "", ending.into()).await);
+        }
+        let Some(number) = app.number(self.open.address.get()) else { return Some(self.unknown_route()) };
+        self.connection.change(|connection| connection.route = number as u8 + 1);
+        None
+    }
+
+    /// Nothing has come: the driver may take the lane as from a plain connection where it knows all about this one.
     #[inline]
+    fn fall_silent(&self, connection: ConnectionState) {
+        let is_noted = connection.is_noted && connection.missed == 0;
+        self.state.set(if is_noted { State::Between } else { State::Silent });
+    }
+
+    /// Closes behind what was heard last.
+    async fn part(&self, last: Last) -> Left {
+        match last {
+            Last::Violated(violation) => self.violated(violation).await,
+            Last::Heard(result) => self.heard_last(result).await,
+            Last::Closed(code) => {
+                let reason = EndReason::WebSocket { code: code.map_or(1005, CloseCode::code), by_peer: true };
+                self.say_closed(code.unwrap_or(CloseCode::NORMAL), "", reason).await
+            }
+        }
+    }
+
+    /// Begins a message that waits for something, as a request is begun.
+    #[cold]
     fn begin_message(&self) {
         self.state.set(State::Exchange);
         let waited_ms = self.connection.get().waited_ms;
@@ -117,11 +173,9 @@ impl Shared {
     }
 
     /// Ends it.
-    #[inline]
-    fn end_message(&self, observer: &impl Observer, bytes: usize) {
-        let connection = self.connection.get();
+    #[cold]
+    fn end_message(&self) {
         let now_ms = self.turn.get().now_ms;
-        observer.message_heard(self.id.get(), bytes, now_ms.wrapping_sub(connection.arrived_ms));
         self.connection.change(|connection| {
             (connection.arrived_ms, connection.waited_ms, connection.missed) = (now_ms, 0, 0);
         });
@@ -144,6 +198,9 @@ impl Shared {
             return Left::Close;
         }
         if self.open.in_frame.get() {
+            // Nothing of the output is a whole answer that must be sent first.
+            let mut output = self.output.borrow_mut();
+            (output.exchange.done, output.exchange.bytes) = (false, u64::MAX);
             return Left::Reset;
         }
         let frame = Close { code: Some(code), reason: text }.frame();

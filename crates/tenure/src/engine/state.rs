@@ -155,6 +155,8 @@ pub(crate) struct ConnectionState {
     pub(crate) order: Option<Order>,
     /// The route of an open connection, or [`CLOSED`].
     pub(crate) route: u8,
+    /// Its slot says that it is open.
+    pub(crate) is_noted: bool,
     /// An open connection is closed where its peer is behind.
     pub(crate) closes_behind: bool,
     /// Messages that were left out because its peer was behind, since the last one was heard.
@@ -177,6 +179,7 @@ impl ConnectionState {
             receives: 0,
             order: None,
             route: CLOSED,
+            is_noted: false,
             closes_behind: false,
             missed: 0,
             reason: EndReason::PeerClosed,

@@ -67,10 +67,36 @@ fn list_of(stage: Stage) -> usize {
 pub(crate) struct OpenSlot {
     /// Its route, or [`CLOSED`].
     pub(crate) route: u8,
-    /// It is closed where its peer is behind.
-    pub(crate) closes_behind: bool,
+    pub(crate) flags: OpenFlags,
     /// Messages that were left out since one was heard.
     pub(crate) missed: u16,
+}
+
+/// Two flags in one byte: more would make slots larger.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenFlags(u8);
+
+impl OpenFlags {
+    const CLOSES_BEHIND: u8 = 1;
+    const IS_PARTIAL: u8 = 2;
+
+    /// Whether it is closed where its peer is behind.
+    pub(crate) fn closes_behind(self) -> bool {
+        self.0 & Self::CLOSES_BEHIND != 0
+    }
+
+    pub(crate) fn set_closes_behind(&mut self, closes: bool) {
+        self.0 = self.0 & !Self::CLOSES_BEHIND | u8::from(closes) * Self::CLOSES_BEHIND;
+    }
+
+    /// Whether part of a message is put away.
+    pub(crate) fn is_partial(self) -> bool {
+        self.0 & Self::IS_PARTIAL != 0
+    }
+
+    pub(crate) fn set_partial(&mut self, partial: bool) {
+        self.0 = self.0 & !Self::IS_PARTIAL | u8::from(partial) * Self::IS_PARTIAL;
+    }
 }
 
 /// One connection.
@@ -105,7 +131,7 @@ impl<S, K> Slot<S, K> {
             since_ms: 0,
             stage: Stage::Vacant,
             pinned: false,
-            open: OpenSlot { route: CLOSED, closes_behind: false, missed: 0 },
+            open: OpenSlot { route: CLOSED, flags: OpenFlags(0), missed: 0 },
             interest: Interest::NONE,
             session: None,
         }

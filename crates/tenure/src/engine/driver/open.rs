@@ -2,6 +2,7 @@
 
 use tenure_proto::{
     events::KEEP_ALIVE,
+    framing::Framing,
     websocket::{Close, CloseCode, frame},
 };
 
@@ -9,7 +10,7 @@ use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmit
 use crate::{
     ConnectionId, EndReason,
     engine::{
-        state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
+        state::{CLOSED, Change, ConnectionState, EVENTS, Order, RequestState, State},
         table::{OpenSlot, Slot, Stage},
         wire::Received,
     },
@@ -56,9 +57,13 @@ impl<T: Topics> Hub<T> {
 pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>) {
     let open = slot.open;
     slot.open.missed = 0;
-    lane.wire.shared.connection.change(|connection| {
+    let shared = &lane.wire.shared;
+    // None of a request before.
+    shared.request.set(RequestState::new(Framing::Empty, 0, false, 0));
+    shared.connection.change(|connection| {
+        connection.is_noted = true;
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
-        (connection.closes_behind, connection.missed) = (open.closes_behind, open.missed);
+        (connection.closes_behind, connection.missed) = (open.flags.closes_behind(), open.missed);
     });
 }
 
@@ -119,16 +124,21 @@ impl<P: Port> Driver<P> {
         if P::SHRINK && lane.buffers == Buffers::AllAgain {
             rest(lane, &mut self.spares);
         }
-        if self.hub.backlogs.has(index) {
-            self.fall_behind(index);
-            return self.catch_up(index);
-        }
         if let Some(bytes) = partial_bytes {
             // The rest must come at the rate of a body.
             let granted_ms = granted_ms(bytes as u64, self.settings.deadlines.body_bytes_per_s);
-            self.table.slot_mut(index).since_ms = connection.arrived_ms.wrapping_add(granted_ms);
-            self.watch(index, Stage::Head);
-            return self.report(index, Interest::RECEIVE);
+            slot.since_ms = connection.arrived_ms.wrapping_add(granted_ms);
+        }
+        slot.open.flags.set_partial(partial_bytes.is_some());
+        self.lie_open_or_catch_up(index);
+    }
+
+    /// Files an open connection that a lane has left.
+    #[inline]
+    pub(super) fn lie_open_or_catch_up(&mut self, index: u32) {
+        if self.hub.backlogs.has(index) {
+            self.fall_behind(index);
+            return self.catch_up(index);
         }
         self.lie_open(index);
     }
@@ -137,6 +147,10 @@ impl<P: Port> Driver<P> {
     #[inline]
     fn lie_open(&mut self, index: u32) {
         let slot = self.table.slot(index);
+        if slot.open.flags.is_partial() {
+            self.watch(index, Stage::Head);
+            return self.report(index, Interest::RECEIVE);
+        }
         let stage = if slot.open.route == EVENTS { Stage::Listening } else { Stage::Open };
         if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
             self.table.move_to(index, stage);
@@ -149,7 +163,8 @@ impl<P: Port> Driver<P> {
     fn note_open(&mut self, index: u32, connection: ConnectionState) {
         let slot = self.table.slot_mut(index);
         let is_new = slot.open.route == CLOSED;
-        (slot.open.route, slot.open.closes_behind) = (connection.route, connection.closes_behind);
+        slot.open.route = connection.route;
+        slot.open.flags.set_closes_behind(connection.closes_behind);
         if is_new {
             self.count_open(true);
         }
@@ -174,6 +189,10 @@ impl<P: Port> Driver<P> {
     pub(super) fn forget_open(&mut self, index: u32) {
         let slot = self.table.slot_mut(index);
         let key = Key { index, generation: slot.generation };
+        if slot.open.flags.is_partial() {
+            // What was put away is dropped.
+            let _ = self.port.take_back(index, &mut []);
+        }
         slot.open = OpenSlot::default();
         self.hub.backlogs.remove(index);
         let table = &self.table;
@@ -250,7 +269,11 @@ impl<P: Port> Driver<P> {
         let Driver { port, table, .. } = self;
         let Some(slot) = table.get(key.index, key.generation) else { return Pushed::Gone };
         let rests = match kind {
-            Kind::Messages => matches!(slot.stage, Stage::Open | Stage::Pinged),
+            // Of half a message nothing is in the way of what is sent.
+            Kind::Messages => {
+                matches!(slot.stage, Stage::Open | Stage::Pinged)
+                    || slot.open.flags.is_partial() && slot.stage == Stage::Head
+            }
             Kind::Events => slot.stage == Stage::Listening,
         };
         if rests && let Some(socket) = &mut slot.socket {
@@ -317,12 +340,12 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot_mut(index);
         if !is_kept {
             slot.open.missed = slot.open.missed.saturating_add(1);
-            if slot.open.closes_behind {
+            if slot.open.flags.closes_behind() {
                 let close = Close { code: Some(CloseCode::TRY_AGAIN_LATER), reason: "too slow" }.frame();
                 self.hub.backlogs.push_last(index, close.as_bytes());
             }
         }
-        if matches!(self.table.slot(index).stage, Stage::Open | Stage::Pinged | Stage::Listening)
+        if matches!(self.table.slot(index).stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
             && self.hub.backlogs.has(index)
         {
             self.table.slot_mut(index).since_ms = self.now_ms;

@@ -6,10 +6,11 @@ use super::{DriverSettings, Lane, Port, Transmitted};
 use crate::{
     ConnectionId, EndReason,
     engine::{
-        state::{Change, ConnectionState, Ending, Lanes, Order, State, Turn},
+        state::{CLOSED, Change, ConnectionState, Ending, Lanes, Order, State, Turn},
         table::{NONE, Slot, Stage},
         wire::{Received, Shared},
     },
+    open::OPENS,
 };
 
 /// The lanes that serve nobody: a list.
@@ -125,6 +126,9 @@ pub(super) fn leave<P: Port>(
     }
     slot.since_ms = now_ms;
     detach(number, lane, slot, idle);
+    if OPENS.is_on() && slot.open.route != CLOSED {
+        return Some(Stage::Open);
+    }
     Some(if slot.pinned { Stage::Pinned } else { Stage::Idle })
 }
 
