@@ -406,7 +406,7 @@ impl<P: Port> Driver<P> {
     /// [`advance`](Driver::advance).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn go_on(&mut self, index: u32, number: u32, cause: Cause) {
-        let Driver { port, table, lanes, spares, idle, settings, now_ms, date, dated, .. } = self;
+        let Driver { port, table, lanes, spares, hub, idle, settings, now_ms, date, dated, .. } = self;
         let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
         let is_at_rest = cause == Cause::Ready && slot.lane == NONE;
         if is_at_rest {
@@ -448,19 +448,21 @@ impl<P: Port> Driver<P> {
                     if P::SHRINK && lane.buffers == Buffers::AllAgain {
                         rest(lane, spares);
                     }
-                    if OPENS.is_on() && stage == Stage::Open {
+                    let is_open = OPENS.is_on() && stage == Stage::Open;
+                    if is_open && hub.has_backlog(index) {
                         return self.lie_open_or_catch_up(index);
                     }
                     // Usually no other connection has become idle since, and this one is still the newest: nothing to move.
                     if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-                        if slot.pinned {
+                        if stage == Stage::Pinned {
                             self.watch(index, stage);
                         } else {
                             table.move_to(index, stage);
                         }
                         self.report(index, Interest::RECEIVE);
                     }
-                    return self.due(self.now_ms, self.settings.deadlines.idle_ms);
+                    let deadlines = &self.settings.deadlines;
+                    return self.due(self.now_ms, if is_open { deadlines.ping_ms } else { deadlines.idle_ms });
                 }
                 _ if sent == Progress::Reset => return self.end_now(index, EndReason::PeerReset, true),
                 // Room was made: continue the response, up to a bound, so that others have their turns.

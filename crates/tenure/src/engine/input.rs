@@ -61,7 +61,7 @@ impl Input {
     /// Whether nothing at all is there of a message. Then the next one begins at the front.
     #[inline]
     pub(crate) fn is_silent(&mut self) -> bool {
-        self.message.is_between() && self.is_used_up()
+        self.start == self.end && self.message.is_between() && self.is_used_up()
     }
 
     /// What has come of a message that is not whole, and how far it has come; that is `None` where these bytes are all of it.

@@ -304,7 +304,7 @@ impl Shared {
     }
 
     /// Puts a whole message into the output. `false`: it has no room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put_frame(&self, frame: Frame<'_>) -> bool {
         let mut output = self.output.borrow_mut();
         if self.open.in_frame.get() {

@@ -2,7 +2,6 @@
 
 use tenure_proto::{
     events::KEEP_ALIVE,
-    framing::Framing,
     websocket::{Close, CloseCode, frame},
 };
 
@@ -10,7 +9,7 @@ use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmit
 use crate::{
     ConnectionId, EndReason,
     engine::{
-        state::{CLOSED, Change, ConnectionState, EVENTS, Order, RequestState, State},
+        state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
         table::{OpenSlot, Slot, Stage},
         wire::Received,
     },
@@ -48,6 +47,12 @@ impl<T: Topics> Hub<T> {
         Hub { topics: T::default(), backlogs: Backlogs::default(), count: 0, max }
     }
 
+    /// Whether something waits for that connection's peer.
+    #[inline]
+    pub(super) fn has_backlog(&self, index: u32) -> bool {
+        self.backlogs.has(index)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.count >= self.max
     }
@@ -59,7 +64,7 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
     slot.open.missed = 0;
     let shared = &lane.wire.shared;
     // None of a request before.
-    shared.request.set(RequestState::new(Framing::Empty, 0, false, 0));
+    shared.request.change(|request| request.panicked = false);
     shared.connection.change(|connection| {
         connection.is_noted = true;
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
@@ -134,7 +139,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Files an open connection that a lane has left.
-    #[inline]
+    #[cold]
     pub(super) fn lie_open_or_catch_up(&mut self, index: u32) {
         if self.hub.backlogs.has(index) {
             self.fall_behind(index);
