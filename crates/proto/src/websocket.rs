@@ -3,7 +3,7 @@
 //! [`Handshake`] says whether a request opens one, and what it is answered with. [`client`] has what the other side needs: the
 //! key that it sends, whether the answer fits it, and masked frames.
 //!
-//! Frames are read in place: [`MessageReader`] takes the mask off where the bytes lie, checks text as it comes, and
+//! Frames are read in place: [`MessageReader, small_message`] takes the mask off where the bytes lie, checks text as it comes, and
 //! cuts control frames out from between the fragments of a message. What breaks the protocol is a [`Violation`], which
 //! knows the close code to answer with. [`frame`] and [`close`] write what a server sends.
 //!
@@ -25,6 +25,6 @@ pub use close::{Close, CloseCode};
 pub use frame::{FrameHead, Opcode};
 pub use handshake::{Handshake, HandshakeRefusal, Origins};
 pub use mask::Mask;
-pub use message::{Client, Data, Found, MessageLimits, MessageReader, Sender, Server};
+pub use message::{Client, Data, Found, MessageLimits, MessageReader, Sender, Server, small_message};
 pub use short::ShortBytes;
 pub use violation::Violation;

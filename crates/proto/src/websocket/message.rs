@@ -200,6 +200,39 @@ impl Found<'_> {
     }
 }
 
+/// A client's whole message in one frame of up to 125 bytes at the front of `bytes`, which is what most messages are: whether it is
+/// text, and the length of its payload, which begins at byte 6 and has its mask taken off. To be asked only where the reader
+/// [stands between](MessageReader::is_between) two messages; it needs not know of these. `None`: it is something else, and as it was, so
+/// that [`read`](MessageReader::read) says what.
+///
+/// # Examples
+/// ```
+/// use tenure_proto::websocket::small_message;
+///
+/// // RFC 6455 section 5.7: a masked text message.
+/// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// assert_eq!(small_message(&mut bytes[..10], 4_096), None);
+/// assert_eq!(small_message(&mut bytes, 4_096), Some((true, 5)));
+/// assert_eq!(&bytes[6..], b"Hello");
+/// ```
+#[inline]
+pub fn small_message(bytes: &mut [u8], message_bytes_max: u64) -> Option<(bool, usize)> {
+    let &[first, second, ref key @ ..] = bytes.first_chunk::<6>()?;
+    let length = usize::from(second ^ 0x80);
+    if length >= 126 || length as u64 > message_bytes_max || !matches!(first, 0x81 | 0x82) {
+        return None;
+    }
+    let mask = Mask::new(*key);
+    let payload = bytes.get_mut(6..6 + length)?;
+    let is_ascii = { mask }.apply(payload);
+    if first == 0x81 && !is_ascii && core::str::from_utf8(payload).is_err() {
+        // The mask is put on again.
+        { mask }.apply(payload);
+        return None;
+    }
+    Some((first == 0x81, length))
+}
+
 impl MessageReader {
     /// A reader before a client's first frame.
     pub const fn new() -> Self {
@@ -266,28 +299,6 @@ impl<S: Sender> MessageReader<S> {
             return Ok(Found::Data { data, is_first: true, is_last: true, used });
         }
         self.read_else(bytes, limits)
-    }
-
-    /// A whole message in one small frame at the front of `bytes`, which is what most are, with its mask taken off: whether it is
-    /// text, and the length of its payload, which begins at byte 6. `None`: it is something else, and as it was; [`read`](MessageReader::read) says
-    /// what.
-    #[inline]
-    pub fn small(&self, bytes: &mut [u8], limits: &MessageLimits) -> Option<(bool, usize)> {
-        let &[first, second, ref key @ ..] = bytes.first_chunk::<6>()?;
-        let length = usize::from(second ^ 0x80);
-        let is_small = length < 126 && length as u64 <= limits.message_bytes_max;
-        if !S::IS_MASKED || !is_small || !matches!(first, 0x81 | 0x82) || !self.is_between() {
-            return None;
-        }
-        let mask = Mask::new(*key);
-        let payload = bytes.get_mut(6..6 + length)?;
-        let is_ascii = { mask }.apply(payload);
-        if first == 0x81 && !is_ascii && core::str::from_utf8(payload).is_err() {
-            // The mask is put on again.
-            { mask }.apply(payload);
-            return None;
-        }
-        Some((first == 0x81, length))
     }
 
     /// Begins another period of [`MessageLimits::controls_max`]: a second, for one. It is the caller who has a clock.
@@ -435,5 +446,50 @@ impl<S: Sender> MessageReader<S> {
 impl<S: Sender> Default for MessageReader<S> {
     fn default() -> Self {
         MessageReader::start()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    const LIMITS: MessageLimits =
+        MessageLimits { message_bytes_max: 100, fragments_max: 9, controls_max: 9, whole_bytes_max: 200 };
+
+    proptest! {
+        /// The short way says what the reader says, or nothing, and then it has changed nothing.
+        #[test]
+        fn a_small_message_is_read_as_any_other(
+            first in prop::sample::select(&[0x81, 0x82, 0x80, 0x01, 0x88, 0x89, 0xc1, 0x83][..]),
+            second: u8,
+            key: [u8; 4],
+            payload in prop::collection::vec(any::<u8>(), 0..140),
+            is_ascii: bool,
+            is_masked: bool,
+        ) {
+            let length = if is_masked { payload.len().min(125) as u8 | 0x80 } else { second };
+            let mut bytes: Vec<u8> = [&[first, length][..], &key].concat();
+            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| (byte & if is_ascii { 0x7f } else { 0xff }) ^ key));
+            let (mut short, mut long) = (bytes.clone(), bytes.clone());
+            let told = small_message(&mut short, LIMITS.message_bytes_max);
+            let mut reader = MessageReader::new();
+            let read = reader.read(&mut long, &LIMITS);
+            match (told, read) {
+                (Some((is_text, length)), Ok(Found::Data { data, is_first: true, is_last: true, used })) => {
+                    prop_assert_eq!((is_text, used), (matches!(data, Data::Text(_)), 6 + length));
+                    prop_assert_eq!(&short[6..used], data.as_bytes());
+                }
+                (None, read) => {
+                    let is_small = matches!(read, Ok(Found::Data { is_first: true, is_last: true, used, .. }) if used <= 131);
+                    prop_assert!(!is_small, "{:?}", read);
+                    prop_assert_eq!(short, bytes);
+                }
+                (told, read) => prop_assert!(false, "{:?} {:?}", told, read),
+            }
+        }
     }
 }

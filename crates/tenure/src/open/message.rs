@@ -2,7 +2,9 @@
 
 use core::{cell::RefMut, fmt};
 
-use tenure_proto::websocket::{CloseCode, Data, Found, MessageLimits, MessageReader, Opcode, Violation, frame};
+use tenure_proto::websocket::{
+    CloseCode, Data, Found, MessageLimits, MessageReader, Opcode, Violation, frame, small_message,
+};
 
 use crate::{
     ConnectionId, Error, Frame, MessageTopic, PeerAddress, Topic,
@@ -35,15 +37,17 @@ pub struct MessageInput {
     is_text: bool,
     /// A handler has heard pieces of it.
     is_told: bool,
+    /// The reader does not stand between two messages.
+    is_begun: bool,
 }
 
 impl MessageInput {
     pub(crate) const NEW: MessageInput =
-        MessageInput { reader: MessageReader::new(), kept: 0, is_text: false, is_told: false };
+        MessageInput { reader: MessageReader::new(), kept: 0, is_text: false, is_told: false, is_begun: false };
 
     /// Whether it stands between two messages: what is unread is all that there is to keep.
     pub(crate) fn is_between(&self) -> bool {
-        self.kept == 0 && self.reader.is_between()
+        !self.is_begun
     }
 }
 
@@ -64,33 +68,34 @@ impl Input {
     /// Looks for the next message. Returns where the input begins behind it.
     #[inline]
     pub(crate) fn hear(&mut self, message_bytes_max: u64) -> Result<(Heard<'_>, usize), Violation> {
-        let limits = MessageLimits {
-            message_bytes_max,
-            fragments_max: FRAGMENTS_MAX,
-            controls_max: CONTROLS_MAX,
-            whole_bytes_max: 0,
-        };
         let unread = self.buffer.get_mut(self.start..self.end).unwrap_or_default();
-        if self.message.kept == 0
-            && let Some((is_text, length)) = self.message.reader.small(unread, &limits)
+        if self.message.is_between()
+            && let Some((is_text, length)) = small_message(unread, message_bytes_max)
         {
             let (from, behind) = (self.start + SMALL_HEAD_BYTES, self.start + SMALL_HEAD_BYTES + length);
             let bytes = self.buffer.get(from..behind).unwrap_or_default();
             return Ok((Heard::Message { bytes, is_text, is_first: true, is_last: true }, behind));
         }
-        self.hear_else(limits)
+        self.hear_else(message_bytes_max)
     }
 
     /// Looks for anything.
     #[inline(never)]
-    fn hear_else(&mut self, mut limits: MessageLimits) -> Result<(Heard<'_>, usize), Violation> {
+    fn hear_else(&mut self, message_bytes_max: u64) -> Result<(Heard<'_>, usize), Violation> {
         let Input { buffer, start, end, message, .. } = self;
+        let mut limits = MessageLimits {
+            message_bytes_max,
+            fragments_max: FRAGMENTS_MAX,
+            controls_max: CONTROLS_MAX,
+            whole_bytes_max: 0,
+        };
         loop {
             let kept = message.kept as usize;
             // As long as nothing is put together, a frame that fits waits as it is: its bytes are all of its state.
             limits.whole_bytes_max = if kept == 0 { buffer.len().saturating_sub(SPARE_BYTES) } else { 0 };
             let Some(bytes) = buffer.get_mut(*start..*end) else { return Ok((Heard::Nothing, *start)) };
             let found = message.reader.read(bytes, &limits)?;
+            message.is_begun = !message.reader.is_between();
             let behind = *start + found.used();
             let (content, is_last, is_text) = match found {
                 Found::Data { data, is_last, .. } => (data.as_bytes().len(), is_last, !matches!(data, Data::Binary(_))),
