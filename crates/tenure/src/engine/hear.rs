@@ -14,7 +14,7 @@ use crate::{
     Deadline, EndReason, Error, Handler, Observer,
     engine::{
         lane::Pause,
-        state::{Change, ConnectionState, EVENTS, Ending, Order, RequestState, State, UNKNOWN},
+        state::{Change, EVENTS, Ending, Order, RequestState, State, UNKNOWN},
         wire::{Shared, Wire},
     },
     open::message::{Heard, Message},
@@ -38,20 +38,22 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
     let mut input = shared.input.borrow_mut();
     let left = loop {
         let connection = shared.connection.get();
-        if connection.order != Some(Order::Hear) || connection.ending.is_some() || connection.route == UNKNOWN {
+        let mut route = connection.route;
+        if !connection.hears {
             drop(input);
             if let Some(left) = shared.obey_open(app).await {
                 return left;
             }
             input = shared.input.borrow_mut();
-            continue;
-        }
-        if connection.route == EVENTS {
-            input.clear();
+            route = shared.connection.get().route;
+            if route == EVENTS {
+                input.clear();
+            }
         }
         if input.is_silent() {
             drop(input);
-            shared.fall_silent(connection);
+            // With the former the driver takes the lane as from a plain connection.
+            shared.state.set(if connection.hears { State::Between } else { State::Silent });
             Pause(false).await;
             input = shared.input.borrow_mut();
             continue;
@@ -67,7 +69,7 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
                 let mut has_waited = false;
                 let mut message = Message::new(wire, bytes, (is_text, is_first, is_last));
                 let result = {
-                    let mut hearing = pin!(app.hear(u32::from(connection.route) - 1, &mut message));
+                    let mut hearing = pin!(app.hear(u32::from(route) - 1, &mut message));
                     poll_fn(|context| {
                         let polled = hearing.as_mut().poll(context);
                         // What a message that is answered at once needs not have.
@@ -137,16 +139,11 @@ impl Shared {
             let code = if ending == Ending::Shutdown { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
             return Some(self.say_closed(code, "", ending.into()).await);
         }
-        let Some(number) = app.number(self.open.address.get()) else { return Some(self.unknown_route()) };
-        self.connection.change(|connection| connection.route = number as u8 + 1);
+        if connection.route == UNKNOWN {
+            let Some(number) = app.number(self.open.address.get()) else { return Some(self.unknown_route()) };
+            self.connection.change(|connection| connection.route = number as u8 + 1);
+        }
         None
-    }
-
-    /// Nothing has come: the driver may take the lane as from a plain connection where it knows all about this one.
-    #[inline]
-    fn fall_silent(&self, connection: ConnectionState) {
-        let is_noted = connection.is_noted && connection.missed == 0;
-        self.state.set(if is_noted { State::Between } else { State::Silent });
     }
 
     /// Closes behind what was heard last.

@@ -155,8 +155,8 @@ pub(crate) struct ConnectionState {
     pub(crate) order: Option<Order>,
     /// The route of an open connection, or [`CLOSED`].
     pub(crate) route: u8,
-    /// Its slot says that it is open.
-    pub(crate) is_noted: bool,
+    /// An open connection may be heard, and rest as a plain one does: its slot knows all about it, and nothing comes before messages.
+    pub(crate) hears: bool,
     /// An open connection is closed where its peer is behind.
     pub(crate) closes_behind: bool,
     /// Messages that were left out because its peer was behind, since the last one was heard.
@@ -179,7 +179,7 @@ impl ConnectionState {
             receives: 0,
             order: None,
             route: CLOSED,
-            is_noted: false,
+            hears: false,
             closes_behind: false,
             missed: 0,
             reason: EndReason::PeerClosed,
@@ -188,6 +188,7 @@ impl ConnectionState {
 
     /// Ends the connection after the exchange in progress. The first reason counts.
     pub(crate) fn end_behind(&mut self, ending: Ending, now_ms: u32) {
+        self.hears = false;
         if self.ending.is_none() {
             (self.ending, self.ending_ms) = (Some(ending), now_ms);
         }

@@ -66,7 +66,7 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
     // None of a request before.
     shared.request.change(|request| request.panicked = false);
     shared.connection.change(|connection| {
-        connection.is_noted = true;
+        connection.hears = open.missed == 0;
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
         (connection.closes_behind, connection.missed) = (open.flags.closes_behind(), open.missed);
     });

@@ -189,6 +189,7 @@ pub(super) fn answer_panic<P: Port>(lane: &mut Lane<P>, port: &mut P) {
     }
     shared.request.change(|request| request.panicked = true);
     shared.connection.change(|connection| {
+        connection.hears = false;
         if is_answered {
             connection.order = Some(Order::Failed);
         } else {

@@ -223,7 +223,7 @@ impl<P: Port> Driver<P> {
     fn order(&mut self, index: u32, number: u32, order: Order) {
         let lane = self.lanes.lane_mut(number);
         self.port.restart(&lane.wire, lane.future.as_mut());
-        lane.wire.shared.connection.change(|connection| connection.order = Some(order));
+        lane.wire.shared.connection.change(|connection| (connection.order, connection.hears) = (Some(order), false));
         self.advance(index, number, Cause::Told);
     }
 
