@@ -86,7 +86,7 @@ impl OpenFlags {
     }
 
     pub(crate) fn set_closes_behind(&mut self, closes: bool) {
-        self.0 = self.0 & !Self::CLOSES_BEHIND | u8::from(closes) * Self::CLOSES_BEHIND;
+        self.0 = (self.0 & !Self::CLOSES_BEHIND) | (u8::from(closes) * Self::CLOSES_BEHIND);
     }
 
     /// Whether part of a message is put away.
@@ -95,7 +95,7 @@ impl OpenFlags {
     }
 
     pub(crate) fn set_partial(&mut self, partial: bool) {
-        self.0 = self.0 & !Self::IS_PARTIAL | u8::from(partial) * Self::IS_PARTIAL;
+        self.0 = (self.0 & !Self::IS_PARTIAL) | (u8::from(partial) * Self::IS_PARTIAL);
     }
 }
 
