@@ -47,4 +47,6 @@ pub use serve::Serve;
 pub use server::Server;
 pub use service::Service;
 pub use settings::Settings;
+#[cfg(feature = "kit")]
+pub use worker::turns;
 pub use worker::{Accepted, Newcomer, Worker};

@@ -20,6 +20,17 @@ use crate::{
 /// The most newcomers accepted from one listener, and sockets with held bytes served, before others have their turns.
 const BATCH_MAX: u32 = 64;
 
+#[cfg(feature = "kit")]
+thread_local! {
+    static TURNS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many turns the workers of this thread have begun. One that sleeps begins none.
+#[cfg(feature = "kit")]
+pub fn turns() -> u64 {
+    TURNS.get()
+}
+
 /// A newcomer's socket, and where it comes from, as a listener gives them.
 pub type Newcomer<T> = (T, Option<PeerAddress>);
 
@@ -124,6 +135,8 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Sets the time, in milliseconds that wrap: first in each turn.
     pub fn set_now(&mut self, now_ms: u32) {
+        #[cfg(feature = "kit")]
+        TURNS.set(TURNS.get() + 1);
         self.now_ms = now_ms;
         self.driver.set_now(now_ms);
         if now_ms.wrapping_sub(self.date_until_ms) < 1 << 31 {

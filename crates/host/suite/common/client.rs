@@ -75,9 +75,9 @@ impl Client {
         self.answer()
     }
 
-    /// Milliseconds that the thread that serves this connection has computed for.
-    pub(crate) fn server_cpu_ms(&mut self) -> u64 {
-        self.get("/cpu").text().parse().expect("milliseconds")
+    /// How many turns the worker has had that serves this connection.
+    pub(crate) fn turns(&mut self) -> u64 {
+        self.get("/turns").text().parse().expect("a number")
     }
 
     /// Receives some bytes; 0 at the end.

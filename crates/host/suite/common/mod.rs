@@ -69,11 +69,9 @@ async fn small(request: &mut Request<'_, Adder>) -> Result<&'static str, Error> 
     Ok("small enough")
 }
 
-/// The time that the calling thread has computed for.
-pub(crate) fn thread_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
-}
+/// The most turns of a worker that has nothing to do but to keep a few deadlines. Each may take several, because a clock may stand
+/// still for a few milliseconds; one that does not sleep has as many within a fraction of a millisecond.
+pub(crate) const TURNS_AT_REST: u64 = 100;
 
 /// What a stream at `/bytes/{count}` repeats.
 pub(crate) const PATTERN: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+\n";
@@ -94,7 +92,7 @@ pub(crate) fn app(tally: &'static Tally) -> impl Handler<Adder> + Send + Sync + 
         .route("/adder", get(read).post(async move |request: &mut Request<'_, Adder>| add(request, tally).await))
         .route("/id", get(async |request: &mut Request<'_, Adder>| request.id().to_string()))
         .route("/peer", get(async |request: &mut Request<'_, Adder>| request.peer().map(|peer| peer.to_string())))
-        .route("/cpu", get(async |_: &mut Request<'_, Adder>| thread_cpu().as_millis() as u64))
+        .route("/turns", get(async |_: &mut Request<'_, Adder>| tenure_host::turns()))
         .route("/small", tenure::post(small))
         .route("/bytes/{count}", tenure::respond(tenure::Method::Get, bytes))
 }
