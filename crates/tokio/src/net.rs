@@ -127,13 +127,19 @@ pub(crate) enum Lost {
 /// Ready when such a socket has failed or its peer has closed.
 type Losing = Pin<Box<dyn Future<Output = Lost>>>;
 
-/// How often to look for a peer's close behind bytes that nobody reads: tokio reports only those bytes.
+/// tokio's interest in a peer's close. Where it knows urgent data, which it asks no TCP stream for, its interest in these tells of the
+/// close alone; elsewhere it tells of bytes, too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOSE: tokio::io::Interest = tokio::io::Interest::PRIORITY;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const CLOSE: tokio::io::Interest = tokio::io::Interest::READABLE;
+
+/// How often to look for a peer's close behind bytes that nobody reads, where tokio reports only those bytes.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Pending until a socket has failed, or its peer has closed.
-async fn losing(stream: Rc<TcpStream>, closes: bool) -> Lost {
-    let interest = tokio::io::Interest::ERROR;
-    let interest = if closes { interest | tokio::io::Interest::READABLE } else { interest };
+/// Pending until a socket has failed, or its peer has closed if there is an interest in that.
+async fn losing(stream: Rc<TcpStream>, close: Option<tokio::io::Interest>) -> Lost {
+    let interest = close.map_or(tokio::io::Interest::ERROR, |close| close | tokio::io::Interest::ERROR);
     loop {
         match stream.ready(interest).await {
             Ok(ready) if ready.is_read_closed() && !ready.is_error() => return Lost::Closed,
@@ -225,7 +231,7 @@ impl Net for Watches {
         let loses = interest == Interest::NONE || interest.closes();
         if loses {
             let Some(stream) = socket.share() else { return };
-            self.losing.insert(socket.watch, Box::pin(losing(stream, interest.closes())));
+            self.losing.insert(socket.watch, Box::pin(losing(stream, interest.closes().then_some(CLOSE))));
         } else {
             self.losing.remove(&socket.watch);
             socket.unshare();
@@ -318,5 +324,47 @@ impl Net for Watches {
 
     fn peer(&self, socket: &Socket) -> Peer {
         Peer::known(Some(socket.peer.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpListener, pin::pin};
+
+    use tokio::io::Interest;
+
+    use super::*;
+
+    /// Whichever way the system tells of it. Time is virtual.
+    #[tokio::test(start_paused = true)]
+    async fn a_peers_end_is_noticed_behind_bytes_that_nobody_reads() {
+        for close in [CLOSE, Interest::READABLE] {
+            for (before, fails) in [("", false), ("unread", false), ("", true), ("unread", true)] {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_nonblocking(true).unwrap();
+                let stream = Rc::new(TcpStream::from_std(stream).unwrap());
+                peer.write_all(before.as_bytes()).unwrap();
+                if !before.is_empty() {
+                    stream.readable().await.unwrap();
+                }
+                let mut losing = pin!(losing(stream.clone(), Some(close)));
+                let early = poll_fn(|context| Poll::Ready(losing.as_mut().poll(context).is_ready())).await;
+                assert!(!early, "{close:?}, {before:?}");
+                let peer = if fails {
+                    SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+                    drop(peer);
+                    None
+                } else {
+                    peer.shutdown(Shutdown::Write).unwrap();
+                    Some(peer)
+                };
+                assert_eq!(matches!(losing.await, Lost::Failed), fails, "{close:?}, {before:?}");
+                if peer.is_some() {
+                    assert_eq!(stream.try_read(&mut [0; 100]).unwrap(), before.len(), "they are still there");
+                }
+            }
+        }
     }
 }
