@@ -77,6 +77,13 @@ impl<P: Protocol> Connection<P> {
         Ok(())
     }
 
+    /// Expects as many answers as if it had asked a batch.
+    pub(crate) fn expect(&mut self, count: u32) {
+        self.asked += u64::from(count);
+        self.last = self.asked;
+        self.sent_at = Instant::now();
+    }
+
     /// Sends what the socket did not take before.
     pub(crate) fn flush(&mut self) -> Result<(), Why> {
         let sent = send(&mut self.stream, &self.unsent)?;

@@ -219,10 +219,52 @@ impl<S: Script, P: Protocol> Load<S, P> {
                 self.ask(number)?;
             }
         }
+        self.pausing.clear();
+        self.answers(active, (begin, end), &mut report, &mut tick)?;
+        tick(report.answers);
+        Ok(report)
+    }
+
+    /// Lets the first connection send, and all receive what it sends: a broadcast. A round is over when every connection has received
+    /// every message of the first one's batch; the next one begins then. Each receipt counts as an answer. With
+    /// [`Until::Each`], that many rounds.
+    ///
+    /// # Errors
+    /// As [`run`](Load::run).
+    pub fn run_rounds(&mut self, until: Until, mut tick: impl FnMut(u64)) -> Result<Report, Failure> {
+        let mut report = self.first.take().unwrap_or_else(Report::new);
+        let (begin, mut rounds) = (Instant::now(), 0);
+        let active = self.connections.len();
+        while active > 0
+            && match until {
+                Until::Each(wanted) => rounds < wanted,
+                Until::Time(time) => begin.elapsed() < time,
+            }
+        {
+            for connection in &mut self.connections {
+                connection.expect(self.pipeline);
+            }
+            let first = &mut self.connections[0];
+            first.asked -= u64::from(self.pipeline);
+            self.ask(0)?;
+            self.answers(active, (Instant::now(), None), &mut report, &mut tick)?;
+            rounds += 1;
+        }
+        tick(report.answers);
+        Ok(report)
+    }
+
+    /// Receives until so many connections have had all their answers, and lets them ask until the end.
+    fn answers(
+        &mut self,
+        mut active: usize,
+        (begin, end): (Instant, Option<Instant>),
+        report: &mut Report,
+        tick: &mut impl FnMut(u64),
+    ) -> Result<(), Failure> {
         let wait = self.timeout.map_or(TICK, |timeout| timeout.min(TICK));
         let sleep = if self.pause.is_zero() { wait } else { Duration::ZERO };
         let sleep = Timespec::try_from(sleep).expect("a tenth of a second can be said");
-        self.pausing.clear();
         let mut events: Vec<Event> = Vec::with_capacity(EVENTS);
         let (mut last_answer, mut next_tick) = (begin, begin + wait);
         while active > 0 {
@@ -236,7 +278,7 @@ impl<S: Script, P: Protocol> Load<S, P> {
             let over = end.is_some_and(|end| now >= end);
             for event in &events {
                 let number = event.data.u64() as usize;
-                active -= usize::from(self.event(number, now, over, &mut report)?);
+                active -= usize::from(self.event(number, now, over, report)?);
             }
             while let Some(&(until, number)) = self.pausing.front()
                 && (now >= until || over)
@@ -257,9 +299,8 @@ impl<S: Script, P: Protocol> Load<S, P> {
                 self.check_late(now)?;
             }
         }
-        report.elapsed += last_answer - begin;
-        tick(report.answers);
-        Ok(report)
+        report.elapsed += last_answer.saturating_duration_since(begin);
+        Ok(())
     }
 
     /// Serves one connection; returns whether its part of the run is over now.

@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex},
     thread,
     time::Duration,
 };
@@ -167,6 +168,52 @@ fn other_lengths_are_counted_and_the_first_is_told() {
     let report = run(address, (1, 1), 16, 5).unwrap();
     assert_eq!((report.answers, report.wrong), (5, 3));
     assert_eq!(report.first_wrong, Some(Wrong { connection: 0, index: 2, answered: 15, wanted: 16 }));
+}
+
+/// A server that sends each message to all of so many WebSockets, once they are there.
+fn room(size: usize, cut: usize) -> SocketAddr {
+    let everybody = Arc::new((Mutex::new(Vec::<TcpStream>::new()), Condvar::new()));
+    serve(move |peer| {
+        let (streams, arrived) = &*everybody;
+        streams.lock().unwrap().push(peer.stream.try_clone().unwrap());
+        arrived.notify_all();
+        while let Some(message) = peer.message() {
+            let streams = arrived.wait_while(streams.lock().unwrap(), |streams| streams.len() < size).unwrap();
+            for (number, mut stream) in streams.iter().enumerate() {
+                let payload = &message[if number == 1 { cut } else { 0 }..];
+                let head = frame::head(Opcode::Binary, true, payload.len() as u64);
+                stream.write_all(&[head.as_bytes(), payload].concat()).unwrap();
+            }
+        }
+    })
+}
+
+#[test]
+fn one_sends_and_all_receive() {
+    for (connections, pipeline, rounds) in [(1, 1, 3), (5, 1, 4), (3, 4, 2), (2, 0, 1), (2, 1, 0)] {
+        let address = room(connections as usize, 0);
+        let mut load = open(address, (connections, pipeline), 16, PATIENCE).unwrap();
+        let messages = rounds * u64::from(connections) * u64::from(pipeline.max(1));
+        for _ in 0..2 {
+            let mut told = 0;
+            let report = load.run_rounds(Until::Each(rounds), |answers| told = answers).unwrap();
+            assert_eq!((report.answers, report.wrong, told), (messages, 0, messages), "{connections}, {pipeline}");
+        }
+    }
+    let mut load = open(room(2, 0), (2, 1), 16, PATIENCE).unwrap();
+    let report = load.run_rounds(Until::Time(Duration::from_millis(5)), |_| ()).unwrap();
+    assert!(report.answers >= 2 && report.answers.is_multiple_of(2), "{report:?}");
+    let report = open(room(3, 1), (3, 1), 16, PATIENCE).unwrap().run_rounds(Until::Each(2), |_| ()).unwrap();
+    assert_eq!((report.answers, report.wrong), (6, 2));
+    // One that gets nothing is late.
+    let echo = serve(|peer| {
+        while let Some(message) = peer.message() {
+            peer.send(Opcode::Binary, true, &message);
+        }
+    });
+    let mut load = open(echo, (2, 1), 0, Duration::from_millis(500)).unwrap();
+    let failure = load.run_rounds(Until::Each(1), |_| ()).unwrap_err();
+    assert!(matches!(failure, Failure { connection: 1, answers: 0, why: Why::Late(_) }), "{failure:?}");
 }
 
 #[test]
