@@ -1,4 +1,4 @@
-//! What clients make of a server's answers: the load generator's numbers, and the heads that `tenure add` reads.
+//! What clients make of a server's answers: the load generator's numbers, the heads that `tenure add` reads, and streams of events.
 //!
 //! An input is a seed (two bytes), then what a server sends.
 
@@ -8,6 +8,8 @@ mod load;
 #[path = "../../crates/cli/src/answer.rs"]
 #[allow(dead_code, clippy::pedantic, reason = "the program's own: its connections need sockets")]
 mod program;
+
+use tenure_proto::events::{EventReader, Found};
 
 use crate::cuts::ends;
 
@@ -22,6 +24,10 @@ pub fn run(input: &[u8]) {
     assert_eq!(numbers(bytes, [bytes.len()], true), whole, "without a memory: {}", bytes.escape_ascii());
     head(bytes);
     shown(bytes);
+    let whole = events(bytes, [bytes.len()]);
+    for seed in [seed, !seed] {
+        assert_eq!(events(bytes, ends(bytes.len(), seed)), whole, "in pieces: {}", bytes.escape_ascii());
+    }
 }
 
 /// The numbers that a server answers, and why it is no server of numbers, where it is none.
@@ -65,4 +71,29 @@ fn shown(bytes: &[u8]) {
     let text = program::Shown(bytes).to_string();
     assert!(!text.chars().any(char::is_control), "{text:?}");
     assert!(text.len() <= 12 * 200, "{text:?}");
+}
+
+/// What a stream says: of each event its type, id, time and data, and the time that stands where it is cut off.
+fn events(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Vec<String> {
+    let (mut reader, mut events, mut at) = (EventReader::new(), Vec::new(), 0);
+    for end in ends {
+        loop {
+            match reader.read(&bytes[at..end]) {
+                Found::Partial { used } => {
+                    at += used;
+                    break;
+                }
+                Found::Event { received, used } => {
+                    let data: Vec<_> = received.data().collect();
+                    assert!(data.iter().all(|line| !line.contains(&b'\n') && !line.contains(&b'\r')), "{data:?}");
+                    let head = (received.event(), received.id(), received.retry_ms());
+                    events.push(format!("{head:?} {data:?}"));
+                    assert!(used > 0 && at + used <= end, "{}", bytes.escape_ascii());
+                    at += used;
+                }
+            }
+        }
+    }
+    events.push(format!("{:?}", reader.cut_off(&bytes[at..]).retry_ms()));
+    events
 }

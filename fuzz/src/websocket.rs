@@ -1,8 +1,8 @@
 //! WebSocket frames: whole and in pieces, and messages that are cut into frames come out again.
 //!
-//! An input is a seed (two bytes), then a client's frames, or with an odd seed a message to send.
+//! An input is a seed (two bytes), then a client's or a server's frames, or with an odd seed a message to send.
 
-use tenure_proto::websocket::{Data, Found, MessageLimits, MessageReader, Violation};
+use tenure_proto::websocket::{Data, Found, MessageLimits, MessageReader, Sender, Violation};
 
 use crate::cuts::{Numbers, ends};
 
@@ -17,22 +17,35 @@ pub fn run(input: &[u8]) {
         let is_text = str::from_utf8(bytes).is_ok();
         let (frames, mut wanted) = sent(bytes, is_text, seed);
         wanted.push((if is_text { 't' } else { 'b' }, bytes.to_vec()));
-        assert_eq!(agreed(&frames, seed, 1 << 20), (wanted, Ok(true)), "{}", frames.escape_ascii());
+        assert_eq!(
+            agreed(MessageReader::new(), &frames, seed, 1 << 20),
+            (wanted, Ok(true)),
+            "{}",
+            frames.escape_ascii()
+        );
     } else {
-        let _ = agreed(bytes, seed, if seed & 2 == 0 { 1 << 20 } else { 100 });
+        let message_bytes_max = if seed & 2 == 0 { 1 << 20 } else { 100 };
+        // A client's, or a server's.
+        let _ = agreed(MessageReader::new(), bytes, seed, message_bytes_max);
+        let _ = agreed(MessageReader::of_server(), bytes, seed, message_bytes_max);
     }
 }
 
 /// What is told of the frames, however they are cut; whether all of it was used, or why not.
-fn agreed(bytes: &[u8], seed: u64, message_bytes_max: u64) -> (Told, Result<bool, Violation>) {
+fn agreed<S: Sender>(
+    reader: MessageReader<S>,
+    bytes: &[u8],
+    seed: u64,
+    message_bytes_max: u64,
+) -> (Told, Result<bool, Violation>) {
     let limits =
         |whole_bytes_max| MessageLimits { message_bytes_max, fragments_max: 300, controls_max: 300, whole_bytes_max };
-    let whole = told(bytes, [bytes.len()], &limits(0));
+    let whole = told(reader, bytes, [bytes.len()], &limits(0));
     for whole_bytes_max in [0, 20, 1 << 20] {
         let limits = limits(whole_bytes_max);
-        let waiting = told(bytes, [bytes.len()], &limits);
+        let waiting = told(reader, bytes, [bytes.len()], &limits);
         for ends in [ends(bytes.len(), seed), ends(bytes.len(), !seed)] {
-            assert_eq!(told(bytes, ends, &limits), waiting, "{}", bytes.escape_ascii());
+            assert_eq!(told(reader, bytes, ends, &limits), waiting, "{}", bytes.escape_ascii());
         }
         // In a frame that is waited for, and not whole, a wrong byte has not been seen yet.
         assert_eq!(waiting.0, whole.0, "{}", bytes.escape_ascii());
@@ -41,12 +54,13 @@ fn agreed(bytes: &[u8], seed: u64, message_bytes_max: u64) -> (Told, Result<bool
     whole
 }
 
-fn told(
+fn told<S: Sender>(
+    mut reader: MessageReader<S>,
     bytes: &[u8],
     ends: impl IntoIterator<Item = usize>,
     limits: &MessageLimits,
 ) -> (Told, Result<bool, Violation>) {
-    let (mut reader, mut bytes, mut at) = (MessageReader::new(), bytes.to_vec(), 0);
+    let (mut bytes, mut at) = (bytes.to_vec(), 0);
     let (mut events, mut message) = (Told::new(), Vec::new());
     for end in ends {
         loop {

@@ -45,6 +45,17 @@ pub(crate) const ALL: [Contender; 11] = [
     Contender { name: "nginx", kind: Kind::Nginx },
 ];
 
+/// What other WebSocket servers are measured against.
+pub(crate) const WEBSOCKET_LIMIT: Contender = Contender { name: "limit", kind: Kind::Own("bench-websocket-limit") };
+
+/// All WebSocket servers but that.
+pub(crate) const WEBSOCKETS: [Contender; 4] = [
+    Contender { name: "tenure", kind: Kind::Own("bench-websocket-tenure") },
+    Contender { name: "uWebSockets", kind: Kind::Own("bench-websocket-uws") },
+    Contender { name: "fastwebsockets", kind: Kind::Own("bench-websocket-fast") },
+    Contender { name: "tokio-tungstenite", kind: Kind::Own("bench-websocket-tungstenite") },
+];
+
 /// Where the programs are.
 pub(crate) struct Programs {
     pub(crate) tenure: PathBuf,

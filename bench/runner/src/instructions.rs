@@ -19,7 +19,7 @@ use crate::{
 const FEW: u32 = 400;
 const MANY: u32 = 1_600;
 const PIPELINED: u32 = 16;
-const CALLGRIND: [&str; 5] =
+pub(crate) const CALLGRIND: [&str; 5] =
     ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-file={}/log", "--max-stackframe=8000000"];
 
 /// What is sent.
@@ -134,6 +134,11 @@ fn of_run(contender: Contender, case: Case, programs: &Programs, requests: u32) 
             client.answer()?;
         }
     }
+    collected(server)
+}
+
+/// What callgrind has counted of a server, which ends.
+pub(crate) fn collected(server: Server) -> Result<u64, Failure> {
     let log = server.stop("log")?;
     let collected = log.lines().rev().find_map(|line| line.split_once("Collected : ")).map(|(_, count)| count.trim());
     Ok(collected.ok_or_else(|| format!("callgrind has counted nothing: {log}"))?.parse()?)

@@ -15,6 +15,7 @@ mod run;
 mod server;
 mod table;
 mod verify;
+mod websocket;
 mod wrk;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_load::{Load, Plan, Repeat, Sums, Until};
+use tenure_load::{Load, Plan, Repeat, Report, Sums, Until};
 
 use crate::{
     Failure,
@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Only a hang takes so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What is not measured yet: lanes, pools and buffers find their size.
-const WARM_UP: Duration = Duration::from_millis(150);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(150);
 /// How much of a core others may use meanwhile.
 const OTHERS_MAX: f64 = 0.08;
 /// How often a pair is measured at the most before one is kept that others have disturbed.
@@ -87,17 +87,26 @@ pub(crate) struct Compared {
 impl Bench {
     /// Measures two in adjacent pairs, whose order alternates.
     pub(crate) fn compare(&self, one: (Contender, Shape), other: (Contender, Shape)) -> Result<Compared, Failure> {
+        self.compare_by(&|| self.sample(one.0, one.1), &|| self.sample(other.0, other.1))
+    }
+
+    /// The same with what takes a sample of each.
+    pub(crate) fn compare_by(
+        &self,
+        one: &dyn Fn() -> Result<Sample, Failure>,
+        other: &dyn Fn() -> Result<Sample, Failure>,
+    ) -> Result<Compared, Failure> {
         let mut compared = Compared::default();
         for pair in 0..self.pairs {
             let mut best: Option<[Sample; 2]> = None;
             let others = |pair: &[Sample; 2]| pair[0].others.max(pair[1].others);
             for attempt in 0..ATTEMPTS {
                 let measured = if (pair + attempt).is_multiple_of(2) {
-                    let first = self.sample(one.0, one.1)?;
-                    [first, self.sample(other.0, other.1)?]
+                    let first = one()?;
+                    [first, other()?]
                 } else {
-                    let second = self.sample(other.0, other.1)?;
-                    [self.sample(one.0, one.1)?, second]
+                    let second = other()?;
+                    [one()?, second]
                 };
                 if best.as_ref().is_none_or(|best| others(&measured) < others(best)) {
                     best = Some(measured);
@@ -136,9 +145,8 @@ impl Bench {
         let mut load = connect(shape.connections, shape.pipeline, sums).map_err(failure)?;
         load.pause(shape.pause);
         load.run(Until::Time(WARM_UP), |_| ()).map_err(failure)?;
-        let before = (busy_time()?, own_time()?, server.time()?);
-        let report = load.run(Until::Time(self.time), |_| ()).map_err(failure)?;
-        let after = (busy_time()?, own_time()?, server.time()?);
+        let sample = timed(&server, || load.run(Until::Time(self.time), |_| ()));
+        let (report, sample) = sample?.map_err(failure)?;
         // They were there all the time.
         for group in &mut idle {
             group.run(Until::Each(1), |_| ()).map_err(failure)?;
@@ -150,18 +158,33 @@ impl Bench {
             )
             .into());
         }
-        let used = after.2 - before.2;
-        let others = (after.0 - before.0) as f64 - (used + (after.1 - before.1)) as f64;
-        Ok(Sample {
-            rate: report.answers as f64 * 1e9 / used as f64,
-            p50: report.percentile(50.0),
-            p99: report.percentile(99.0),
-            others: others / report.elapsed.as_nanos() as f64,
-        })
+        Ok(sample)
     }
 
     /// Measures one against the limit.
     pub(crate) fn against_limit(&self, contender: Contender, shape: Shape) -> Result<Compared, Failure> {
         self.compare((contender, shape), (LIMIT, shape))
     }
+}
+
+/// Runs a load, and tells what the server took for it.
+pub(crate) fn timed<E>(
+    server: &Server,
+    run: impl FnOnce() -> Result<Report, E>,
+) -> Result<Result<(Report, Sample), E>, Failure> {
+    let before = (busy_time()?, own_time()?, server.time()?);
+    let report = match run() {
+        Ok(report) => report,
+        Err(error) => return Ok(Err(error)),
+    };
+    let after = (busy_time()?, own_time()?, server.time()?);
+    let used = after.2 - before.2;
+    let others = (after.0 - before.0) as f64 - (used + (after.1 - before.1)) as f64;
+    let sample = Sample {
+        rate: report.answers as f64 * 1e9 / used as f64,
+        p50: report.percentile(50.0),
+        p99: report.percentile(99.0),
+        others: others / report.elapsed.as_nanos() as f64,
+    };
+    Ok(Ok((report, sample)))
 }

@@ -8,9 +8,12 @@ use crate::Failure;
 const HELP: &str = "`cargo xtask bench --help` has all options";
 
 /// What is asked for.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
+    /// WebSockets instead of the adder.
+    pub(crate) websockets: bool,
     pub(crate) only: Vec<String>,
     pub(crate) pairs: Option<u32>,
     pub(crate) rates_only: bool,
@@ -31,6 +34,7 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{name} wants a value; {HELP}"));
             match &*name {
                 "--quick" => options.quick = true,
+                "--websockets" => options.websockets = true,
                 "--rates-only" => options.rates_only = true,
                 "--costs-only" => options.costs_only = true,
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
@@ -46,6 +50,9 @@ impl Options {
         }
         if options.rates_only && options.costs_only {
             return Err(format!("--rates-only and --costs-only leave nothing: give one of them; {HELP}").into());
+        }
+        if options.websockets {
+            options.typed += " --websockets";
         }
         if options.quick {
             options.typed += " --quick";
@@ -78,6 +85,8 @@ mod tests {
         assert_eq!((options.quick, options.only, options.pairs), (true, vec!["a".into(), "b".into()], Some(99)));
         assert_eq!(options.typed, "cargo xtask bench --quick --pairs 99");
         assert_eq!(of("").unwrap().pairs, None);
+        assert_eq!(of("--quick --websockets").unwrap().typed, "cargo xtask bench --websockets --quick");
+        assert!(!of("").unwrap().websockets);
         let only = |line| of(line).map(|options| (options.rates_only, options.costs_only));
         assert_eq!((only("--rates-only"), only("--costs-only")), (Ok((true, false)), Ok((false, true))));
         assert_eq!(of("--pairs 3 --rates-only").unwrap().typed, "cargo xtask bench --rates-only --pairs 3");

@@ -14,7 +14,7 @@ use crate::{
     picture,
     table::{self, Direct, Measured},
     verify::verify,
-    wrk,
+    websocket, wrk,
 };
 
 const SHAPES: [Shape; 6] = [ONE, PLAIN, MANY, PIPELINED, PAUSING, BESIDE_IDLE];
@@ -33,12 +33,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         time: Duration::from_millis(ms),
         pairs: options.pairs.unwrap_or(pairs),
     };
+    if options.websockets {
+        return websocket::run(&bench, options);
+    }
     let shapes = match options {
         Options { costs_only: true, .. } => &[],
         Options { quick: true, .. } => &SHAPES[..QUICK_SHAPES],
         _ => &SHAPES[..],
     };
-    let contenders = contenders(options, &bench.programs)?;
+    let contenders = contenders(&ALL, options, &bench.programs)?;
     for &contender in &contenders {
         verify(contender, &bench.programs)?;
     }
@@ -123,14 +126,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Those that are there, of those that are asked for.
-fn contenders(options: &Options, programs: &Programs) -> Result<Vec<Contender>, Failure> {
-    let known = |name: &&String| !ALL.iter().any(|contender| contender.name == **name);
+pub(crate) fn contenders(all: &[Contender], options: &Options, programs: &Programs) -> Result<Vec<Contender>, Failure> {
+    let known = |name: &&String| !all.iter().any(|contender| contender.name == **name);
     if let Some(name) = options.only.iter().find(known) {
-        let names: Vec<_> = ALL.iter().map(|contender| contender.name).collect();
+        let names: Vec<_> = all.iter().map(|contender| contender.name).collect();
         return Err(format!("{name}: no such server; there are {}", names.join(", ")).into());
     }
     let mut there = Vec::new();
-    for contender in ALL {
+    for &contender in all {
         if !options.only.is_empty() && !options.only.iter().any(|name| name == contender.name) {
             continue;
         }
@@ -233,12 +236,12 @@ fn rank(measured: &Measured) -> f64 {
     plain.map_or(f64::NEG_INFINITY, |(_, compared)| compared.ratio.median())
 }
 
-fn date() -> Result<String, Failure> {
+pub(crate) fn date() -> Result<String, Failure> {
     let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-fn compiler() -> Result<String, Failure> {
+pub(crate) fn compiler() -> Result<String, Failure> {
     let output = Command::new("rustc").arg("--version").output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.split(" (").next().unwrap_or_default().trim().to_owned())

@@ -43,7 +43,7 @@ impl Measured {
 }
 
 /// A table whose first column is text and whose others are numbers.
-fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
+pub(crate) fn table(text: &mut String, head: &[String], rows: &[Vec<String>]) {
     let line = |text: &mut String, cells: &[String]| {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     };

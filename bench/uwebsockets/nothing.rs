@@ -1,0 +1,1 @@
+//! Nothing: `cargo xtask bench` asks for the sources of the dependency alone.
