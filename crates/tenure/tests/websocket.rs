@@ -50,6 +50,10 @@ async fn said(message: &mut Message<'_, Chat>) -> Result<(), Error> {
             message.close(CloseCode::NORMAL);
             message.send(Frame::text("bye")).await
         }
+        "all and big" => {
+            message.publish(ROOM, Frame::text("to all"))?;
+            message.send(Frame::text(&"b".repeat(40_000))).await
+        }
         "big" => message.send(Frame::text(&"b".repeat(40_000))).await,
         "count" => {
             let seen = message.session().map_or(0, |chat| chat.seen);
@@ -468,6 +472,95 @@ fn pushed_within_a_message() {
     assert_eq!(one.texts(), ["b".repeat(40_000), "pushed".into(), "again".into()]);
 }
 
+/// Published by a handler that goes on to send a long message to the same connection: never inside it.
+#[test]
+fn published_within_a_message() {
+    for window in [usize::MAX, 10_000] {
+        let mut server = one_lane();
+        let (one, two) = (server.websocket("/chat"), server.websocket("/chat"));
+        one.client().set_window(window);
+        one.say("all and big");
+        server.run();
+        one.client().set_window(usize::MAX);
+        server.run();
+        let mut texts = one.texts();
+        texts.sort();
+        assert_eq!(texts, ["b".repeat(40_000), "to all".into()], "{window}");
+        assert_eq!(two.texts(), ["to all"]);
+        one.say("on");
+        server.run();
+        assert_eq!(one.texts(), ["on"]);
+    }
+}
+
+/// Part of a message has come: what is pushed goes out at once, or once the peer takes it, and the rest of the message is heard.
+#[test]
+fn pushed_while_part_of_a_message_waits() {
+    for puts_heads_away in [true, false] {
+        // A connection at work beside it: lanes that wait give buffers back.
+        for others in [0, 1] {
+            let settings = Settings { lanes_max: 3, puts_heads_away, ..Settings::default() };
+            let mut server = Server::with(app(), settings);
+            let chat = server.websocket("/chat");
+            let other = server.websocket("/chat");
+            if others > 0 {
+                other.client().send(&frame(0x81, b"other")[..7]);
+            }
+            for part in [&frame(0x81, b"part")[..8], &[frame(0x01, b"pa"), frame(0x80, b"rt")].concat()[..8]] {
+                chat.client().send(part);
+                server.run();
+                assert_eq!(server.send(chat.id(), Frame::text("at once")), Pushed::Taken);
+                assert_eq!(chat.texts(), ["at once"]);
+                chat.client().set_window(5);
+                for text in ["later", "still later"] {
+                    assert_eq!(server.send(chat.id(), Frame::text(text)), Pushed::Taken);
+                }
+                chat.client().set_window(usize::MAX);
+                server.run();
+                assert_eq!(chat.texts(), ["later", "still later"]);
+                let whole = if part[0] == 0x81 {
+                    frame(0x81, b"part")
+                } else {
+                    [frame(0x01, b"pa"), frame(0x80, b"rt")].concat()
+                };
+                chat.client().send(&whole[8..]);
+                server.run();
+                assert_eq!(chat.texts(), ["part"], "{puts_heads_away} {others}");
+            }
+            // It is still to come in time.
+            chat.client().send(&frame(0x81, b"part")[..8]);
+            server.run();
+            chat.client().set_window(0);
+            let _ = server.send(chat.id(), Frame::text("x"));
+            server.advance(1_000);
+            chat.client().set_window(usize::MAX);
+            server.advance(12_000);
+            assert_eq!(server.ended().last(), Some(&(chat.id(), EndReason::Deadline(Deadline::Body))));
+        }
+    }
+}
+
+/// Pushed to while a message is heard whose next part comes at once: the part is not lost while its peer is behind.
+#[test]
+fn behind_with_part_of_a_message() {
+    let mut server = one_lane();
+    let chat = server.websocket("/chat");
+    chat.client().set_window(5);
+    chat.say("all and big");
+    chat.client().send(&frame(0x81, b"part")[..8]);
+    server.run();
+    server.publish(ROOM, Frame::text("behind"));
+    server.publish(ROOM, Frame::text(&"z".repeat(50_000)));
+    chat.client().set_window(usize::MAX);
+    server.run();
+    let mut texts = chat.texts();
+    texts.sort();
+    assert_eq!(texts, ["b".repeat(40_000), "behind".into(), "to all".into(), "z".repeat(50_000)]);
+    chat.client().send(&frame(0x81, b"part")[8..]);
+    server.run();
+    assert_eq!(chat.texts(), ["part"]);
+}
+
 #[test]
 fn a_silent_peer_is_asked() {
     let mut server = one_lane();
@@ -504,6 +597,24 @@ fn a_message_must_come_in_time() {
     }
 }
 
+/// However much time its bytes have been granted.
+#[test]
+fn a_message_may_take_as_long_as_the_clock_can_tell() {
+    let deadlines = tenure::Deadlines {
+        body_ms: (1 << 31) - 1,
+        body_bytes_per_s: 1,
+        ping_ms: tenure::NEVER,
+        ..tenure::Deadlines::HOST
+    };
+    let mut server = Server::with(app(), Settings { lanes_max: 1, deadlines, ..Settings::default() });
+    let chat = server.websocket("/chat");
+    for byte in frame(0x81, b"slow") {
+        chat.client().send([byte]);
+        server.advance(10_000);
+    }
+    assert_eq!(chat.texts(), ["slow"]);
+}
+
 #[test]
 fn open_connections_have_a_bound() {
     let mut server = Server::with(app(), Settings { open_max: 2, ..Settings::default() });
@@ -520,6 +631,27 @@ fn open_connections_have_a_bound() {
     client.send(opens);
     server.run();
     assert!(client.received_text().starts_with("HTTP/1.1 101 "));
+}
+
+/// Those whose peer has not taken the answer count, too.
+#[test]
+fn the_bound_holds_while_answers_wait() {
+    let mut server = Server::with(app(), Settings { open_max: 1, ..Settings::default() });
+    let clients = [(); 3].map(|()| server.connect());
+    for client in &clients {
+        client.set_window(0);
+        client.send(
+            "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        );
+        server.run();
+    }
+    for client in &clients {
+        client.set_window(usize::MAX);
+    }
+    server.run();
+    let statuses = clients.map(|client| client.received_text()[9..12].to_owned());
+    assert_eq!(statuses, ["101", "503", "503"]);
 }
 
 /// Idle connections give way to new ones, open ones never.
@@ -616,6 +748,16 @@ mod waiting {
                     }
                     message.send(Frame::text("corrupt")).await
                 }
+                "drop at the end" => {
+                    let big = "b".repeat(40_000);
+                    let mut sending = pin!(message.send(Frame::text(&big)));
+                    poll_fn(|context| {
+                        let _ = sending.as_mut().poll(context);
+                        Poll::Ready(())
+                    })
+                    .await;
+                    Ok(())
+                }
                 _ => Ok(()),
             }),
         );
@@ -667,12 +809,77 @@ mod waiting {
     fn a_message_that_is_given_up_halfway() {
         let gate = Arc::default();
         let mut server = server(&gate, 2);
-        let one = server.websocket("/chat");
-        one.client().set_window(5_000);
-        one.say("drop");
+        for (word, reason) in
+            [("drop", EndReason::WebSocket { code: 1011, by_peer: false }), ("drop at the end", EndReason::Aborted)]
+        {
+            let one = server.websocket("/chat");
+            one.client().set_window(5_000);
+            one.say(word);
+            server.run();
+            assert!(one.client().is_reset(), "{word}");
+            assert!(one.client().received().iter().skip(4).all(|&byte| byte == b'b'));
+            assert_eq!(server.ended().last(), Some(&(one.id(), reason)));
+        }
+        // The next one on that lane has nothing of it.
+        let next = server.websocket("/chat");
+        next.say("wait");
         server.run();
-        assert!(one.client().is_reset());
-        assert!(one.client().received().iter().skip(4).all(|&byte| byte == b'b'));
+        assert_eq!(next.texts(), ["before", "meanwhile"]);
+    }
+
+    /// What did not fit the output of a handler that waits goes out while it still does.
+    #[test]
+    fn behind_while_a_handler_waits() {
+        let gate = Arc::default();
+        let mut server = server(&gate, 2);
+        let one = server.websocket("/chat");
+        one.say("wait");
+        server.run();
+        one.texts();
+        one.client().set_window(0);
+        let texts: Vec<_> = (0..20).map(|number| format!("{number:03000}")).collect();
+        for text in &texts {
+            assert_eq!(server.send(one.id(), Frame::text(text)), Pushed::Taken);
+        }
+        one.client().set_window(usize::MAX);
+        server.run();
+        assert_eq!(one.texts(), texts);
+        unlock(&gate);
+        server.run();
+        assert_eq!(one.texts(), ["after"]);
+    }
+
+    /// With no lane to say it with, it is said all the same.
+    #[test]
+    fn a_message_that_is_late_while_no_lane_is_free() {
+        let gate = Arc::default();
+        let mut server = server(&gate, 1);
+        let (one, two) = (server.websocket("/chat"), server.websocket("/chat"));
+        two.client().send(&frame(0x81, b"half")[..8]);
+        server.run();
+        one.say("wait");
+        server.run();
+        two.texts();
+        server.advance(10_100);
+        assert_eq!(two.heard(), [close(1008, "")]);
+        assert_eq!(server.ended(), [(two.id(), EndReason::Deadline(Deadline::Body))]);
+    }
+
+    /// What came to a connection at work beside others is as whole as if it were alone.
+    #[test]
+    fn pushed_to_a_lane_that_has_given_its_buffers_back() {
+        let gate = Arc::default();
+        let mut server = server(&gate, 3);
+        let sockets = [(); 3].map(|()| server.websocket("/chat"));
+        for socket in &sockets {
+            socket.say("wait");
+            server.run();
+        }
+        for socket in &sockets {
+            socket.texts();
+            assert_eq!(server.send(socket.id(), Frame::text("pushed")), Pushed::Taken);
+            assert_eq!(socket.texts(), ["pushed"]);
+        }
     }
 
     /// A peer's close while its handler waits is heard behind it; a stop lets it end.

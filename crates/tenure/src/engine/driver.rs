@@ -29,10 +29,9 @@ use crate::{
         wire::Received,
     },
     open::OPENS,
-    settings::granted_ms,
 };
 pub use open::Pushed;
-use open::{Hub, attach_open};
+use open::{Hub, attach_open, granted_to_rest_ms};
 use port::Buffers;
 pub use port::{Key, Lane, Lanes, Panicked, Partial, Port, Transmitted};
 use reclaim::{fit, rest};
@@ -340,7 +339,7 @@ impl<P: Port> Driver<P> {
         if OPENS.is_on() && slot.open.route != CLOSED {
             slot.open.flags.set_partial(false);
             // What had come by then has been given time for.
-            let granted_ms = granted_ms(input.end as u64, self.settings.deadlines.body_bytes_per_s);
+            let granted_ms = granted_to_rest_ms(input.end, &self.settings.deadlines);
             shared.connection.change(|connection| {
                 connection.arrived_ms = connection.arrived_ms.wrapping_sub(granted_ms);
             });
@@ -493,6 +492,11 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     fn leave_at_rest(&mut self, index: u32, number: u32) {
+        if OPENS.is_on() {
+            let slot = self.table.slot_mut(index);
+            slot.open.missed =
+                slot.open.missed.saturating_add(self.lanes.lane(number).wire.shared.connection.get().missed);
+        }
         self.detach(index, number);
     }
 
@@ -518,6 +522,9 @@ impl<P: Port> Driver<P> {
     /// Keeps the lane on its connection until something happens.
     fn hold(&mut self, index: u32, number: u32) {
         let goes_on = self.table.slot(index).stage == Stage::Busy;
+        if OPENS.is_on() && self.hub.has_backlog(index) {
+            self.feed(index, number);
+        }
         let lane = self.lanes.lane_mut(number);
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();

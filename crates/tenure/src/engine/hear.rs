@@ -82,7 +82,7 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
                 };
                 drop(message);
                 input.start = behind;
-                if result.is_err() || shared.open.closing.get().is_some() {
+                if result.is_err() || shared.open.closing.get().is_some() || shared.open.in_frame.get() {
                     break Last::Heard(result);
                 }
                 let arrived_ms = connection.arrived_ms;
@@ -195,14 +195,18 @@ impl Shared {
             return Left::Close;
         }
         if self.open.in_frame.get() {
-            // Nothing of the output is a whole answer that must be sent first.
-            let mut output = self.output.borrow_mut();
-            (output.exchange.done, output.exchange.bytes) = (false, u64::MAX);
-            return Left::Reset;
+            return self.reset_within_frame();
         }
         let frame = Close { code: Some(code), reason: text }.frame();
         self.put_or_wait(frame.as_bytes()).await;
         Left::Close
+    }
+
+    fn reset_within_frame(&self) -> Left {
+        // Nothing of the output is a whole answer that must be sent first.
+        let mut output = self.output.borrow_mut();
+        (output.exchange.done, output.exchange.bytes) = (false, u64::MAX);
+        Left::Reset
     }
 
     async fn violated(&self, violation: Violation) -> Left {
@@ -215,6 +219,11 @@ impl Shared {
     /// A handler has closed the connection, or has failed.
     async fn heard_last(&self, result: Result<(), Error>) -> Left {
         let closing = self.open.closing.take();
+        if self.open.in_frame.get() && result.is_ok() {
+            log::error!("connection {}: a message was given up halfway", self.id.get());
+            self.connection.change(|connection| connection.reason = EndReason::Aborted);
+            return self.reset_within_frame();
+        }
         let mut text = "";
         if let Err(error) = result {
             if closing.is_none() {

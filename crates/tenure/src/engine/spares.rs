@@ -119,6 +119,8 @@ mod with {
                 let mut aside = shared.apart.aside.take();
                 keep(&mut self.input, &mut aside);
             } else if let Ok(mut input) = shared.input.try_borrow_mut()
+                // What is put together of a message stands in front of what is unread.
+                && input.message.kept == 0
                 && input.is_used_up()
             {
                 keep(&mut self.input, &mut input.buffer);

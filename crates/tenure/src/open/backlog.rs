@@ -53,13 +53,20 @@ mod with {
             !self.0.is_empty() && self.0.contains_key(&index)
         }
 
+        /// For tests: whether each is a slot's of which that holds, and of something.
+        #[cfg(feature = "kit")]
+        pub(crate) fn all_of(&self, is_there: impl Fn(u32) -> bool) -> bool {
+            self.0.iter().all(|(index, backlog)| is_there(*index) && !backlog.messages.is_empty())
+        }
+
         /// Lets a message wait of which so many bytes are sent. `false`: too much waits already.
         pub(crate) fn push(&mut self, index: u32, bytes: &[u8], sent: usize, copied: &mut Copied) -> bool {
-            let backlog = self.0.entry(index).or_default();
+            let (waiting, closes) = self.0.get(&index).map_or((0, false), |backlog| (backlog.bytes, backlog.closes));
             // One that has been begun must be ended.
-            if backlog.closes || sent == 0 && backlog.bytes + bytes.len() > BACKLOG_BYTES_MAX {
+            if closes || sent == 0 && waiting + bytes.len() > BACKLOG_BYTES_MAX {
                 return false;
             }
+            let backlog = self.0.entry(index).or_default();
             if sent > 0 {
                 backlog.sent = sent;
             }
@@ -81,6 +88,24 @@ mod with {
         pub(crate) fn next(&self, index: u32) -> Option<&[u8]> {
             let backlog = self.0.get(&index)?;
             backlog.messages.front()?.get(backlog.sent..)
+        }
+
+        /// The same, for an output that takes it as a whole. The last message stays: the connection ends behind it.
+        pub(crate) fn next_to_pass(&self, index: u32) -> Option<&[u8]> {
+            let backlog = self.0.get(&index)?;
+            let is_last = backlog.closes && backlog.messages.len() == 1;
+            if is_last || backlog.sent > 0 { None } else { backlog.messages.front().map(|message| &**message) }
+        }
+
+        /// An output has taken that.
+        pub(crate) fn passed(&mut self, index: u32) {
+            let Some(backlog) = self.0.get_mut(&index) else { return };
+            if let Some(first) = backlog.messages.pop_front() {
+                backlog.bytes = backlog.bytes.saturating_sub(first.len());
+            }
+            if backlog.messages.is_empty() {
+                self.0.remove(&index);
+            }
         }
 
         /// So many bytes of that are sent.
@@ -128,6 +153,12 @@ mod without {
         pub(crate) fn next(&self, _: u32) -> Option<&[u8]> {
             None
         }
+
+        pub(crate) fn next_to_pass(&self, _: u32) -> Option<&[u8]> {
+            None
+        }
+
+        pub(crate) fn passed(&mut self, _: u32) {}
 
         pub(crate) fn sent(&mut self, _: u32, _: usize) {}
 

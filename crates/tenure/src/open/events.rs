@@ -144,10 +144,10 @@ where
         let shared = responder.opened.shared;
         let events = (self.enter)(request).await.into_events()?;
         let is_head = shared.output.borrow().exchange.head_only;
-        if !is_head {
-            shared.may_open()?;
-        }
         loop {
+            if !is_head {
+                shared.may_open()?;
+            }
             {
                 let mut output = shared.output.borrow_mut();
                 let mut reply = Reply::new(&mut output);
@@ -163,6 +163,7 @@ where
             shared.output.borrow_mut().exchange.done = true;
             return Ok(Sent { status: StatusCode::OK });
         }
+        let sent = shared.opened(StatusCode::OK, EVENTS, false);
         let retry = Event { retry_ms: events.retry_ms.map(u64::from), ..Event::NONE };
         let mut bytes = [0; 32];
         let length = if events.retry_ms.is_some() { retry.write(&mut bytes)? } else { 0 };
@@ -175,6 +176,6 @@ where
         for topic in &events.topics {
             shared.say(Act::Join, topic.key(), None::<&crate::Frame<'_>>)?;
         }
-        Ok(shared.opened(StatusCode::OK, EVENTS, false))
+        Ok(sent)
     }
 }

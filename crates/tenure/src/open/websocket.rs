@@ -157,9 +157,10 @@ where
         if let Err(refusal) = handshake.check_origin(&upgrade.origins) {
             return responder.send(Refused(refusal)).await;
         }
-        shared.may_open()?;
         let protocol = handshake.subprotocol(upgrade.protocols);
         shared.room(ANSWER_BYTES + protocol.map_or(0, str::len)).await;
+        // From here on nothing is waited for: what may open is open.
+        shared.may_open()?;
         for topic in &upgrade.topics {
             shared.say(Act::Join, topic.key(), None::<&Frame<'_>>)?;
         }
@@ -199,6 +200,8 @@ impl Shared {
             (connection.route, connection.order) = (route, Some(Order::Hear));
             connection.closes_behind = closes_behind;
         });
+        // The driver counts it at once.
+        self.open.has_said.set(true);
         Sent { status }
     }
 }

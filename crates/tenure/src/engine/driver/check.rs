@@ -6,7 +6,10 @@ use super::{
     Driver, Interest, Lanes, NONE, Port, Stage, State,
     time::{AGAIN_MS, is_bound},
 };
-use crate::engine::table::is_due;
+use crate::engine::{
+    state::{CLOSED, EVENTS},
+    table::is_due,
+};
 
 impl<P: Port> Driver<P> {
     /// Checks that lists, lanes and deadlines agree with each other: every lane is free or serves one connection, nobody waits
@@ -22,6 +25,7 @@ impl<P: Port> Driver<P> {
         for (index, slot) in self.table.all() {
             self.check_interest(index, slot.stage, slot.interest);
         }
+        self.check_open();
         self.check_deadlines();
     }
 
@@ -60,6 +64,32 @@ impl<P: Port> Driver<P> {
         assert!(!has_free || self.table.oldest(Stage::Waiting) == NONE, "somebody waits while a lane is free");
     }
 
+    /// What stays open is counted, and stands where such connections do.
+    fn check_open(&self) {
+        let mut count = 0;
+        for (index, slot) in self.table.all() {
+            let (stage, has_backlog) = (slot.stage, self.hub.has_backlog(index));
+            let lane = self.lanes.get(slot.lane);
+            let route = lane.map_or(slot.open.route, |lane| lane.wire.shared.connection.get().route);
+            assert!((slot.open.route == CLOSED) == (route == CLOSED), "slot {index}: its lane knows of another route");
+            if route == CLOSED {
+                assert!(!has_backlog, "something waits for slot {index}, which is not open");
+                let is_open = matches!(stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Behind);
+                assert!(!is_open, "slot {index} is {stage:?} without a route");
+                continue;
+            }
+            count += 1;
+            match stage {
+                Stage::Open | Stage::Pinged => assert!(route != EVENTS && !has_backlog, "slot {index} is {stage:?}"),
+                Stage::Listening => assert!(route == EVENTS && !has_backlog, "slot {index} is {stage:?}"),
+                Stage::Behind => assert!(has_backlog, "slot {index} is behind, and nothing waits for it"),
+                Stage::Head | Stage::Waiting | Stage::Busy => {}
+                _ => panic!("slot {index} is open and {stage:?}"),
+            }
+        }
+        self.hub.check(count, |index| self.table.all().any(|(other, _)| index == other));
+    }
+
     fn check_interest(&self, index: u32, stage: Stage, interest: Interest) {
         match stage {
             Stage::Waiting => assert_eq!(interest, Interest::NONE, "slot {index} waits for a lane"),
@@ -68,6 +98,7 @@ impl<P: Port> Driver<P> {
                 let wants_room = lane.wire.shared.turn.get().wants_room;
                 assert_eq!(lane.blocked || wants_room, interest.sends(), "slot {index} asks for {interest:?}");
             }
+            Stage::Behind => assert_eq!(interest, Interest::SEND, "slot {index} is behind"),
             _ => assert_eq!(interest, Interest::RECEIVE, "slot {index} is {stage:?}"),
         }
     }
@@ -86,6 +117,8 @@ impl<P: Port> Driver<P> {
                 Stage::Idle => (slot.since_ms, deadlines.idle_ms),
                 Stage::Waiting => (slot.mark, deadlines.handler_ms),
                 Stage::Closing => (slot.since_ms, deadlines.linger_ms),
+                Stage::Open | Stage::Listening => (slot.since_ms, deadlines.ping_ms),
+                Stage::Pinged => (slot.since_ms, deadlines.pong_ms),
                 stage => {
                     check(&(index, stage), slot.mark, 0);
                     // What has been missed is looked at again before long, should that have changed nothing.

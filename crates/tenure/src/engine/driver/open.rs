@@ -5,12 +5,12 @@ use tenure_proto::{
     websocket::{Close, CloseCode, frame},
 };
 
-use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmitted, rest};
+use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmitted, fit, rest};
 use crate::{
-    ConnectionId, EndReason,
+    ConnectionId, Deadlines, EndReason,
     engine::{
         state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
-        table::{OpenSlot, Slot, Stage},
+        table::{NONE, OpenSlot, Slot, Stage},
         wire::Received,
     },
     open::{
@@ -56,6 +56,13 @@ impl<T: Topics> Hub<T> {
     pub(super) fn is_full(&self) -> bool {
         self.count >= self.max
     }
+
+    /// For tests: so many are open, and something waits only for connections that are there.
+    #[cfg(feature = "kit")]
+    pub(super) fn check(&self, count: u32, is_there: impl Fn(u32) -> bool) {
+        assert_eq!(self.count, count, "connections that are open");
+        assert!(self.backlogs.all_of(is_there), "something waits for a connection that is gone");
+    }
 }
 
 /// Tells a lane that its connection is open.
@@ -70,6 +77,13 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
         (connection.closes_behind, connection.missed) = (open.flags.closes_behind(), open.missed);
     });
+}
+
+/// The time that so many bytes of a message have been granted which are put away: no more than lets its deadline stay within the
+/// clock's range.
+pub(super) fn granted_to_rest_ms(bytes: usize, deadlines: &Deadlines) -> u32 {
+    let most_ms = (i32::MAX as u32).saturating_sub(deadlines.body_ms);
+    granted_ms(bytes as u64, deadlines.body_bytes_per_s).min(most_ms)
 }
 
 impl<P: Port> Driver<P> {
@@ -131,7 +145,7 @@ impl<P: Port> Driver<P> {
         }
         if let Some(bytes) = partial_bytes {
             // The rest must come at the rate of a body.
-            let granted_ms = granted_ms(bytes as u64, self.settings.deadlines.body_bytes_per_s);
+            let granted_ms = granted_to_rest_ms(bytes, &self.settings.deadlines);
             slot.since_ms = connection.arrived_ms.wrapping_add(granted_ms);
         }
         slot.open.flags.set_partial(partial_bytes.is_some());
@@ -219,6 +233,9 @@ impl<P: Port> Driver<P> {
         let connection = shared.connection.get();
         let mut journal = shared.open.journal.take();
         let key = Key { index, generation: self.table.slot(index).generation };
+        if connection.route != CLOSED {
+            self.note_open(index, connection);
+        }
         let mut at = 0;
         while let Some((act, topic, content, next)) = journal.read(at) {
             at = next;
@@ -231,7 +248,6 @@ impl<P: Port> Driver<P> {
                 // One that did not open after all joins nothing.
                 Act::Join if connection.route == CLOSED => {}
                 Act::Join => {
-                    self.note_open(index, connection);
                     if !self.hub.topics.join(topic, key) {
                         log::error!("there is no topic {topic:?} here: a board has 0 to 15 of each kind");
                     }
@@ -281,6 +297,8 @@ impl<P: Port> Driver<P> {
             }
             Kind::Events => slot.stage == Stage::Listening,
         };
+        // One at work stays on its stage until it has waited: its lane may be in the midst of a message.
+        let rests = rests && slot.lane == NONE;
         if rests && let Some(socket) = &mut slot.socket {
             let sent = match port.push(socket, bytes) {
                 Transmitted::Bytes(sent) if sent == bytes.len() => return Pushed::Taken,
@@ -317,23 +335,47 @@ impl<P: Port> Driver<P> {
             return Pushed::Gone;
         }
         // What waits goes first.
-        if self.hub.backlogs.has(index) || !shared.put_pushed(bytes) {
+        if self.hub.backlogs.has(index) {
             return self.keep_waiting(index, bytes, 0, copied);
         }
-        if !lane.blocked {
+        if P::SHRINK && lane.buffers == Buffers::Few {
+            fit(self.lanes.lane_mut(number), &mut self.spares);
+        }
+        let lane = self.lanes.lane(number);
+        let (is_put, was_blocked) = (lane.wire.shared.put_pushed(bytes), lane.blocked);
+        if is_put && !was_blocked {
             self.send_pushed(index, number);
         }
-        Pushed::Taken
+        if P::SHRINK && self.idle.attached > 1 && stage == Stage::Busy {
+            self.slim_down(number);
+        }
+        if is_put { Pushed::Taken } else { self.keep_waiting(index, bytes, 0, copied) }
     }
 
     /// Sends what was put into the output of a lane that waits for something else.
     fn send_pushed(&mut self, index: u32, number: u32) {
         let Driver { port, table, lanes, .. } = self;
         let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
-        let sent = super::send(lane, slot, port);
-        // The lane's own turn finds a reset. Only one that has been held waits already.
-        if sent != super::Progress::Reset && slot.stage == Stage::Busy && lane.blocked {
+        // The lane's own turn finds a reset.
+        let _ = super::send(lane, slot, port);
+        // Only one that has been held waits already.
+        if slot.stage == Stage::Busy && lane.blocked {
             self.hold(index, number);
+        }
+    }
+
+    /// Puts what waits for a peer into the output of its lane, which waits for something else, as far as it has room as a whole.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn feed(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, hub, .. } = self;
+        let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
+        while !lane.blocked
+            && let Some(waiting) = hub.backlogs.next_to_pass(index)
+            && lane.wire.shared.put_pushed(waiting)
+        {
+            hub.backlogs.passed(index);
+            let _ = super::send(lane, slot, port);
         }
     }
 
@@ -350,10 +392,12 @@ impl<P: Port> Driver<P> {
                 self.hub.backlogs.push_last(index, close.as_bytes());
             }
         }
-        if matches!(self.table.slot(index).stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
+        let slot = self.table.slot_mut(index);
+        if slot.lane == NONE
+            && matches!(slot.stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
             && self.hub.backlogs.has(index)
         {
-            self.table.slot_mut(index).since_ms = self.now_ms;
+            slot.since_ms = self.now_ms;
             self.fall_behind(index);
         }
         if is_kept { Pushed::Taken } else { Pushed::Behind }

@@ -1,6 +1,6 @@
 //! When time is up, and what happens then.
 
-use tenure_proto::refusal::Refusal;
+use tenure_proto::{refusal::Refusal, websocket::CloseCode};
 
 use super::{Cause, Driver, Lane, Lanes, Port};
 use crate::{
@@ -215,6 +215,10 @@ impl<P: Port> Driver<P> {
     fn head_overdue(&mut self, index: u32) {
         match self.give_lane(index) {
             Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
+            // Of an open connection it was a message.
+            None if OPENS.is_on() && self.table.slot(index).open.route != CLOSED => {
+                self.close_open(index, CloseCode::POLICY, EndReason::Deadline(Deadline::Body));
+            }
             None => self.end_now(index, EndReason::Deadline(Deadline::Head), false),
         }
     }

@@ -151,3 +151,28 @@ fn what_has_come_before_a_stop_waits_for_the_port() {
         }
     }
 }
+
+/// Nor does it lose what an open connection has missed.
+#[test]
+fn what_was_missed_is_told_all_the_same() {
+    use crate::{Frame, Message, Upgrade, websocket};
+    for stirs in [false, true] {
+        let said = async |message: &mut Message<'_, ()>| {
+            let missed = alloc::format!("{}", message.missed());
+            message.send(Frame::text(&missed)).await
+        };
+        let enter = async |_: &mut Request<'_, ()>| Ok(Upgrade::websocket());
+        let mut server = Server::new(Router::new().route("/", websocket(enter, said)));
+        let socket = server.websocket("/");
+        socket.client().set_window(0);
+        let _ = server.send(socket.id(), Frame::binary(&alloc::vec![0; 70_000]));
+        socket.client().set_window(usize::MAX);
+        if stirs {
+            socket.client().stir();
+            server.run();
+        }
+        socket.say("x");
+        server.run();
+        assert_eq!(socket.texts(), ["1"], "{stirs}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{NONE, Slot, Stage, Store, Table, WATCHED, is_due, list_of};
+use super::{CLOSED, NONE, Slot, Stage, Store, Table, WATCHED, is_due, list_of};
 use tenure_proto::bytes::WORDS;
 
 impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
@@ -23,6 +23,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             let slot = self.slot(vacant);
             assert_eq!(slot.stage, Stage::Vacant, "slot {vacant} is among the vacant ones");
             assert!(slot.socket.is_none() && slot.session.is_none(), "vacant slot {vacant} holds something");
+            assert_eq!(slot.open.route, CLOSED, "vacant slot {vacant} is open");
             vacant = slot.links.behind;
         }
         for (number, list) in self.lists.iter().enumerate() {
@@ -46,7 +47,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             while let Some(parent) = rest.pop() {
                 see(parent);
                 let slot = self.slot(parent);
-                let is_watched = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Busy);
+                let is_watched = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Behind | Stage::Busy);
                 assert!(is_watched, "slot {parent} in the heap is {:?}", slot.stage);
                 let (mut before, mut child) = (parent, slot.links.child);
                 while child != NONE {
