@@ -11,9 +11,15 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use tenure::{Error, Handler, Method, Request, Responder, Router, Sent, StatusCode, any, get, post, respond};
+use tenure::{
+    CloseCode, Error, Event, EventTopic, Events, Frame, Handler, Message, MessageTopic, Method, Request, Responder,
+    Router, Sent, StatusCode, Upgrade, any, events, get, post, respond, websocket,
+};
 
 use crate::world::{Token, panic_on_purpose, removing, with};
+
+pub const ROOM: MessageTopic = MessageTopic::new(0);
+pub const TICKS: EventTopic = EventTopic::new(0);
 
 type Asked<'a, 'r> = &'a mut Request<'r, Token>;
 
@@ -40,6 +46,11 @@ pub fn app() -> impl Handler<Token> + 'static {
         .route("/pin", get(pin_it))
         .route("/unpin", get(unpin))
         .route("/close", get(close))
+        .route("/publish", post(publish))
+        .route("/events", events(listen))
+        .route("/socket", websocket(enter, said))
+        .route("/latesocket", websocket(enter_late, said))
+        .nest("/nested", Router::new().route("/strict", websocket(enter_strict, said)))
 }
 
 fn tag(request: &Request<'_, Token>) -> String {
@@ -51,7 +62,12 @@ fn tag(request: &Request<'_, Token>) -> String {
 
 /// The client that asks.
 fn client(request: &Request<'_, Token>) -> u32 {
-    request.query().and_then(|query| query.split_once('.')).and_then(|(client, _)| client.parse().ok()).unwrap_or(0)
+    request.query().map_or(0, client_of)
+}
+
+/// The client of a request's number.
+fn client_of(number: &str) -> u32 {
+    number.split_once('.').and_then(|(client, _)| client.parse().ok()).unwrap_or(0)
 }
 
 async fn gate(client: u32) {
@@ -256,4 +272,115 @@ async fn close(request: Asked<'_, '_>) -> String {
     });
     request.close();
     tag(request)
+}
+
+/// What is published: the next number, and so many bytes.
+pub fn published(bytes: usize) -> String {
+    let number = with(|world| {
+        world.published += 1;
+        world.published
+    });
+    format!("<{number}>{}", "z".repeat(bytes))
+}
+
+fn event(data: &str) -> Event<'_> {
+    Event::data(data)
+}
+
+async fn publish(request: Asked<'_, '_>) -> Result<String, Error> {
+    request.publish(ROOM, Frame::text(&published(20)))?;
+    request.publish(TICKS, event(&published(20)))?;
+    Ok(tag(request))
+}
+
+async fn listen(request: Asked<'_, '_>) -> Result<Events, Error> {
+    let id = request.id();
+    request.session_or_insert_with(|| Token::new(id));
+    Events::new().topic(TICKS).retry_ms(2_000).first(event("first"))
+}
+
+async fn enter(request: Asked<'_, '_>) -> Result<Upgrade, Error> {
+    let id = request.id();
+    request.session_or_insert_with(|| Token::new(id)).assert_of(id);
+    Ok(Upgrade::websocket().topic(ROOM))
+}
+
+async fn enter_late(request: Asked<'_, '_>) -> Result<Upgrade, Error> {
+    gate(client(request)).await;
+    Ok(Upgrade::websocket())
+}
+
+async fn enter_strict(_: Asked<'_, '_>) -> Result<Upgrade, Error> {
+    Ok(Upgrade::websocket().topic(ROOM).close_when_behind())
+}
+
+/// Messages are a word, the number in brackets, and `x` up to their end. Long ones come in pieces.
+async fn said(message: &mut Message<'_, Token>) -> Result<(), Error> {
+    let id = message.id();
+    if let Some(session) = message.session() {
+        session.assert_of(id);
+    }
+    let bytes = message.bytes();
+    if message.is_first() {
+        let begun = with(|world| world.messages.insert(id, Vec::new()));
+        assert_eq!(begun, None, "a message begins within another");
+    }
+    let all = with(|world| {
+        let all = world.messages.get_mut(&id).expect("a message goes on that has not begun");
+        all.extend_from_slice(bytes);
+        if message.is_last() { world.messages.remove(&id) } else { None }
+    });
+    let Some(all) = all else { return Ok(()) };
+    let all = String::from_utf8(all).expect("what clients send is UTF-8");
+    let (word, rest) = all.split_once('[').expect("a word, and a number in brackets");
+    let (number, rest) = rest.split_once(']').expect("a word, and a number in brackets");
+    assert!(rest.bytes().all(|byte| byte == b'x'), "foreign bytes in a message");
+    obey(message, word, number).await
+}
+
+async fn obey(message: &mut Message<'_, Token>, word: &str, number: &str) -> Result<(), Error> {
+    let id = message.id();
+    let echo = format!("[{number}]");
+    let big = format!("{echo}{}", "y".repeat(3_000));
+    match word {
+        "big" => return message.send(Frame::text(&big)).await,
+        "wait" => gate(client_of(number)).await,
+        "publish" => message.publish(ROOM, Frame::text(&published(20)))?,
+        "publishbig" => {
+            message.publish(ROOM, Frame::text(&published(1)))?;
+            message.publish(TICKS, event(&published(1)))?;
+            message.publish(ROOM, Frame::text(&published(2_500)))?;
+            return message.send(Frame::text(&big)).await;
+        }
+        "publishwait" => {
+            message.publish(ROOM, Frame::text(&published(700)))?;
+            gate(client_of(number)).await;
+            message.publish(ROOM, Frame::text(&published(1)))?;
+        }
+        "giveup" => {
+            let mut sending = pin!(message.send(Frame::text(&big)));
+            first(
+                async {
+                    let _ = sending.as_mut().await;
+                },
+                gate(client_of(number)),
+            )
+            .await;
+            return Ok(());
+        }
+        "join" => message.join(ROOM)?,
+        "leave" => message.leave(ROOM)?,
+        "pin" => message.pin(true),
+        "session" => message.session_or_insert_with(|| Token::new(id)).assert_of(id),
+        "panic" => panic_on_purpose(),
+        "latepanic" => {
+            message.publish(ROOM, Frame::text(&published(1)))?;
+            gate(client_of(number)).await;
+            panic_on_purpose()
+        }
+        "fail" => return Err(Error::internal("on purpose")),
+        "close" => message.close(CloseCode::new(4_000).expect("a code of applications")),
+        _ => {}
+    }
+    message.send(Frame::text(&echo)).await
 }

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a test has no public interface")]
 
 mod app;
+mod opened;
 mod port;
 mod random;
 mod steps;

@@ -25,6 +25,8 @@ use crate::world::{Token, Watcher, with};
 pub struct Pipe {
     pub number: u32,
     pub to_server: RefCell<VecDeque<u8>>,
+    /// Numbers of what was pushed to it and taken.
+    pub taken: RefCell<Vec<u64>>,
     /// All that the client has received.
     pub received: RefCell<Vec<u8>>,
     /// Bytes that the client takes before it makes room again.

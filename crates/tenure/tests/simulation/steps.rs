@@ -1,6 +1,6 @@
 //! The steps that a walk may take, and how its server may be set.
 
-use tenure::{Deadlines, Limits, NEVER, port::DriverSettings};
+use tenure::{Deadlines, Limits, NEVER, kit::client_frame, port::DriverSettings};
 
 use crate::{
     port::{Sizes, WORKER},
@@ -21,9 +21,86 @@ pub enum Ask {
     AskedToClose(&'static str),
     /// What is no HTTP.
     Junk,
+    /// To open a WebSocket: what follows are frames.
+    Upgrade(&'static str),
+    /// To listen to events: whatever follows is dropped.
+    Listen,
 }
 
-const GETS: [&str; 18] = [
+/// What a client sends over a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// That word and so many bytes, in frames of so many, with a ping between two of them.
+    Word(&'static str, u32, u32, bool),
+    Ping,
+    Pong,
+    Close(Option<u16>),
+    /// No frame at all.
+    Junk,
+}
+
+const WORDS: [&str; 16] = [
+    "echo",
+    "echo",
+    "big",
+    "wait",
+    "publish",
+    "publishbig",
+    "publishwait",
+    "giveup",
+    "join",
+    "leave",
+    "pin",
+    "session",
+    "panic",
+    "latepanic",
+    "fail",
+    "close",
+];
+
+impl Say {
+    fn random(random: &mut Random) -> Self {
+        match random.below(24) {
+            0 | 1 => Say::Ping,
+            2 => Say::Pong,
+            3 if random.bool() => Say::Close(random.of(&[None, Some(1_000), Some(4_001)])),
+            4 if random.once_in(4) => Say::Junk,
+            _ => {
+                let word = if random.bool() { "echo" } else { random.of(&WORDS) };
+                let (bytes, cut) = (random.of(&[0, 0, 5, 100, 200, 3_000]), random.of(&[7, 100, u32::MAX, u32::MAX]));
+                Say::Word(word, bytes, cut, random.bool())
+            }
+        }
+    }
+
+    pub fn bytes(self, client: u32, number: u32) -> Vec<u8> {
+        match self {
+            Say::Word(word, bytes, cut, pings) => {
+                let all = format!("{word}[{client}.{number}]{}", "x".repeat(bytes as usize));
+                let pieces: Vec<_> = all.as_bytes().chunks(cut as usize).collect();
+                let mut frames = Vec::new();
+                for (at, piece) in pieces.iter().enumerate() {
+                    let opcode = u8::from(at == 0);
+                    let is_last = at + 1 == pieces.len();
+                    frames.extend(client_frame(if is_last { 0x80 | opcode } else { opcode }, piece));
+                    if pings && at % 16 == 1 {
+                        frames.extend(client_frame(0x89, b"between"));
+                    }
+                }
+                frames
+            }
+            Say::Ping => client_frame(0x89, b"ping"),
+            Say::Pong => client_frame(0x8a, b""),
+            Say::Close(code) => client_frame(
+                0x88,
+                &code.map(u16::to_be_bytes).unwrap_or_default()[..if code.is_some() { 2 } else { 0 }],
+            ),
+            Say::Junk => b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        }
+    }
+}
+
+const GETS: [&str; 19] = [
     "/hello",
     "/open",
     "/wait",
@@ -42,8 +119,11 @@ const GETS: [&str; 18] = [
     "/unpin",
     "/close",
     "/nowhere",
+    "/socket",
 ];
-const POSTS: [&str; 9] = ["/body", "/own", "/whole", "/waitbody", "/hello", "/open", "/wait", "/panic", "/stream"];
+const POSTS: [&str; 11] =
+    ["/body", "/own", "/whole", "/waitbody", "/hello", "/open", "/wait", "/panic", "/stream", "/publish", "/events"];
+const SOCKETS: [&str; 4] = ["/socket", "/socket", "/latesocket", "/nested/strict"];
 
 impl Ask {
     fn random(random: &mut Random) -> Self {
@@ -56,6 +136,9 @@ impl Ask {
             6 => Ask::Expect(post, bytes),
             7 if random.bool() => Ask::AskedToClose(get),
             8 if random.once_in(4) => Ask::Junk,
+            9..=11 => Ask::Upgrade(random.of(&SOCKETS)),
+            12 => Ask::Listen,
+            13 if random.bool() => Ask::Post("/publish", 0),
             _ => Ask::Get(get),
         }
     }
@@ -90,6 +173,13 @@ impl Ask {
                 all
             }
             Ask::Junk => b"GET  / HTTP/1.1\r\n\r\n".to_vec(),
+            Ask::Upgrade(path) => head(
+                "GET",
+                path,
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                 Sec-WebSocket-Version: 13\r\n",
+            ),
+            Ask::Listen => head("GET", "/events", ""),
         }
     }
 }
@@ -100,6 +190,12 @@ pub enum Step {
     Accept,
     /// A client has something to say, of which nothing has left it yet.
     Ask(u8, Ask),
+    /// The same, once it has asked for a WebSocket.
+    Say(u8, Say),
+    /// Something is pushed to one, or published: so many bytes.
+    Push(u8, u32),
+    PushWrong(u8),
+    Publish(u32),
     /// So many bytes of that leave it.
     Flow(u8, u32),
     Window(u8, usize),
@@ -137,12 +233,13 @@ pub enum Step {
     Stop,
 }
 
+const PUSHED: [u32; 8] = [0, 1, 20, 130, 700, 3_000, 40_000, 70_000];
 const TIMES_MS: [u32; 10] = [1, 2, 9, 10, 11, 49, 100, 1_000, 12_000, 1 << 30];
 
 impl Step {
     pub fn random(random: &mut Random) -> Self {
         let client = random.below(8) as u8;
-        match random.below(160) {
+        match random.below(208) {
             0..14 => Step::Connect,
             14..18 => Step::Accept,
             18..46 => Step::Ask(client, Ask::random(random)),
@@ -175,6 +272,10 @@ impl Step {
             153 => Step::LinkDown(client),
             154 => Step::HandOver(client),
             155 if random.once_in(3) => Step::Stop,
+            156..186 => Step::Say(client, Say::random(random)),
+            186..194 => Step::Push(client, random.of(&PUSHED)),
+            194 => Step::PushWrong(client),
+            195..200 => Step::Publish(random.of(&PUSHED)),
             _ => Step::Run,
         }
     }
@@ -214,12 +315,13 @@ impl Setting {
             body_bytes_max: random.of(&[10, 1_000, 1 << 20]),
             drain_bytes_max: random.of(&[0, 100, 4_096]),
             linger_bytes_max: random.of(&[0, 50, 65_536]),
+            message_bytes_max: random.of(&[1_000, 1 << 20, 1 << 20]),
             ..Limits::HOST
         };
         let connections_max = 1 + random.below(6);
         let settings = DriverSettings {
             connections_max,
-            open_max: 0,
+            open_max: random.below(connections_max + 1),
             lanes_max: 1 + random.below(connections_max.min(3)),
             evict: random.bool(),
             deadlines,

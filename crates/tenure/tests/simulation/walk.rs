@@ -3,20 +3,32 @@
 use std::{collections::VecDeque, fmt::Write as _, rc::Rc, sync::Arc};
 
 use tenure::{
-    ConnectionId, EndReason,
-    port::{Driver, Interest, Key},
+    ConnectionId, EndReason, Event, Frame, Topic,
+    port::{Driver, Interest, Key, Kind, Pushed, framed},
 };
 
 use crate::{
-    app::app,
+    app::{ROOM, TICKS, app, published},
+    opened,
     port::{Pipe, SimulatedPort, WORKER, Woken},
-    steps::{Ask, Setting, Step},
+    steps::{Ask, Say, Setting, Step},
     world::{World, with},
 };
+
+/// What a client has asked its connection to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Http,
+    Socket,
+    Stream,
+}
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Client {
     pipe: Rc<Pipe>,
+    mode: Mode,
+    /// Where each message that is answered ends in its bytes, unless the connection ends before.
+    says: Vec<usize>,
     /// What has not left it.
     unsent: VecDeque<u8>,
     /// Bytes that have.
@@ -52,6 +64,7 @@ impl Walk {
                 now_ms: setting.start_ms.into(),
                 deadlines: Some(setting.settings.deadlines),
                 evicts: setting.settings.evict,
+                message_bytes_max: setting.settings.limits.message_bytes_max,
                 ..World::default()
             };
         });
@@ -81,6 +94,14 @@ impl Walk {
             Step::Connect => self.connect(),
             Step::Accept => self.accept(),
             Step::Ask(client, ask) => self.ask(client, ask),
+            Step::Say(client, say) => self.say(client, say),
+            Step::Push(client, bytes) => self.push(client, bytes),
+            Step::PushWrong(client) => self.push_wrong(client),
+            Step::Publish(bytes) => {
+                let text = published(bytes as usize);
+                self.driver.publish(ROOM.key(), &framed(&Frame::text(&text)).unwrap());
+                self.driver.publish(TICKS.key(), &framed(&Event::data(&text)).unwrap());
+            }
             Step::Flow(client, bytes) => {
                 if let Some(client) = self.client(client) {
                     client.flow(bytes);
@@ -167,6 +188,8 @@ impl Walk {
         self.backlog.push_back(self.clients.len());
         self.clients.push(Client {
             pipe,
+            mode: Mode::Http,
+            says: Vec::new(),
             unsent: VecDeque::new(),
             sent: 0,
             asked: 0,
@@ -218,8 +241,13 @@ impl Walk {
     fn ask(&mut self, client: u8, ask: Ask) {
         let limits = self.setting.settings.limits;
         let Some(client) = self.client(client) else { return };
-        if client.pipe.closed.get() {
+        if client.pipe.closed.get() || client.mode != Mode::Http {
             return;
+        }
+        match ask {
+            Ask::Upgrade(_) => client.mode = Mode::Socket,
+            Ask::Listen => client.mode = Mode::Stream,
+            _ => {}
         }
         let bytes = ask.bytes(client.pipe.number, client.asked);
         if matches!(ask, Ask::AskedToClose(_) | Ask::Junk | Ask::Get("/close")) {
@@ -233,6 +261,67 @@ impl Walk {
         client.overlong |= matches!(ask, Ask::Post(..) | Ask::Chunked(..) | Ask::Expect(..));
         client.asked_to_close |= matches!(ask, Ask::AskedToClose(_));
         client.tell();
+    }
+
+    fn say(&mut self, client: u8, say: Say) {
+        let Some(client) = self.client(client) else { return };
+        if client.pipe.closed.get() || client.mode == Mode::Http {
+            return;
+        }
+        let bytes = say.bytes(client.pipe.number, client.asked);
+        client.asked += 1;
+        client.unsent.extend(&bytes);
+        // Where nothing was opened it is no HTTP.
+        client.refused = true;
+        let Some(id) = client.pipe.id() else {
+            // Told once it is accepted.
+            client.unsent.truncate(client.unsent.len() - bytes.len());
+            return;
+        };
+        if client.mode == Mode::Socket
+            && let Say::Word(word, ..) = say
+            && !matches!(word, "giveup" | "panic" | "latepanic" | "fail")
+        {
+            client.says.push(client.sent + client.unsent.len());
+        }
+        with(|world| {
+            if let Some(facts) = world.connections.get_mut(&id) {
+                facts.says_close |= matches!(say, Say::Close(_));
+                facts.bad_frame |= say == Say::Junk;
+                facts.closed_by_message |= matches!(say, Say::Word("close", ..));
+                facts.failed |= matches!(say, Say::Word("giveup" | "panic" | "latepanic" | "fail", ..));
+            }
+        });
+        client.tell();
+    }
+
+    /// Pushes to a connection, and keeps in mind what was taken.
+    fn push(&mut self, client: u8, bytes: u32) {
+        let Some(client) = self.client(client) else { return };
+        let Some(id) = client.pipe.id() else { return };
+        let (pipe, mode) = (client.pipe.clone(), client.mode);
+        let text = published(bytes as usize);
+        let number = with(|world| world.published);
+        let pushed = if mode == Mode::Stream {
+            self.driver.push(id, Kind::Events, &framed(&Event::data(&text)).unwrap())
+        } else {
+            self.driver.push(id, Kind::Messages, &framed(&Frame::text(&text)).unwrap())
+        };
+        match pushed {
+            Pushed::Taken => pipe.taken.borrow_mut().push(number),
+            Pushed::Behind | Pushed::Gone => {}
+        }
+        assert!(mode != Mode::Http || pushed == Pushed::Gone, "{pushed:?}: pushed to one that is not open");
+    }
+
+    /// What is of the other kind, and of another connection.
+    fn push_wrong(&mut self, client: u8) {
+        let Some(client) = self.client(client) else { return };
+        let Some(id) = client.pipe.id() else { return };
+        let kind = if client.mode == Mode::Stream { Kind::Messages } else { Kind::Events };
+        assert_eq!(self.driver.push(id, kind, b"wrong"), Pushed::Gone);
+        let other = ConnectionId::new(WORKER + 1, id.index(), id.generation());
+        assert_eq!(self.driver.push(other, Kind::Messages, b"wrong"), Pushed::Gone);
     }
 
     fn ready(&mut self, pipe: &Pipe) {
@@ -297,9 +386,12 @@ impl Walk {
 
     fn advance(&mut self, ms: u32) {
         self.run();
-        let mut rest_ms = ms;
+        let (mut rest_ms, mut steps) = (ms, 0);
         while rest_ms > 0 {
-            let step_ms = self.driver.due_within().unwrap_or(rest_ms).clamp(1, rest_ms);
+            steps += 1;
+            // Open connections are asked again and again: not to the end of time.
+            let next_ms = if steps > 300 { rest_ms } else { self.driver.due_within().unwrap_or(rest_ms) };
+            let step_ms = next_ms.clamp(1, rest_ms);
             rest_ms -= step_ms;
             self.pass(step_ms);
             self.expire();
@@ -521,7 +613,9 @@ impl Client {
     /// Each request that came whole has been answered, in order, unless the connection has ended before.
     fn check_answers(&self, stopped: Option<(u64, u32)>) {
         let received = self.pipe.received.borrow();
-        let text = String::from_utf8_lossy(&received);
+        let ended =
+            self.pipe.id().and_then(|id| with(|world| world.connections.get(&id).and_then(|facts| facts.ended)));
+        let text = self.check_open(&received, ended);
         let mut last = None;
         for tag in text.split('[').skip(1).filter_map(|rest| rest.split_once(']')).map(|(tag, _)| tag) {
             let (client, number) = tag.split_once('.').expect("a request's number");
@@ -534,7 +628,9 @@ impl Client {
         if self.handed_over {
             return;
         }
-        let answers = text.split("HTTP/1.1 ").skip(1).filter(|answer| !answer.starts_with("100")).count();
+        let answers = text.split("HTTP/1.1 ").skip(1).filter(|answer| !answer.starts_with("100"));
+        // Bodies of refusals speak of HTTP/1.1, too.
+        let answers = answers.filter(|answer| answer.starts_with(|first: char| first.is_ascii_digit())).count();
         let facts = with(|world| world.connections.get(&id).cloned()).unwrap_or_default();
         let (ended, ended_ms) = (facts.ended, facts.ended_ms);
         let mut what = String::new();
@@ -556,6 +652,37 @@ impl Client {
             }
             _ => {}
         }
-        assert!(answers <= self.asked(), "{answers} answers, {what}");
+        // What follows an upgrade that is refused is refused once more.
+        let most = self.asked() + usize::from(self.mode != Mode::Http);
+        assert!(answers <= most, "{answers} answers, {what}");
+    }
+
+    /// What has been received over a connection that is open is whole: each message that was taken, in order, and each answer.
+    /// Returns what was received before, and the numbers of answers.
+    fn check_open(&self, received: &[u8], ended: Option<EndReason>) -> String {
+        let Some((head, open)) = opened::split(received) else { return String::from_utf8_lossy(received).into_owned() };
+        let mut text = String::from_utf8_lossy(head).into_owned();
+        let opened::Received { answers, published, rest } = opened::read(open, self.mode == Mode::Stream);
+        for number in &answers {
+            let _ = write!(text, "[{number}]");
+        }
+        assert!(published.is_sorted_by(|one, other| one < other), "published in another order: {published:?}");
+        let taken = self.pipe.taken.borrow();
+        if self.handed_over || !matches!(ended, None | Some(EndReason::PeerClosed)) {
+            return text;
+        }
+        // What answers a panic may be dropped: its client is told, the connection closes.
+        let complete = self.says.iter().filter(|end| **end <= self.sent).count();
+        assert!(
+            answers.len() >= complete,
+            "{} answers of {complete} messages that came whole: {answers:?}",
+            answers.len()
+        );
+        if ended.is_none() {
+            assert!(rest.is_empty(), "a message stands there in part: {rest:?}");
+            let lost: Vec<_> = taken.iter().filter(|number| !published.contains(number)).collect();
+            assert!(lost.is_empty(), "taken, and not sent: {lost:?}");
+        }
+        text
     }
 }

@@ -33,6 +33,14 @@ pub struct Facts {
     /// It has been sent what is no HTTP, or more of a body than is read.
     pub refused: bool,
     pub overlong: bool,
+    /// It has been open: 101 was answered, or a stream of events.
+    pub opened: bool,
+    /// It has sent a close frame, or a frame that is none.
+    pub says_close: bool,
+    pub bad_frame: bool,
+    /// A handler of its messages was told to close, or to fail.
+    pub closed_by_message: bool,
+    pub failed: bool,
     pub session: Option<u64>,
     pub ended: Option<EndReason>,
     pub ended_ms: u64,
@@ -54,6 +62,11 @@ pub struct World {
     pub ended_session: Option<(ConnectionId, EndReason)>,
     /// Handlers of a client that wait, and whether one may go on.
     pub gates: HashMap<u32, (bool, Vec<Waker>)>,
+    /// Pieces of messages that are not heard to their end.
+    pub messages: HashMap<ConnectionId, Vec<u8>>,
+    /// How much has been published.
+    pub published: u64,
+    pub message_bytes_max: u64,
     pub refuses: bool,
     /// Panics that are still to come, of the observer and of sessions' ends.
     pub observer_panics: u32,
@@ -88,7 +101,21 @@ impl World {
     fn allows(&self, id: ConnectionId, facts: &Facts, reason: EndReason) -> bool {
         let deadlines = self.deadlines.unwrap();
         let missed = |since_ms: u64, ms: u32| ms < 1 << 31 && self.since(since_ms) >= ms.into();
+        if facts.opened && matches!(reason, EndReason::Idle | EndReason::Evicted { .. } | EndReason::HandedOver) {
+            return false;
+        }
         match reason {
+            EndReason::WebSocket { .. } if !facts.opened => false,
+            EndReason::WebSocket { code, by_peer: true } => facts.says_close && matches!(code, 1_000 | 4_001 | 1_005),
+            EndReason::WebSocket { code, by_peer: false } => match code {
+                1_002 => facts.bad_frame,
+                1_009 => self.message_bytes_max < 4_000,
+                1_011 => facts.failed || missed(facts.connected_ms, deadlines.handler_ms),
+                1_013 => self.published > 0,
+                4_000 => facts.closed_by_message,
+                _ => false,
+            },
+            EndReason::Deadline(Deadline::Pong) => missed(facts.connected_ms, deadlines.pong_ms),
             EndReason::PeerClosed => facts.closed,
             EndReason::PeerReset => facts.reset,
             EndReason::PeerAsked => facts.asked_to_close,
@@ -228,6 +255,7 @@ fn told_in_an_exchange(id: ConnectionId, what: &str) {
         let panics = world.may_panic();
         if let Some(facts) = world.connections.get_mut(&id) {
             facts.broke |= panics;
+            facts.failed |= panics;
         }
         panics
     });
@@ -261,14 +289,19 @@ impl Observer for Watcher {
         told_in_an_exchange(id, "a head is received");
     }
 
-    fn response_sent(&self, id: ConnectionId, _: StatusCode, _: u64, _: u32) {
+    fn response_sent(&self, id: ConnectionId, status: StatusCode, _: u64, _: u32) {
         with(|world| {
             let now_ms = world.now_ms;
             if let Some(facts) = world.connections.get_mut(&id) {
                 facts.used_ms = now_ms;
+                facts.opened |= status == StatusCode::SWITCHING_PROTOCOLS;
             }
         });
         told_in_an_exchange(id, "a response is sent");
+    }
+
+    fn message_heard(&self, id: ConnectionId, _: usize, _: u32) {
+        told_in_an_exchange(id, "a message is heard");
     }
 
     fn refused(&self, id: ConnectionId, _: Refusal) {
