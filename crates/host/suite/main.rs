@@ -6,6 +6,7 @@ mod backpressure;
 mod closing;
 mod handle;
 mod limits;
+mod open;
 mod panics;
 mod sockets;
 mod spawned;

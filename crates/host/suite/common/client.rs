@@ -45,7 +45,69 @@ pub(crate) fn post(target: &str, body: &str) -> Vec<u8> {
     format!("POST {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// What opens a WebSocket at that target.
+pub(crate) fn upgrade(target: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
+/// A client's frame with that first byte: 0x81 begins and ends a text.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    const MASK: [u8; 4] = [7, 99, 201, 13];
+    let mut frame = match payload.len() {
+        length @ 0..126 => vec![first, 0x80 | length as u8],
+        length => [&[first, 0xfe], &u16::try_from(length).expect("it is short").to_be_bytes()[..]].concat(),
+    };
+    frame.extend(MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
 impl Client {
+    /// Asks to open a WebSocket.
+    pub(crate) fn upgrade(&mut self, target: &str) -> Answer {
+        self.send(upgrade(target));
+        self.answer()
+    }
+
+    /// Sends a message of text over a WebSocket.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.send(frame(0x81, text.as_bytes()));
+    }
+
+    /// Reads a frame of the server's: its first byte and its payload.
+    pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
+        let head = self.take(2);
+        let length = match head[1] {
+            126 => usize::from(u16::from_be_bytes(self.take(2).try_into().unwrap())),
+            127 => u64::from_be_bytes(self.take(8).try_into().unwrap()) as usize,
+            length => usize::from(length),
+        };
+        (head[0], self.take(length))
+    }
+
+    /// The text of the next frame.
+    pub(crate) fn heard(&mut self) -> String {
+        let (first, payload) = self.frame();
+        assert_eq!(first, 0x81, "{payload:?}");
+        String::from_utf8(payload).expect("text")
+    }
+
+    /// The close code of the next frame, behind which the server closes.
+    pub(crate) fn expect_close(&mut self) -> u16 {
+        let (first, payload) = self.frame();
+        assert_eq!(first, 0x88, "{payload:?}");
+        self.expect_end();
+        u16::from_be_bytes(payload[..2].try_into().unwrap())
+    }
+
+    /// The next event of a stream.
+    pub(crate) fn event(&mut self) -> String {
+        self.take_until(b"\n\n")
+    }
+
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

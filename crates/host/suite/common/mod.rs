@@ -21,7 +21,7 @@ include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/port/suite.rs"));
 use port::{Handle, Server, Settings};
 
 pub(crate) use child::{Process, line, log_to_parent};
-pub(crate) use client::{Client, post};
+pub(crate) use client::{Client, frame, post, upgrade};
 pub(crate) use gate::Gate;
 pub(crate) use tally::Tally;
 
