@@ -226,6 +226,7 @@ pub(crate) struct Chat {
 }
 
 #[derive(Debug, Args)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code, reason = "it needs epoll"))]
 pub(crate) struct Load {
     /// Where: ws://HOST:PORT/PATH
     #[arg(value_name = "URL", value_parser = url::websocket_url)]
