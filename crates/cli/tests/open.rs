@@ -403,8 +403,8 @@ fn an_unanswered_close_is_waited_for_no_longer_than_the_timeout() {
         assert_eq!(peer.hear(), "close Some(1000) ");
         assert_eq!(peer.hear(), "end");
     });
-    let (code, _, err) = run(&format!("chat ws://{address} --timeout 500ms"));
-    assert_eq!((code, &*err), (5, "tenure: no answer to the close frame within 500ms\n"));
+    let (code, _, err) = run(&format!("chat ws://{address} --timeout 2s"));
+    assert_eq!((code, &*err), (5, "tenure: no answer to the close frame within 2s\n"));
     serving.join().unwrap();
     // One that ends the connection instead of an answer is told from one that closes.
     let (address, _) = open(|peer| {

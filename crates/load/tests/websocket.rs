@@ -211,7 +211,7 @@ fn one_sends_and_all_receive() {
             peer.send(Opcode::Binary, true, &message);
         }
     });
-    let mut load = open(echo, (2, 1), 0, Duration::from_millis(500)).unwrap();
+    let mut load = open(echo, (2, 1), 0, Duration::from_secs(2)).unwrap();
     let failure = load.run_rounds(Until::Each(1), |_| ()).unwrap_err();
     assert!(matches!(failure, Failure { connection: 1, answers: 0, why: Why::Late(_) }), "{failure:?}");
 }
