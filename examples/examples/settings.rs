@@ -10,7 +10,7 @@
 
 use std::{net::Ipv6Addr, num::NonZeroUsize};
 
-use tenure::{ConnectionId, Deadlines, EndReason, Limits, NEVER, Observer, Request, Router, get};
+use tenure::{ConnectionId, Deadlines, EndReason, Eviction, Limits, NEVER, Observer, Request, Router, get};
 use tenure_linux::{Server, Settings};
 
 /// Says why connections end.
@@ -34,9 +34,9 @@ fn main() -> Result<(), tenure_linux::Error> {
         threads: NonZeroUsize::new(1),
         connections_max: 4,
         backlog: 16,
-        lru_purge_enable: true, // the least recently used idle one goes; a request at work never does
-        lanes_max: Some(2),     // requests at once per thread: each takes the three buffers below
-        open_max: None,         // three quarters of all may stay open
+        eviction: Eviction::LeastRecentlyUsed, // an idle one goes, its session with it; a request at work never does
+        lanes_max: Some(2),                    // requests at once per thread: each takes the three buffers below
+        open_max: None,                        // three quarters of all may stay open
         input_bytes: 2_048,
         body_bytes: 4_096,
         output_bytes: 4_096,

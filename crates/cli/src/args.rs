@@ -8,7 +8,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
     parser::ValueSource,
 };
-use tenure::{ConnectionId, Deadlines, NEVER};
+use tenure::{ConnectionId, Deadlines, Eviction, NEVER};
 
 use crate::{
     exit::Exit,
@@ -21,7 +21,7 @@ Without a command: serve, with its options.
 
 Examples:
   tenure                                     serve the adder at 127.0.0.1:8080
-  tenure serve --bind 0.0.0.0:80 --evict     serve it to everybody
+  tenure serve --bind 0.0.0.0:80             serve it to everybody
   tenure add 127.0.0.1 8080 10               let it add 1 to 10: Result = 55
   tenure add 127.0.0.1 8080 10000 --connections 32
                                              the same on 32 connections, and how fast that is
@@ -80,9 +80,11 @@ pub(crate) struct Serve {
     #[arg(value_parser = number(1, ConnectionId::WORKER_COUNT_MAX))]
     pub(crate) threads: Option<u32>,
 
-    /// When all sessions are taken, let a new connection take the place of the least recently used idle one
-    #[arg(long, env = "TENURE_EVICT", value_parser = yes_or_no)]
-    pub(crate) evict: bool,
+    /// Which idle connection gives way to a new one when all are taken: never one, one without-session, or the
+    /// least-recently-used one, which loses its session
+    #[arg(long, value_name = "WHICH", env = "TENURE_EVICT", value_parser = eviction)]
+    #[arg(default_value = "without-session", hide_possible_values = true)]
+    pub(crate) evict: Eviction,
 
     /// How long a thread polls for the next request before it sleeps: requests that follow each other are answered faster, and
     /// keep a core busy. 0: not at all. Ignored on a machine with one core
@@ -417,6 +419,15 @@ where
     }
 }
 
+fn eviction(text: &str) -> Result<Eviction, String> {
+    match &*text.to_ascii_lowercase() {
+        "never" => Ok(Eviction::Never),
+        "without-session" => Ok(Eviction::WithoutSession),
+        "least-recently-used" => Ok(Eviction::LeastRecentlyUsed),
+        _ => Err("say never, without-session or least-recently-used".to_owned()),
+    }
+}
+
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match &*text.to_ascii_lowercase() {
         "yes" | "y" | "true" | "t" | "on" | "1" => Ok(true),
@@ -477,14 +488,16 @@ mod tests {
         for line in ["", "serve"] {
             let serve = serve(line);
             assert_eq!(serve.bind, ["127.0.0.1:8080".parse().unwrap()], "{line:?}");
-            assert_eq!((serve.sessions, serve.threads, serve.evict, serve.quiet), (10_000, None, false, false));
+            assert_eq!((serve.sessions, serve.threads, serve.quiet), (10_000, None, false));
+            assert_eq!(serve.evict, Eviction::WithoutSession);
             assert_eq!((serve.spin, serve.timeouts.deadlines()), (0, Deadlines::HOST));
         }
         for (line, spin) in [("--spin 0", 0), ("--spin 50", 50), ("serve --spin=1000000", 1_000_000)] {
             assert_eq!(serve(line).spin, spin, "{line}");
         }
         assert!(serve("--quiet").quiet);
-        assert!(serve("serve -q --evict").evict);
+        assert_eq!(serve("serve -q --evict never").evict, Eviction::Never);
+        assert_eq!(serve("serve --evict least-recently-used").evict, Eviction::LeastRecentlyUsed);
     }
 
     #[test]

@@ -88,7 +88,7 @@ macro_rules! on {
                     addresses: $args.bind.clone(),
                     threads: $args.threads.and_then(|threads| NonZeroUsize::new(threads as usize)),
                     connections_max: $args.sessions,
-                    lru_purge_enable: $args.evict,
+                    eviction: $args.evict,
                     deadlines: $args.timeouts.deadlines(),
                     limits: Limits { content_type: tenure_adder::CONTENT_TYPE, ..Limits::HOST },
                     $($more)*
@@ -197,18 +197,18 @@ mod tests {
                     let (ours, theirs) = (settings(&args("")), Settings::default());
                     assert_eq!(ours.connections_max, theirs.connections_max);
                     assert_eq!(ours.threads, theirs.threads);
-                    assert_eq!(ours.lru_purge_enable, theirs.lru_purge_enable);
+                    assert_eq!(ours.eviction, theirs.eviction);
                     assert_eq!(ours.deadlines, theirs.deadlines);
                     assert_eq!(ours.limits, tenure::Limits { content_type: Some("text/html"), ..theirs.limits });
                 }
 
                 #[test]
                 fn every_option_reaches_the_server() {
-                    let line = "--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict --idle-timeout 2m";
+                    let line = "--bind 127.0.0.1:0 --sessions 7 --threads 3 --evict never --idle-timeout 2m";
                     let settings = settings(&args(line));
                     assert_eq!(settings.addresses, ["127.0.0.1:0".parse().unwrap()]);
                     assert_eq!((settings.connections_max, settings.threads.map(usize::from)), (7, Some(3)));
-                    assert!(settings.lru_purge_enable);
+                    assert_eq!(settings.eviction, tenure::Eviction::Never);
                     assert_eq!(settings.deadlines.idle_ms, 120_000);
                 }
             }

@@ -368,7 +368,7 @@ fn wrong_use_is_2_and_nobody_there_is_3() {
 fn a_wrong_variable_is_named_and_an_empty_one_is_none() {
     for (name, value, line, wanted) in [
         ("TENURE_SESSIONS", "many", "", "'--sessions <N>': give a whole number from 1 to 4294967295"),
-        ("TENURE_EVICT", "perhaps", "", "'--evict': say yes or no"),
+        ("TENURE_EVICT", "perhaps", "", "'--evict <WHICH>': say never, without-session or least-recently-used"),
         ("TENURE_BIND", "8080", "", "such as 127.0.0.1:8080"),
         ("TENURE_IDLE_TIMEOUT", "5x", "", "such as 500ms, 30s or 2h"),
         ("TENURE_BIND", "127.0.0.1:80,127.0.0.1:80", "", "TENURE_BIND gives 127.0.0.1:80 twice"),

@@ -10,14 +10,16 @@ use embassy_net::{
     IpAddress,
     tcp::{Error, State, TcpSocket},
 };
+use embassy_time::Duration;
 use tenure::{
     PeerAddress,
     port::{Interest, Key},
 };
 
 use crate::{
+    Settings,
     handle::{Bell, Mark},
-    sys,
+    sys, used,
 };
 
 /// What a socket is there for.
@@ -52,6 +54,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Lets the stack probe a silent peer of each of the socket's connections, and give up one that stays silent.
+    fn probe(&mut self, settings: &Settings) {
+        let time = |ms: u32| Duration::from_millis(u64::from(ms));
+        self.socket.set_keep_alive(Some(time(settings.keep_alive_ms())));
+        self.socket.set_timeout(settings.silence_ms().map(time));
+    }
+
     /// Whether more bytes may still come than are in the ring.
     pub(crate) fn may_receive(&self) -> bool {
         may_receive(self.socket.state())
@@ -77,9 +86,9 @@ impl Place<'_> {
 }
 
 /// The least time for a socket to connect or to close: both need the peer's answer.
-pub(crate) const PATIENCE_MS_MIN: u32 = 1_000;
+const PATIENCE_MS_MIN: u32 = 1_000;
 /// The most: with wrapping times, anything later counts as past.
-pub(crate) const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
+const PATIENCE_MS_MAX: u32 = (1 << 31) - 1;
 
 /// How long a socket that both sides have closed waits before it listens again. The stack delays acknowledgements by 10 ms, also the
 /// one of the peer's close. A socket that listens no longer sends it, and the peer's next try would be reset.
@@ -134,9 +143,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     pub(crate) fn new(
         sockets: impl FnMut(usize) -> TcpSocket<'a>,
         marks: &'static [Mark; SOCKETS],
-        port: u16,
+        settings: &Settings,
         spares: u32,
-        patience_ms: u32,
         now_ms: u32,
     ) -> Self {
         let mut sockets = sockets;
@@ -151,8 +159,8 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
         let mut places = Places {
             all,
             marks,
-            port,
-            patience_ms,
+            port: settings.port,
+            patience_ms: settings.deadlines.flush_ms.clamp(PATIENCE_MS_MIN, PATIENCE_MS_MAX),
             now_ms,
             listening: 0,
             told: None,
@@ -166,6 +174,9 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
             stopping: false,
         };
         for number in 0..SOCKETS {
+            if used::KEEP_ALIVE.is_on() && settings.keep_alive {
+                places.all[number].probe(settings);
+            }
             places.listen(number);
         }
         places

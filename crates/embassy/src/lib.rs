@@ -37,7 +37,8 @@
 //! | `server_port` | [`Settings::port`] |
 //! | `max_open_sockets` | `CONNECTIONS` of [`Memory`] |
 //! | `backlog_conn` | `SOCKETS` of [`Memory`], less its `CONNECTIONS` |
-//! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
+//! | `lru_purge_enable` | [`Settings::eviction`] |
+//! | `keep_alive_enable`, `keep_alive_idle` and `keep_alive_interval`, `keep_alive_count` | [`Settings::keep_alive`], [`keep_alive_interval_s`](Settings::keep_alive_interval_s), [`keep_alive_probes`](Settings::keep_alive_probes) |
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
 //! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms), `response_bytes_per_s`: for the whole, not a call |
 //! | `max_uri_handlers`, `max_resp_headers` | no bound: routes and fields take no memory of their own |

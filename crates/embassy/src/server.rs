@@ -10,13 +10,13 @@ use core::{
 
 use embassy_net::{Stack, StackResources, tcp::TcpSocket};
 use tenure::{
-    Handler, Observer, Session,
+    Eviction, Handler, Observer, Session,
     port::{Buffer, Wire, lane},
 };
 
 use crate::{
     Handle, Listening, Settings,
-    accept::{PATIENCE_MS_MAX, PATIENCE_MS_MIN, Places},
+    accept::Places,
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
@@ -200,8 +200,11 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         memory: &'static mut Memory<S, CONNECTIONS, LANES, SOCKETS, RING, BUFFER>,
         settings: Settings,
     ) -> Self {
-        if settings.lru_purge_enable {
+        if settings.eviction != Eviction::Never {
             used::EVICTION.set(true);
+        }
+        if settings.keep_alive {
+            used::KEEP_ALIVE.set(true);
         }
         let Memory { rings, buffers, socket_marks, lane_marks, wires, bell } = memory;
         let bell: &'static Bell = bell;
@@ -257,11 +260,9 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
             let [received, sent] = rings.next().expect("as many rings as sockets");
             TcpSocket::new(stack, received, sent)
         };
-        let port = settings.port;
-        let patience_ms = settings.deadlines.flush_ms.clamp(PATIENCE_MS_MIN, PATIENCE_MS_MAX);
         let spares = (SOCKETS - CONNECTIONS) as u32;
         let port: EmbassyPort<'_, '_, _, _, _, _, CONNECTIONS, LANES, SOCKETS> = EmbassyPort {
-            places: Places::new(sockets, socket_marks, port, spares, patience_ms, clock::now_ms()),
+            places: Places::new(sockets, socket_marks, settings, spares, clock::now_ms()),
             ring_bytes: RING,
             futures: sys::parts(lanes.futures),
             make: lanes.make,

@@ -11,3 +11,6 @@ pub(crate) static SYN_GATE: Switch = Switch::off();
 
 /// A newcomer may take the place of an idle connection.
 pub(crate) static EVICTION: Switch = Switch::off();
+
+/// Peers that are silent are probed.
+pub(crate) static KEEP_ALIVE: Switch = Switch::off();

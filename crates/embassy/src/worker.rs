@@ -88,7 +88,7 @@ where
             connections_max: CONNECTIONS as u32,
             lanes_max: LANES as u32,
             open_max: (CONNECTIONS as u32).saturating_sub(1).max(1),
-            evict: settings.lru_purge_enable,
+            eviction: settings.eviction,
             deadlines: settings.deadlines,
             limits: settings.limits,
             worker: u32::from(number),

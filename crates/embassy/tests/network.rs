@@ -191,7 +191,7 @@ fn newcomers_whose_address_is_lost() {
         served[0].socket.close();
         assert_eq!(newcomer.answer().await.map(|(status, _)| status), Some(200));
         assert_eq!(served[1].add(1).await, 2);
-        assert_eq!(world.ends.take(), [EndReason::PeerClosed]);
+        assert_eq!(world.ends.take(), [EndReason::PeerClosed, EndReason::MadeRoom]);
     });
 }
 

@@ -7,7 +7,7 @@ use std::{future::poll_fn, task::Poll};
 use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4, tcp::Error};
 use embassy_net_driver::{Driver, LinkState};
 use embassy_time::{Duration, Timer};
-use tenure::{Command, CommandError, ConnectionId, Deadline, EndReason, NEVER};
+use tenure::{Command, CommandError, ConnectionId, Deadline, EndReason, Eviction, NEVER};
 use tenure_embassy::{Settings, SteadyLink};
 
 use crate::common::{Client, LANES, LONG, PORT, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};
@@ -80,9 +80,69 @@ fn a_newcomer_waits_while_every_place_is_taken() {
     });
 }
 
+/// Clients that connected, asked and left nothing lock nobody out.
+#[test]
+fn those_without_a_session_give_way() {
+    for eviction in [Eviction::WithoutSession, Eviction::Never] {
+        with_server(Runs::of(Settings { eviction, ..settings() }), async |world| {
+            let mut adds = Client::connect(world).await;
+            assert_eq!(adds.add(1).await, 1);
+            let mut idle = Client::connect(world).await;
+            idle.send(b"GET /port HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!(idle.answer().await.map(|(status, _)| status), Some(200));
+            let mut other = Client::connect(world).await;
+            assert_eq!(other.add(1).await, 1);
+            let mut newcomer = Client::connect(world).await;
+            let added = embassy_time::with_timeout(Duration::from_secs(5), newcomer.add(9)).await;
+            assert_eq!(added.ok(), (eviction != Eviction::Never).then_some(9));
+            if eviction != Eviction::Never {
+                assert!(idle.is_ended().await);
+            }
+            assert_eq!((adds.add(1).await, other.add(1).await), (2, 2));
+            let ends = world.ends.take();
+            let evicted = ends.iter().filter(|reason| matches!(reason, EndReason::Evicted { .. })).count();
+            assert_eq!((evicted, ends.len()), if eviction == Eviction::Never { (0, 0) } else { (1, 1) });
+        });
+    }
+}
+
+/// A peer that vanished without a word is found by probes; one that is silent and there is not disturbed.
+#[test]
+fn peers_that_vanish_are_found() {
+    for keep_alive in [true, false] {
+        with_server(Runs::of(Settings { keep_alive, ..settings() }), async |world| {
+            let mut client = Client::connect(world).await;
+            assert_eq!(client.add(1).await, 1);
+            ms(300_000).await;
+            assert_eq!(client.add(1).await, 2);
+            // From now on it hears nothing, and so does not answer.
+            world.cut(true);
+            ms(74_000).await;
+            assert_eq!(world.ends.take().len(), 0);
+            ms(2_000).await;
+            assert_eq!(world.ends.take().as_slice(), if keep_alive { &[EndReason::PeerReset][..] } else { &[] });
+        });
+    }
+}
+
+/// While the link may be away, nobody is taken to have vanished.
+#[test]
+fn probes_bear_with_a_link_that_is_away() {
+    let settings = Settings { link_down_ms: 100_000, ..settings() };
+    with_server(Runs { patience_ms: 100_000, ..Runs::of(settings) }, async |world| {
+        let mut client = Client::connect(world).await;
+        assert_eq!(client.add(1).await, 1);
+        world.link(false);
+        ms(95_000).await;
+        world.link(true);
+        assert_eq!(client.add(1).await, 2);
+        assert_eq!(world.ends.take().len(), 0);
+    });
+}
+
 #[test]
 fn the_least_recently_used_gives_way() {
-    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+    with_server(Runs::of(Settings { eviction: Eviction::LeastRecentlyUsed, ..settings() }), async |world| {
         let mut clients = [Client::connect(world).await, Client::connect(world).await, Client::connect(world).await];
         for client in &mut clients {
             assert_eq!(client.add(1).await, 1);
@@ -467,7 +527,7 @@ fn a_stop_answers_what_is_pipelined() {
 
 #[test]
 fn connections_are_listed_closed_and_pinned() {
-    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+    with_server(Runs::of(Settings { eviction: Eviction::LeastRecentlyUsed, ..settings() }), async |world| {
         let handle = world.handle;
         let list = async || {
             let mut all: Vec<(ConnectionId, bool)> = Vec::new();

@@ -4,7 +4,7 @@ mod common;
 
 use embassy_net::tcp::{State, TcpSocket};
 use embassy_time::{Duration, Timer, with_timeout};
-use tenure::{Deadlines, EndReason, NEVER};
+use tenure::{Deadlines, EndReason, Eviction, NEVER};
 use tenure_embassy::Settings;
 
 use crate::common::{Client, PORT, Runs, SESSIONS, SOCKETS, STACK_SOCKETS, Segment, World, with_server};
@@ -133,7 +133,7 @@ fn a_close_that_is_never_acknowledged() {
 /// Who is evicted is closed in order, as long as a socket listens. Where none does, who has not closed by then is reset.
 #[test]
 fn eviction_closes_in_order_while_there_is_time() {
-    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+    with_server(Runs::of(Settings { eviction: Eviction::LeastRecentlyUsed, ..settings() }), async |world| {
         let mut clients = Vec::new();
         for _ in 0..20 {
             clients.push(Client::connect(world).await);
@@ -166,7 +166,7 @@ fn eviction_closes_in_order_while_there_is_time() {
 /// Refused by the observer, also where another one would have to give way: closed, and its socket serves others.
 #[test]
 fn newcomers_who_are_refused() {
-    with_server(Runs::of(Settings { lru_purge_enable: true, ..settings() }), async |world| {
+    with_server(Runs::of(Settings { eviction: Eviction::LeastRecentlyUsed, ..settings() }), async |world| {
         let mut clients = Vec::new();
         for round in 1..=3 {
             world.ends.refuses.set(true);

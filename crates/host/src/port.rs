@@ -1,6 +1,13 @@
 //! What the driver asks of a port, for all hosts.
 
-use std::{collections::HashMap, future::Future, pin::Pin, rc::Rc, sync::Arc, task::Context};
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    task::Context,
+};
 
 use tenure::{
     EndReason, Session,
@@ -27,7 +34,7 @@ pub struct HostPort<'a, N, A> {
     pub net: N,
     service: A,
     inbox: Arc<Inbox>,
-    /// The inboxes of all workers.
+    /// What all workers know of each other.
     shared: Arc<Shared>,
     settings: &'a Settings,
     /// The lanes' marks, by lane number.
@@ -59,6 +66,11 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn observer(&self) -> &A::Observer {
         self.service.observer()
+    }
+
+    /// With a place left elsewhere another worker takes newcomers.
+    fn is_full(&self) -> bool {
+        self.shared.open.load(Ordering::Relaxed) >= self.shared.connections_max
     }
 
     fn peer(&self, socket: &N::Socket) -> Peer {

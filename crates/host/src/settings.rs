@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tenure::{ConnectionId, Deadlines, Limits};
+use tenure::{ConnectionId, Deadlines, Eviction, Limits};
 
 use crate::Error;
 
@@ -36,9 +36,11 @@ pub struct Settings {
     /// Connections that the kernel queues until they are accepted.
     #[doc(alias = "backlog_conn")]
     pub backlog: u32,
-    /// Whether a connection above `connections_max` takes the place of the least recently used idle one. Otherwise it
-    /// waits. A worker whose share is taken leaves newcomers to the others for 20 ms while one of those has a place.
-    pub lru_purge_enable: bool,
+    /// Which idle connection gives way to one above `connections_max`, which otherwise waits. A worker whose share is taken leaves
+    /// newcomers to the others for 20 ms while one of those has a place. Unless it is [`Eviction::Never`], a connection without a
+    /// session is closed after its response if all places are taken.
+    #[doc(alias = "lru_purge_enable")]
+    pub eviction: Eviction,
     /// The most requests being answered at once, per worker; `None`: as many as it has connections. Where it is more than 1,
     /// but less than a worker's connections, routes that [wait long](tenure::Methods::waits_long) leave a worker's last place to
     /// other requests. Each request takes `input_bytes + body_bytes + output_bytes` while it is at work. While it waits for its
@@ -90,7 +92,7 @@ impl Default for Settings {
             threads: None,
             connections_max: 10_000,
             backlog: 1_024,
-            lru_purge_enable: false,
+            eviction: Eviction::default(),
             lanes_max: None,
             open_max: None,
             input_bytes: 16_384,

@@ -90,7 +90,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             connections_max,
             lanes_max: settings.lanes_max.unwrap_or(connections_max),
             open_max: settings.open_max.map_or(connections_max - connections_max / 4, share),
-            evict: settings.lru_purge_enable,
+            eviction: settings.eviction,
             deadlines: settings.deadlines,
             limits: settings.limits,
             worker: number as u32,

@@ -7,7 +7,7 @@ use std::{
 
 use crate::common::port::{Handle, Server, Settings};
 use crate::common::{Adder, Client, Gate, Running, Tally, app, forever, settings, with_threads};
-use tenure::{Command, CommandError, ConnectionId, EndReason, Handler, Request, Router, get};
+use tenure::{Command, CommandError, ConnectionId, EndReason, Eviction, Handler, Request, Router, get};
 
 /// The adder, a target that waits, and one that lists.
 fn listing(
@@ -189,7 +189,7 @@ fn a_late_command_does_not_hit_the_next_connection() {
 
 #[test]
 fn a_connection_pinned_from_elsewhere_does_not_give_way() {
-    let (server, _, _) = start(Settings { connections_max: 2, lru_purge_enable: true, ..settings() });
+    let (server, _, _) = start(Settings { connections_max: 2, eviction: Eviction::LeastRecentlyUsed, ..settings() });
     let mut pinned = server.client();
     pinned.add(1);
     let id = id(&server, &mut pinned);

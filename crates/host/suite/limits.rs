@@ -8,7 +8,7 @@ use crate::common::{
     with_threads,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use tenure::{EndReason, Request, Router, get};
+use tenure::{EndReason, Eviction, Request, Router, get};
 
 #[test]
 fn one_more_than_there_may_be_waits_until_one_leaves() {
@@ -40,7 +40,7 @@ fn one_more_than_there_may_be_waits_until_one_leaves() {
 #[test]
 fn the_least_recently_used_gives_way() {
     for threads in [1, 2] {
-        let settings = Settings { connections_max: 7, lru_purge_enable: true, ..with_threads(threads) };
+        let settings = Settings { connections_max: 7, eviction: Eviction::LeastRecentlyUsed, ..with_threads(threads) };
         let (server, tally) = Running::adder(settings);
         let client = |number| {
             let mut client = server.client();
@@ -74,6 +74,44 @@ fn the_least_recently_used_gives_way() {
     }
 }
 
+/// Without a session nobody keeps others out: who has none gives way, and is told so while there is no place on any worker.
+#[test]
+fn those_without_a_session_give_way() {
+    for threads in [1, 2] {
+        let (server, tally) = Running::adder(Settings { connections_max: 4, ..with_threads(threads) });
+        let mut first = server.client();
+        assert_eq!(first.add(1), 1);
+        let mut idle = vec![server.client(), server.client()];
+        for client in &mut idle {
+            assert!(!client.get("/adder").closes(), "one place is free, with {threads} threads");
+        }
+        // A worker that waits for the other one in vain evicts one of its own instead, and a place stays free.
+        let mut attempts = 0..100;
+        let mut last = loop {
+            let mut client = server.client();
+            if client.get("/adder").closes() {
+                break client;
+            }
+            assert!(threads > 1 && attempts.next().is_some(), "all places are taken, with {threads} threads");
+            idle.push(client);
+        };
+        last.expect_end();
+        drop(last);
+        for number in 0..3 {
+            let mut client = server.client();
+            assert_eq!(client.add(number), number);
+            assert!(!client.get("/adder").closes(), "it has a session");
+            std::mem::forget(client);
+        }
+        idle.iter_mut().for_each(Client::expect_gone);
+        assert_eq!(first.add(1), 2, "nobody lost anything");
+        assert!(
+            tally.counts().ended.iter().all(|reason| matches!(reason, EndReason::Evicted { .. } | EndReason::MadeRoom))
+        );
+        server.stop();
+    }
+}
+
 #[test]
 fn a_pinned_connection_does_not_give_way() {
     let tally = forever(Tally::default());
@@ -82,7 +120,7 @@ fn a_pinned_connection_does_not_give_way() {
         "pinned"
     });
     let app = Router::new().route("/pin", pin).route("/{*rest}", app(tally));
-    let settings = Settings { connections_max: 2, lru_purge_enable: true, ..settings() };
+    let settings = Settings { connections_max: 2, eviction: Eviction::LeastRecentlyUsed, ..settings() };
     let server = Running::start(settings, app, tally);
     let mut pinned = server.client();
     pinned.add(1);

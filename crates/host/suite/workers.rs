@@ -14,7 +14,7 @@ use std::{
 
 use crate::common::port::{Server, Settings};
 use crate::common::{Adder, Client, Gate, PATIENCE, Running, Tally, app, forever, post, with_threads};
-use tenure::{EndReason, PeerAddress, Request, Router, get};
+use tenure::{EndReason, Eviction, PeerAddress, Request, Router, get};
 
 /// The kernel tells one worker alone of a newcomer. Where that one has more than its fair share by now, because the others'
 /// clients have left, it must not be left waiting.
@@ -93,12 +93,18 @@ fn a_worker_that_is_stuck_keeps_no_newcomer_waiting() {
 #[test]
 fn a_full_worker_beside_a_stuck_one_that_has_places() {
     for evicts in [true, false] {
-        let settings = Settings { connections_max: 4, lru_purge_enable: evicts, ..with_threads(2) };
+        let settings = Settings {
+            connections_max: 4,
+            eviction: if evicts { Eviction::LeastRecentlyUsed } else { Eviction::Never },
+            ..with_threads(2)
+        };
         let (server, tally, barriers) = blocking(settings);
         // Two of each, whoever gives way until then.
         let mut clients: Vec<(usize, Client)> = Vec::new();
         while [0, 1].iter().any(|worker| clients.iter().filter(|(other, _)| other == worker).count() < 2) {
             let mut client = server.client();
+            // With a session, or it would be closed where it is the last that finds a place.
+            client.add(1);
             clients.push((worker_of(&mut client), client));
             let listed = server.handle.list().wait();
             clients.retain(|(_, client)| {

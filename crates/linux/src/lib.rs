@@ -25,7 +25,7 @@
 //! | `server_port` | [`Settings::addresses`] |
 //! | `max_open_sockets` | [`Settings::connections_max`] |
 //! | `backlog_conn` | [`Settings::backlog`] |
-//! | `lru_purge_enable` | [`Settings::lru_purge_enable`] |
+//! | `lru_purge_enable` | [`Settings::eviction`] |
 //! | `recv_wait_timeout` | [`Deadlines::head_ms`](tenure::Deadlines::head_ms), `body_ms`, `body_bytes_per_s`: for the whole, not a call |
 //! | `send_wait_timeout` | [`Deadlines::response_ms`](tenure::Deadlines::response_ms), `response_bytes_per_s`: for the whole, not a call |
 //! | `keep_alive_enable`, `keep_alive_idle`, `keep_alive_interval`, `keep_alive_count` | [`Settings::keep_alive`], [`keep_alive_idle_s`](Settings::keep_alive_idle_s), [`keep_alive_interval_s`](Settings::keep_alive_interval_s), [`keep_alive_probes`](Settings::keep_alive_probes) |

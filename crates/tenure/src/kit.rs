@@ -37,8 +37,8 @@ use std::{
 };
 
 use crate::{
-    Admission, ConnectionId, Deadlines, EndReason, Handler, Limits, Observer, PeerAddress, Refusal, RequestLine,
-    Session, StatusCode,
+    Admission, ConnectionId, Deadlines, EndReason, Eviction, Handler, Limits, Observer, PeerAddress, Refusal,
+    RequestLine, Session, StatusCode,
     port::{
         Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer, Port, Pushed,
         Received, Slot, Transmitted, Wire, contain, framed, lane,
@@ -59,8 +59,8 @@ pub struct Settings {
     pub lanes_max: u32,
     /// Connections that stay open at the most.
     pub open_max: u32,
-    /// Whether a new connection takes the place of the least recently used idle one.
-    pub evict: bool,
+    /// Which idle connection gives way to a new one when all places are taken.
+    pub eviction: Eviction,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in bytes.
@@ -83,7 +83,7 @@ impl Default for Settings {
             connections_max: 1_000,
             lanes_max: 1_000,
             open_max: 750,
-            evict: false,
+            eviction: Eviction::default(),
             deadlines: Deadlines::HOST,
             limits: Limits::HOST,
             input_bytes: 16_384,
@@ -490,7 +490,7 @@ impl<S: Session + 'static> Server<S> {
                 connections_max: settings.connections_max,
                 lanes_max: settings.lanes_max,
                 open_max: settings.open_max,
-                evict: settings.evict,
+                eviction: settings.eviction,
                 deadlines: settings.deadlines,
                 limits: settings.limits,
                 worker: 0,

@@ -97,7 +97,7 @@ pub use route::methods::{
 pub use route::router::Router;
 pub use route::switch::Switch;
 pub use session::{Deadline, EndReason, Session};
-pub use settings::{Deadlines, Limits, NEVER};
+pub use settings::{Deadlines, Eviction, Limits, NEVER};
 pub use tenure_proto::{
     events::Event,
     head::Version,

@@ -44,7 +44,8 @@ pub enum EndReason {
     Idle,
     /// The peer missed a deadline.
     Deadline(Deadline),
-    /// A new connection needed the place and this one was the least recently used.
+    /// A new connection needed the place, and this one was the least recently used of those that may give way
+    /// ([`Eviction`](crate::Eviction)).
     Evicted {
         /// The connection that took the place.
         by: ConnectionId,
@@ -55,6 +56,9 @@ pub enum EndReason {
     Removed,
     /// A handler put another session in its place; the connection goes on.
     Replaced,
+    /// All places were taken and the connection had no session: its last response said that it closes
+    /// ([`Eviction`](crate::Eviction)).
+    MadeRoom,
     /// A handler asked for the connection to be closed.
     Handler,
     /// A WebSocket was closed (RFC 6455 section 7).
@@ -113,6 +117,7 @@ impl fmt::Display for EndReason {
             EndReason::Deadline(Deadline::Pong) => f.write_str("the peer did not answer a ping in time"),
             EndReason::Removed => f.write_str("removed by a handler"),
             EndReason::Replaced => f.write_str("replaced by a handler"),
+            EndReason::MadeRoom => f.write_str("closed to make room, without a session"),
             EndReason::Handler => f.write_str("a handler closed the connection"),
             EndReason::WebSocket { code, by_peer: true } => write!(f, "the peer closed the WebSocket: {code}"),
             EndReason::WebSocket { code, .. } => write!(f, "the WebSocket was closed: {code}"),

@@ -22,6 +22,36 @@
 /// A deadline that is never due, as is any of 2<sup>31</sup> ms (24 days) or more.
 pub const NEVER: u32 = u32::MAX;
 
+/// Which idle connection gives way to a newcomer when all places are taken. A pinned one never does, nor one that has sent
+/// nothing yet.
+///
+/// Unless it is [`Never`](Eviction::Never), a request that comes on a connection without a session while the server is full is the
+/// connection's last: the response says `Connection: close` (RFC 9112 section 9.6), and the reason is
+/// [`MadeRoom`](crate::EndReason::MadeRoom). The connection stays if the handler makes a session or pins it, if it answers through a
+/// [`Responder`](crate::Responder), or if more bytes have come behind the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eviction {
+    /// None: newcomers wait until a connection ends.
+    Never,
+    /// The least recently used one of those without a session, so nobody loses anything.
+    #[default]
+    WithoutSession,
+    /// The least recently used one, which loses its session.
+    #[doc(alias = "lru_purge_enable")]
+    LeastRecentlyUsed,
+}
+
+impl Eviction {
+    /// Whether a connection may give way while it is idle.
+    pub(crate) fn takes(self, has_session: bool) -> bool {
+        match self {
+            Eviction::Never => false,
+            Eviction::WithoutSession => !has_session,
+            Eviction::LeastRecentlyUsed => true,
+        }
+    }
+}
+
 /// Bounds in bytes. Each is the greatest that is accepted. What a client sees beyond it: the guide's
 /// [chapter on bounds](crate::guide::bounds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

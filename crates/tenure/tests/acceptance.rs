@@ -10,8 +10,8 @@ use std::{
 };
 use support::{Answers, answers, every_way, feed, get, post, request, responses, text};
 use tenure::{
-    EndReason, Error, Handler, Limits, Method, Refusal, Request, Responder, Router, Sent, Session, StatusCode, Switch,
-    any,
+    EndReason, Error, Eviction, Handler, Limits, Method, Refusal, Request, Responder, Router, Sent, Session,
+    StatusCode, Switch, any,
     kit::{Client, Server, Settings},
     put, respond,
 };
@@ -355,7 +355,8 @@ fn long_streams_do_not_hold_short_requests_up() {
 
 #[test]
 fn twenty_clients_on_seven_sockets_with_eviction() {
-    let (mut server, ends) = server(Settings { connections_max: 7, evict: true, ..Settings::default() });
+    let (mut server, ends) =
+        server(Settings { connections_max: 7, eviction: Eviction::LeastRecentlyUsed, ..Settings::default() });
     let clients: Vec<_> = (1..=20)
         .map(|n| {
             let client = server.connect();

@@ -14,7 +14,7 @@ use std::{
 
 use heapless::{Deque, Vec};
 use tenure::{
-    Deadlines, EndReason, Error, Handler, Limits, Request, Router, Session, get,
+    Deadlines, EndReason, Error, Eviction, Handler, Limits, Request, Router, Session, get,
     port::{
         Buffer, Driver, DriverSettings, Interest, Key, Lane, Partial, Peer, Port, Received, Slot, Transmitted, Wire,
         lane,
@@ -310,7 +310,7 @@ fn without_a_heap() {
         connections_max: CONNECTIONS_MAX as u32,
         lanes_max: LANES_MAX as u32,
         open_max: 0,
-        evict: true,
+        eviction: Eviction::LeastRecentlyUsed,
         deadlines: Deadlines::BOARD,
         limits: Limits::BOARD,
         worker: 0,

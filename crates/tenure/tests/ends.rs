@@ -7,7 +7,7 @@ use common::{
     session_end, sessions_ended, settings, status_of, statuses, wake_all, with_session,
 };
 use tenure::{
-    Deadlines, EndReason, Error, Refusal, Request, Responder, Router, Sent, StatusCode, get,
+    Deadlines, EndReason, Error, Eviction, Refusal, Request, Responder, Router, Sent, StatusCode, get,
     kit::{Client, Event, Server, Settings},
     post,
 };
@@ -353,7 +353,8 @@ fn closed_from_outside_while_it_closes() {
 /// A late close or pin never hits the next connection in the slot (`espressif/esp-idf#19103`).
 #[test]
 fn an_old_id_is_nobody_s() {
-    let mut server = Server::with(app(), Settings { connections_max: 1, evict: true, ..settings() });
+    let mut server =
+        Server::with(app(), Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, ..settings() });
     let first = with_session(&mut server);
     let old = first.id().unwrap();
     first.close();
@@ -516,7 +517,8 @@ fn aborted() {
 
 #[test]
 fn evicted() {
-    let mut server = Server::with(app(), Settings { connections_max: 1, evict: true, ..settings() });
+    let mut server =
+        Server::with(app(), Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, ..settings() });
     let client = with_session(&mut server);
     server.advance(1_234);
     let newcomer = server.connect();
@@ -569,7 +571,8 @@ fn events_in_order() {
 
 #[test]
 fn refused_by_the_observer() {
-    let mut server = Server::with(app(), Settings { connections_max: 1, evict: true, ..settings() });
+    let mut server =
+        Server::with(app(), Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, ..settings() });
     let idle = with_session(&mut server);
     server.refuse_connections(true);
     let client = server.connect();

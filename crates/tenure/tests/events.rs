@@ -33,6 +33,18 @@ fn server() -> Server<()> {
     Server::with(app, Settings { lanes_max: 1, ..Settings::default() })
 }
 
+/// A full server closes connections without a session, but not those that stay open.
+#[test]
+fn a_full_server_opens() {
+    let app = Router::new().route("/ticks", events(ticks));
+    let mut server: Server<()> = Server::with(app, Settings { connections_max: 1, open_max: 1, ..Settings::default() });
+    let reader = server.event_stream("/ticks");
+    server.advance(10);
+    server.publish(TICKS, Event::data("x"));
+    assert_eq!(reader.received_text(), "retry: 2000\n\ndata: x\n\n");
+    assert!(server.connect().id().is_none() && !reader.is_closed());
+}
+
 #[test]
 fn a_handler_reaches_all_who_listen() {
     let mut server = server();

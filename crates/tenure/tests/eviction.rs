@@ -2,14 +2,17 @@
 
 mod common;
 
-use common::{Tally, app, ask, end_of, get_of, open_gate, opened, post_of, sessions_ended, settings, with_session};
+use common::{
+    DEADLINES, Tally, app, ask, end_of, get_of, open_gate, opened, post_of, sessions_ended, settings, with_session,
+};
 use tenure::{
-    EndReason,
+    EndReason, Error, Eviction, Method, Request, Responder, Router, Sent, get,
     kit::{Client, Server, Settings},
+    respond,
 };
 
 fn server_of(connections_max: u32) -> Server<Tally> {
-    Server::with(app(), Settings { connections_max, evict: true, ..settings() })
+    Server::with(app(), Settings { connections_max, eviction: Eviction::LeastRecentlyUsed, ..settings() })
 }
 
 fn is_evicted(server: &Server<Tally>, client: &Client) -> bool {
@@ -48,9 +51,197 @@ fn order_within_a_millisecond() {
     assert!(is_evicted(&server, &second) && !is_evicted(&server, &first));
 }
 
+/// By default those without a session give way, however long ago others were used: nobody loses anything.
 #[test]
-fn off_by_default() {
+fn without_a_session_by_default() {
+    for first_has_one in [true, false] {
+        let mut server = Server::with(app(), Settings { connections_max: 3, ..settings() });
+        let without = server.connect();
+        ask(&mut server, &without, get_of("/sum"));
+        let sessions = [with_session(&mut server), with_session(&mut server)];
+        server.advance(10);
+        for client in &sessions {
+            ask(&mut server, client, get_of("/sum"));
+        }
+        if first_has_one {
+            // What it had is gone, so it may go.
+            let other = &sessions[0];
+            ask(&mut server, &without, post_of("/sum", "1"));
+            ask(&mut server, other, "POST /remove HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        }
+        let newcomer = server.connect();
+        server.advance(DEADLINES.linger_ms + 50);
+        assert!(is_accepted(&newcomer));
+        ask(&mut server, &newcomer, post_of("/sum", "1"));
+        let (stays, goes) = if first_has_one { (&without, &sessions[0]) } else { (&sessions[0], &without) };
+        assert!(!stays.is_closed() && end_of(&server, &sessions[1]).is_none());
+        assert!(matches!(end_of(&server, goes), Some(EndReason::MadeRoom | EndReason::Evicted { .. })));
+        // All have one now.
+        let newcomer = server.connect();
+        assert!(!is_accepted(&newcomer) && !newcomer.is_closed(), "it waits");
+    }
+}
+
+/// Those that came while there was room, used it and left nothing give way one after the other, the least recently used first.
+#[test]
+fn idle_clients_lock_nobody_out() {
+    let mut server = Server::with(app(), Settings { connections_max: 7, ..settings() });
+    let idle: Vec<_> = (0..6).map(|_| server.connect()).collect();
+    for client in &idle {
+        assert!(ask(&mut server, client, get_of("/sum")).ends_with("\r\n\r\n0"));
+        server.advance(1);
+    }
+    let mut clients = vec![with_session(&mut server)];
+    for (count, victim) in idle.iter().enumerate() {
+        assert!(idle.iter().skip(count).all(|client| end_of(&server, client).is_none()));
+        clients.push(with_session(&mut server));
+        assert!(is_evicted(&server, victim), "{count}");
+    }
+    assert!(clients.iter().all(|client| end_of(&server, client).is_none()));
+    assert!(!is_accepted(&server.connect()));
+}
+
+/// A pin counts for those without a session as for others, and is taken back to the same order.
+#[test]
+fn pinned_without_a_session() {
+    let mut server = Server::with(app(), Settings { connections_max: 2, ..settings() });
+    let client = server.connect();
+    ask(&mut server, &client, get_of("/pin"));
+    with_session(&mut server);
+    let newcomer = server.connect();
+    assert!(!is_accepted(&newcomer));
+    for target in ["/sum", "/pin", "/nothing-here"] {
+        assert!(!ask(&mut server, &client, get_of(target)).contains(CLOSES), "{target}");
+    }
+    assert!(server.pin(client.id().unwrap(), false));
+    server.run();
+    assert!(is_accepted(&newcomer) && is_evicted(&server, &client));
+    // Nor is one pinned by the request that would be its last.
     let mut server = Server::with(app(), Settings { connections_max: 1, ..settings() });
+    let client = server.connect();
+    assert!(!ask(&mut server, &client, get_of("/pin")).contains(CLOSES));
+    assert!(!ask(&mut server, &client, get_of("/unpin")).contains(CLOSES), "it was pinned when the request came");
+    assert!(is_accepted(&server.connect()) && is_evicted(&server, &client));
+}
+
+const CLOSES: &str = "Connection: close\r\n";
+
+/// While all places are taken, a connection without a session is told to go, whatever it is answered; one with a session is not.
+#[test]
+fn a_full_server_says_close_where_there_is_no_session() {
+    for eviction in [Eviction::Never, Eviction::WithoutSession, Eviction::LeastRecentlyUsed] {
+        for (connections_max, target) in [(1, "/sum"), (2, "/sum"), (1, "/bytes/900"), (1, "/nothing-here")] {
+            let mut server = Server::with(app(), Settings { connections_max, eviction, ..settings() });
+            let client = server.connect();
+            let answer = ask(&mut server, &client, get_of(target));
+            let closes = eviction != Eviction::Never && connections_max == 1;
+            let case = format!("{eviction:?}, {target} on {connections_max}: {answer}");
+            assert_eq!(
+                (answer.contains(CLOSES), end_of(&server, &client)),
+                (closes, closes.then_some(EndReason::MadeRoom)),
+                "{case}"
+            );
+            let mut server = Server::with(app(), Settings { connections_max, eviction, ..settings() });
+            let client = with_session(&mut server);
+            let answer = ask(&mut server, &client, get_of(target));
+            assert!(!answer.contains("Connection: ") && end_of(&server, &client).is_none(), "with a session, {case}");
+        }
+    }
+}
+
+/// A handler that answers through a responder may make a session behind that: so its answer does not say that it is the last.
+#[test]
+fn through_a_responder() {
+    async fn send<'r>(request: &mut Request<'r, Tally>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let sent = responder.send(str::from_utf8(&[b'x'; 20]).unwrap()).await?;
+        request.replace_session(Tally::new(0));
+        Ok(sent)
+    }
+    let mut server = Server::with(
+        Router::new().route("/", respond(Method::Get, send)),
+        Settings { connections_max: 1, ..settings() },
+    );
+    let client = server.connect();
+    assert!(!ask(&mut server, &client, get_of("/")).contains(CLOSES));
+    assert!(!is_accepted(&server.connect()) && end_of(&server, &client).is_none(), "it has a session");
+    for (target, is_stream) in [("/stream-of/10", true), ("/bytes/20", false)] {
+        let mut server = Server::with(app(), Settings { connections_max: 1, ..settings() });
+        let client = server.connect();
+        client.send(get_of(target));
+        server.run();
+        open_gate();
+        server.run();
+        let text = client.received_text();
+        assert!(text.ends_with(&"x".repeat(20)) && text.contains(CLOSES) != is_stream, "{text}");
+        assert_eq!(end_of(&server, &client), (!is_stream).then_some(EndReason::MadeRoom), "{target}");
+        // It has no session, so it gives way all the same.
+        assert!(!is_stream || is_accepted(&server.connect()) && is_evicted(&server, &client));
+    }
+}
+
+/// Who ends the connection anyway is told first: a client, or a handler, also where that makes a session.
+#[test]
+fn other_reasons_to_close_count_first() {
+    async fn close_and_stay(request: &mut Request<'_, Tally>) {
+        request.close();
+        request.replace_session(Tally::new(0));
+        request.pin(true);
+    }
+    for (request, reason) in [
+        (get_of("/sum"), EndReason::MadeRoom),
+        ("GET /sum HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), EndReason::PeerAsked),
+        (get_of("/close"), EndReason::Handler),
+        (get_of("/close-and-stay"), EndReason::Handler),
+    ] {
+        let app = Router::new().route("/close-and-stay", get(close_and_stay)).route("/{*rest}", app());
+        let mut server = Server::with(app, Settings { connections_max: 1, ..settings() });
+        let client = server.connect();
+        assert!(ask(&mut server, &client, &request).contains(CLOSES), "{request}");
+        assert_eq!(end_of(&server, &client), Some(reason), "{request}");
+    }
+}
+
+/// A server that is full and stops: the response is the last one, and the session that it has made ends with the stop.
+#[test]
+fn a_full_server_that_stops() {
+    for stops in [true, false] {
+        let before = sessions_ended().len();
+        let mut server = Server::with(app(), Settings { connections_max: 1, ..settings() });
+        let client = server.connect();
+        client.send(post_of("/wait-and-count", "12345"));
+        server.run();
+        if stops {
+            server.stop();
+        }
+        open_gate();
+        server.run();
+        let answer = client.received_text();
+        assert!(answer.ends_with("\r\n\r\n5") && answer.contains(CLOSES) == stops, "{answer}");
+        assert_eq!(end_of(&server, &client), stops.then_some(EndReason::Shutdown));
+        assert_eq!(sessions_ended().len() - before, usize::from(stops));
+    }
+}
+
+/// A session that the request makes keeps its connection. Without one the next response is the last; requests that have come
+/// already are answered first.
+#[test]
+fn a_session_keeps_its_connection() {
+    let mut server = Server::with(app(), Settings { connections_max: 1, ..settings() });
+    let client = server.connect();
+    assert!(!ask(&mut server, &client, post_of("/sum", "1")).contains(CLOSES));
+    assert_eq!(end_of(&server, &client), None);
+    client.received();
+    client.send("POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".to_owned() + &get_of("/sum"));
+    server.run();
+    let text = client.received_text();
+    let (first, second) = text.split_at(text.rfind("HTTP/1.1 200").unwrap());
+    assert!(!first.contains(CLOSES) && second.contains(CLOSES), "{text}");
+    assert_eq!(end_of(&server, &client), Some(EndReason::MadeRoom));
+}
+
+#[test]
+fn never_where_it_is_off() {
+    let mut server = Server::with(app(), Settings { connections_max: 1, eviction: Eviction::Never, ..settings() });
     let client = with_session(&mut server);
     let newcomer = server.connect();
     assert!(!is_accepted(&newcomer) && !newcomer.is_closed(), "it waits");
@@ -68,7 +259,7 @@ fn never_a_fresh_one() {
     let newcomer = server.connect();
     assert!(!is_accepted(&newcomer));
     // Its first request makes it one that may.
-    ask(&mut server, &fresh, get_of("/sum"));
+    ask(&mut server, &fresh, post_of("/sum", "1"));
     assert!(is_accepted(&newcomer) && is_evicted(&server, &fresh));
 }
 
@@ -90,7 +281,7 @@ fn never_a_busy_one() {
 #[test]
 fn never_one_whose_response_is_not_taken() {
     let mut server = server_of(1);
-    let slow = server.connect();
+    let slow = with_session(&mut server);
     slow.set_window(100);
     slow.send(get_of("/bytes/1000"));
     server.run();
@@ -105,8 +296,10 @@ fn never_one_whose_response_is_not_taken() {
 #[test]
 fn never_in_a_head() {
     for puts_heads_away in [true, false] {
-        let mut server =
-            Server::with(app(), Settings { connections_max: 1, evict: true, puts_heads_away, ..settings() });
+        let mut server = Server::with(
+            app(),
+            Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, puts_heads_away, ..settings() },
+        );
         let client = with_session(&mut server);
         client.send("GET /su");
         server.run();

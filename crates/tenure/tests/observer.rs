@@ -5,8 +5,8 @@ mod support;
 use std::{cell::RefCell, rc::Rc};
 use support::{get, post_chunked, request, text};
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Refusal, Request, RequestLine, Router,
-    Session, StatusCode, any,
+    Admission, ConnectionId, EndReason, Error, Eviction, Handler, Observer, PeerAddress, Refusal, Request, RequestLine,
+    Router, Session, StatusCode, any,
     kit::{Client, Event, Server, Settings},
 };
 
@@ -212,7 +212,7 @@ fn an_observer_may_refuse_a_connection() {
 
 #[test]
 fn an_eviction_is_told_before_the_end() {
-    let settings = Settings { connections_max: 1, evict: true, ..Settings::default() };
+    let settings = Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, ..Settings::default() };
     let (mut server, client, notes) = watched(settings);
     client.send(get("/session"));
     server.run();

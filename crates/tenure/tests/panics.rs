@@ -13,8 +13,8 @@ use std::{
 };
 
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Method, Observer, PeerAddress, Refusal, Request, RequestLine, Responder,
-    Router, Sent, Session, StatusCode, get,
+    Admission, ConnectionId, EndReason, Error, Eviction, Method, Observer, PeerAddress, Refusal, Request, RequestLine,
+    Responder, Router, Sent, Session, StatusCode, get,
     kit::{Client, Server, Settings},
     post, respond,
 };
@@ -348,7 +348,7 @@ fn in_an_observer() {
         ("refused", "GET / HTTP/1.1\r\n\r\n".to_owned(), EndReason::Aborted),
         ("disconnected", String::new(), EndReason::PeerClosed),
     ] {
-        let (mut server, observer) = watched(Settings { connections_max: 2, lanes_max: 1, ..settings() });
+        let (mut server, observer) = watched(Settings { connections_max: 3, lanes_max: 1, ..settings() });
         let (client, other) = (with_session(&mut server), with_session(&mut server));
         let before = sessions_ended().len();
         observer.0.set(method);
@@ -380,7 +380,8 @@ fn in_an_observer_that_is_to_admit() {
 
 #[test]
 fn in_an_observer_of_evictions() {
-    let (mut server, observer) = watched(Settings { connections_max: 1, evict: true, ..settings() });
+    let (mut server, observer) =
+        watched(Settings { connections_max: 1, eviction: Eviction::LeastRecentlyUsed, ..settings() });
     for method in ["evicted", "disconnected", ""] {
         let old = with_session(&mut server);
         observer.0.set(method);

@@ -4,8 +4,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use tenure::{
-    CloseCode, Deadline, EndReason, Error, Frame, Handler, Message, MessageTopic, Request, Responder, Router, Sent,
-    Session, Upgrade, get,
+    CloseCode, Deadline, EndReason, Error, Eviction, Frame, Handler, Message, MessageTopic, Request, Responder, Router,
+    Sent, Session, Upgrade, get,
     kit::{Event, Heard, Server, Settings, WebSocket, client_frame as frame},
     port::Pushed,
     post, websocket,
@@ -657,13 +657,26 @@ fn the_bound_holds_while_answers_wait() {
 /// Idle connections give way to new ones, open ones never.
 #[test]
 fn open_connections_are_not_evicted() {
-    let mut server = Server::with(app(), Settings { connections_max: 2, evict: true, ..Settings::default() });
-    let open = server.websocket("/chat");
+    let settings = Settings { connections_max: 2, eviction: Eviction::LeastRecentlyUsed, ..Settings::default() };
+    let mut server = Server::with(app(), settings);
     let idle = server.connect();
     idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     server.advance(10);
+    let open = server.websocket("/chat");
+    server.advance(10);
     let newcomer = server.connect();
     assert!(idle.is_closed() && !open.client().is_closed() && newcomer.id().is_some());
+}
+
+/// A full server closes connections without a session, but not those that stay open.
+#[test]
+fn a_full_server_opens() {
+    let mut server = Server::with(app(), Settings { connections_max: 1, open_max: 1, ..Settings::default() });
+    let open = server.websocket("/nested/a");
+    open.say("hello");
+    server.advance(10);
+    assert_eq!(open.texts(), ["closure", "hello"]);
+    assert!(server.connect().id().is_none() && !open.client().is_closed());
 }
 
 /// A handler that wraps others and knows nothing of what stays open.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tenure::{Deadlines, Limits};
+use tenure::{Deadlines, Eviction, Limits};
 use tenure_host::{Handle, Platform, Server, Settings};
 
 use crate::{
@@ -87,7 +87,11 @@ fn settings(calm: bool, numbers: &mut Numbers) -> Settings {
     Settings {
         threads: NonZeroUsize::new(1 + numbers.below(3)),
         connections_max: [9, 12, 20, 100][numbers.below(4)],
-        lru_purge_enable: !calm && numbers.once_in(2),
+        eviction: if calm {
+            Eviction::Never
+        } else {
+            [Eviction::Never, Eviction::WithoutSession, Eviction::LeastRecentlyUsed][numbers.below(3)]
+        },
         // Some who wait are turned away where lanes are few.
         lanes_max: if calm { None } else { [None, Some(6), Some(9)][numbers.below(3)] },
         input_bytes,

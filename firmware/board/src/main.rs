@@ -17,7 +17,7 @@ use embassy_futures::join::join;
 use embassy_net::{Runner, Stack, StackResources};
 use embassy_time::Duration;
 use esp_backtrace as _;
-use esp_config::{esp_config_bool, esp_config_int};
+use esp_config::{esp_config_int, esp_config_str};
 use esp_hal::{
     clock::CpuClock,
     peripherals::TIMG0,
@@ -28,6 +28,7 @@ use esp_hal::{
     timer::timg::{MwdtStage, TimerGroup, Wdt},
 };
 use static_cell::{ConstStaticCell, StaticCell};
+use tenure::Eviction;
 use tenure_adder::{Adder, Visitors};
 use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, beating, paced};
 
@@ -63,7 +64,9 @@ const WATCHDOG_S: u64 = esp_config_int!(u64, "TENURE_BOARD_CONFIG_WATCHDOG_S");
 /// Server, lanes and sockets together.
 const SERVER_BYTES: usize = Board::bytes::<(), _>(&tenure_adder::app);
 /// For how long the link may be away unseen. A stack that sees it forgets what DHCP has given.
-const LINK_PATIENCE: Duration = Duration::from_secs(esp_config_int!(u64, "TENURE_BOARD_CONFIG_LINK_PATIENCE_S"));
+const LINK_PATIENCE_S: u32 = esp_config_int!(u32, "TENURE_BOARD_CONFIG_LINK_PATIENCE_S");
+/// How often a silent peer is probed.
+const KEEP_ALIVE_S: u32 = 15;
 
 // What the server may take of a chip's RAM: more does not build.
 const _: () = assert!(
@@ -115,9 +118,16 @@ fn log_start() {
 
 fn settings() -> Settings {
     let mut settings = Settings {
-        lru_purge_enable: esp_config_bool!("TENURE_BOARD_CONFIG_EVICT"),
+        eviction: match esp_config_str!("TENURE_BOARD_CONFIG_EVICT") {
+            "never" => Eviction::Never,
+            "least_recently_used" => Eviction::LeastRecentlyUsed,
+            _ => Eviction::WithoutSession,
+        },
         // The stack has been patient already.
         link_down_ms: 1,
+        // Nobody is taken to have vanished while the link may be away unseen.
+        keep_alive_interval_s: KEEP_ALIVE_S,
+        keep_alive_probes: (LINK_PATIENCE_S / KEEP_ALIVE_S + 1).max(4),
         ..Settings::at(PORT)
     };
     settings.limits.head_bytes_max = HEAD_BYTES_MAX as u32;
@@ -158,7 +168,8 @@ async fn main(spawner: Spawner) {
     let rng = Rng::new();
     let seed = u64::from(rng.random()) << 32 | u64::from(rng.random());
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings()));
-    let device = SynGate::new(SteadyLink::new(device, LINK_PATIENCE), server.listening());
+    let device =
+        SynGate::new(SteadyLink::new(device, Duration::from_secs(u64::from(LINK_PATIENCE_S))), server.listening());
     let (stack, runner) = embassy_net::new(device, network::config(), RESOURCES.init_with(StackResources::new), seed);
     spawner.spawn(run_network(runner).expect("one network task"));
     spawner.spawn(serve(stack, server, watchdog).expect("one server task"));

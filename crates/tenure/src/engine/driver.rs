@@ -19,12 +19,12 @@ use core::task::Context;
 use tenure_proto::date::DATE_BYTES;
 
 use crate::{
-    Admission, Command, ConnectionId, Deadlines, EndReason, Limits, Observer, PeerAddress,
+    Admission, Command, ConnectionId, Deadlines, EndReason, Eviction, Limits, Observer, PeerAddress,
     engine::{
         interest::Interest,
         output::Output,
         spares::Spares,
-        state::{CLOSED, Change, Ending, Lanes as AtWork, State},
+        state::{CLOSED, Change, Crowd, Ending, State},
         table::{NONE, Slot, Stage, Table},
         wire::Received,
     },
@@ -36,8 +36,8 @@ use port::Buffers;
 pub use port::{Key, Lane, Lanes, Panicked, Partial, Port, Transmitted};
 use reclaim::{fit, rest};
 use steps::{
-    Cause, IdleLanes, MANY, Progress, answer_panic, at_work, attach, begin_turn, detach, ending, leave, receive, send,
-    wake_waiters,
+    Cause, IdleLanes, MANY, Progress, answer_panic, attach, begin_turn, crowd, detach, ending, leave, receive, resting,
+    send, wake_waiters,
 };
 
 /// A driver's settings.
@@ -50,8 +50,8 @@ pub struct DriverSettings {
     pub lanes_max: u32,
     /// The most connections that stay open: WebSockets and streams of events. Beyond: 503.
     pub open_max: u32,
-    /// Whether a new connection evicts the least recently used idle one when no place is free.
-    pub evict: bool,
+    /// Which idle connection a new one evicts when no place is free.
+    pub eviction: Eviction,
     /// Bounds in time.
     pub deadlines: Deadlines,
     /// Bounds in bytes.
@@ -117,7 +117,7 @@ impl<P: Port> Driver<P> {
             lanes,
             spares: Spares::default(),
             hub: Hub::new(settings.open_max),
-            idle: IdleLanes { first: NONE, attached: 0, reserve },
+            idle: IdleLanes { first: NONE, attached: 0, reserve, many: MANY },
             settings,
             now_ms: 0,
             due_ms: None,
@@ -153,10 +153,26 @@ impl<P: Port> Driver<P> {
 
     /// Whether a new connection finds a place, if need be by eviction.
     pub fn has_room(&mut self) -> bool {
-        self.table.has_place() || self.victim().is_some()
+        self.has_place() || self.victim().is_some()
     }
 
-    /// Takes a new connection from that peer. If no place is free and eviction is allowed, evicts the least recently used idle one.
+    fn has_place(&mut self) -> bool {
+        let has_place = self.table.has_place();
+        self.count_places();
+        has_place
+    }
+
+    /// Call after a place has been taken or left: while all are taken, each turn asks how crowded it is.
+    fn count_places(&mut self) {
+        let is_full = self.evicts() && self.table.is_full();
+        self.idle.many = if is_full { 0 } else { MANY };
+    }
+
+    fn evicts(&self) -> bool {
+        self.port.evicts() && self.settings.eviction != Eviction::Never
+    }
+
+    /// Takes a new connection from that peer. If no place is free, evicts the idle one that [`Eviction`] names.
     ///
     /// # Errors
     /// The socket: there is no place, or the observer refuses it.
@@ -164,7 +180,7 @@ impl<P: Port> Driver<P> {
         if self.stopping().is_some() {
             return Err(socket);
         }
-        let victim = if self.table.has_place() { None } else { self.victim() };
+        let victim = if self.has_place() { None } else { self.victim() };
         if victim.is_none() && self.table.is_full() {
             return Err(socket);
         }
@@ -188,6 +204,7 @@ impl<P: Port> Driver<P> {
             self.end_now(victim, EndReason::Evicted { by, idle_ms }, false);
         }
         let index = self.table.take(socket, self.now_ms)?;
+        self.count_places();
         self.table.slot_mut(index).interest = Interest::RECEIVE;
         self.due(self.now_ms, self.settings.deadlines.first_byte_ms);
         Ok(key)
@@ -195,10 +212,10 @@ impl<P: Port> Driver<P> {
 
     /// The connection that a newcomer would evict now.
     fn victim(&mut self) -> Option<u32> {
-        if !self.port.evicts() || !self.settings.evict {
+        if !self.port.evicts() {
             return None;
         }
-        let mut index = self.table.oldest(Stage::Idle);
+        let mut index = self.table.oldest(Stage::Spare);
         for _ in 0..CANDIDATES_MAX {
             if index == NONE {
                 return None;
@@ -425,10 +442,10 @@ impl<P: Port> Driver<P> {
             }
         }
         let mut keeps_wants = wake_waiters(&lane.wire.shared, cause);
-        let at_work = if idle.attached < MANY { AtWork::One } else { at_work::<P>(idle) };
+        let crowd = if idle.attached < idle.many { Crowd::NONE } else { crowd(idle, slot, port) };
         let mut rounds = 0;
         loop {
-            begin_turn(lane, *now_ms, at_work, keeps_wants, (*dated, date.as_ref()));
+            begin_turn(lane, *now_ms, crowd, keeps_wants, (*dated, date.as_ref()));
             if port.poll(lane.future.as_mut(), &mut Context::from_waker(&lane.waker)).is_err() {
                 answer_panic(lane, port);
                 continue;
@@ -441,24 +458,20 @@ impl<P: Port> Driver<P> {
             match shared.state.get() {
                 // The most common outcome, so it is tested first.
                 State::Between if !lane.blocked => {
-                    let Some(stage) = leave((number, lane), slot, idle, port, *now_ms) else {
+                    if !leave((number, lane), slot, idle, port, *now_ms) {
                         return self.close_idle(index, number);
-                    };
+                    }
+                    let moves = lane.wire.shared.connection.get().moves;
                     if P::SHRINK && lane.buffers == Buffers::AllAgain {
                         rest(lane, spares);
                     }
-                    let is_open = OPENS.is_on() && stage == Stage::Open;
+                    let is_open = OPENS.is_on() && slot.open.route != CLOSED;
                     if is_open && hub.has_backlog(index) {
                         return self.lie_open_or_catch_up(index);
                     }
                     // Usually no other connection has become idle since, and this one is still the newest: nothing to move.
-                    if !slot.is_newest(stage) || slot.interest != Interest::RECEIVE {
-                        if stage == Stage::Pinned {
-                            self.watch(index, stage);
-                        } else {
-                            table.move_to(index, stage);
-                        }
-                        self.report(index, Interest::RECEIVE);
+                    if moves || !slot.is_newest_at_rest() || slot.interest != Interest::RECEIVE {
+                        self.rest_elsewhere(index, number);
                     }
                     let deadlines = &self.settings.deadlines;
                     return self.due(self.now_ms, if is_open { deadlines.ping_ms } else { deadlines.idle_ms });
@@ -486,6 +499,23 @@ impl<P: Port> Driver<P> {
         self.obey_journal(index, number);
         // Polled once more: its state is as it was.
         self.advance(index, number, Cause::Told);
+    }
+
+    /// Puts a connection that its lane has left where it belongs while it is idle.
+    #[inline(never)]
+    fn rest_elsewhere(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, settings, .. } = self;
+        let slot = table.slot_mut(index);
+        if let Some(pinned) = lanes.lane(number).wire.shared.connection.get().pin {
+            slot.pinned = pinned;
+        }
+        let stage = resting(slot, port.evicts(), settings.eviction);
+        if slot.pinned && stage != Stage::Open {
+            self.watch(index, Stage::Pinned);
+        } else {
+            table.move_to(index, stage);
+        }
+        self.report(index, Interest::RECEIVE);
     }
 
     /// Takes a lane back from a connection that sent nothing: not a use, so stage and deadlines stay.
@@ -615,14 +645,16 @@ impl<P: Port> Driver<P> {
     /// Protects a connection from eviction, or no longer does, which counts as a use. Returns whether the connection exists.
     pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
         let now_ms = self.now_ms;
+        let (evicts, eviction) = (self.port.evicts(), self.settings.eviction);
         let Some(slot) = self.own(id) else { return false };
         slot.pinned = pinned;
         match (slot.stage, pinned) {
             // The idle deadline stays.
-            (Stage::Idle, true) => self.watch(id.index(), Stage::Pinned),
+            (Stage::Idle | Stage::Spare, true) => self.watch(id.index(), Stage::Pinned),
             (Stage::Pinned, false) => {
                 slot.since_ms = now_ms;
-                self.table.move_to(id.index(), Stage::Idle);
+                let stage = resting(slot, evicts, eviction);
+                self.table.move_to(id.index(), stage);
             }
             _ => {}
         }
@@ -736,7 +768,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1568 } else { 1248 };
+        let wire = if tenure_proto::bytes::WORDS { 1576 } else { 1256 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 
@@ -757,7 +789,7 @@ mod tests {
             connections_max,
             lanes_max: 1,
             open_max: 0,
-            evict: false,
+            eviction: Eviction::Never,
             deadlines: Deadlines::BOARD,
             limits: Limits::BOARD,
             worker: 0,

@@ -24,7 +24,7 @@ use crate::{
         hear::{Left, hear},
         input::{Fault, Input},
         output::Exchange,
-        state::{CLOSED, Change, Drain, Ending, Lanes, Order, ROUTES_MAX, RequestState, State},
+        state::{CLOSED, Change, Crowd, Drain, Ending, Order, ROUTES_MAX, RequestState, State},
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
@@ -103,7 +103,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                 Ok(Some((bytes, head))) => {
                     opened = Opened { shared, bytes };
                     let mut request = Request::new(wire, bytes, head);
-                    shared.open(head, bytes.len());
+                    shared.open(head, bytes.len(), || request.session().is_some());
                     observer.head_received(shared.id.get(), request.inner.line_of_request());
                     let result = if head.form != TargetForm::Asterisk && head.refusal.is_none() {
                         let handling = pin!(app.handle(&mut request, Responder { opened: &opened }));
@@ -179,7 +179,7 @@ impl Shared {
     /// Whether to copy a head to save memory: other lanes are at work too.
     #[inline(always)]
     fn is_crowded(&self) -> bool {
-        cfg!(feature = "alloc") && self.turn.get().lanes != Lanes::One
+        cfg!(feature = "alloc") && self.turn.get().crowd.has_lanes()
     }
 
     /// Makes room for the rest of an incomplete head, gives the input back and yields to the port.
@@ -271,7 +271,7 @@ impl Shared {
 
     /// Begins the exchange of a head. `received`: its bytes and those that came with it.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn open(&self, head: &Head, received: usize) {
+    fn open(&self, head: &Head, received: usize, has_session: impl FnOnce() -> bool) {
         self.state.set(State::Exchange);
         let connection = self.connection.get();
         // Default reason, where the version or the peer asks for a close; whoever else ends the connection overwrites it.
@@ -287,11 +287,26 @@ impl Shared {
         let expects_continue = head.expects_continue && body.at == received;
         self.request.set(RequestState::new(head.framing, received as u32, expects_continue, connection.waited_ms));
         drop(body);
-        if self.is_crowded() {
-            self.open_apart();
+        if self.turn.get().crowd != Crowd::NONE {
+            self.open_crowded(has_session());
         }
         if let Some(ending) = connection.ending {
             self.open_behind(ending);
+        }
+    }
+
+    /// Begins an exchange where others need memory or places: without a session it is the connection's last one, unless a handler
+    /// makes a session, or another request has come already.
+    #[cold]
+    #[inline(never)]
+    fn open_crowded(&self, has_session: bool) {
+        let crowd = self.turn.get().crowd;
+        if crowd.has_lanes() {
+            self.open_apart();
+        }
+        let may_go_on = self.output.borrow().exchange.persistent && self.connection.get().ending.is_none();
+        if crowd.has_places() && !has_session && may_go_on && !self.has_behind() {
+            self.cannot_go_on(EndReason::MadeRoom);
         }
     }
 

@@ -143,6 +143,8 @@ pub(crate) struct ConnectionState {
     pub(crate) peer_closed: bool,
     /// Whether a handler has pinned (`true`) or unpinned it; `None`: neither.
     pub(crate) pin: Option<bool>,
+    /// A handler has changed what decides where the connection is kept while it is idle: its pin, or whether it has a session.
+    pub(crate) moves: bool,
     /// It ends after the exchange in progress, and the response says so.
     pub(crate) ending: Option<Ending>,
     /// Since when.
@@ -173,6 +175,7 @@ impl ConnectionState {
             ended: false,
             peer_closed: false,
             pin: None,
+            moves: false,
             ending: None,
             ending_ms: 0,
             unread: false,
@@ -195,22 +198,41 @@ impl ConnectionState {
     }
 }
 
-/// How many lanes are at work.
+/// How many lanes and places are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lanes {
-    /// Only this one, or their number does not matter.
-    One,
-    /// Others too: a lane that waits keeps no more memory than it must.
-    Some,
-    /// All: a handler that takes long must not begin on the last one.
-    Last,
+pub(crate) struct Crowd(u8);
+
+impl Crowd {
+    /// Only this lane is at work, or the number of lanes does not matter; and there are places.
+    pub(crate) const NONE: Crowd = Crowd(0);
+    /// Other lanes are at work too: a lane that waits keeps no more memory than it must.
+    pub(crate) const LANES: Crowd = Crowd(1);
+    /// All lanes are: a handler that takes long must not begin on the last one.
+    pub(crate) const ALL_LANES: Crowd = Crowd(3);
+
+    /// The same, and all places are taken: a connection without a session and without a pin is to leave after its response.
+    pub(crate) const fn and_places(self) -> Crowd {
+        Crowd(self.0 | 4)
+    }
+
+    pub(crate) const fn has_lanes(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    pub(crate) const fn has_all_lanes(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    pub(crate) const fn has_places(self) -> bool {
+        self.0 & 4 != 0
+    }
 }
 
 /// The state of one turn of a lane, from one poll to the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     pub(crate) now_ms: u32,
-    pub(crate) lanes: Lanes,
+    pub(crate) crowd: Crowd,
     /// The lane waits for bytes of a body.
     pub(crate) wants_body: bool,
     /// The lane waits for room in the output.
@@ -220,8 +242,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) const fn new(now_ms: u32, lanes: Lanes) -> Self {
-        Turn { now_ms, lanes, wants_body: false, wants_room: false, wants_close: false }
+    pub(crate) const fn new(now_ms: u32, crowd: Crowd) -> Self {
+        Turn { now_ms, crowd, wants_body: false, wants_room: false, wants_close: false }
     }
 }
 

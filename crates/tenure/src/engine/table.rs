@@ -26,16 +26,18 @@ use crate::engine::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
-    /// Connected, no byte yet.
-    Fresh,
     /// Between two requests.
     Idle,
+    /// Between two requests; it may give way to a newcomer.
+    Spare,
+    /// A WebSocket between two messages.
+    Open,
+    /// Connected, no byte yet.
+    Fresh,
     /// Bytes are there and no lane is free.
     Waiting,
     /// The last response is sent; further bytes are discarded.
     Closing,
-    /// A WebSocket between two messages.
-    Open,
     /// A WebSocket whose peer was silent, and has been sent a ping.
     Pinged,
     /// A stream of events.
@@ -135,6 +137,11 @@ impl<S, K> Slot<S, K> {
             interest: Interest::NONE,
             session: None,
         }
+    }
+
+    /// Whether it is the most recent one on its list, and that is one of those that a lane leaves a connection on.
+    pub(crate) fn is_newest_at_rest(&self) -> bool {
+        self.stage as u8 <= Stage::Open as u8 && self.links.behind == NONE
     }
 
     /// Whether it is the most recent one on the list of that stage.

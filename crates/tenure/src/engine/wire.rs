@@ -19,7 +19,7 @@ use crate::{
         buffer::Buffer,
         input::{BodyInput, Input},
         output::Output,
-        state::{Change, ConnectionState, Drain, Lanes, RequestState, State, Turn},
+        state::{Change, ConnectionState, Crowd, Drain, RequestState, State, Turn},
         waiters::Waiters,
     },
     open::{OPENS, journal::Journal},
@@ -116,7 +116,7 @@ impl<S> Wire<S> {
         Wire {
             shared: Shared {
                 request: Cell::new(RequestState::new(Framing::Empty, 0, false, 0)),
-                turn: Cell::new(Turn::new(0, Lanes::One)),
+                turn: Cell::new(Turn::new(0, Crowd::NONE)),
                 state: Cell::new(State::Between),
                 id: Cell::new(ConnectionId::NONE),
                 connection: Cell::new(ConnectionState::new(0)),

@@ -210,12 +210,16 @@ impl<'r, S> Request<'r, S> {
     #[doc(alias = "httpd_sess_set_ctx")]
     #[inline]
     pub fn session_or_insert_with(&mut self, make: impl FnOnce() -> S) -> &mut S {
+        if self.session.is_none() {
+            self.shared().moves();
+        }
         self.session.get_or_insert_with(make)
     }
 
     /// Takes the session away from the connection. It is the caller's: [`Session::end`] is not called for it.
     #[doc(alias = "ignore_sess_ctx_changes")]
     pub fn take_session(&mut self) -> Option<S> {
+        self.shared().moves();
         self.session.take()
     }
 
@@ -360,9 +364,10 @@ impl<'r, S> Request<'r, S> {
         self.shared().connection.get().ending.is_some()
     }
 
-    /// Keeps the connection from being evicted, or no longer so. The idle deadline stays.
+    /// Keeps the connection from being evicted, or closed because the server is full; `false`: no longer. The idle deadline stays.
     #[doc(alias = "httpd_sess_update_lru_counter")]
     pub fn pin(&mut self, pinned: bool) {
+        self.shared().moves();
         self.shared().connection.change(|connection| connection.pin = Some(pinned));
     }
 }
@@ -373,7 +378,7 @@ impl<S: Session> Request<'_, S> {
     /// # Panics
     /// When [`Session::end`] does. The session has ended all the same.
     pub fn end_session(&mut self) -> bool {
-        match self.session.take() {
+        match self.take_session() {
             Some(session) => {
                 session.end(EndReason::Removed);
                 true
@@ -388,7 +393,7 @@ impl<S: Session> Request<'_, S> {
     /// When [`Session::end`] of the one before does. The new one is in its place all the same.
     #[doc(alias = "httpd_sess_set_ctx")]
     pub fn replace_session(&mut self, session: S) -> &mut S {
-        let before = self.session.take();
+        let before = self.take_session();
         // First: should the end of the other one panic, this one is the connection's.
         let session = self.session.insert(session);
         if let Some(before) = before {

@@ -106,6 +106,7 @@ impl<'r> Responder<'r> {
     /// Dropped before its end, the request is answered with 500, or the connection is reset where the response has begun.
     #[doc(alias("httpd_resp_send", "httpd_resp_sendstr"))]
     pub async fn send(self, response: impl IntoResponse) -> Result<Sent, Error> {
+        self.opened.shared.make_no_room();
         let mut response = match self.opened.send_now(response) {
             Ok(result) => return result,
             Err(response) => response,
@@ -166,6 +167,7 @@ impl<'r> Responder<'r> {
         bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
         let shared = self.opened.shared;
+        shared.make_no_room();
         let is_reset = status == StatusCode::RESET_CONTENT;
         let has_no_content = is_reset || status.has_no_body();
         let delimiter = match remaining {
@@ -437,6 +439,43 @@ impl Shared {
         // A response that is just being written cannot say so any more.
         if let Ok(mut output) = self.output.try_borrow_mut() {
             output.exchange.persistent = false;
+        }
+    }
+
+    /// A handler changes its connection's pin, or makes or takes its session: that decides where the connection is kept while it
+    /// is idle, and whether it makes room.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn moves(&self) {
+        self.connection.change(|connection| connection.moves = true);
+        self.make_no_room();
+    }
+
+    /// A connection that was only to make room goes on after all, if nothing of the response is written yet.
+    #[inline]
+    pub(crate) fn make_no_room(&self) {
+        if matches!(self.connection.get().reason, EndReason::MadeRoom) {
+            self.go_on();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_on(&self) {
+        let connection = self.connection.get();
+        if let Some(ending) = connection.ending
+            && !connection.unread
+            && !self.has_behind()
+        {
+            // Meanwhile the server stops: it is the last for that reason.
+            return self.cannot_go_on(ending.into());
+        }
+        if let Ok(mut output) = self.output.try_borrow_mut()
+            && !output.exchange.begun
+        {
+            output.exchange.persistent = true;
+            self.connection.change(|connection| connection.reason = EndReason::PeerAsked);
+            self.request.change(|request| request.last = false);
         }
     }
 

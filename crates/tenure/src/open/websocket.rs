@@ -185,6 +185,8 @@ impl Shared {
         if self.open.is_full.get() {
             return Err(Error::unavailable("too many connections are open: try again later"));
         }
+        // It is to stay, not to make room.
+        self.make_no_room();
         if self.request.get().last || self.connection.get().ending.is_some() {
             return Err(Error::unavailable("this connection ends: connect again"));
         }

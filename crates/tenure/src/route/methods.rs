@@ -12,7 +12,7 @@ use tenure_proto::{method::Method, status::StatusCode};
 use crate::{
     Error, Message, Request, Responder, Switch, Upgrade,
     engine::{
-        state::{Change, Lanes, RouteDeadlines},
+        state::{Change, RouteDeadlines},
         wire::Shared,
     },
     exchange::reply::{IntoResponse, Sent},
@@ -402,7 +402,7 @@ impl<C> Methods<C> {
     fn prepare(&self, shared: &Shared) -> bool {
         let deadlines = RouteDeadlines { handler_ms: self.handler_ms, body_ms: self.body_ms };
         shared.request.change(|request| request.route_deadlines = deadlines);
-        !self.waits_long || shared.turn.get().lanes != Lanes::Last
+        !self.waits_long || !shared.turn.get().crowd.has_all_lanes()
     }
 }
 

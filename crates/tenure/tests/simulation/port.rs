@@ -104,6 +104,7 @@ pub struct SimulatedPort {
     sizes: Sizes,
     limits: Limits,
     pub puts_heads_away: bool,
+    pub place_elsewhere: bool,
     /// The next socket cannot be served.
     pub refuses_next: bool,
 }
@@ -115,7 +116,8 @@ impl SimulatedPort {
             Box::pin(lane(wire.clone(), app.clone(), Rc::new(Watcher)))
         });
         let heads = HashMap::new();
-        SimulatedPort { renew, woken, heads, sizes, limits, puts_heads_away: true, refuses_next: false }
+        let (puts_heads_away, place_elsewhere, refuses_next) = (true, false, false);
+        SimulatedPort { renew, woken, heads, sizes, limits, puts_heads_away, place_elsewhere, refuses_next }
     }
 
     /// Heads that have been put away.
@@ -150,6 +152,10 @@ impl Port for SimulatedPort {
 
     fn observer(&self) -> &Watcher {
         &Watcher
+    }
+
+    fn is_full(&self) -> bool {
+        !self.place_elsewhere
     }
 
     fn peer(&self, socket: &Rc<Pipe>) -> Peer {

@@ -1,6 +1,6 @@
 //! The steps that a walk may take, and how its server may be set.
 
-use tenure::{Deadlines, Limits, NEVER, kit::client_frame, port::DriverSettings};
+use tenure::{Deadlines, Eviction, Limits, NEVER, kit::client_frame, port::DriverSettings};
 
 use crate::{
     port::{Sizes, WORKER},
@@ -288,6 +288,8 @@ pub struct Setting {
     pub sizes: Sizes,
     pub start_ms: u32,
     pub puts_heads_away: bool,
+    /// Whether the server has a place elsewhere, however full this worker is.
+    pub place_elsewhere: bool,
     /// How the walk ends: by a stop, or by a driver that is dropped.
     pub stops: bool,
 }
@@ -323,7 +325,7 @@ impl Setting {
             connections_max,
             open_max: random.below(connections_max + 1),
             lanes_max: 1 + random.below(connections_max.min(3)),
-            evict: random.bool(),
+            eviction: random.of(&[Eviction::Never, Eviction::WithoutSession, Eviction::LeastRecentlyUsed]),
             deadlines,
             limits,
             worker: WORKER,
@@ -334,6 +336,7 @@ impl Setting {
             output: random.of(&[256, 512, 2_048]),
         };
         let start_ms = random.of(&[0, 1, u32::MAX, u32::MAX - 30, u32::MAX - 2_000, (1 << 31) - 40, 1 << 31]);
-        Setting { settings, sizes, start_ms, puts_heads_away: random.bool(), stops: random.bool() }
+        let place_elsewhere = random.once_in(4);
+        Setting { settings, sizes, start_ms, puts_heads_away: random.bool(), place_elsewhere, stops: random.bool() }
     }
 }

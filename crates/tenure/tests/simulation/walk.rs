@@ -63,7 +63,8 @@ impl Walk {
             *world = World {
                 now_ms: setting.start_ms.into(),
                 deadlines: Some(setting.settings.deadlines),
-                evicts: setting.settings.evict,
+                eviction: setting.settings.eviction,
+                place_elsewhere: setting.place_elsewhere,
                 message_bytes_max: setting.settings.limits.message_bytes_max,
                 ..World::default()
             };
@@ -71,6 +72,7 @@ impl Walk {
         let woken = Woken::default();
         let mut port = SimulatedPort::new(app(), Arc::clone(&woken), setting.sizes, setting.settings.limits);
         port.puts_heads_away = setting.puts_heads_away;
+        port.place_elsewhere = setting.place_elsewhere;
         let mut driver = Driver::new(port, Vec::new(), Vec::new(), setting.settings);
         driver.set_now(setting.start_ms);
         Walk { setting, driver, woken, clients: Vec::new(), backlog: VecDeque::new(), stopped_ms: None }
@@ -227,6 +229,9 @@ impl Walk {
                     assert!(!victim.busy && !victim.pinned, "{victim:?} was evicted");
                 }
                 assert_eq!(self.driver.count(), before + u32::from(!is_full));
+                if self.driver.is_full() {
+                    with(World::full);
+                }
             } else {
                 assert!(may_be_refused, "a newcomer was refused although there was room");
                 assert_eq!(self.driver.count(), before);
@@ -649,6 +654,10 @@ impl Client {
                     || (self.refused || self.overlong) && text.contains("\r\nConnection: close\r\n");
                 let least = if may_close || self.drips { 0 } else { self.complete_at_stop.min(last) };
                 assert!(answers >= least, "{answers} answers, {what}");
+            }
+            Some(EndReason::MadeRoom) => {
+                let last = text.rsplit("HTTP/1.1 ").next().unwrap_or_default();
+                assert!(last.contains("\r\nConnection: close\r\n"), "the last answer does not say so, {what}");
             }
             _ => {}
         }

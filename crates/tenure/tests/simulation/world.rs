@@ -8,8 +8,8 @@ use std::{
 };
 
 use tenure::{
-    Admission, ConnectionId, Deadline, Deadlines, EndReason, Observer, PeerAddress, Refusal, RequestLine, Session,
-    StatusCode,
+    Admission, ConnectionId, Deadline, Deadlines, EndReason, Eviction, Observer, PeerAddress, Refusal, RequestLine,
+    Session, StatusCode,
 };
 
 /// What has happened to a connection that may end it.
@@ -42,6 +42,8 @@ pub struct Facts {
     pub closed_by_message: bool,
     pub failed: bool,
     pub session: Option<u64>,
+    /// All places were taken while it was there.
+    pub was_full: bool,
     pub ended: Option<EndReason>,
     pub ended_ms: u64,
 }
@@ -51,7 +53,9 @@ pub struct World {
     /// The time, which does not wrap as the driver's does.
     pub now_ms: u64,
     pub deadlines: Option<Deadlines>,
-    pub evicts: bool,
+    pub eviction: Eviction,
+    /// Whether the server has a place elsewhere, however full this worker is.
+    pub place_elsewhere: bool,
     pub stopped: bool,
     pub connections: HashMap<ConnectionId, Facts>,
     /// Connections that are about to give way.
@@ -94,6 +98,11 @@ impl World {
         self.violations.push(what.into());
     }
 
+    /// All places are taken.
+    pub fn full(&mut self) {
+        self.connections.values_mut().for_each(|facts| facts.was_full = true);
+    }
+
     fn since(&self, then_ms: u64) -> u64 {
         self.now_ms - then_ms
     }
@@ -128,10 +137,11 @@ impl World {
             EndReason::Deadline(Deadline::Handler) => missed(facts.connected_ms, deadlines.handler_ms),
             EndReason::Deadline(Deadline::Response) => missed(facts.connected_ms, deadlines.response_ms),
             EndReason::Evicted { idle_ms, .. } => {
-                self.evicts
+                self.eviction != Eviction::Never
                     && self.evicted.is_some_and(|(evicted, _)| evicted == id)
                     && u64::from(idle_ms) <= self.since(facts.connected_ms)
             }
+            EndReason::MadeRoom => self.eviction != Eviction::Never && !self.place_elsewhere && facts.was_full,
             EndReason::Handler => facts.closed_by_handler,
             EndReason::Closed => facts.close_ordered,
             EndReason::Protocol(refusal) => match refusal {
@@ -331,6 +341,10 @@ impl Observer for Watcher {
                 && world.evicted != Some((id, by))
             {
                 world.violated(format!("{id} is evicted, of which nobody was told"));
+            }
+            let gives_way = matches!(reason, EndReason::Evicted { .. }) && world.eviction == Eviction::WithoutSession;
+            if had_session && (gives_way || reason == EndReason::MadeRoom) {
+                world.violated(format!("{id} loses its session: {reason:?}"));
             }
             // One that is handed over lives on.
             let told = if reason == EndReason::HandedOver {

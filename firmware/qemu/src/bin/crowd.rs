@@ -9,7 +9,7 @@ use embassy_time::{Duration, Timer};
 use log::info;
 use portable_atomic::{AtomicBool, Ordering};
 use static_cell::{ConstStaticCell, StaticCell};
-use tenure::{Handler, Request, Router, get};
+use tenure::{Eviction, Handler, Request, Router, get};
 use tenure_adder::{Adder, Visitors};
 use tenure_embassy::{Memory, Server, Settings};
 use tenure_qemu::Ends;
@@ -69,7 +69,7 @@ async fn serve(stack: Stack<'static>) {
     info!("server, lanes and sockets: {BYTES} bytes");
     tenure_adder::log_starting(PORT);
     let app = app(&VISITORS);
-    let settings = Settings { lru_purge_enable: true, ..Settings::at(PORT) };
+    let settings = Settings { eviction: Eviction::LeastRecentlyUsed, ..Settings::at(PORT) };
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     server.run(stack, &app, &Ends).await;
 }

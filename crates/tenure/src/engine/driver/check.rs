@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Driver, Interest, Lanes, NONE, Port, Stage, State,
+    Driver, Interest, Lanes, NONE, Port, Stage, State, resting,
     time::{AGAIN_MS, is_bound},
 };
 use crate::engine::{
@@ -56,8 +56,14 @@ impl<P: Port> Driver<P> {
             }
         }
         assert_eq!(attached, self.idle.attached, "lanes at work");
+        let is_full = self.evicts() && self.table.is_full();
+        assert_eq!(self.idle.many == 0, is_full, "many lanes are {}", self.idle.many);
         for (index, slot) in self.table.all() {
             assert_eq!(slot.lane != NONE, slot.stage == Stage::Busy, "slot {index} is {:?}", slot.stage);
+            if matches!(slot.stage, Stage::Idle | Stage::Spare | Stage::Pinned) {
+                let idle = resting(slot, self.port.evicts(), self.settings.eviction);
+                assert_eq!(slot.stage, if slot.pinned { Stage::Pinned } else { idle }, "slot {index}");
+            }
         }
         let may_be_made = self.next_number() < self.settings.lanes_max;
         let has_free = self.idle.first != NONE || may_be_made;
@@ -114,7 +120,7 @@ impl<P: Port> Driver<P> {
         for (index, slot) in self.table.all() {
             let (from_ms, ms) = match slot.stage {
                 Stage::Fresh => (slot.since_ms, deadlines.first_byte_ms),
-                Stage::Idle => (slot.since_ms, deadlines.idle_ms),
+                Stage::Idle | Stage::Spare => (slot.since_ms, deadlines.idle_ms),
                 Stage::Waiting => (slot.mark, deadlines.handler_ms),
                 Stage::Closing => (slot.since_ms, deadlines.linger_ms),
                 Stage::Open | Stage::Listening => (slot.since_ms, deadlines.ping_ms),

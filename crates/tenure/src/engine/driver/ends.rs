@@ -66,6 +66,7 @@ impl<P: Port> Driver<P> {
             self.port.release(socket, abort);
         }
         self.table.vacate(index);
+        self.count_places();
     }
 
     /// Ends a connection whose last response has been sent: the peer must be able to read all of it, also while it is
@@ -255,7 +256,7 @@ impl<P: Port> Driver<P> {
                 Stage::Head if OPENS.is_on() && slot.open.route != CLOSED => {
                     self.close_open(index, CloseCode::GOING_AWAY, EndReason::Shutdown);
                 }
-                Stage::Fresh | Stage::Idle | Stage::Pinned | Stage::Head => {
+                Stage::Fresh | Stage::Idle | Stage::Spare | Stage::Pinned | Stage::Head => {
                     // A request that has arrived is answered.
                     if slot.socket.as_mut().is_some_and(|socket| self.port.has_unread(socket)) {
                         self.wait(index);
@@ -301,7 +302,7 @@ impl<P: Port> Driver<P> {
     /// is not there or not idle.
     pub fn hand_over(&mut self, id: ConnectionId) -> Option<(P::Socket, Option<P::Session>)> {
         let slot = self.own(id)?;
-        if !matches!(slot.stage, Stage::Fresh | Stage::Idle | Stage::Pinned) {
+        if !matches!(slot.stage, Stage::Fresh | Stage::Idle | Stage::Spare | Stage::Pinned) {
             return None;
         }
         let has_session = slot.session.is_some();
@@ -310,6 +311,7 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot_mut(id.index());
         let (session, socket) = (slot.session.take(), slot.socket.take()?);
         self.table.vacate(id.index());
+        self.count_places();
         Some((socket, session))
     }
 }

@@ -272,8 +272,13 @@ pub trait Port: Sized {
     fn takes_orders(&self) -> bool {
         true
     }
-    /// Whether [`evict`](super::DriverSettings::evict) may ever be set, as with [`takes_orders`](Port::takes_orders).
+    /// Whether [`eviction`](super::DriverSettings::eviction) may ever be set, as with [`takes_orders`](Port::takes_orders).
     fn evicts(&self) -> bool {
+        true
+    }
+    /// Whether the whole server is full; asked only if this worker is. If so, and [`eviction`](super::DriverSettings::eviction) is not
+    /// [`Never`](crate::Eviction::Never), a connection without a session is closed after its response.
+    fn is_full(&self) -> bool {
         true
     }
     /// Changes what is reported of a socket.

@@ -4,9 +4,9 @@ use tenure_proto::date::DATE_BYTES;
 
 use super::{DriverSettings, Lane, Port, Transmitted};
 use crate::{
-    ConnectionId, EndReason,
+    ConnectionId, EndReason, Eviction,
     engine::{
-        state::{CLOSED, Change, ConnectionState, Ending, Lanes, Order, State, Turn},
+        state::{CLOSED, Change, ConnectionState, Crowd, Ending, Order, State, Turn},
         table::{NONE, Slot, Stage},
         wire::{Received, Shared},
     },
@@ -20,21 +20,25 @@ pub(super) struct IdleLanes {
     pub(super) attached: u32,
     /// With that many at work, the last one is at work, too: it is the reserve. `u32::MAX` where there is none.
     pub(super) reserve: u32,
+    /// From so many lanes at work on, a turn asks how crowded it is: [`MANY`], or 0 while all places are taken.
+    pub(super) many: u32,
 }
 
 /// From so many lanes at work on it matters how many there are. A reserve needs as many.
 pub(super) const MANY: u32 = 2;
 
-/// How many lanes are at work where they are [`MANY`].
+/// How crowded a turn is, where lanes at work are [`MANY`] or all places are taken.
 #[cold]
-pub(super) fn at_work<P: Port>(idle: &IdleLanes) -> Lanes {
-    if idle.attached >= idle.reserve {
-        Lanes::Last
-    } else if P::SHRINK {
-        Lanes::Some
+#[inline(never)]
+pub(super) fn crowd<P: Port>(idle: &IdleLanes, slot: &Slot<P::Session, P::Socket>, port: &P) -> Crowd {
+    let crowd = if idle.attached >= idle.reserve {
+        Crowd::ALL_LANES
+    } else if P::SHRINK && idle.attached >= MANY {
+        Crowd::LANES
     } else {
-        Lanes::One
-    }
+        Crowd::NONE
+    };
+    if port.evicts() && idle.many == 0 && !slot.pinned && port.is_full() { crowd.and_places() } else { crowd }
 }
 
 /// Why a lane goes on.
@@ -107,8 +111,8 @@ pub(super) fn receive<P: Port>(
     lane.wire.shared.receive(|space| port.receive(socket, space))
 }
 
-/// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection. Returns the
-/// stage that this has then; `None` where it ends.
+/// At a message boundary with nothing unread and nothing to send: takes the lane away from its connection. `false`: this
+/// ends instead.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(super) fn leave<P: Port>(
     (number, lane): (u32, &mut Lane<P>),
@@ -116,20 +120,26 @@ pub(super) fn leave<P: Port>(
     idle: &mut IdleLanes,
     port: &P,
     now_ms: u32,
-) -> Option<Stage> {
+) -> bool {
     let connection = lane.wire.shared.connection.get();
     if connection.ended || ending(port, &lane.wire.shared).is_some() {
-        return None;
-    }
-    if let Some(pinned) = connection.pin {
-        slot.pinned = pinned;
+        return false;
     }
     slot.since_ms = now_ms;
     detach(number, lane, slot, idle);
+    true
+}
+
+/// Where a connection is kept that is idle and not pinned, or open.
+#[inline]
+pub(super) fn resting<S, K>(slot: &Slot<S, K>, evicts: bool, eviction: Eviction) -> Stage {
     if OPENS.is_on() && slot.open.route != CLOSED {
-        return Some(Stage::Open);
+        Stage::Open
+    } else if evicts && eviction.takes(slot.session.is_some()) {
+        Stage::Spare
+    } else {
+        Stage::Idle
     }
-    Some(if slot.pinned { Stage::Pinned } else { Stage::Idle })
 }
 
 /// Wakes who waits under another waker than the lane's, where something has happened. Where only the lane was woken they may not
@@ -148,7 +158,7 @@ pub(super) fn wake_waiters(shared: &Shared, cause: Cause) -> bool {
 pub(super) fn begin_turn<P: Port>(
     lane: &mut Lane<P>,
     now_ms: u32,
-    lanes: Lanes,
+    crowd: Crowd,
     keeps_wants: bool,
     (dated, date): (u32, Option<&[u8; DATE_BYTES]>),
 ) {
@@ -167,9 +177,9 @@ pub(super) fn begin_turn<P: Port>(
     }
     if keeps_wants {
         // Who waits under a waker of its own may not be polled in this turn: what it wants stays wanted.
-        shared.turn.change(|turn| (turn.now_ms, turn.lanes) = (now_ms, lanes));
+        shared.turn.change(|turn| (turn.now_ms, turn.crowd) = (now_ms, crowd));
     } else {
-        shared.turn.set(Turn::new(now_ms, lanes));
+        shared.turn.set(Turn::new(now_ms, crowd));
     }
     lane.polled_ms = now_ms;
 }

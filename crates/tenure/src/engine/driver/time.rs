@@ -107,13 +107,14 @@ impl<P: Port> Driver<P> {
         let stages = [
             (Stage::Fresh, deadlines.first_byte_ms),
             (Stage::Idle, deadlines.idle_ms),
+            (Stage::Spare, deadlines.idle_ms),
             (Stage::Waiting, deadlines.handler_ms),
             (Stage::Closing, deadlines.linger_ms),
             (Stage::Open, deadlines.ping_ms),
             (Stage::Pinged, deadlines.pong_ms),
             (Stage::Listening, deadlines.ping_ms),
         ];
-        let lists = if OPENS.is_on() { &stages[..] } else { &stages[..4] };
+        let lists = if OPENS.is_on() { &stages[..] } else { &stages[..5] };
         for &(stage, ms) in lists {
             if !is_bound(ms) {
                 continue;
@@ -299,7 +300,7 @@ mod tests {
     use core::time::Duration;
 
     use crate::{
-        Deadlines, Error, Request, Router, get,
+        Deadlines, Error, Eviction, Request, Router, get,
         kit::{Client, Server, Settings},
     };
 
@@ -308,7 +309,7 @@ mod tests {
         connections_max: 2 * COUNT,
         lanes_max: 2 * COUNT,
         open_max: 0,
-        evict: false,
+        eviction: Eviction::WithoutSession,
         deadlines: Deadlines { first_byte_ms: 60_000, idle_ms: 60_000, head_ms: 60_000, ..Deadlines::HOST },
         limits: crate::Limits::HOST,
         input_bytes: 256,

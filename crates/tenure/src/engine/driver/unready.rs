@@ -71,12 +71,13 @@ fn stage_and_deadlines_stay_as_they_are() {
 #[test]
 fn the_order_of_eviction_stays() {
     for stirs in [false, true] {
-        let mut server = server(Settings { connections_max: 3, evict: true, ..Settings::default() });
-        let [fresh, first, second] = [(); 3].map(|()| server.connect());
+        let mut server = server(Settings { connections_max: 3, ..Settings::default() });
+        let [first, second] = [(); 2].map(|()| server.connect());
         for client in [&first, &second] {
             ask(&mut server, client, "/");
             server.advance(1);
         }
+        let fresh = server.connect();
         for client in [&fresh, &first] {
             if stirs {
                 client.stir();
