@@ -61,6 +61,18 @@ impl Client {
         }
     }
 
+    /// Whatever comes next, a byte at least.
+    pub(crate) fn some(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; 4_096];
+        match self.stream.read(&mut bytes)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            count => {
+                bytes.truncate(count);
+                Ok(bytes)
+            }
+        }
+    }
+
     /// Waits for the server's close with nothing before it.
     pub(crate) fn expect_end(&mut self) -> Result<(), Error> {
         match self.stream.read(&mut [0; 1])? {

@@ -65,6 +65,11 @@ pub(crate) struct Guest {
 impl Guest {
     /// Boots an image. `more`: options of QEMU.
     pub(crate) fn boot(image: &Path, more: &[&str]) -> Result<Self, Failure> {
+        Self::boot_for(LIMIT, image, more)
+    }
+
+    /// The same, to be ended after `limit`.
+    pub(crate) fn boot_for(limit: Duration, image: &Path, more: &[&str]) -> Result<Self, Failure> {
         // QEMU takes a port by its number only: one that was free a moment ago.
         let (one, other) = (TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?);
         let (address, moved) = (one.local_addr()?, other.local_addr()?);
@@ -82,7 +87,7 @@ impl Guest {
             .args(["-object", &format!("filter-dump,id=capture,netdev=net,file={}", capture.display())])
             .arg("-kernel")
             .arg(image);
-        let (child, log) = start(qemu, LIMIT)?;
+        let (child, log) = start(qemu, limit)?;
         Ok(Guest { child, log, address, moved, monitor, capture })
     }
 

@@ -11,6 +11,7 @@ mod drip;
 mod fuzz;
 mod guest;
 mod instructions;
+mod live;
 mod memory;
 mod package;
 mod qemu;
@@ -41,6 +42,7 @@ cargo xtask NAME
   systems [--all]         compiles the ports for hosts for 32-bit Linux and OpenBSD, with Debian's compiler; --all: for ARM, FreeBSD
                           and macOS, too
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
+  qemu --show             boots the live page there, for a browser on this machine
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
   package                 packs every crate as it would be published, and builds each from its archive
   size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         ["memory"] => memory::run(),
         ["package"] => package::run(),
         ["qemu"] => qemu::run(),
+        ["qemu", "--show"] => live::show(),
         ["board"] => board::run(),
         ["size", ..] => size::run(&args[1..]),
         ["riscv"] => riscv::run(),

@@ -19,6 +19,7 @@ use crate::{
     capture::Segment,
     client::{BODY, Client, HEAD},
     guest::{self, BOOT, Guest},
+    live,
     server::{program, root},
 };
 
@@ -52,6 +53,11 @@ pub(crate) fn run() -> Result<(), Failure> {
     let image = guest::build("qemu", "roaming", &["--features", "dhcp"])?;
     with_guest(&image, |guest| {
         timed("an address by DHCP, lost and changed with the link", || roaming(guest))?;
+        guest.shut_down()
+    })?;
+    let image = guest::build("qemu", "live", &[])?;
+    with_guest(&image, |guest| {
+        timed("events and a chat for three, beside sums", || live::test(guest))?;
         guest.shut_down()
     })
 }
