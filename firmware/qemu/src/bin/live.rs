@@ -6,6 +6,7 @@
 use embassy_net::{Stack, StackResources};
 use log::info;
 use static_cell::{ConstStaticCell, StaticCell};
+use tenure::Eviction;
 use tenure_adder::{Adder, Live};
 use tenure_embassy::{Memory, Server, Settings};
 
@@ -41,7 +42,7 @@ fn main() -> ! {
     static RESOURCES: StaticCell<StackResources<SOCKETS>> = StaticCell::new();
     static SERVER: StaticCell<BoardServer> = StaticCell::new();
     tenure_qemu::log_to_uart();
-    let mut settings = Settings { lru_purge_enable: true, ..Settings::at(PORT) };
+    let mut settings = Settings { eviction: Eviction::LeastRecentlyUsed, ..Settings::at(PORT) };
     settings.limits.content_type = tenure_adder::CONTENT_TYPE;
     let server = SERVER.init_with(|| Server::new(MEMORY.take(), settings));
     tenure_qemu::run_gated(RESOURCES.init_with(StackResources::new), server.listening(), |spawner, stack| {
