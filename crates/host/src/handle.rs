@@ -110,6 +110,9 @@ impl Handle {
     /// # Errors
     /// A [`PushError`]. Of [`Full`](PushError::Full) and [`Stopped`](PushError::Stopped) each speaks for one worker at least: others
     /// may have been told.
+    ///
+    /// # Examples
+    /// In the repository's example `push` a sensor's thread publishes its readings.
     pub fn publish<T: Topic>(&self, topic: T, content: T::Content<'_>) -> Result<(), PushError> {
         let (bytes, mut result) = (framed(&content)?, Ok(()));
         for inbox in &self.shared.inboxes {

@@ -483,6 +483,7 @@ where
 /// let app = Router::new().route("/chat", websocket(enter, said));
 /// # let _ = app;
 /// ```
+/// The repository's example `chat` has a page, too; its example `remote` acknowledges each command.
 pub fn websocket<S, F, G>(enter: F, said: G) -> First<WebSocket<S, F, G>>
 where
     F: AsyncFn(&mut Request<'_, S>) -> Result<Upgrade, Error>,
@@ -495,7 +496,7 @@ where
 /// [publishes](Request::publish) to a topic reaches them. A stream is a slot in a table and its session, nothing else.
 ///
 /// # Examples
-/// See [`Events`](crate::Events) and [`Request::publish`].
+/// See [`Events`](crate::Events) and [`Request::publish`], and the repository's example `events`, which has a page, too.
 pub fn events<S, F, R>(enter: F) -> First<EventRoute<S, F, R>>
 where
     F: AsyncFn(&mut Request<'_, S>) -> R,
