@@ -13,8 +13,9 @@ use std::{
 };
 
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Handler, Method, Observer, PeerAddress, Request, Responder, Router,
-    Sent, Session, StatusCode, get, post, respond,
+    Admission, ConnectionId, EndReason, Error, EventTopic, Events, Frame, Handler, Message, MessageTopic, Method,
+    Observer, PeerAddress, Request, Responder, Router, Sent, Session, StatusCode, Upgrade, events, get, post, respond,
+    websocket,
 };
 
 /// What has been, counted.
@@ -131,9 +132,15 @@ fn session<'a>(request: &'a mut Request<'_, Sum>, tally: &Arc<Tally>) -> &'a mut
 /// What streams repeat.
 pub(crate) const PATTERN: &[u8; 10] = b"0123456789";
 
+/// What others push and publish, and where.
+pub(crate) const TICK: &str = "tick";
+pub(crate) const ROOM: MessageTopic = MessageTopic::new(0);
+pub(crate) const TICKS: EventTopic = EventTopic::new(0);
+
 /// The application. A client's sum is that of its requests, whichever they are, each of which adds 1.
 pub(crate) fn app(tally: &Arc<Tally>) -> impl Handler<Sum> + Send + Sync + 'static {
-    let [adding, panicking, waiting, uploading, streaming] = std::array::from_fn(|_| tally.clone());
+    let [adding, panicking, waiting, uploading, streaming, entering, hearing, listening] =
+        std::array::from_fn(|_| tally.clone());
     let add = move |request: &mut Request<'_, Sum>, tally: &Arc<Tally>| {
         let session = session(request, tally);
         session.sum += 1;
@@ -176,6 +183,34 @@ pub(crate) fn app(tally: &Arc<Tally>) -> impl Handler<Sum> + Send + Sync + 'stat
                 stream(responder, bytes).await
             }),
         )
+        .route(
+            "/socket",
+            websocket(
+                async move |request: &mut Request<'_, Sum>| {
+                    session(request, &entering);
+                    Ok(Upgrade::websocket().topic(ROOM))
+                },
+                async move |message: &mut Message<'_, Sum>| said(message, &hearing).await,
+            ),
+        )
+        .route(
+            "/events",
+            events(async move |request: &mut Request<'_, Sum>| {
+                session(request, &listening);
+                Events::new().topic(TICKS)
+            }),
+        )
+}
+
+/// Sends a message back, or a piece of one.
+async fn said(message: &mut Message<'_, Sum>, tally: &Tally) -> Result<(), Error> {
+    let bytes = message.bytes();
+    match bytes {
+        b"wait" => wait(tally).await,
+        b"publish" => message.publish(ROOM, Frame::text(TICK))?,
+        _ => {}
+    }
+    message.send(Frame::binary(bytes)).await
 }
 
 /// Streams whole patterns, no more than so many bytes.

@@ -13,13 +13,14 @@ use crate::{
     answer::{self, Answer},
     app::PATTERN,
     numbers::Numbers,
+    open,
 };
 
 /// How long a client waits that must be answered: only a hang takes so long. Less than others wait for the client, because
 /// it knows more.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 /// How long any other waits.
-const IMPATIENCE: Duration = Duration::from_millis(100);
+pub(crate) const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// How a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ impl Script {
 
 /// Connects, asks and leaves. `calm`: nobody disturbs, so every answer must come.
 pub(crate) fn connection(address: SocketAddr, calm: bool, numbers: &mut Numbers) -> Result<(), String> {
+    // Some open what stays open.
+    let opens = numbers.once_in(5);
     let script = Script::new(calm, numbers);
     // Who sends half a request and waits is answered when a deadline is over.
     let must_have_all = calm && script.is_whole && matches!(script.leaves, Leaves::Served | Leaves::HalfClosed);
@@ -76,10 +79,14 @@ pub(crate) fn connection(address: SocketAddr, calm: bool, numbers: &mut Numbers)
         Err(error) if calm => return Err(format!("no connection: {error}")),
         Err(_) => return Ok(()),
     };
-    let patience = Some(if must_have_all { PATIENCE } else { IMPATIENCE });
+    let patience = Some(if must_have_all || opens && calm { PATIENCE } else { IMPATIENCE });
     let prepared =
         stream.set_nodelay(true).and(stream.set_read_timeout(patience)).and(stream.set_write_timeout(patience));
     prepared.map_err(|error| format!("no options: {error}"))?;
+    if opens {
+        let open = if numbers.once_in(3) { open::listener } else { open::socket };
+        return open(&stream, calm, numbers);
+    }
     let received = talk(&stream, &script, numbers);
     if script.leaves == Leaves::Reset {
         let _ = set_socket_linger(&stream, Some(Duration::ZERO));

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use tenure::{Deadlines, Eviction, Limits};
+use tenure::{Deadlines, Event, Eviction, Frame, Limits};
 use tenure_host::{Handle, Platform, Server, Settings};
 
 use crate::{
-    app::{self, Tally},
+    app::{self, ROOM, TICK, TICKS, Tally},
     client,
     numbers::Numbers,
     patience::{awaited, joined},
@@ -87,6 +87,7 @@ fn settings(calm: bool, numbers: &mut Numbers) -> Settings {
     Settings {
         threads: NonZeroUsize::new(1 + numbers.below(3)),
         connections_max: [9, 12, 20, 100][numbers.below(4)],
+        open_max: [None, Some(4)][numbers.below(2)],
         eviction: if calm {
             Eviction::Never
         } else {
@@ -108,7 +109,7 @@ fn settings(calm: bool, numbers: &mut Numbers) -> Settings {
     }
 }
 
-/// Wakes handlers that wait, and closes and pins any connections.
+/// Wakes handlers that wait, pushes and publishes to who has opened something, and closes and pins any connections.
 fn meddle(
     handle: &Handle,
     tally: &Tally,
@@ -118,8 +119,12 @@ fn meddle(
 ) -> Result<(), String> {
     while !is_over.load(Ordering::Relaxed) {
         tally.wake();
+        // A worker that has much before it, or has ended: both are to be expected.
+        let _ = handle.publish(TICKS, Event::data(TICK));
+        let _ = handle.publish(ROOM, Frame::text(TICK));
         if !calm && numbers.once_in(4) {
             for connection in awaited("a list of connections", handle.list())? {
+                let _ = handle.send(connection.id, Frame::text(TICK));
                 // One that is gone, or a server that has stopped: both are to be expected.
                 let _ = match numbers.below(8) {
                     0 => handle.close(connection.id),

@@ -10,6 +10,7 @@ mod held;
 mod life;
 mod memory;
 mod numbers;
+mod open;
 mod options;
 mod patience;
 
