@@ -9,6 +9,7 @@ pub mod cuts;
 #[allow(dead_code, missing_docs, unreachable_pub, reason = "what the load generator's reader answers with")]
 mod failure;
 pub mod head;
+pub mod open;
 pub mod response;
 pub mod target;
 pub mod websocket;

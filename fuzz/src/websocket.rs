@@ -103,7 +103,7 @@ fn told<S: Sender>(
 }
 
 /// The message in fragments of any sizes, with control frames between them, and what is told of those.
-fn sent(message: &[u8], is_text: bool, seed: u64) -> (Vec<u8>, Told) {
+pub(crate) fn sent(message: &[u8], is_text: bool, seed: u64) -> (Vec<u8>, Told) {
     let mut numbers = Numbers::new(seed);
     let (mut frames, mut controls) = (Vec::new(), Told::new());
     let (mut opcode, mut at) = (if is_text { 1 } else { 2 }, 0);
