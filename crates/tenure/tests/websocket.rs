@@ -822,6 +822,7 @@ mod waiting {
     fn a_message_that_is_given_up_halfway() {
         let gate = Arc::default();
         let mut server = server(&gate, 2);
+        let other = server.websocket("/chat");
         for (word, reason) in
             [("drop", EndReason::WebSocket { code: 1011, by_peer: false }), ("drop at the end", EndReason::Aborted)]
         {
@@ -833,7 +834,10 @@ mod waiting {
             assert!(one.client().received().iter().skip(4).all(|&byte| byte == b'b'));
             assert_eq!(server.ended().last(), Some(&(one.id(), reason)));
         }
-        // The next one on that lane has nothing of it.
+        // The next ones on that lane have nothing of it.
+        other.say("wait");
+        server.run();
+        assert_eq!(other.texts(), ["before", "meanwhile"]);
         let next = server.websocket("/chat");
         next.say("wait");
         server.run();

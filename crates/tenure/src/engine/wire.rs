@@ -172,9 +172,12 @@ impl Shared {
         self.rejoin(&mut input);
         input.clear();
         drop(input);
-        self.output.borrow_mut().clear();
+        let mut output = self.output.borrow_mut();
+        output.clear();
         self.state.set(State::Between);
         if OPENS.is_on() {
+            // A connection that was open before comes without an exchange of its own.
+            output.exchange.bytes = 0;
             self.open.clear();
         }
     }
