@@ -20,6 +20,7 @@ use crate::{
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
+    pushes::{Pushed, Pushes},
     sys, used,
     worker::Worker,
 };
@@ -180,6 +181,7 @@ pub struct Server<S: 'static, const CONNECTIONS: usize, const LANES: usize, cons
     socket_marks: &'static [Mark; SOCKETS],
     lane_marks: &'static [Mark; LANES],
     bell: &'static Bell,
+    pushes: Pushed,
     /// How many runs there have been. It wraps.
     runs: u8,
 }
@@ -217,7 +219,15 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         let mut buffers = buffers.as_flattened_mut().iter_mut();
         let mut buffer = || Buffer::from(&mut buffers.next().expect("three buffers for each lane")[..]);
         let wires = sys::fill(wires, || Wire::new(buffer(), buffer(), buffer(), settings.limits));
-        Server { settings, rings, wires, socket_marks, lane_marks, bell, runs: 0 }
+        Server { settings, rings, wires, socket_marks, lane_marks, bell, pushes: None, runs: 0 }
+    }
+
+    /// Lets tasks and interrupts push to connections that stay open, by that queue.
+    #[must_use]
+    pub fn push_from<const N: usize, const BYTES: usize>(mut self, pushes: &'static Pushes<N, BYTES>) -> Self {
+        used::PUSHES.set(true);
+        self.pushes = Some(pushes);
+        self
     }
 
     /// Reaches the server while it runs.
@@ -247,7 +257,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
     pub async fn run<A: Handler<S>, O: Observer>(&mut self, stack: Stack<'_>, app: &A, observer: &O) {
         self.bell.open();
         observer.started(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.settings.port)));
-        let Server { settings, rings, wires, socket_marks, lane_marks, bell, runs } = self;
+        let Server { settings, rings, wires, socket_marks, lane_marks, bell, pushes, runs } = self;
         let number = core::mem::replace(runs, runs.wrapping_add(1));
         let lanes = Lanes {
             // A closure, because only here is the future's unnamed type known.
@@ -272,7 +282,7 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
             received: None,
             types: PhantomData,
         };
-        let mut worker = Worker::new(port, settings, number, stack, bell);
+        let mut worker = Worker::new(port, settings, number, stack, (*bell, *pushes));
         poll_fn(|context| worker.turn(context)).await;
         drop(worker);
         observer.stopped();

@@ -9,6 +9,9 @@ pub(crate) static HANDLE: Switch = Switch::off();
 /// A [`SynGate`](crate::SynGate) asks how many sockets listen.
 pub(crate) static SYN_GATE: Switch = Switch::off();
 
+/// Tasks push to connections that stay open.
+pub(crate) static PUSHES: Switch = Switch::off();
+
 /// A newcomer may take the place of an idle connection.
 pub(crate) static EVICTION: Switch = Switch::off();
 

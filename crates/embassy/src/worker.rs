@@ -22,11 +22,14 @@ use crate::{
     clock,
     handle::{Bell, Order, Stop},
     net::EmbassyPort,
+    pushes::{Pushed, TO_ONE, To},
     used,
 };
 
 /// The most rounds over marked sockets and lanes in one turn before other tasks run.
 const ROUNDS_MAX: u32 = 8;
+/// The most pushes of one turn.
+const PUSHES_MAX: u32 = 16;
 /// How often to check link and addresses while there are connections. The stack keeps only one waker for such changes, and that is
 /// the application's.
 const CHECK_MS: u32 = 1_000;
@@ -43,6 +46,7 @@ where
     driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
     stack: Stack<'a>,
     bell: &'static Bell,
+    pushes: Pushed,
     /// The task's waker, as registered.
     waker: Option<Waker>,
     timer: Option<(u32, Timer)>,
@@ -65,6 +69,9 @@ where
 {
     fn drop(&mut self) {
         self.bell.close();
+        if let Some(pushes) = self.pushes {
+            pushes.set_runs(false);
+        }
     }
 }
 
@@ -82,8 +89,11 @@ where
         settings: &Settings,
         number: u8,
         stack: Stack<'a>,
-        bell: &'static Bell,
+        (bell, pushes): (&'static Bell, Pushed),
     ) -> Self {
+        if let Some(pushes) = pushes {
+            pushes.set_runs(true);
+        }
         let driver_settings = DriverSettings {
             connections_max: CONNECTIONS as u32,
             lanes_max: LANES as u32,
@@ -99,6 +109,7 @@ where
             driver,
             stack,
             bell,
+            pushes,
             waker: None,
             timer: None,
             now_ms,
@@ -131,6 +142,9 @@ where
             // After serving: a connection whose request arrived in this turn must not be evicted as idle.
             self.admit();
         }
+        if used::PUSHES.is_on() {
+            self.push(context);
+        }
         self.driver.expire();
         self.driver.port.settle();
         self.check_network();
@@ -153,6 +167,25 @@ where
         }
         self.sleep(tend_ms, context);
         Poll::Pending
+    }
+
+    /// Pushes what tasks have for connections that stay open: as many as other tasks leave time for.
+    #[inline(never)]
+    fn push(&mut self, context: &mut Context<'_>) {
+        let Some(pushes) = self.pushes else { return };
+        let driver = &mut self.driver;
+        for _ in 0..PUSHES_MAX {
+            let is_some = pushes.poll_next(context, &mut |to, bytes| match to {
+                To::One(id) => {
+                    let _ = driver.push(id, TO_ONE, bytes);
+                }
+                To::Topic(topic) => driver.publish(topic, bytes),
+            });
+            if !is_some {
+                return;
+            }
+        }
+        context.waker().wake_by_ref();
     }
 
     /// Obeys the orders.

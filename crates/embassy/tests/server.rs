@@ -7,10 +7,12 @@ use std::{future::poll_fn, task::Poll};
 use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4, tcp::Error};
 use embassy_net_driver::{Driver, LinkState};
 use embassy_time::{Duration, Timer};
-use tenure::{Command, CommandError, ConnectionId, Deadline, EndReason, Eviction, NEVER};
+use tenure::{
+    Command, CommandError, ConnectionId, Deadline, EndReason, Event, Eviction, Frame, NEVER, PushError,
+};
 use tenure_embassy::{Settings, SteadyLink};
 
-use crate::common::{Client, LANES, LONG, PORT, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};
+use crate::common::{Client, LANES, LONG, NEWS, PORT, ROOM, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};
 
 fn settings() -> Settings {
     Settings::at(PORT)
@@ -35,6 +37,101 @@ fn a_sum_for_each_connection() {
         ms(100).await;
         assert_eq!(world.ends.take(), [EndReason::PeerClosed; 3]);
         assert_eq!(world.ends.sessions.get(), 3);
+    });
+}
+
+/// All sessions but one may stay open, on two lanes, and a plain request is answered meanwhile.
+#[test]
+fn all_but_one_stay_open() {
+    with_board::<8, 2, 10, 600, 512, _>(Runs::of(settings()), async |world| {
+        let mut sockets = Vec::new();
+        for _ in 0..7 {
+            sockets.push(Client::open(world, "/chat").await);
+        }
+        for socket in &mut sockets {
+            socket.say("hello").await;
+            assert_eq!(socket.take(7).await, b"\x81\x05hello");
+        }
+        let mut plain = Client::connect(world).await;
+        assert_eq!(plain.add(5).await, 5);
+        plain.send(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!(plain.answer().await.map(|(status, _)| status), Some(503));
+        sockets[3].say("all").await;
+        for socket in &mut sockets {
+            assert_eq!(socket.take(5).await, b"\x81\x03all");
+        }
+        assert_eq!(plain.add(5).await, 10, "nothing is lost by it");
+        // Half a message holds no lane.
+        for socket in &mut sockets[..3] {
+            socket.send(b"\x81\x83\0\0\0").await;
+        }
+        ms(10).await;
+        sockets[6].say("other").await;
+        assert_eq!(sockets[6].take(7).await, b"\x81\x05other");
+        for socket in &mut sockets[..3] {
+            socket.send(b"\0end").await;
+            assert_eq!(socket.take(5).await, b"\x81\x03end");
+        }
+    });
+}
+
+#[test]
+fn tasks_push_to_what_stays_open() {
+    with_server(Runs::of(settings()), async |world| {
+        let pushes = world.pushes;
+        let (mut chat, mut stream) = (Client::open(world, "/chat").await, Client::open(world, "/events").await);
+        let mut ids = Vec::new();
+        world.handle.list(|listed| ids.push(listed.id)).await;
+        assert_eq!(pushes.publish(NEWS, Event::data("21.5")), Ok(()));
+        assert_eq!(pushes.publish(ROOM, Frame::text("room")), Ok(()));
+        // The server has no turn before this test waits for something.
+        assert_eq!(pushes.publish(ROOM, Frame::text("room")), Err(PushError::Full));
+        assert_eq!(stream.take(12).await, b"data: 21.5\n\n");
+        assert_eq!(chat.take(6).await, b"\x81\x04room");
+        assert_eq!(pushes.send(ids[0], Frame::text("you")), Ok(()));
+        assert_eq!(chat.take(5).await, b"\x81\x03you");
+        assert_eq!(pushes.publish(ROOM, Frame::text(&"x".repeat(62))), Ok(()));
+        assert_eq!(chat.take(64).await[..3], *b"\x81\x3ex");
+        let too_long = pushes.publish(ROOM, Frame::text(&"x".repeat(63)));
+        assert!(matches!(too_long, Err(PushError::Content(error)) if error.bytes_max() == Some(64)));
+        world.handle.stop();
+        assert_eq!(chat.take(4).await, [0x88, 2, 3, 0xe9]);
+        assert!(stream.is_ended().await);
+        chat.socket.close();
+        stream.socket.close();
+        ms(3_000).await;
+        assert_eq!(pushes.publish(ROOM, Frame::text("nobody")), Err(PushError::Stopped));
+    });
+}
+
+/// What has no room in a socket's ring is left out as a whole; nobody else waits for who does not read.
+#[test]
+fn who_does_not_read_misses_some() {
+    // More than the client's socket takes by itself, and the server's ring.
+    const COUNT: usize = 100;
+    let deadlines = tenure::Deadlines { ping_ms: NEVER, ..tenure::Deadlines::BOARD };
+    with_server(Runs::of(Settings { deadlines, ..settings() }), async |world| {
+        let (mut slow, mut reader) = (Client::open(world, "/chat").await, Client::open(world, "/chat").await);
+        let text = "x".repeat(60);
+        for _ in 0..COUNT {
+            assert_eq!(world.pushes.publish(ROOM, Frame::text(&text)), Ok(()));
+            assert_eq!(reader.take(62).await[..2], [0x81, 60]);
+            // Acknowledged, so that its ring has room again.
+            ms(20).await;
+        }
+        slow.say("now").await;
+        let mut whole = 0;
+        loop {
+            let head = slow.take(2).await;
+            let content = slow.take(usize::from(head[1])).await;
+            if content == b"now" {
+                break;
+            }
+            assert_eq!((head[0], content), (0x81, text.clone().into_bytes()));
+            whole += 1;
+        }
+        assert!(whole > 9 && whole < COUNT, "{whole} of {COUNT}");
+        reader.socket.abort();
     });
 }
 

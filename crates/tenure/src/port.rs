@@ -16,7 +16,7 @@ pub use crate::{
     engine::wire::{Received, Wire},
     open::{
         message::MessageInput,
-        topic::{FixedTopics, Kind, TopicKey, Topics},
+        topic::{FixedTopics, Kind, TopicKey, Topics, frame_into},
     },
     peer::Peer,
 };

@@ -31,9 +31,10 @@ use smoltcp::{
     },
 };
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, Handler, Observer, PeerAddress, Request, Router, Session, get,
+    Admission, ConnectionId, EndReason, Error, EventTopic, Events, Handler, Message, MessageTopic, Observer,
+    PeerAddress, Request, Router, Session, Upgrade, events, get, websocket,
 };
-use tenure_embassy::{Memory, Server, Settings, SteadyLink, SynGate, beating, paced};
+use tenure_embassy::{Memory, Pushes, Server, Settings, SteadyLink, SynGate, beating, paced};
 
 pub(crate) const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 pub(crate) const CLIENT: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
@@ -296,6 +297,22 @@ pub(crate) const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
     Err(_) => "",
 };
 
+pub(crate) const ROOM: MessageTopic = MessageTopic::new(2);
+pub(crate) const NEWS: EventTopic = EventTopic::new(15);
+
+async fn enter(_: &mut Request<'_, Sum>) -> Result<Upgrade, Error> {
+    Ok(Upgrade::websocket().topic(ROOM))
+}
+
+/// Echoes, and tells all.
+async fn said(message: &mut Message<'_, Sum>) -> Result<(), Error> {
+    let text = message.text()?;
+    if text == "all" {
+        return message.publish(ROOM, tenure::Frame::text(text));
+    }
+    message.send(tenure::Frame::text(text)).await
+}
+
 pub(crate) fn app() -> impl Handler<Sum> {
     Router::new()
         .route("/add", get(add).post(add))
@@ -310,6 +327,8 @@ pub(crate) fn app() -> impl Handler<Sum> {
         .route("/quiet", get(quiet))
         .route("/long-wait", get(wait).waits_long())
         .route("/long", get(async |_: &mut Request<'_, Sum>| LONG))
+        .route("/chat", websocket(enter, said))
+        .route("/events", events(async |_: &mut Request<'_, Sum>| Events::new().topic(NEWS)))
 }
 
 pub(crate) const SESSIONS: usize = 3;
@@ -322,6 +341,7 @@ pub(crate) struct World<'a> {
     pub(crate) client: Stack<'static>,
     pub(crate) server: Stack<'static>,
     pub(crate) handle: tenure_embassy::Handle,
+    pub(crate) pushes: &'static Pushes<2, 64>,
     pub(crate) ends: &'a Ends,
     cut: &'a Cell<bool>,
     link: &'static Link,
@@ -445,8 +465,9 @@ pub(crate) fn with_board<
         SteadyLink::new(plug(&one, &two, 1, whole, link, sent), Duration::from_millis(runs.patience_ms));
     let device = plug(&two, &one, 2, cut, Link::new(), Box::leak(Box::default()));
     let (client_stack, mut client_runner) = embassy_net::new(device, config(CLIENT), resources(), 2);
+    let pushes: &'static Pushes<2, 64> = Box::leak(Box::default());
     let memory = Box::leak(Box::new(Memory::<Sum, SESSIONS, LANES, SOCKETS, RING, BUFFER>::new()));
-    let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings);
+    let mut server: Server<Sum, SESSIONS, LANES, SOCKETS, RING> = Server::new(memory, runs.settings).push_from(pushes);
     let (server_stack, server_network) = if runs.gated {
         network(SynGate::new(server_device, server.listening()), runs.config)
     } else {
@@ -459,6 +480,7 @@ pub(crate) fn with_board<
         client: client_stack,
         server: server_stack,
         handle,
+        pushes,
         ends,
         cut,
         link,
@@ -713,6 +735,36 @@ impl Client {
             return 0;
         }
         self.answer().await.map_or(0, |(status, body)| if status == 200 { body.parse().expect("a sum") } else { -1 })
+    }
+
+    /// Connects, and opens what stays open at that target.
+    pub(crate) async fn open(world: World<'_>, target: &str) -> Self {
+        let mut client = Client::connect(world).await;
+        let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n\r\n").as_bytes()).await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(client.take(1).await);
+        }
+        let head = String::from_utf8_lossy(&head);
+        assert!(head.starts_with("HTTP/1.1 101 ") || head.starts_with("HTTP/1.1 200 "), "{head}");
+        client
+    }
+
+    /// Sends a message, with a mask of zeros.
+    pub(crate) async fn say(&mut self, text: &str) {
+        let head = [0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+        self.send(&[&head, text.as_bytes()].concat()).await;
+    }
+
+    /// Receives exactly so many bytes.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<u8> {
+        let (mut bytes, mut at) = (vec![0; count], 0);
+        while at < count {
+            at += self.socket.read(&mut bytes[at..]).await.expect("a connection");
+        }
+        bytes
     }
 
     /// Waits for the server's close, with nothing before it.

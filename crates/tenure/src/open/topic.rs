@@ -101,6 +101,18 @@ impl TopicKey {
     }
 }
 
+/// A message or event as bytes, written to the front of `into`. Returns how many they are.
+///
+/// # Errors
+/// It cannot be written, or has no room.
+pub fn frame_into(content: &impl sealed::Content, into: &mut [u8]) -> Result<usize, crate::Error> {
+    let bytes = content.bytes()?;
+    let room = u64::try_from(into.len()).unwrap_or(u64::MAX);
+    let too_long = || crate::Error::too_large("what is pushed is too long, with its framing").at_most(room);
+    content.write(into.get_mut(..bytes).ok_or_else(too_long)?);
+    Ok(bytes)
+}
+
 /// A message or event as bytes, to be shared by all who get it.
 ///
 /// # Errors
