@@ -7,9 +7,7 @@ use std::{future::poll_fn, task::Poll};
 use embassy_net::{ConfigV4, ConfigV6, Ipv4Address, Ipv4Cidr, Ipv6Address, StaticConfigV4, tcp::Error};
 use embassy_net_driver::{Driver, LinkState};
 use embassy_time::{Duration, Timer};
-use tenure::{
-    Command, CommandError, ConnectionId, Deadline, EndReason, Event, Eviction, Frame, NEVER, PushError,
-};
+use tenure::{Command, CommandError, ConnectionId, Deadline, EndReason, Event, Eviction, Frame, NEVER, PushError};
 use tenure_embassy::{Settings, SteadyLink};
 
 use crate::common::{Client, LANES, LONG, NEWS, PORT, ROOM, Runs, SESSIONS, SOCKETS, v6, with_board, with_server};

@@ -8,8 +8,16 @@ pub(crate) mod message;
 pub(crate) mod topic;
 pub(crate) mod websocket;
 
+use tenure_proto::bytes::WORDS;
+
 use crate::Switch;
 
-/// Whether any route of this program stays open. Where none does, the compiler sees that this is never switched on, and leaves out
-/// all code for what stays open.
+/// Whether any route of this program stays open.
 pub(crate) static OPENS: Switch = Switch::off();
+
+/// Whether a connection may be open. Where registers are narrow and no route of the program stays open, the compiler sees that none
+/// ever is, and leaves all code for that out. Elsewhere time counts for more than code: a slot tells it as fast.
+#[inline(always)]
+pub(crate) fn opens() -> bool {
+    WORDS || OPENS.is_on()
+}

@@ -28,7 +28,7 @@ use crate::{
         table::{NONE, Slot, Stage, Table},
         wire::Received,
     },
-    open::OPENS,
+    open::opens,
 };
 pub use open::Pushed;
 use open::{Hub, attach_open, granted_to_rest_ms};
@@ -84,6 +84,8 @@ pub struct Driver<P: Port> {
     dated: u32,
     /// No deadline is due before this.
     due_ms: Option<u32>,
+    /// What is due first of a connection that rests, open or not.
+    rest_ms: u32,
     /// How many deadlines of the table's heap were looked at.
     #[cfg(test)]
     looks: core::cell::Cell<u32>,
@@ -110,6 +112,7 @@ impl<P: Port> Driver<P> {
         let connections_max = settings.connections_max.min(ConnectionId::INDEX_COUNT_MAX);
         // A single lane cannot be spared, and with a lane for each connection none must be.
         let has_reserve = settings.lanes_max >= MANY && settings.lanes_max < connections_max;
+        let deadlines = settings.deadlines;
         let reserve = if has_reserve { settings.lanes_max } else { u32::MAX };
         Driver {
             port,
@@ -121,6 +124,7 @@ impl<P: Port> Driver<P> {
             settings,
             now_ms: 0,
             due_ms: None,
+            rest_ms: if opens() { deadlines.idle_ms.min(deadlines.ping_ms) } else { deadlines.idle_ms },
             #[cfg(test)]
             looks: core::cell::Cell::new(0),
             date: None,
@@ -353,7 +357,7 @@ impl<P: Port> Driver<P> {
         if let Some((bytes, partial)) = self.port.take_back(index, &mut input.buffer) {
             input.take_back(bytes, partial);
         }
-        if OPENS.is_on() && slot.open.route != CLOSED {
+        if opens() && slot.open.route != CLOSED {
             slot.open.flags.set_partial(false);
             // What had come by then has been given time for.
             let granted_ms = granted_to_rest_ms(input.end, &self.settings.deadlines);
@@ -387,7 +391,7 @@ impl<P: Port> Driver<P> {
         if P::SHRINK && lane.buffers == Buffers::Few {
             fit(lane, spares);
         }
-        if OPENS.is_on() && slot.open.route != CLOSED {
+        if opens() && slot.open.route != CLOSED {
             attach_open(lane, slot);
         }
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
@@ -427,7 +431,7 @@ impl<P: Port> Driver<P> {
         let is_at_rest = cause == Cause::Ready && slot.lane == NONE;
         if is_at_rest {
             attach((index, number), lane, slot, idle, port, settings, *now_ms);
-            if OPENS.is_on() && slot.open.route != CLOSED {
+            if opens() && slot.open.route != CLOSED {
                 attach_open(lane, slot);
             }
         }
@@ -452,7 +456,7 @@ impl<P: Port> Driver<P> {
             }
             let sent = send(lane, slot, port);
             let shared = &lane.wire.shared;
-            if OPENS.is_on() && shared.open.has_said.get() {
+            if opens() && shared.open.has_said.get() {
                 return self.obey_and_go_on(index, number);
             }
             match shared.state.get() {
@@ -465,16 +469,14 @@ impl<P: Port> Driver<P> {
                     if P::SHRINK && lane.buffers == Buffers::AllAgain {
                         rest(lane, spares);
                     }
-                    let is_open = OPENS.is_on() && slot.open.route != CLOSED;
-                    if is_open && hub.has_backlog(index) {
-                        return self.lie_open_or_catch_up(index);
-                    }
                     // Usually no other connection has become idle since, and this one is still the newest: nothing to move.
                     if moves || !slot.is_newest_at_rest() || slot.interest != Interest::RECEIVE {
+                        if opens() && slot.open.route != CLOSED && hub.has_backlog(index) {
+                            return self.lie_open_or_catch_up(index);
+                        }
                         self.rest_elsewhere(index, number);
                     }
-                    let deadlines = &self.settings.deadlines;
-                    return self.due(self.now_ms, if is_open { deadlines.ping_ms } else { deadlines.idle_ms });
+                    return self.due(self.now_ms, self.rest_ms);
                 }
                 _ if sent == Progress::Reset => return self.end_now(index, EndReason::PeerReset, true),
                 // Room was made: continue the response, up to a bound, so that others have their turns.
@@ -484,7 +486,7 @@ impl<P: Port> Driver<P> {
                     keeps_wants = false;
                 }
                 State::Head if !lane.blocked => return self.put_away_or_hold(index, number),
-                State::Silent if OPENS.is_on() && !lane.blocked => return self.rest_open(index, number),
+                State::Silent if opens() && !lane.blocked => return self.rest_open(index, number),
                 State::Close if !lane.blocked => return self.close(index, number),
                 State::Abort => return self.abort(index, number),
                 _ => return self.hold(index, number),
@@ -522,7 +524,7 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     fn leave_at_rest(&mut self, index: u32, number: u32) {
-        if OPENS.is_on() {
+        if opens() {
             let slot = self.table.slot_mut(index);
             slot.open.missed =
                 slot.open.missed.saturating_add(self.lanes.lane(number).wire.shared.connection.get().missed);
@@ -552,7 +554,7 @@ impl<P: Port> Driver<P> {
     /// Keeps the lane on its connection until something happens.
     fn hold(&mut self, index: u32, number: u32) {
         let goes_on = self.table.slot(index).stage == Stage::Busy;
-        if OPENS.is_on() && self.hub.has_backlog(index) {
+        if opens() && self.hub.has_backlog(index) {
             self.feed(index, number);
         }
         let lane = self.lanes.lane_mut(number);

@@ -31,7 +31,7 @@ use crate::{
     exchange::failure::Conclusion,
     exchange::reply::{NOT_ANSWERED, Sent},
     exchange::responder::Opened,
-    open::OPENS,
+    open::opens,
 };
 
 /// Pending once (made with `false`), so that the driver sees the state.
@@ -173,7 +173,7 @@ impl Shared {
 
     /// Whether the connection is open. Where no route of the program stays open, the compiler sees that it never is.
     pub(crate) fn is_open(&self) -> bool {
-        OPENS.is_on() && self.connection.get().route != CLOSED
+        opens() && self.connection.get().route != CLOSED
     }
 
     /// Whether to copy a head to save memory: other lanes are at work too.

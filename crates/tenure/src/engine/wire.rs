@@ -22,7 +22,7 @@ use crate::{
         state::{Change, ConnectionState, Crowd, Drain, RequestState, State, Turn},
         waiters::Waiters,
     },
-    open::{OPENS, journal::Journal},
+    open::{journal::Journal, opens},
     peer::Peer,
     settings::granted_ms,
 };
@@ -175,7 +175,7 @@ impl Shared {
         let mut output = self.output.borrow_mut();
         output.clear();
         self.state.set(State::Between);
-        if OPENS.is_on() {
+        if opens() {
             // A connection that was open before comes without an exchange of its own.
             output.exchange.bytes = 0;
             self.open.clear();

@@ -10,7 +10,7 @@ use crate::{
         state::{CLOSED, Change, Ending, State},
         wire::Received,
     },
-    open::OPENS,
+    open::opens,
 };
 
 /// Times that a connection receives requests once the server is to stop: what a socket holds, not what a peer that never rests
@@ -37,7 +37,7 @@ impl<P: Port> Driver<P> {
             // What was put away is dropped.
             let _ = self.port.take_back(index, &mut []);
         }
-        if OPENS.is_on() && slot.open.route != CLOSED {
+        if opens() && slot.open.route != CLOSED {
             self.forget_open(index);
         }
         let slot = self.table.slot_mut(index);
@@ -125,7 +125,7 @@ impl<P: Port> Driver<P> {
                 // It may have held a lane for half a head.
                 self.serve_waiting();
             }
-            _ if OPENS.is_on() && slot.open.route != CLOSED => {
+            _ if opens() && slot.open.route != CLOSED => {
                 self.close_open(id.index(), CloseCode::NORMAL, EndReason::Closed);
             }
             _ => {
@@ -253,7 +253,7 @@ impl<P: Port> Driver<P> {
             match slot.stage {
                 Stage::Busy => self.close_after(index, Ending::Shutdown),
                 // What has come of a message.
-                Stage::Head if OPENS.is_on() && slot.open.route != CLOSED => {
+                Stage::Head if opens() && slot.open.route != CLOSED => {
                     self.close_open(index, CloseCode::GOING_AWAY, EndReason::Shutdown);
                 }
                 Stage::Fresh | Stage::Idle | Stage::Spare | Stage::Pinned | Stage::Head => {

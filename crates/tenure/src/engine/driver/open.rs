@@ -75,7 +75,7 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
     shared.connection.change(|connection| {
         connection.hears = open.missed == 0;
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
-        (connection.closes_behind, connection.missed) = (open.flags.closes_behind(), open.missed);
+        connection.missed = open.missed;
     });
 }
 
@@ -183,8 +183,8 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot_mut(index);
         let is_new = slot.open.route == CLOSED;
         slot.open.route = connection.route;
-        slot.open.flags.set_closes_behind(connection.closes_behind);
         if is_new {
+            slot.open.flags.set_closes_behind(connection.closes_behind);
             self.count_open(true);
         }
     }
@@ -393,8 +393,10 @@ impl<P: Port> Driver<P> {
             }
         }
         let slot = self.table.slot_mut(index);
-        if slot.lane == NONE
-            && matches!(slot.stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
+        if slot.lane != NONE {
+            // Its lane will look for what waits when it leaves.
+            self.report(index, Interest::SEND);
+        } else if matches!(slot.stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
             && self.hub.backlogs.has(index)
         {
             slot.since_ms = self.now_ms;

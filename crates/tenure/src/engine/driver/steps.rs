@@ -10,7 +10,7 @@ use crate::{
         table::{NONE, Slot, Stage},
         wire::{Received, Shared},
     },
-    open::OPENS,
+    open::opens,
 };
 
 /// The lanes that serve nobody: a list.
@@ -133,7 +133,7 @@ pub(super) fn leave<P: Port>(
 /// Where a connection is kept that is idle and not pinned, or open.
 #[inline]
 pub(super) fn resting<S, K>(slot: &Slot<S, K>, evicts: bool, eviction: Eviction) -> Stage {
-    if OPENS.is_on() && slot.open.route != CLOSED {
+    if opens() && slot.open.route != CLOSED {
         Stage::Open
     } else if evicts && eviction.takes(slot.session.is_some()) {
         Stage::Spare

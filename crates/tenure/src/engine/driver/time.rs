@@ -7,7 +7,7 @@ use crate::{
     Deadline, EndReason,
     engine::state::{CLOSED, Change, Drain, Ending, Order, State},
     engine::table::{NONE, Stage, is_due},
-    open::OPENS,
+    open::opens,
     settings::{NEVER, granted_ms},
 };
 
@@ -114,7 +114,7 @@ impl<P: Port> Driver<P> {
             (Stage::Pinged, deadlines.pong_ms),
             (Stage::Listening, deadlines.ping_ms),
         ];
-        let lists = if OPENS.is_on() { &stages[..] } else { &stages[..5] };
+        let lists = if opens() { &stages[..] } else { &stages[..5] };
         for &(stage, ms) in lists {
             if !is_bound(ms) {
                 continue;
@@ -217,7 +217,7 @@ impl<P: Port> Driver<P> {
         match self.give_lane(index) {
             Some(number) => self.order(index, number, Order::Refuse(Refusal::HeadTimeout)),
             // Of an open connection it was a message.
-            None if OPENS.is_on() && self.table.slot(index).open.route != CLOSED => {
+            None if opens() && self.table.slot(index).open.route != CLOSED => {
                 self.close_open(index, CloseCode::POLICY, EndReason::Deadline(Deadline::Body));
             }
             None => self.end_now(index, EndReason::Deadline(Deadline::Head), false),
