@@ -394,8 +394,10 @@ impl<P: Port> Driver<P> {
         }
         let slot = self.table.slot_mut(index);
         if slot.lane != NONE {
-            // Its lane will look for what waits when it leaves.
-            self.report(index, Interest::SEND);
+            // A lane looks for what waits where the interest changes as it leaves: that of one that is held does.
+            if slot.stage != Stage::Busy {
+                self.report(index, Interest::SEND);
+            }
         } else if matches!(slot.stage, Stage::Open | Stage::Pinged | Stage::Listening | Stage::Head)
             && self.hub.backlogs.has(index)
         {
