@@ -92,15 +92,11 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
                 }
             }
             Heard::Ping(payload) => {
-                let pong = frame::pong(payload);
-                input.start = behind;
-                if let Some(pong) = pong
-                    && !shared.open.in_frame.get()
-                {
-                    drop(input);
-                    shared.put_or_wait(pong.as_bytes()).await;
-                    input = shared.input.borrow_mut();
+                if !shared.open.in_frame.get() && !shared.put_pong(payload) {
+                    shared.wait_for_control().await;
+                    shared.put_pong(payload);
                 }
+                input.start = behind;
             }
             Heard::Close(code) => break Last::Closed(code),
             Heard::Nothing => {
@@ -178,14 +174,20 @@ impl Shared {
         });
     }
 
-    /// Puts bytes into the output once they have room as a whole.
-    async fn put_or_wait(&self, bytes: &[u8]) {
-        if self.output.borrow_mut().put(bytes) {
-            return;
-        }
+    /// Answers a ping. `false`: there is no room.
+    fn put_pong(&self, payload: &[u8]) -> bool {
+        frame::pong(payload).is_none_or(|pong| self.output.borrow_mut().put(pong.as_bytes()))
+    }
+
+    /// Tells that it closes. `false`: there is no room.
+    fn put_close(&self, code: CloseCode, text: &str) -> bool {
+        self.output.borrow_mut().put(Close { code: Some(code), reason: text }.frame().as_bytes())
+    }
+
+    /// Waits until a control frame has room. None is kept meanwhile: it would be part of every lane's future.
+    async fn wait_for_control(&self) {
         self.begin_message();
-        self.room(bytes.len()).await;
-        self.output.borrow_mut().put(bytes);
+        self.room(frame::CONTROL_FRAME_BYTES_MAX).await;
     }
 
     /// Tells the peer that its connection is closed. What cannot be closed any more is reset.
@@ -197,8 +199,10 @@ impl Shared {
         if self.open.in_frame.get() {
             return self.reset_within_frame();
         }
-        let frame = Close { code: Some(code), reason: text }.frame();
-        self.put_or_wait(frame.as_bytes()).await;
+        if !self.put_close(code, text) {
+            self.wait_for_control().await;
+            self.put_close(code, text);
+        }
         Left::Close
     }
 
