@@ -22,7 +22,8 @@ use crate::{
 
 /// How a lane has left what was open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
+#[doc(hidden)]
+pub enum Left {
     /// It serves another connection now, one that is not open.
     Elsewhere,
     /// The last bytes are in the output.

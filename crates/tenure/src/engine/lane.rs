@@ -21,7 +21,7 @@ use tenure_proto::{
 use crate::{
     Deadline, EndReason, Error, Handler, Observer, Request, Responder,
     engine::{
-        hear::{Left, hear},
+        hear::Left,
         input::{Fault, Input},
         output::Exchange,
         state::{CLOSED, Change, Crowd, Drain, Ending, Order, ROUTES_MAX, RequestState, State},
@@ -71,7 +71,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
             let read = if let Some(order) = shared.take_order() {
                 if A::OPENS > 0 && shared.is_open() {
                     drop(input);
-                    let left = hear(wire, app, observer).await;
+                    let left = A::listen(app, wire, observer).await;
                     input = shared.input.borrow_mut();
                     if left == Left::Elsewhere {
                         continue 'serving;

@@ -9,8 +9,12 @@ use tenure_proto::{
 };
 
 use crate::{
-    Error, EventTopic, Handler, Message, Request, Responder, Sent, Topic,
-    engine::state::EVENTS,
+    Error, EventTopic, Handler, Message, Observer, Request, Responder, Sent, Topic,
+    engine::{
+        hear::{Left, hear},
+        state::EVENTS,
+        wire::Wire,
+    },
     exchange::reply::Reply,
     open::{OPENS, journal::Act, topic::sealed::Content},
 };
@@ -138,6 +142,14 @@ where
 
     fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         core::future::ready(Ok(()))
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        hear(wire, app, observer)
     }
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {

@@ -8,10 +8,12 @@ use tenure_proto::{
 };
 
 use crate::{
-    Error, Frame, Handler, IntoResponse, Message, MessageTopic, Outcome, Reply, Request, Responder, Sent, Topic,
+    Error, Frame, Handler, IntoResponse, Message, MessageTopic, Observer, Outcome, Reply, Request, Responder, Sent,
+    Topic,
     engine::{
+        hear::{Left, hear},
         state::{Change, Order, UNKNOWN},
-        wire::Shared,
+        wire::{Shared, Wire},
     },
     open::{OPENS, journal::Act},
 };
@@ -145,6 +147,14 @@ where
     #[inline]
     fn hear(&self, _: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         (self.said)(message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        hear(wire, app, observer)
     }
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {

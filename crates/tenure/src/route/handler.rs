@@ -7,7 +7,8 @@ use core::{
 };
 
 use crate::{
-    Error, Message, Request, Responder,
+    Error, Message, Observer, Request, Responder,
+    engine::{hear::Left, wire::Wire},
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
 };
@@ -43,8 +44,8 @@ pub trait Handler<S> {
     /// session stays.
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error>;
 
-    /// How many routes in it stay open. What wraps a handler passes this, [`number`](Handler::number) and [`hear`](Handler::hear)
-    /// on; if it does not, requests that would open a connection through it are refused by a reset, and the log says so.
+    /// How many routes in it stay open. What wraps a handler passes this, [`number`](Handler::number), [`hear`](Handler::hear) and
+    /// `listen` on; if it does not, requests that would open a connection through it are refused by a reset, and the log says so.
     const OPENS: u32 = 0;
 
     /// The number of its WebSocket route at that address in memory.
@@ -63,6 +64,18 @@ pub trait Handler<S> {
     async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error> {
         let _ = (number, message);
         Err(Error::internal("a handler that wraps others passes `hear` on"))
+    }
+
+    /// Hears the messages of connections that are open, for the whole application `app`. What wraps a handler returns that handler's.
+    /// So what only answers requests takes neither code nor memory for messages.
+    #[doc(hidden)]
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        let _ = (app, wire, observer);
+        core::future::ready(Left::Reset)
     }
 
     /// Tells the methods that the target at `path` has, for Allow fields.
@@ -113,6 +126,14 @@ impl<S, H: Handler<S>> Handler<S> for &H {
 
     fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         (**self).hear(number, message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
     }
 
     fn is_on(&self) -> bool {

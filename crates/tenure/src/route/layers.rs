@@ -5,7 +5,8 @@ use core::future::Future;
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Message, Request, Responder,
+    Error, Message, Observer, Request, Responder,
+    engine::{hear::Left, wire::Wire},
     exchange::reply::{IntoResponse, Sent},
     route::either::OneOf,
     route::handler::Handler,
@@ -90,6 +91,14 @@ where
         self.handler.hear(number, message)
     }
 
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
+    }
+
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
     }
@@ -154,6 +163,14 @@ where
 
     fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         self.handler.hear(number, message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
     }
 
     // Not an `async fn`: a layer less for every request.

@@ -10,10 +10,11 @@ use core::{
 use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
-    Error, Message, Request, Responder, Switch, Upgrade,
+    Error, Message, Observer, Request, Responder, Switch, Upgrade,
     engine::{
+        hear::Left,
         state::{Change, RouteDeadlines},
-        wire::Shared,
+        wire::{Shared, Wire},
     },
     exchange::reply::{IntoResponse, Sent},
     open::{
@@ -75,6 +76,13 @@ pub trait Chain<S>: Declared {
 
     /// As [`Handler::hear`].
     async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
+
+    /// As [`Handler::listen`].
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left>;
 
     /// Lets the selected handler answer.
     async fn handle<'r>(
@@ -161,6 +169,10 @@ impl<S> Chain<S> for End {
         core::future::ready(Ok(()))
     }
 
+    fn listen<'a, A: Handler<S>, O: Observer>(_: &'a A, _: &'a Wire<S>, _: &'a O) -> impl Future<Output = Left> {
+        core::future::ready(Left::Reset)
+    }
+
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -225,6 +237,18 @@ impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for Link<On<H>, C> {
         match number.checked_sub(H::OPENS) {
             None => Either::First { future: self.value.handler.hear(number, message) },
             Some(number) => Either::Second { future: self.next.hear(number, message) },
+        }
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        if H::OPENS > 0 {
+            Either::First { future: H::listen(app, wire, observer) }
+        } else {
+            Either::Second { future: C::listen(app, wire, observer) }
         }
     }
 
@@ -366,6 +390,14 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
     #[inline]
     fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         self.chain.hear(number, message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        C::listen(app, wire, observer)
     }
 
     // Not an `async fn`: a layer less for every request.

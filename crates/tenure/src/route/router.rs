@@ -11,7 +11,8 @@ use core::{
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Message, Request, Responder,
+    Error, Message, Observer, Request, Responder,
+    engine::{hear::Left, wire::Wire},
     exchange::reply::{IntoResponse, Sent},
     route::either::{Either, OneOf},
     route::handler::Handler,
@@ -67,6 +68,13 @@ pub trait Entry<S> {
     /// As [`Handler::hear`].
     async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
 
+    /// As [`Handler::listen`].
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left>;
+
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
@@ -99,6 +107,14 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
     #[inline]
     fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         self.handler.hear(number, message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
     }
 
     fn text(&self) -> &'static str {
@@ -152,6 +168,14 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
         self.router.hear(number, message)
     }
 
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
+    }
+
     fn text(&self) -> &'static str {
         self.text
     }
@@ -197,6 +221,13 @@ pub trait Routes<S>: Append {
     /// As [`Handler::hear`].
     async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
 
+    /// As [`Handler::listen`].
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left>;
+
     /// The number of the first route that is for that target; how many there are where none is. `found` as in
     /// [`Entry::matches`].
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32;
@@ -234,6 +265,10 @@ impl<S> Routes<S> for End {
 
     fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         core::future::ready(Ok(()))
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(_: &'a A, _: &'a Wire<S>, _: &'a O) -> impl Future<Output = Left> {
+        core::future::ready(Left::Reset)
     }
 
     fn find<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> u32 {
@@ -282,6 +317,18 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
         match number.checked_sub(E::OPENS) {
             None => Either::First { future: self.value.hear(number, message) },
             Some(number) => Either::Second { future: self.next.hear(number, message) },
+        }
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        if E::OPENS > 0 {
+            Either::First { future: E::listen(app, wire, observer) }
+        } else {
+            Either::Second { future: N::listen(app, wire, observer) }
         }
     }
 
@@ -451,6 +498,14 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
     #[inline]
     fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
         self.routes.hear(number, message)
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        N::listen(app, wire, observer)
     }
 
     type Page = N::Page;
