@@ -474,7 +474,7 @@ impl<P: Port> Driver<P> {
                         if opens() && slot.open.route != CLOSED && hub.has_backlog(index) {
                             return self.lie_open_or_catch_up(index);
                         }
-                        self.rest_elsewhere(index, number);
+                        self.rest_elsewhere(index, number, moves);
                     }
                     return self.due(self.now_ms, self.rest_ms);
                 }
@@ -505,10 +505,10 @@ impl<P: Port> Driver<P> {
 
     /// Puts a connection that its lane has left where it belongs while it is idle.
     #[inline(never)]
-    fn rest_elsewhere(&mut self, index: u32, number: u32) {
+    fn rest_elsewhere(&mut self, index: u32, number: u32, moves: bool) {
         let Driver { port, table, lanes, settings, .. } = self;
         let slot = table.slot_mut(index);
-        if let Some(pinned) = lanes.lane(number).wire.shared.connection.get().pin {
+        if moves && let Some(pinned) = lanes.lane(number).wire.shared.connection.get().pin {
             slot.pinned = pinned;
         }
         let stage = resting(slot, port.evicts(), settings.eviction);

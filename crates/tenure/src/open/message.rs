@@ -292,6 +292,7 @@ impl<'m, S> Message<'m, S> {
     /// Protects the connection from eviction once it is not open any more, or no longer does. While it is open it is never evicted.
     pub fn pin(&mut self, pinned: bool) {
         self.shared.moves();
+        self.shared.moves();
         self.shared.connection.change(|connection| connection.pin = Some(pinned));
     }
 }

@@ -233,7 +233,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// What a lane's exchange misses next, and when.
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn exchange_due(&self, lane: &Lane<P>) -> Due {
         let (deadline, from_ms, ms) = self.deadline_due(lane);
         let deadline = Due { missed: Missed::Deadline(deadline), from_ms, ms };
@@ -247,17 +247,13 @@ impl<P: Port> Driver<P> {
     }
 
     /// Which deadline a lane has now, from when on, and for how long.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn deadline_due(&self, lane: &Lane<P>) -> (Deadline, u32, u32) {
         let shared = &lane.wire.shared;
         let deadlines = &self.settings.deadlines;
         match shared.state.get() {
             _ if lane.awaits_peer => {
                 (Deadline::Response, lane.held_ms.wrapping_sub(lane.peer_waited_ms), deadlines.response_ms)
-            }
-            State::Silent => {
-                let bytes = shared.input.try_borrow().map_or(0, |input| input.end as u64);
-                let ms = granted_ms(bytes, deadlines.body_bytes_per_s).saturating_add(deadlines.body_ms);
-                (Deadline::Body, shared.connection.get().arrived_ms, ms)
             }
             State::Head => (Deadline::Head, shared.connection.get().arrived_ms, deadlines.head_ms),
             State::Exchange if shared.turn.get().wants_body => {
@@ -268,8 +264,18 @@ impl<P: Port> Driver<P> {
                 let ms = shared.handler_ms(deadlines.handler_ms);
                 (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.request.get().handler_waited_ms), ms)
             }
+            State::Silent => self.silent_due(lane),
             _ => (Deadline::Response, lane.held_ms, NEVER),
         }
+    }
+
+    /// The same of an open connection that keeps its lane for half a message.
+    #[cold]
+    fn silent_due(&self, lane: &Lane<P>) -> (Deadline, u32, u32) {
+        let (shared, deadlines) = (&lane.wire.shared, &self.settings.deadlines);
+        let bytes = shared.input.try_borrow().map_or(0, |input| input.end as u64);
+        let ms = granted_ms(bytes, deadlines.body_bytes_per_s).saturating_add(deadlines.body_ms);
+        (Deadline::Body, shared.connection.get().arrived_ms, ms)
     }
 
     fn exchange_overdue(&mut self, index: u32, deadline: Deadline) {
