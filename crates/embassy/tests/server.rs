@@ -105,9 +105,9 @@ fn tasks_push_to_what_stays_open() {
 /// What has no room in a socket's ring is left out as a whole; nobody else waits for who does not read.
 #[test]
 fn who_does_not_read_misses_some() {
-    // More than the client's socket takes by itself, and the server's ring.
-    const COUNT: usize = 100;
-    let deadlines = tenure::Deadlines { ping_ms: NEVER, ..tenure::Deadlines::BOARD };
+    // More than the client's socket takes by itself, the server's ring and, built with a heap, 64 KiB that wait.
+    const COUNT: usize = 1_500;
+    let deadlines = tenure::Deadlines { ping_ms: NEVER, response_ms: NEVER, ..tenure::Deadlines::BOARD };
     with_server(Runs::of(Settings { deadlines, ..settings() }), async |world| {
         let (mut slow, mut reader) = (Client::open(world, "/chat").await, Client::open(world, "/chat").await);
         let text = "x".repeat(60);

@@ -264,10 +264,10 @@ impl<P: Port> Driver<P> {
                         self.end_now(index, EndReason::Shutdown, false);
                     }
                 }
-                Stage::Open | Stage::Pinged | Stage::Listening | Stage::Behind => {
+                Stage::Open | Stage::Pinged | Stage::Listening | Stage::Behind if opens() => {
                     self.close_open(index, CloseCode::GOING_AWAY, EndReason::Shutdown);
                 }
-                Stage::Waiting | Stage::Closing | Stage::Vacant => {}
+                _ => {}
             }
         }
         self.due(self.now_ms, self.settings.deadlines.flush_ms);

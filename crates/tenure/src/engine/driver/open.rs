@@ -16,6 +16,7 @@ use crate::{
     open::{
         backlog::{Backlogs, Copied},
         journal::Act,
+        opens,
         topic::{Kind, TopicKey, Topics},
     },
     settings::granted_ms,
@@ -65,6 +66,11 @@ impl<T: Topics> Hub<T> {
     }
 }
 
+/// Sends what there is room for, where a heap keeps the rest; all of it or nothing where none does.
+fn push_bytes<P: Port>(port: &mut P, socket: &mut P::Socket, bytes: &[u8]) -> Transmitted {
+    if cfg!(feature = "alloc") { port.send(socket, bytes) } else { port.push(socket, bytes) }
+}
+
 /// Tells a lane that its connection is open.
 pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>) {
     let open = slot.open;
@@ -93,8 +99,8 @@ impl<P: Port> Driver<P> {
     pub(super) fn ready_without_lane(&mut self, index: u32) {
         match self.table.slot(index).stage {
             Stage::Closing => self.discard(index, false),
-            Stage::Listening => self.ignore(index),
-            Stage::Behind => self.catch_up(index),
+            Stage::Listening if opens() => self.ignore(index),
+            Stage::Behind if opens() => self.catch_up(index),
             _ => {}
         }
     }
@@ -300,7 +306,7 @@ impl<P: Port> Driver<P> {
         // One at work stays on its stage until it has waited: its lane may be in the midst of a message.
         let rests = rests && slot.lane == NONE;
         if rests && let Some(socket) = &mut slot.socket {
-            let sent = match port.push(socket, bytes) {
+            let sent = match push_bytes(port, socket, bytes) {
                 Transmitted::Bytes(sent) if sent == bytes.len() => return Pushed::Taken,
                 Transmitted::Bytes(sent) => sent,
                 Transmitted::Blocked => 0,
@@ -419,7 +425,7 @@ impl<P: Port> Driver<P> {
         let slot = table.slot_mut(index);
         let Some(socket) = &mut slot.socket else { return };
         while let Some(waiting) = hub.backlogs.next(index) {
-            match port.push(socket, waiting) {
+            match push_bytes(port, socket, waiting) {
                 Transmitted::Bytes(bytes) => {
                     let whole = bytes == waiting.len();
                     // As with responses: bytes that are taken give time back.
@@ -452,7 +458,7 @@ impl<P: Port> Driver<P> {
         let Some(socket) = &mut slot.socket else { return };
         let ping = frame::ping(b"");
         let bytes = if stage == Stage::Listening { KEEP_ALIVE } else { ping.as_ref().map_or(&b""[..], AsRef::as_ref) };
-        let sent = match port.push(socket, bytes) {
+        let sent = match push_bytes(port, socket, bytes) {
             Transmitted::Bytes(sent) => sent,
             Transmitted::Blocked => 0,
             Transmitted::Reset => return self.end_now(index, EndReason::PeerReset, true),
@@ -478,7 +484,7 @@ impl<P: Port> Driver<P> {
             return self.end_now(index, reason, true);
         }
         if !is_stream && let Some(socket) = &mut slot.socket {
-            let _ = self.port.push(socket, Close { code: Some(code), reason: "" }.frame().as_bytes());
+            let _ = push_bytes(&mut self.port, socket, Close { code: Some(code), reason: "" }.frame().as_bytes());
         }
         self.end_session(index, reason);
         self.linger(index);

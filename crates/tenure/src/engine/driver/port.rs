@@ -248,8 +248,8 @@ pub trait Port: Sized {
     fn has_unread(&mut self, socket: &mut Self::Socket) -> bool;
     /// Sends what there is room for, without waiting.
     fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted;
-    /// Sends what there is room for of something that must not stand there in part where nothing keeps the rest: a port without a
-    /// heap sends all of it or nothing.
+    /// Sends all of that, or nothing: asked instead of [`send`](Port::send) without a heap (feature `alloc`), where nothing keeps
+    /// the rest.
     fn push(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted {
         self.send(socket, bytes)
     }

@@ -133,8 +133,9 @@ impl<P: Port> Driver<P> {
                 match stage {
                     Stage::Fresh => self.end_now(index, EndReason::Deadline(Deadline::FirstByte), false),
                     Stage::Closing => self.release(index, true),
-                    Stage::Open | Stage::Listening => self.ping(index, stage),
-                    Stage::Pinged => self.end_now(index, EndReason::Deadline(Deadline::Pong), true),
+                    // As the compiler cannot see by the list.
+                    Stage::Open | Stage::Listening if opens() => self.ping(index, stage),
+                    Stage::Pinged if opens() => self.end_now(index, EndReason::Deadline(Deadline::Pong), true),
                     // Without a lane there is nothing to say it with.
                     Stage::Waiting => self.end_now(index, EndReason::Deadline(Deadline::Handler), false),
                     _ => self.end_now(index, EndReason::Idle, false),
@@ -194,9 +195,11 @@ impl<P: Port> Driver<P> {
         let slot = self.table.slot(index);
         let (missed, ms) = match (stage, self.lanes.get(slot.lane)) {
             (Stage::Busy, Some(lane)) => return self.exchange_due(lane),
-            (Stage::Head, _) if slot.open.route != CLOSED => (Missed::PutAwayHead, self.settings.deadlines.body_ms),
+            (Stage::Head, _) if opens() && slot.open.route != CLOSED => {
+                (Missed::PutAwayHead, self.settings.deadlines.body_ms)
+            }
             (Stage::Head, _) => (Missed::PutAwayHead, self.settings.deadlines.head_ms),
-            (Stage::Behind, _) => (Missed::Push, self.settings.deadlines.response_ms),
+            (Stage::Behind, _) if opens() => (Missed::Push, self.settings.deadlines.response_ms),
             _ => (Missed::Idle, self.settings.deadlines.idle_ms),
         };
         Due { missed, from_ms: slot.since_ms, ms }
@@ -264,7 +267,7 @@ impl<P: Port> Driver<P> {
                 let ms = shared.handler_ms(deadlines.handler_ms);
                 (Deadline::Handler, lane.polled_ms.wrapping_sub(shared.request.get().handler_waited_ms), ms)
             }
-            State::Silent => self.silent_due(lane),
+            State::Silent if opens() => self.silent_due(lane),
             _ => (Deadline::Response, lane.held_ms, NEVER),
         }
     }
