@@ -2,6 +2,7 @@
 
 mod either;
 pub(crate) mod handler;
+mod hears;
 pub(crate) mod layers;
 mod list;
 pub(crate) mod methods;

@@ -11,6 +11,7 @@ use crate::{
     engine::{hear::Left, wire::Wire},
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
+    route::hears::passes_on,
 };
 
 /// Answers requests on connections whose sessions are `S`.
@@ -118,23 +119,7 @@ impl<S, H: Handler<S>> Handler<S> for &H {
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
-    const OPENS: u32 = H::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        (**self).number(address)
-    }
-
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        (**self).hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        H::listen(app, wire, observer)
-    }
+    passes_on!(H, self => (**self));
 
     fn is_on(&self) -> bool {
         (**self).is_on()

@@ -5,11 +5,11 @@ use core::future::Future;
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Message, Observer, Request, Responder,
-    engine::{hear::Left, wire::Wire},
+    Error, Request, Responder,
     exchange::reply::{IntoResponse, Sent},
     route::either::OneOf,
     route::handler::Handler,
+    route::hears::passes_on,
 };
 
 /// What a middleware wraps: the handler behind it and the right to answer.
@@ -81,23 +81,7 @@ where
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
-    const OPENS: u32 = H::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.handler.number(address)
-    }
-
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.handler.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        H::listen(app, wire, observer)
-    }
+    passes_on!(H, self => self.handler);
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
@@ -155,23 +139,7 @@ where
 {
     type Page = OneOf<H::Page, R>;
 
-    const OPENS: u32 = H::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.handler.number(address)
-    }
-
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.handler.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        H::listen(app, wire, observer)
-    }
+    passes_on!(H, self => self.handler);
 
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(

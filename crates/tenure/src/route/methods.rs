@@ -10,11 +10,10 @@ use core::{
 use tenure_proto::{method::Method, status::StatusCode};
 
 use crate::{
-    Error, Message, Observer, Request, Responder, Switch, Upgrade,
+    Error, Message, Request, Responder, Switch, Upgrade,
     engine::{
-        hear::Left,
         state::{Change, RouteDeadlines},
-        wire::{Shared, Wire},
+        wire::Shared,
     },
     exchange::reply::{IntoResponse, Sent},
     open::{
@@ -23,6 +22,7 @@ use crate::{
     },
     route::either::Either,
     route::handler::{Function, Handler, Responding},
+    route::hears::{Hears, passes_on},
     route::list::{Append, End, Link},
 };
 
@@ -67,23 +67,7 @@ pub struct On<H> {
 /// The handlers of a target's methods.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
-pub trait Chain<S>: Declared {
-    /// How many of them stay open.
-    const OPENS: u32;
-
-    /// As [`Handler::number`].
-    fn number(&self, address: usize) -> Option<u32>;
-
-    /// As [`Handler::hear`].
-    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
-
-    /// As [`Handler::listen`].
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left>;
-
+pub trait Chain<S>: Declared + Hears<S> {
     /// Lets the selected handler answer.
     async fn handle<'r>(
         &self,
@@ -159,20 +143,6 @@ fn find_else(verbs: Verbs<'_>, selector: Selector, token: &[u8]) -> Selector {
 }
 
 impl<S> Chain<S> for End {
-    const OPENS: u32 = 0;
-
-    fn number(&self, _: usize) -> Option<u32> {
-        None
-    }
-
-    fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        core::future::ready(Ok(()))
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(_: &'a A, _: &'a Wire<S>, _: &'a O) -> impl Future<Output = Left> {
-        core::future::ready(Left::Reset)
-    }
-
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -224,34 +194,11 @@ impl Selector {
 static ALL: [Method; 7] =
     [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
 
+impl<S, H: Handler<S>> Hears<S> for On<H> {
+    passes_on!(H, self => self.handler);
+}
+
 impl<S, H: Handler<S>, C: Chain<S>> Chain<S> for Link<On<H>, C> {
-    const OPENS: u32 = H::OPENS + C::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        let own = self.value.handler.number(address).filter(|number| *number < H::OPENS);
-        own.or_else(|| Some(self.next.number(address)? + H::OPENS))
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        match number.checked_sub(H::OPENS) {
-            None => Either::First { future: self.value.handler.hear(number, message) },
-            Some(number) => Either::Second { future: self.next.hear(number, message) },
-        }
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        if H::OPENS > 0 {
-            Either::First { future: H::listen(app, wire, observer) }
-        } else {
-            Either::Second { future: C::listen(app, wire, observer) }
-        }
-    }
-
     fn handle<'r>(
         &self,
         selector: Selector,
@@ -381,24 +328,7 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
 
     const HAS_PAGES: bool = false;
 
-    const OPENS: u32 = C::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.chain.number(address)
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.chain.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        C::listen(app, wire, observer)
-    }
+    passes_on!(C, self => self.chain);
 
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(

@@ -11,11 +11,11 @@ use core::{
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Message, Observer, Request, Responder,
-    engine::{hear::Left, wire::Wire},
+    Error, Request, Responder,
     exchange::reply::{IntoResponse, Sent},
     route::either::{Either, OneOf},
     route::handler::Handler,
+    route::hears::{Hears, passes_on},
     route::layers::{Next, OnError, Wrapped},
     route::list::{Append, End, Link},
     route::parameters::Parameters,
@@ -58,23 +58,7 @@ pub struct Nested<H> {
 /// One route.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
-pub trait Entry<S> {
-    /// How many routes in it stay open.
-    const OPENS: u32;
-
-    /// As [`Handler::number`].
-    fn number(&self, address: usize) -> Option<u32>;
-
-    /// As [`Handler::hear`].
-    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
-
-    /// As [`Handler::listen`].
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left>;
-
+pub trait Entry<S>: Hears<S> {
     /// The text of its pattern.
     fn text(&self) -> &'static str;
 
@@ -97,26 +81,11 @@ pub trait Entry<S> {
     fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page>;
 }
 
+impl<S, H: Handler<S>> Hears<S> for Target<H> {
+    passes_on!(H, self => self.handler);
+}
+
 impl<S, H: Handler<S>> Entry<S> for Target<H> {
-    const OPENS: u32 = H::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.handler.number(address)
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.handler.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        H::listen(app, wire, observer)
-    }
-
     fn text(&self) -> &'static str {
         self.pattern.text()
     }
@@ -156,26 +125,11 @@ impl<H> Nested<H> {
     }
 }
 
+impl<S, H: Handler<S>> Hears<S> for Nested<H> {
+    passes_on!(H, self => self.router);
+}
+
 impl<S, H: Handler<S>> Entry<S> for Nested<H> {
-    const OPENS: u32 = H::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.router.number(address)
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.router.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        H::listen(app, wire, observer)
-    }
-
     fn text(&self) -> &'static str {
         self.text
     }
@@ -211,23 +165,7 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 /// Routes, numbered from 0 in the order in which they were added.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
-pub trait Routes<S>: Append {
-    /// How many of them stay open.
-    const OPENS: u32;
-
-    /// As [`Handler::number`].
-    fn number(&self, address: usize) -> Option<u32>;
-
-    /// As [`Handler::hear`].
-    async fn hear(&self, number: u32, message: &mut Message<'_, S>) -> Result<(), Error>;
-
-    /// As [`Handler::listen`].
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left>;
-
+pub trait Routes<S>: Append + Hears<S> {
     /// The number of the first route that is for that target; how many there are where none is. `found` as in
     /// [`Entry::matches`].
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32;
@@ -257,20 +195,6 @@ pub trait Routes<S>: Append {
 }
 
 impl<S> Routes<S> for End {
-    const OPENS: u32 = 0;
-
-    fn number(&self, _: usize) -> Option<u32> {
-        None
-    }
-
-    fn hear(&self, _: u32, _: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        core::future::ready(Ok(()))
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(_: &'a A, _: &'a Wire<S>, _: &'a O) -> impl Future<Output = Left> {
-        core::future::ready(Left::Reset)
-    }
-
     fn find<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> u32 {
         0
     }
@@ -305,33 +229,6 @@ fn not_found() -> Error {
 }
 
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
-    const OPENS: u32 = E::OPENS + N::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        let own = self.value.number(address).filter(|number| *number < E::OPENS);
-        own.or_else(|| Some(self.next.number(address)? + E::OPENS))
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        match number.checked_sub(E::OPENS) {
-            None => Either::First { future: self.value.hear(number, message) },
-            Some(number) => Either::Second { future: self.next.hear(number, message) },
-        }
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        if E::OPENS > 0 {
-            Either::First { future: E::listen(app, wire, observer) }
-        } else {
-            Either::Second { future: N::listen(app, wire, observer) }
-        }
-    }
-
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32 {
         if self.value.matches(target, found) { 0 } else { self.next.find(target, found) + 1 }
@@ -489,24 +386,7 @@ impl<S, N> Router<S, N> {
 }
 
 impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
-    const OPENS: u32 = N::OPENS;
-
-    fn number(&self, address: usize) -> Option<u32> {
-        self.routes.number(address)
-    }
-
-    #[inline]
-    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
-        self.routes.hear(number, message)
-    }
-
-    fn listen<'a, A: Handler<S>, O: Observer>(
-        app: &'a A,
-        wire: &'a Wire<S>,
-        observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        N::listen(app, wire, observer)
-    }
+    passes_on!(N, self => self.routes);
 
     type Page = N::Page;
 
