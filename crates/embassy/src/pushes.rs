@@ -7,7 +7,7 @@ use heapless::Vec;
 use portable_atomic::{AtomicBool, Ordering};
 use tenure::{
     ConnectionId, Error, Frame, PushError, Topic,
-    port::{Kind, TopicKey, frame_into},
+    port::{TopicKey, frame_into},
 };
 
 /// Whom something is for.
@@ -116,9 +116,3 @@ impl<const N: usize, const BYTES: usize> Source for Pushes<N, BYTES> {
         self.queue.clear();
     }
 }
-
-/// What a server takes pushes from.
-pub(crate) type Pushed = Option<&'static dyn Source>;
-
-/// The kind of what is sent to one connection.
-pub(crate) const TO_ONE: Kind = Kind::Messages;

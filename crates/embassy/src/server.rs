@@ -20,7 +20,7 @@ use crate::{
     clock,
     handle::{Bell, LANES_MAX, Mark, Of, SOCKETS_MAX},
     net::EmbassyPort,
-    pushes::{Pushed, Pushes},
+    pushes::{Pushes, Source},
     sys, used,
     worker::Worker,
 };
@@ -181,7 +181,7 @@ pub struct Server<S: 'static, const CONNECTIONS: usize, const LANES: usize, cons
     socket_marks: &'static [Mark; SOCKETS],
     lane_marks: &'static [Mark; LANES],
     bell: &'static Bell,
-    pushes: Pushed,
+    pushes: Option<&'static dyn Source>,
     /// How many runs there have been. It wraps.
     runs: u8,
 }

@@ -13,7 +13,7 @@ use embassy_net::{Stack, tcp::State};
 use embassy_time::{Duration, Timer};
 use tenure::{
     Observer, Session,
-    port::{Driver, DriverSettings, Wire},
+    port::{Driver, DriverSettings, Kind, Wire},
 };
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     clock,
     handle::{Bell, Order, Stop},
     net::EmbassyPort,
-    pushes::{Pushed, TO_ONE, To},
+    pushes::{Source, To},
     used,
 };
 
@@ -46,7 +46,7 @@ where
     driver: Driver<EmbassyPort<'w, 'a, S, F, M, O, CONNECTIONS, LANES, SOCKETS>>,
     stack: Stack<'a>,
     bell: &'static Bell,
-    pushes: Pushed,
+    pushes: Option<&'static dyn Source>,
     /// The task's waker, as registered.
     waker: Option<Waker>,
     timer: Option<(u32, Timer)>,
@@ -89,7 +89,7 @@ where
         settings: &Settings,
         number: u8,
         stack: Stack<'a>,
-        (bell, pushes): (&'static Bell, Pushed),
+        (bell, pushes): (&'static Bell, Option<&'static dyn Source>),
     ) -> Self {
         if let Some(pushes) = pushes {
             pushes.set_runs(true);
@@ -177,7 +177,7 @@ where
         for _ in 0..PUSHES_MAX {
             let is_some = pushes.poll_next(context, &mut |to, bytes| match to {
                 To::One(id) => {
-                    let _ = driver.push(id, TO_ONE, bytes);
+                    let _ = driver.push(id, Kind::Messages, bytes);
                 }
                 To::Topic(topic) => driver.publish(topic, bytes),
             });

@@ -737,6 +737,17 @@ mod waiting {
         waker.unwrap().wake();
     }
 
+    /// Begins to send a long message, and gives it up.
+    async fn give_up(message: &mut Message<'_, Chat>) {
+        let big = "b".repeat(40_000);
+        let mut sending = pin!(message.send(Frame::text(&big)));
+        poll_fn(|context| {
+            let _ = sending.as_mut().poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     fn server(gate: &Arc<Mutex<Gate>>, lanes_max: u32) -> Server<Chat> {
         let gate = gate.clone();
         let app = Router::new().route(
@@ -750,25 +761,11 @@ mod waiting {
                 }
                 // A message is given up halfway.
                 "drop" => {
-                    let big = "b".repeat(40_000);
-                    {
-                        let mut sending = pin!(message.send(Frame::text(&big)));
-                        poll_fn(|context| {
-                            let _ = sending.as_mut().poll(context);
-                            Poll::Ready(())
-                        })
-                        .await;
-                    }
+                    give_up(message).await;
                     message.send(Frame::text("corrupt")).await
                 }
                 "drop at the end" => {
-                    let big = "b".repeat(40_000);
-                    let mut sending = pin!(message.send(Frame::text(&big)));
-                    poll_fn(|context| {
-                        let _ = sending.as_mut().poll(context);
-                        Poll::Ready(())
-                    })
-                    .await;
+                    give_up(message).await;
                     Ok(())
                 }
                 _ => Ok(()),

@@ -186,7 +186,7 @@ where
             }
         }
         for topic in &events.topics {
-            shared.say(Act::Join, topic.key(), None::<&crate::Frame<'_>>)?;
+            shared.note(Act::Join, topic.key())?;
         }
         Ok(sent)
     }

@@ -273,7 +273,7 @@ impl<'m, S> Message<'m, S> {
     /// # Errors
     /// There is no room to note it: without a heap.
     pub fn join(&mut self, topic: MessageTopic) -> Result<(), Error> {
-        self.shared.say(Act::Join, topic.key(), None::<&Frame<'_>>)
+        self.shared.note(Act::Join, topic.key())
     }
 
     /// Leaves a topic.
@@ -281,7 +281,7 @@ impl<'m, S> Message<'m, S> {
     /// # Errors
     /// As [`join`](Message::join).
     pub fn leave(&mut self, topic: MessageTopic) -> Result<(), Error> {
-        self.shared.say(Act::Leave, topic.key(), None::<&Frame<'_>>)
+        self.shared.note(Act::Leave, topic.key())
     }
 
     /// Closes the connection with that code once the handler has ended.
@@ -291,7 +291,6 @@ impl<'m, S> Message<'m, S> {
 
     /// Protects the connection from eviction once it is not open any more, or no longer does. While it is open it is never evicted.
     pub fn pin(&mut self, pinned: bool) {
-        self.shared.moves();
         self.shared.moves();
         self.shared.connection.change(|connection| connection.pin = Some(pinned));
     }
@@ -308,6 +307,11 @@ impl Shared {
     pub(crate) fn say(&self, act: Act, topic: TopicKey, content: Option<&impl Content>) -> Result<(), Error> {
         self.open.has_said.set(true);
         self.open.journal.borrow_mut().write(act, topic, content)
+    }
+
+    /// Notes that the connection joins a topic, or leaves it.
+    pub(crate) fn note(&self, act: Act, topic: TopicKey) -> Result<(), Error> {
+        self.say(act, topic, None::<&Frame<'_>>)
     }
 
     /// Puts a whole message into the output. `false`: it has no room.

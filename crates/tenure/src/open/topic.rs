@@ -94,13 +94,6 @@ pub struct TopicKey {
     pub(crate) kind: Kind,
 }
 
-impl TopicKey {
-    /// What kind of connection it is for.
-    pub fn kind(self) -> Kind {
-        self.kind
-    }
-}
-
 /// A message or event as bytes, written to the front of `into`. Returns how many they are.
 ///
 /// # Errors

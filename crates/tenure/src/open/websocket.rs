@@ -8,8 +8,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    Error, Frame, Handler, IntoResponse, Message, MessageTopic, Observer, Outcome, Reply, Request, Responder, Sent,
-    Topic,
+    Error, Handler, IntoResponse, Message, MessageTopic, Observer, Outcome, Reply, Request, Responder, Sent, Topic,
     engine::{
         hear::{Left, hear},
         state::{Change, Order, UNKNOWN},
@@ -172,7 +171,7 @@ where
         // From here on nothing is waited for: what may open is open.
         shared.may_open()?;
         for topic in &upgrade.topics {
-            shared.say(Act::Join, topic.key(), None::<&Frame<'_>>)?;
+            shared.note(Act::Join, topic.key())?;
         }
         let mut output = shared.output.borrow_mut();
         let accept = handshake.accept();
