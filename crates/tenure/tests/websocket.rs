@@ -375,6 +375,37 @@ fn pushes_and_publications() {
     assert!(plain.received().is_empty());
 }
 
+/// What a handler publishes reaches its own connection, too, before what follows in the same segment: messages, closes of either side.
+#[test]
+fn publications_come_before_what_follows() {
+    let app = Router::new().route(
+        "/chat",
+        websocket(enter, async |message: &mut Message<'_, Chat>| {
+            let text = message.text()?;
+            if text == "last" {
+                message.close(CloseCode::NORMAL);
+            }
+            if text == "answer" {
+                message.send(Frame::text(text)).await
+            } else {
+                message.publish(ROOM, Frame::text(text))
+            }
+        }),
+    );
+    let mut server = Server::with(app, Settings { lanes_max: 1, ..Settings::default() });
+    let (one, two) = (server.websocket("/chat"), server.websocket("/chat"));
+    for said in ["a", "b", "answer", "c"] {
+        one.say(said);
+    }
+    one.close(CloseCode::NORMAL);
+    server.run();
+    assert_eq!(one.heard(), [text("a"), text("b"), text("answer"), text("c"), close(1000, "")]);
+    assert_eq!(two.texts(), ["a", "b", "c"]);
+    two.say("last");
+    server.run();
+    assert_eq!(two.heard(), [text("last"), close(1000, "")]);
+}
+
 /// A peer that does not read gets what it was sent in order once it reads again; what is beyond the bound is left out, and counted.
 #[test]
 fn who_is_behind_misses_some() {

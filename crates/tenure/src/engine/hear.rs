@@ -83,6 +83,12 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
                 };
                 drop(message);
                 input.start = behind;
+                if shared.open.has_said.get() {
+                    // The driver does what was said to others before anything that follows.
+                    drop(input);
+                    Pause(false).await;
+                    input = shared.input.borrow_mut();
+                }
                 if result.is_err() || shared.open.closing.get().is_some() || shared.open.in_frame.get() {
                     break Last::Heard(result);
                 }
