@@ -53,7 +53,7 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
         }
         if input.is_silent() {
             drop(input);
-            // With the former the driver takes the lane as from a plain connection.
+            // Where it hears, the driver takes the lane back as from a plain connection.
             shared.state.set(if connection.hears { State::Between } else { State::Silent });
             Pause(false).await;
             input = shared.input.borrow_mut();
@@ -73,7 +73,7 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
                     let mut hearing = pin!(app.hear(u32::from(route) - 1, &mut message));
                     poll_fn(|context| {
                         let polled = hearing.as_mut().poll(context);
-                        // What a message that is answered at once needs not have.
+                        // A message that is answered at once needs none of this.
                         if polled.is_pending() && !core::mem::replace(&mut has_waited, true) {
                             shared.begin_message();
                         }
@@ -149,7 +149,7 @@ impl Shared {
         None
     }
 
-    /// Closes behind what was heard last.
+    /// Ends the connection for what was heard last.
     async fn part(&self, last: Last) -> Left {
         match last {
             Last::Violated(violation) => self.violated(violation).await,
@@ -191,7 +191,7 @@ impl Shared {
         self.output.borrow_mut().put(Close { code: Some(code), reason: text }.frame().as_bytes())
     }
 
-    /// Waits until a control frame has room. None is kept meanwhile: it would be part of every lane's future.
+    /// Waits until there is room for a control frame. The frame is made afterwards, so that no lane's future holds one.
     async fn wait_for_control(&self) {
         self.begin_message();
         self.room(frame::CONTROL_FRAME_BYTES_MAX).await;

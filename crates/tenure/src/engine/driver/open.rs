@@ -76,7 +76,7 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
     let open = slot.open;
     slot.open.missed = 0;
     let shared = &lane.wire.shared;
-    // None of a request before.
+    // A panic of an earlier request is not this connection's.
     shared.request.change(|request| request.panicked = false);
     shared.connection.change(|connection| {
         connection.hears = open.missed == 0;
@@ -93,7 +93,7 @@ pub(super) fn granted_to_rest_ms(bytes: usize, deadlines: &Deadlines) -> u32 {
 }
 
 impl<P: Port> Driver<P> {
-    /// The socket is ready of a connection that gets no lane for that.
+    /// A socket is ready whose connection needs no lane for that.
     #[cold]
     #[inline(never)]
     pub(super) fn ready_without_lane(&mut self, index: u32) {

@@ -133,7 +133,7 @@ impl<P: Port> Driver<P> {
                 match stage {
                     Stage::Fresh => self.end_now(index, EndReason::Deadline(Deadline::FirstByte), false),
                     Stage::Closing => self.release(index, true),
-                    // As the compiler cannot see by the list.
+                    // The compiler cannot see from the list that these never come.
                     Stage::Open | Stage::Listening if opens() => self.ping(index, stage),
                     Stage::Pinged if opens() => self.end_now(index, EndReason::Deadline(Deadline::Pong), true),
                     // Without a lane there is nothing to say it with.
