@@ -33,7 +33,7 @@ pub(crate) enum Shape {
 /// Instructions of each message, delivery or request, by the slope from few to many.
 pub(crate) fn count(program: &PathBuf, shape: Shape) -> Result<f64, Failure> {
     let (few, many, each) = match shape {
-        Shape::Publish => (4, 24, LISTENERS as u32),
+        Shape::Publish => (20, 100, LISTENERS as u32),
         Shape::Echo { .. } | Shape::Post => (800, 2_400, 1),
     };
     let counts = [few, many].map(|count| counted(program, shape, count));
