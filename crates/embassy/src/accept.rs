@@ -492,7 +492,10 @@ impl<'a, const SOCKETS: usize> Places<'a, SOCKETS> {
     /// Has the socket's mark set when it becomes ready for `interest`, or fails. `false`: it is ready already.
     pub(crate) fn watch(&mut self, number: usize, interest: Interest) -> bool {
         if interest.receives() && self.all[number].waiting_bytes == 0 {
-            return self.read(number, &mut [], 0).is_pending();
+            let is_pending = self.read(number, &mut [], 0).is_pending();
+            if !is_pending || !interest.sends() {
+                return is_pending;
+            }
         }
         let waker = self.waker(number);
         let place = &mut self.all[number];

@@ -770,6 +770,35 @@ fn thirty_two_sessions_on_four_lanes() {
     });
 }
 
+/// A handler that reads and writes at once hears of room while the body does not come, and of the body while there is no room.
+#[test]
+fn a_handler_reads_and_writes_at_once() {
+    with_server(Runs::of(settings()), async |world| {
+        const BODY: [u8; 12_000] = [b'1'; 12_000];
+        for reads_first in [true, false] {
+            let mut client = Client::connect(world).await;
+            client.send(b"POST /both HTTP/1.1\r\nHost: a\r\nContent-Length: 12000\r\n\r\n").await;
+            if !reads_first {
+                client.send(&BODY).await;
+            }
+            let (mut received, mut bytes, mut is_sent) = (Vec::new(), 0, !reads_first);
+            while !received.ends_with(b"\r\n0\r\n\r\n") {
+                if bytes == LONG.len() && !is_sent {
+                    client.send(&BODY).await;
+                    is_sent = true;
+                }
+                let mut buffer = [0; 512];
+                let read = client.socket.read(&mut buffer).await.expect("a connection");
+                assert!(read > 0, "{bytes} bytes have come");
+                received.extend_from_slice(&buffer[..read]);
+                bytes += buffer[..read].iter().map(|byte| usize::from(*byte == b'x')).sum::<usize>();
+            }
+            assert_eq!(bytes, LONG.len());
+            assert_eq!(client.add(1).await, 1);
+        }
+    });
+}
+
 /// The stack learns of a lost link late, and of one that is back at once.
 #[test]
 fn a_steady_link() {

@@ -1,8 +1,13 @@
 //! A peer that does not read makes the handler wait, and nobody else.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
 
-use crate::common::{Adder, PATTERN, Running, Tally, app, forever, settings};
+use crate::common::{Adder, PATTERN, Running, Tally, app, forever, post, settings};
 use tenure::{EndReason, Error, Method, Request, Responder, Router, Sent, StatusCode, respond};
 
 /// More than all buffers on the way have together: Linux allows a socket 6 MiB to receive and 4 MiB to send by default.
@@ -67,5 +72,57 @@ fn requests_that_pile_up_unanswered_are_answered_in_the_end() {
         assert_eq!(client.answer().body.len(), 20_000);
     }
     writing.join().unwrap();
+    server.stop();
+}
+
+/// A client may send all of its request before it reads any of the response, though neither fits the buffers on the way.
+#[test]
+fn a_handler_reads_and_writes_at_once() {
+    async fn both<'r>(request: &mut Request<'r, Adder>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
+        let reads = async {
+            let mut bytes = 0;
+            while let Some(piece) = request.body().limit(BYTES as u64).read().await? {
+                bytes += piece.len();
+            }
+            Ok::<_, Error>(bytes)
+        };
+        let writes = async {
+            let block = PATTERN.repeat(1 << 10);
+            for _ in 0..BYTES / block.len() {
+                stream.write(&block).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let (mut read, mut written) = (None, None);
+        let (mut reads, mut writes) = (pin!(reads), Box::pin(writes));
+        poll_fn(|context| {
+            if read.is_none()
+                && let Poll::Ready(bytes) = reads.as_mut().poll(context)
+            {
+                read = Some(bytes);
+            }
+            if written.is_none()
+                && let Poll::Ready(all) = writes.as_mut().poll(context)
+            {
+                written = Some(all);
+            }
+            if read.is_some() && written.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        drop(writes);
+        assert_eq!(read.unwrap()?, BYTES);
+        written.unwrap()?;
+        stream.finish().await
+    }
+    let tally = forever(Tally::default());
+    let both = respond(Method::Post, both);
+    let server = Running::start(settings(), Router::new().route("/both", both).route("/{*rest}", app(tally)), tally);
+    let mut client = server.client();
+    client.send(post("/both", &"1".repeat(BYTES)));
+    let body = client.answer().body;
+    assert_eq!(body.len(), BYTES);
+    assert!(body.chunks(PATTERN.len()).all(|chunk| chunk == PATTERN));
+    assert_eq!(client.add(1), 1);
     server.stop();
 }

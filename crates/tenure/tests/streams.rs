@@ -4,6 +4,7 @@ mod support;
 
 use std::cell::Cell;
 
+use embassy_futures::join::join;
 use support::{answers, every_way, feed, get, request, responses, responses_to, sent, small, text};
 use tenure::{
     EndReason, Error, Handler, Method, Request, Responder, Router, Sent, StatusCode, any,
@@ -82,6 +83,8 @@ async fn reset_content<'r>(_: &mut Request<'r, ()>, responder: Responder<'r>) ->
 thread_local! {
     /// How many endless streams have ended.
     static ENDED: Cell<u32> = const { Cell::new(0) };
+    /// Bytes of a body that have been read.
+    static READ: Cell<usize> = const { Cell::new(0) };
 }
 
 struct Ends;
@@ -109,6 +112,27 @@ async fn endless<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) ->
     }
 }
 
+/// Reads the body and writes as many bytes as the query asks for, both at once.
+async fn both<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
+    let (bytes, piece) = wanted(request);
+    let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
+    let reads = async {
+        while let Some(piece) = request.body().read().await? {
+            READ.set(READ.get() + piece.len());
+        }
+        Ok::<_, Error>(())
+    };
+    let writes = async {
+        for piece in text(bytes).as_bytes().chunks(piece.max(1)) {
+            stream.write(piece).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    let (read, written) = join(reads, writes).await;
+    read.and(written)?;
+    stream.finish().await
+}
+
 /// Sends the body back while it comes.
 async fn echo<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Answer {
     let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
@@ -130,6 +154,7 @@ fn app() -> impl Handler<()> {
         .route("/no-content", respond(Method::Get, no_content))
         .route("/reset-content", respond(Method::Get, reset_content))
         .route("/endless", respond(Method::Get, endless))
+        .route("/both", respond(Method::Post, both))
         .route("/echo", respond(Method::Post, echo))
 }
 
@@ -229,6 +254,25 @@ fn an_endless_stream_of_a_status_without_a_body_ends_at_its_head() {
         let text = client.received_text();
         assert!(text.starts_with(&(head.to_owned() + "HTTP/1.1 200 OK\r\n")), "{query}: {text}");
     }
+}
+
+/// A peer that takes nothing before it has sent all is read from while the response waits for it.
+#[test]
+fn a_handler_that_reads_and_writes_at_once_gets_both() {
+    let mut server = Server::with(app(), small(16));
+    let client = server.connect();
+    client.set_window(0);
+    let before = READ.get();
+    client.send(request("POST", "/both?bytes=5000&piece=100", "", &text(4_000)));
+    server.run();
+    assert_eq!(READ.get() - before, 4_000, "all of the body, while nothing is taken");
+    assert_eq!(client.received_text(), "");
+    let calls = server.calls();
+    server.run();
+    assert_eq!(server.calls(), calls, "nothing spins");
+    client.set_window(usize::MAX);
+    server.run();
+    assert_eq!(responses(&client.received())[0].body, text(5_000).as_bytes());
 }
 
 #[test]

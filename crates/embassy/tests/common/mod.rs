@@ -31,8 +31,8 @@ use smoltcp::{
     },
 };
 use tenure::{
-    Admission, ConnectionId, EndReason, Error, EventTopic, Events, Handler, Message, MessageTopic, Observer,
-    PeerAddress, Request, Router, Session, Upgrade, events, get, websocket,
+    Admission, ConnectionId, EndReason, Error, EventTopic, Events, Handler, Message, MessageTopic, Method, Observer,
+    PeerAddress, Request, Responder, Router, Sent, Session, StatusCode, Upgrade, events, get, respond, websocket,
 };
 use tenure_embassy::{Memory, Pushes, Server, Settings, SteadyLink, SynGate, beating, paced};
 
@@ -291,6 +291,18 @@ async fn quiet(request: &mut Request<'_, Sum>) -> Result<(), Error> {
     request.while_open(pending()).await
 }
 
+/// Reads its body and sends [`LONG`] at once.
+async fn both<'r>(request: &mut Request<'r, Sum>, responder: Responder<'r>) -> Result<Sent, Error> {
+    let mut stream = responder.duplex(StatusCode::OK, &[]).await?;
+    let reads = async {
+        while request.body().limit(1 << 20).read().await?.is_some() {}
+        Ok::<_, Error>(())
+    };
+    let (read, written) = embassy_futures::join::join(reads, stream.write(LONG.as_bytes())).await;
+    read.and(written)?;
+    stream.finish().await
+}
+
 /// More than a socket's ring takes at once.
 pub(crate) const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
     Ok(text) => text,
@@ -323,6 +335,7 @@ pub(crate) fn app() -> impl Handler<Sum> {
             }),
         )
         .route("/wait", get(wait))
+        .route("/both", respond(Method::Post, both))
         .route("/closed", get(closed))
         .route("/quiet", get(quiet))
         .route("/long-wait", get(wait).waits_long())

@@ -106,6 +106,13 @@ const CANDIDATES_MAX: u32 = 16;
 /// The most polls of a stream in one turn before others have theirs.
 const ROUNDS_MAX: u32 = 8;
 
+/// What a connection waits for whose peer is to take more.
+#[cold]
+fn awaiting(wants_body: bool) -> Interest {
+    // A handler may read and write at once, and its peer take nothing before it has sent more.
+    if wants_body { Interest::BOTH } else { Interest::SEND }
+}
+
 impl<P: Port> Driver<P> {
     /// A driver without connections.
     pub fn new(port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
@@ -567,7 +574,7 @@ impl<P: Port> Driver<P> {
         let awaits_peer = lane.blocked || turn.wants_room;
         lane.count_wait(goes_on, awaits_peer, self.now_ms, self.settings.deadlines.response_bytes_per_s);
         let mut interest = if awaits_peer {
-            Interest::SEND
+            awaiting(turn.wants_body && !connection.ended)
         } else if receives {
             Interest::RECEIVE
         } else {

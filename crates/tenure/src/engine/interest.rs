@@ -21,7 +21,7 @@ impl Interest {
     pub const RECEIVE: Interest = Interest(1);
     /// That bytes can be sent.
     pub const SEND: Interest = Interest(2);
-    /// Either. The driver never asks for both, but a port may have bytes of its own to send while it receives.
+    /// Either: a handler reads its request's body while it answers. Or a port has bytes of its own to send while it receives.
     pub const BOTH: Interest = Interest(3);
     /// That the peer has closed its side, whether or not bytes are unread: [`Driver::peer_closed`](crate::port::Driver::peer_closed).
     /// It comes alone or beside the others.

@@ -101,8 +101,12 @@ impl<P: Port> Driver<P> {
             Stage::Waiting => assert_eq!(interest, Interest::NONE, "slot {index} waits for a lane"),
             Stage::Busy => {
                 let lane = self.lanes.lane(self.table.slot(index).lane);
-                let wants_room = lane.wire.shared.turn.get().wants_room;
-                assert_eq!(lane.blocked || wants_room, interest.sends(), "slot {index} asks for {interest:?}");
+                let shared = &lane.wire.shared;
+                let (turn, ended) = (shared.turn.get(), shared.connection.get().ended);
+                assert_eq!(lane.blocked || turn.wants_room, interest.sends(), "slot {index} asks for {interest:?}");
+                if turn.wants_body && !ended {
+                    assert!(interest.receives(), "slot {index} waits for a body and asks for {interest:?}");
+                }
             }
             Stage::Behind => assert_eq!(interest, Interest::SEND, "slot {index} is behind"),
             _ => assert_eq!(interest, Interest::RECEIVE, "slot {index} is {stage:?}"),
