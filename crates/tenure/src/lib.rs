@@ -75,6 +75,7 @@ mod settings;
 pub use command::{Command, CommandError, PushError};
 pub use exchange::body::Body;
 pub use exchange::error::Error;
+pub use exchange::failure::Failed;
 pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};
 pub use exchange::request::Request;
 pub use exchange::responder::{Responder, Stream};

@@ -10,7 +10,7 @@ use std::{
 };
 use support::{Answers, every_way, feed, get, responses, small, text};
 use tenure::{
-    EndReason, Error, Handler, IntoResponse, Method, Next, Outcome, Reply, Request, Responder, Router, Sent,
+    EndReason, Error, Failed, Handler, IntoResponse, Method, Next, Outcome, Reply, Request, Responder, Router, Sent,
     StatusCode, any,
     kit::{Server, Settings},
     respond,
@@ -233,8 +233,8 @@ impl<S, H: Handler<S>> Handler<S> for Passing<H> {
         self.0.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
-        self.0.error(error, path)
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.0.error(failed)
     }
 }
 

@@ -99,7 +99,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                     Err(refusal) => Err(shared.refuse(refusal)),
                 }
             };
-            let (bytes, path, error) = match read {
+            let (bytes, target, error) = match read {
                 Ok(Some((bytes, head))) => {
                     opened = Opened { shared, bytes };
                     let mut request = Request::new(wire, bytes, head);
@@ -114,7 +114,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                     match shared.unfinished(result) {
                         Unfinished::Nothing => break 'done false,
                         Unfinished::Body => (bytes, &b""[..], None),
-                        Unfinished::Answer(error) => (bytes, request.inner.whole_path(), Some(error)),
+                        Unfinished::Answer(error) => (bytes, request.inner.whole_target(), Some(error)),
                     }
                 }
                 Ok(None) => {
@@ -126,7 +126,7 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
                 Err(order) => (input.unread(), &b""[..], Some(shared.take_up(observer, order))),
             };
             let mut reader = Reader::new(shared, bytes);
-            let mut conclusion = Conclusion::new(shared, app, &mut reader, path, error);
+            let mut conclusion = Conclusion::new(shared, app, &mut reader, target, error);
             poll_fn(|context| conclusion.poll(context, shared, observer)).await
         };
         if is_reset || !shared.end_exchange(observer, &mut input) {

@@ -421,7 +421,10 @@ impl<'r> Reader<'r> {
             });
         }
         let error = Error::from(fault);
-        bytes_max.map_or(error, |bytes| error.at_most(bytes))
+        match bytes_max {
+            Some(bytes) => error.at_most(bytes),
+            None => error,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::task::{Context, Poll};
 
-use tenure_proto::status::StatusCode;
+use tenure_proto::{head::TargetForm, response::check_field, status::StatusCode, target};
 
 use crate::{
     EndReason, Error, Handler, Observer,
@@ -10,6 +10,7 @@ use crate::{
     exchange::body::Reader,
     exchange::reply::{IntoResponse, Outcome, Reply},
     exchange::responder::Answer,
+    route::unrouted::routed_path,
 };
 
 /// Finishes an exchange that is not plainly done: an error to be answered, a body not read to its end.
@@ -26,7 +27,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
         shared: &Shared,
         app: &'a A,
         reader: &'a mut Reader<'r>,
-        path: &'a [u8],
+        target: &'a [u8],
         error: Option<Error>,
     ) -> Self {
         let mut conclusion = Conclusion { answer: Answer::new(reader), failure: None, is_reset: false };
@@ -40,7 +41,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
                 shared.connection.change(|connection| connection.reason = EndReason::Aborted);
             }
             if !begun && !done {
-                conclusion.failure = Some(Failure { error, app, path, page: Page::Unasked });
+                conclusion.failure = Some(Failure { error, app, target, page: Page::Unasked });
             }
         }
         conclusion
@@ -66,11 +67,70 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
     }
 }
 
+/// A request that is answered with an error, as a page for errors sees it: see [`Router::errors`](crate::Router::errors).
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    error: &'a Error,
+    /// As it was sent; empty where there is no request.
+    target: &'a [u8],
+    /// What of its path is left to the router at hand.
+    path: &'a [u8],
+}
+
+impl<'a> Failed<'a> {
+    fn new(error: &'a Error, target: &'a [u8]) -> Self {
+        Failed { error, target, path: path_of(target) }
+    }
+
+    /// The error, with the reason of an internal one, too, which a client must not see.
+    pub fn error(&self) -> &'a Error {
+        self.error
+    }
+
+    /// The error's status.
+    pub fn status(&self) -> StatusCode {
+        self.error.status()
+    }
+
+    /// What a client may see of the error: its [`message`](Error::message), but of an internal one (500) only that something failed.
+    pub fn message(&self) -> &'a str {
+        let status = self.error.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.error.message() }
+    }
+
+    /// The whole request-target as it was sent. Empty where none is known: the request could not be read, or its handler has panicked or
+    /// taken too long.
+    pub fn target(&self) -> &'a str {
+        str::from_utf8(self.target).unwrap_or_default()
+    }
+
+    /// What of the target's path is left to the router at hand; empty where no target is known, and `*` for the server in general.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        self.path
+    }
+
+    /// The same for a router that is nested in the one at hand.
+    pub(crate) fn below(&self, path: &'a [u8]) -> Self {
+        Failed { path, ..*self }
+    }
+}
+
+/// The path from where the outermost router looks at it.
+#[cold]
+fn path_of(target: &[u8]) -> &[u8] {
+    let form = match target {
+        [] | b"*" => return target,
+        [b'/', ..] => TargetForm::Origin,
+        _ => TargetForm::Absolute,
+    };
+    routed_path(target::path(target, form))
+}
+
 /// An error as a response: the application's own for its status, or a line of text.
 struct Failure<'a, S, A: Handler<S>> {
     error: Error,
     app: &'a A,
-    path: &'a [u8],
+    target: &'a [u8],
     page: Page<A::Page>,
 }
 
@@ -103,12 +163,20 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.error.status();
         if let Page::Unasked = self.page {
-            self.page = self.app.error(&self.error, self.path).map_or(Page::None, Page::Made);
+            self.page = self.app.error(&Failed::new(&self.error, self.target)).map_or(Page::None, Page::Made);
         }
         loop {
             reply.restart(status);
-            if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.path != b"*" {
-                reply.allow(&mut |tell| self.app.methods(self.path, tell));
+            if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.target != b"*" {
+                reply.allow(&mut |tell| self.app.methods(path_of(self.target), tell));
+            }
+            for (name, value) in self.error.fields() {
+                match check_field(name, value.as_bytes()) {
+                    Ok(()) => drop(reply.field(name, value)),
+                    Err(wrong) => {
+                        log::error!("the field {name:?} of an error {status} is left out: {}", wrong.reason());
+                    }
+                }
             }
             let Page::Made(page) = &mut self.page else { break };
             match reply.ask(page) {
@@ -127,11 +195,14 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         }
         // What failed on this side is logged; the client learns that it did.
         let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
-        let error = if is_internal { Error::internal("") } else { self.error };
         // As its `Display`, without a formatter.
         let mut line = ErrorLine(heapless::Vec::new());
-        line.put(error.text().as_bytes());
-        error.tell_detail(&mut |part| line.put(part));
+        if is_internal {
+            line.put(status.phrase().as_bytes());
+        } else {
+            line.put(self.error.message().as_bytes());
+            self.error.tell_detail(&mut |part| line.put(part));
+        }
         let _ = line.0.push(b'\n');
         reply.error_line(&line.0)
     }

@@ -498,7 +498,7 @@ impl IntoResponse for Infallible {
 impl IntoResponse for Error {
     #[inline]
     fn respond(&mut self, _: &mut Reply<'_>) -> Outcome {
-        Outcome::Failed(*self)
+        Outcome::Failed(self.clone())
     }
 }
 

@@ -24,10 +24,7 @@ use crate::{
     },
     exchange::body::Reader,
     open::journal::Act,
-    route::{
-        parameters::Parameters,
-        unrouted::{Unrouted, routed_path},
-    },
+    route::{parameters::Parameters, unrouted::Unrouted},
 };
 
 /// One request, and the loan of its connection's session.
@@ -420,10 +417,9 @@ impl<'r> Inner<'r> {
         }
     }
 
-    /// The target's path from where the outermost router looks at it.
-    #[cold]
-    pub(crate) fn whole_path(&self) -> &'r [u8] {
-        routed_path(target::path(self.head.target.of(self.reader.bytes), self.head.form))
+    /// The target as it was sent.
+    pub(crate) fn whole_target(&self) -> &'r [u8] {
+        self.head.target.of(self.reader.bytes)
     }
 
     pub(crate) fn line_of_request(&self) -> RequestLine<'r> {

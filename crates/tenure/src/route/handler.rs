@@ -9,6 +9,7 @@ use core::{
 use crate::{
     Error, Message, Observer, Request, Responder,
     engine::{hear::Left, wire::Wire},
+    exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
     route::hears::passes_on,
@@ -84,10 +85,9 @@ pub trait Handler<S> {
         let _ = (path, tell);
     }
 
-    /// The application's own response for an error of a request for `path`; `None`: it has none. Asked once for each error, and
-    /// kept until it is sent. The path is empty where the request is not known, and `*` for the server in general.
-    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page> {
-        let _ = (error, path);
+    /// The application's own response for an error; `None`: it has none. Asked once for each error, and kept until it is sent.
+    fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
+        let _ = failed;
         None
     }
 
@@ -113,8 +113,8 @@ impl<S, H: Handler<S>> Handler<S> for &H {
         (**self).methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
-        (**self).error(error, path)
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        (**self).error(failed)
     }
 
     const HAS_PAGES: bool = H::HAS_PAGES;

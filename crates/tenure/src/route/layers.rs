@@ -6,10 +6,12 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
+    exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
     route::either::OneOf,
     route::handler::Handler,
     route::hears::passes_on,
+    route::methods::Methods,
 };
 
 /// What a middleware wraps: the handler behind it and the right to answer.
@@ -53,25 +55,6 @@ impl<F, H> Wrapped<F, H> {
     }
 }
 
-impl<F, H> Wrapped<F, H> {
-    /// Wraps another middleware around this one, as [`Router::wrap`](crate::Router::wrap): the last is asked first.
-    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
-    where
-        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
-    {
-        Wrapped::new(middleware, self)
-    }
-
-    /// Sets the application's own response for an error status, as [`Router::error`](crate::Router::error).
-    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
-    where
-        G: Fn(&Error) -> R,
-        R: IntoResponse,
-    {
-        OnError::new(status, response, self)
-    }
-}
-
 impl<S, F, H> Handler<S> for Wrapped<F, H>
 where
     H: Handler<S>,
@@ -91,8 +74,8 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
-        self.handler.error(error, path)
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.handler.error(failed)
     }
 
     fn is_on(&self) -> bool {
@@ -111,23 +94,6 @@ pub struct OnError<F, H> {
 impl<F, H> OnError<F, H> {
     pub(crate) fn new(status: StatusCode, response: F, handler: H) -> Self {
         OnError { status, response, handler }
-    }
-
-    /// Sets the response for another status, as [`Router::error`].
-    pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
-    where
-        G: Fn(&Error) -> R,
-        R: IntoResponse,
-    {
-        OnError { status, response, handler: self }
-    }
-
-    /// Wraps a middleware around it, as [`Router::wrap`].
-    pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
-    where
-        M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
-    {
-        Wrapped::new(middleware, self)
     }
 }
 
@@ -154,14 +120,103 @@ where
         self.handler.methods(path, tell);
     }
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page> {
-        if let Some(page) = self.handler.error(error, path) {
+    fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
+        if let Some(page) = self.handler.error(failed) {
             return Some(OneOf::First(page));
         }
-        (error.status() == self.status).then(|| OneOf::Second((self.response)(error)))
+        (failed.status() == self.status).then(|| OneOf::Second((self.response)(failed.error())))
     }
 
     fn is_on(&self) -> bool {
         self.handler.is_on()
     }
+}
+
+/// A handler with a response of the application's own for all errors.
+#[derive(Debug)]
+pub struct OnErrors<F, H> {
+    response: F,
+    handler: H,
+}
+
+impl<F, H> OnErrors<F, H> {
+    pub(crate) fn new(response: F, handler: H) -> Self {
+        OnErrors { response, handler }
+    }
+}
+
+impl<S, F, R, H> Handler<S> for OnErrors<F, H>
+where
+    H: Handler<S>,
+    F: Fn(&Failed<'_>) -> R,
+    R: IntoResponse,
+{
+    type Page = OneOf<H::Page, R>;
+
+    passes_on!(H, self => self.handler);
+
+    // Not an `async fn`: a layer less for every request.
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        self.handler.handle(request, responder)
+    }
+
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+        self.handler.methods(path, tell);
+    }
+
+    fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
+        if let Some(page) = self.handler.error(failed) {
+            return Some(OneOf::First(page));
+        }
+        // The methods of a target come back as an error that is none.
+        failed.status().is_error().then(|| OneOf::Second((self.response)(failed)))
+    }
+
+    fn is_on(&self) -> bool {
+        self.handler.is_on()
+    }
+}
+
+/// The methods that put a layer around `$layer`: as those of [`Router`](crate::Router).
+macro_rules! layers {
+    ($([$($generics:ident),*] $layer:ty;)*) => {
+        $(impl<$($generics),*> $layer {
+            /// Wraps a middleware around it, as [`Router::wrap`](crate::Router::wrap): the last is asked first.
+            pub fn wrap<S, M>(self, middleware: M) -> Wrapped<M, Self>
+            where
+                M: for<'a, 'n, 'r> AsyncFn(&'a mut Request<'r, S>, Next<'n, 'r, Self>) -> Result<Sent, Error>,
+            {
+                Wrapped::new(middleware, self)
+            }
+
+            /// Sets the application's own response for an error status, as [`Router::error`](crate::Router::error).
+            pub fn error<G, R>(self, status: StatusCode, response: G) -> OnError<G, Self>
+            where
+                G: Fn(&Error) -> R,
+                R: IntoResponse,
+            {
+                OnError::new(status, response, self)
+            }
+
+            /// Sets the application's own response for all errors, as [`Router::errors`](crate::Router::errors).
+            pub fn errors<G, R>(self, response: G) -> OnErrors<G, Self>
+            where
+                G: Fn(&Failed<'_>) -> R,
+                R: IntoResponse,
+            {
+                OnErrors::new(response, self)
+            }
+        })*
+    };
+}
+
+layers! {
+    [F, H] Wrapped<F, H>;
+    [F, H] OnError<F, H>;
+    [F, H] OnErrors<F, H>;
+    [C] Methods<C>;
 }

@@ -12,11 +12,12 @@ use tenure_proto::status::StatusCode;
 
 use crate::{
     Error, Request, Responder,
+    exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
     route::either::{Either, OneOf},
     route::handler::Handler,
     route::hears::{Hears, passes_on},
-    route::layers::{Next, OnError, Wrapped},
+    route::layers::{Next, OnError, OnErrors, Wrapped},
     route::list::{Append, End, Link},
     route::parameters::Parameters,
     route::pattern::Pattern,
@@ -78,7 +79,7 @@ pub trait Entry<S>: Hears<S> {
     type Page: IntoResponse;
 
     /// Makes it.
-    fn error(&self, error: &Error, path: &[u8]) -> Option<Self::Page>;
+    fn error(&self, failed: &Failed<'_>) -> Option<Self::Page>;
 }
 
 impl<S, H: Handler<S>> Hears<S> for Target<H> {
@@ -112,8 +113,8 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
 
     type Page = H::Page;
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
-        self.handler.error(error, path)
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.handler.error(failed)
     }
 }
 
@@ -157,8 +158,8 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 
     type Page = H::Page;
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<H::Page> {
-        self.router.error(error, self.behind(path))
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.router.error(&failed.below(self.behind(failed.path())))
     }
 }
 
@@ -188,7 +189,7 @@ pub trait Routes<S>: Append + Hears<S> {
     type Page: IntoResponse;
 
     /// Makes that of the route of that number.
-    fn error(&self, number: u32, error: &Error, path: &[u8]) -> Option<Self::Page>;
+    fn error(&self, number: u32, failed: &Failed<'_>) -> Option<Self::Page>;
 
     /// Whether that pattern is taken.
     fn has(&self, pattern: &str) -> bool;
@@ -214,7 +215,7 @@ impl<S> Routes<S> for End {
 
     type Page = Infallible;
 
-    fn error(&self, _: u32, _: &Error, _: &[u8]) -> Option<Infallible> {
+    fn error(&self, _: u32, _: &Failed<'_>) -> Option<Infallible> {
         None
     }
 
@@ -257,10 +258,10 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
 
     type Page = OneOf<E::Page, N::Page>;
 
-    fn error(&self, number: u32, error: &Error, path: &[u8]) -> Option<Self::Page> {
+    fn error(&self, number: u32, failed: &Failed<'_>) -> Option<Self::Page> {
         match number.checked_sub(1) {
-            None => self.value.error(error, path).map(OneOf::First),
-            Some(number) => self.next.error(number, error, path).map(OneOf::Second),
+            None => self.value.error(failed).map(OneOf::First),
+            Some(number) => self.next.error(number, failed).map(OneOf::Second),
         }
     }
 
@@ -348,6 +349,48 @@ impl<S, N> Router<S, N> {
         OnError::new(status, response, self)
     }
 
+    /// Sets the application's own response for all errors that have no response by [`error`](Router::error): so a service of JSON answers
+    /// JSON to everything, whoever has caused the error. `response` sees the error, and the request's target ([`Failed`]). What is said
+    /// of routers and of `response` there holds here, too.
+    ///
+    /// The reason of an internal error (500) is for the log. [`Failed::message`] does not tell it.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Failed, Request, Router, get, kit::Server};
+    ///
+    /// async fn pin(_: &mut Request<'_, ()>) -> Result<(), Error> {
+    ///     Err(Error::conflict("the pin is taken"))
+    /// }
+    ///
+    /// fn problem(failed: &Failed<'_>) -> ([(&'static str, &'static str); 1], String) {
+    ///     let (status, message) = (failed.status().code(), failed.message());
+    ///     let json = format!(r#"{{"status":{status},"target":{:?},"error":{message:?}}}"#, failed.target());
+    ///     ([("Content-Type", "application/problem+json")], json)
+    /// }
+    ///
+    /// let app = Router::new().route("/pin", get(pin)).errors(problem);
+    /// let mut server = Server::new(app);
+    /// let client = server.connect();
+    /// let mut answer = |request: &str| {
+    ///     client.send(request);
+    ///     server.run();
+    ///     client.received_text()
+    /// };
+    /// assert!(answer("GET /pin HTTP/1.1\r\nHost: a\r\n\r\n")
+    ///     .ends_with(r#"{"status":409,"target":"/pin","error":"the pin is taken"}"#));
+    /// assert!(answer("GET /?x HTTP/1.1\r\nHost: a\r\n\r\n")
+    ///     .ends_with(r#"{"status":404,"target":"/?x","error":"there is no such target here"}"#));
+    /// ```
+    pub fn errors<F, R>(self, response: F) -> OnErrors<F, Self>
+    where
+        N: Routes<S>,
+        F: Fn(&Failed<'_>) -> R,
+        R: IntoResponse,
+    {
+        OnErrors::new(response, self)
+    }
+
     /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`]. The repository's example
     /// `middleware` has two.
     ///
@@ -406,12 +449,12 @@ impl<S, N: Routes<S>> Handler<S> for Router<S, N> {
 
     const HAS_PAGES: bool = N::HAS_PAGES;
 
-    fn error(&self, error: &Error, path: &[u8]) -> Option<N::Page> {
-        if !N::HAS_PAGES || !path.starts_with(b"/") {
+    fn error(&self, failed: &Failed<'_>) -> Option<N::Page> {
+        if !N::HAS_PAGES || !failed.path().starts_with(b"/") {
             return None;
         }
-        let number = self.routes.find(&mut Unrouted::path(path), &mut Parameters::new());
-        self.routes.error(number, error, path)
+        let number = self.routes.find(&mut Unrouted::path(failed.path()), &mut Parameters::new());
+        self.routes.error(number, failed)
     }
 }
 
