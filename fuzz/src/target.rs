@@ -48,10 +48,10 @@ pub fn run(input: &[u8]) {
         assert!(form == TargetForm::Absolute || target.authority.is_none());
         decode(target.path, false);
         for (name, value) in pairs(target.query.unwrap_or_default()) {
-            decode(name.raw(), true);
-            decode(value.raw(), true);
+            decode(name.as_encoded(), true);
+            decode(value.as_encoded(), true);
         }
-        let parts: Vec<_> = segments(target.path).map(|segment| segment.raw().to_owned()).collect();
+        let parts: Vec<_> = segments(target.path).map(|segment| segment.as_encoded().to_owned()).collect();
         assert_eq!(parts.join("/"), target.path.strip_prefix('/').unwrap_or(target.path));
     }
     decode(text, true);
@@ -147,7 +147,7 @@ fn matched<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// Which route answered, and what its parameters were as they were sent.
 fn told(pattern: &str, request: &Request<'_, ()>) -> String {
     let names = pattern.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    let value = |name: &str| request.parameter(name.trim_start_matches('*')).map_or("none", |value| value.raw());
+    let value = |name: &str| request.parameter(name.trim_start_matches('*')).map_or("none", |value| value.as_encoded());
     std::iter::once(pattern).chain(names.map(value)).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,7 +1,10 @@
 //! What a request is aimed at: RFC 9112 section 3.2, RFC 3986 sections 2.1 and 3.
 
 use crate::{bytes, head::TargetForm};
-use core::{fmt, ops::Range};
+use core::{
+    fmt::{self, Write},
+    ops::Range,
+};
 
 /// Bytes of the decoded text that [`Encoded::parse`] can take at the most: no number or address is longer.
 pub const PARSED_BYTES_MAX: usize = 64;
@@ -76,8 +79,18 @@ pub fn path(target: &[u8], form: TargetForm) -> &[u8] {
 
 /// Percent-encoded text as it was sent, decoded on the fly: nothing is allocated.
 ///
-/// It is compared with plain text by its decoded bytes, and displayed as it was sent.
-#[derive(Clone, Copy, Debug)]
+/// It is compared with plain text by its decoded bytes, and displayed decoded. In what is displayed, bytes that are not UTF-8 are
+/// replaced by U+FFFD, and a broken escape of a path stands for itself; [`decode`](Encoded::decode) and [`parse`](Encoded::parse) refuse
+/// both. Its `Debug` is decoded, too, in quotes and with controls escaped: fit for a log.
+///
+/// # Examples
+/// ```
+/// use tenure_proto::target::Encoded;
+///
+/// let name = Encoded::path("K%C3%BCche");
+/// assert_eq!(format!("{name}, sent as {}", name.as_encoded()), "K\u{fc}che, sent as K%C3%BCche");
+/// ```
+#[derive(Clone, Copy)]
 pub struct Encoded<'a> {
     /// UTF-8.
     raw: &'a [u8],
@@ -138,8 +151,9 @@ impl<'a> Encoded<'a> {
         Encoded { raw: raw.as_bytes(), is_query: true, plain: false }
     }
 
-    /// The text as it was sent.
-    pub const fn raw(&self) -> &'a str {
+    /// The text as it was sent, still encoded.
+    #[doc(alias = "raw")]
+    pub const fn as_encoded(&self) -> &'a str {
         match core::str::from_utf8(self.raw) {
             Ok(raw) => raw,
             Err(_) => "",
@@ -166,6 +180,11 @@ impl<'a> Encoded<'a> {
         };
         self.raw = self.raw.get(taken..).unwrap_or_default();
         Some(byte)
+    }
+
+    /// The decoded text, borrowed, where nothing in it is encoded.
+    pub fn as_plain(&self) -> Option<&'a str> {
+        if self.is_plain() { core::str::from_utf8(self.raw).ok() } else { None }
     }
 
     /// The decoded text: borrowed as it was sent where nothing is encoded, else written into `buffer`.
@@ -201,16 +220,54 @@ impl<'a> Encoded<'a> {
         if self.plain { self.raw == bytes } else { is_decoded(*self, bytes) }
     }
 
+    /// Tells the decoded characters. Bytes that are not UTF-8 are U+FFFD.
+    fn tell(mut self, tell: &mut dyn FnMut(char) -> fmt::Result) -> fmt::Result {
+        // A character has four bytes at the most.
+        let (mut bytes, mut length) = ([0; 4], 0);
+        loop {
+            while length < bytes.len() {
+                let raw = self.raw;
+                bytes[length] = match self.next() {
+                    None => break,
+                    Some(Ok(byte)) => byte,
+                    Some(Err(_)) => {
+                        // The percent sign stands for itself.
+                        self.raw = &raw[1..];
+                        raw[0]
+                    }
+                };
+                length += 1;
+            }
+            let Some(chunk) = bytes[..length].utf8_chunks().next() else { return Ok(()) };
+            let (character, taken) = match chunk.valid().chars().next() {
+                Some(character) => (character, character.len_utf8()),
+                None => (char::REPLACEMENT_CHARACTER, chunk.invalid().len()),
+            };
+            tell(character)?;
+            bytes.copy_within(taken..length, 0);
+            length -= taken;
+        }
+    }
+
     /// Whether the text decodes to itself.
     fn is_plain(&self) -> bool {
         self.plain || !self.raw.iter().any(|&byte| byte == b'%' || (byte == b'+' && self.is_query))
     }
 }
 
-/// The text as it was sent.
+/// The decoded text. Width and precision are left out of account.
 impl fmt::Display for Encoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.raw())
+        self.tell(&mut |character| f.write_char(character))
+    }
+}
+
+/// The decoded text in quotes, as that of a `str`.
+impl fmt::Debug for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        self.tell(&mut |character| character.escape_debug().try_for_each(|character| f.write_char(character)))?;
+        f.write_char('"')
     }
 }
 

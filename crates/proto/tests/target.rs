@@ -72,8 +72,8 @@ fn encoded_text_is_decoded() {
         let mut buffer = [0; 16];
         assert_eq!(Encoded::path(raw).decode(&mut buffer), as_path, "{raw}");
         assert_eq!(Encoded::query(raw).decode(&mut buffer), as_query, "{raw}");
-        assert_eq!(Encoded::path(raw).raw(), raw);
-        assert_eq!(Encoded::query(raw).to_string(), raw);
+        assert_eq!(Encoded::path(raw).as_encoded(), raw);
+        assert_eq!(Encoded::query(raw).as_encoded(), raw);
     }
 }
 
@@ -152,7 +152,7 @@ fn paths_have_segments() {
         ("*", &["*"]),
         ("", &[""]),
     ] {
-        let found: Vec<_> = segments(path).map(|segment| segment.raw()).collect();
+        let found: Vec<_> = segments(path).map(|segment| segment.as_encoded()).collect();
         assert_eq!(found, wanted, "{path}");
     }
 }
@@ -222,6 +222,38 @@ fn what_leads_out_of_a_folder_is_known_however_it_is_encoded() {
 }
 
 #[test]
+fn text_is_displayed_decoded() {
+    for (raw, path, query) in [
+        ("", "", ""),
+        ("plain", "plain", "plain"),
+        ("K%C3%BCche", "K\u{fc}che", "K\u{fc}che"),
+        ("\u{fc}%F0%9F%98%80\u{1f600}!", "\u{fc}\u{1f600}\u{1f600}!", "\u{fc}\u{1f600}\u{1f600}!"),
+        ("a+b", "a+b", "a b"),
+        ("%", "%", "%"),
+        ("%4%41", "%4A", "%4A"),
+        ("%zz%", "%zz%", "%zz%"),
+        ("%FF", "\u{fffd}", "\u{fffd}"),
+        ("%C3", "\u{fffd}", "\u{fffd}"),
+        ("a%F0%9F%98b%80", "a\u{fffd}b\u{fffd}", "a\u{fffd}b\u{fffd}"),
+        ("abc%F0%9F%98%80%F0%9F%98%80d", "abc\u{1f600}\u{1f600}d", "abc\u{1f600}\u{1f600}d"),
+    ] {
+        assert_eq!(Encoded::path(raw).to_string(), path, "{raw}");
+        assert_eq!(Encoded::query(raw).to_string(), query, "{raw}");
+        assert_eq!(format!("{:?}", Encoded::query(raw)), format!("{query:?}"), "{raw}");
+        assert_eq!(Encoded::query(raw).as_encoded(), raw);
+    }
+    assert_eq!(format!("{:?}", Encoded::path("a%0A%22")), r#""a\n\"""#);
+}
+
+#[test]
+fn text_that_is_not_encoded_is_borrowed() {
+    for (raw, path, query) in [("ab", true, true), ("a+b", true, false), ("a%62", false, false), ("", true, true)] {
+        assert_eq!(Encoded::path(raw).as_plain(), path.then_some(raw), "{raw}");
+        assert_eq!(Encoded::query(raw).as_plain(), query.then_some(raw), "{raw}");
+    }
+}
+
+#[test]
 fn queries_have_pairs() {
     for (query, wanted) in [
         ("", &[][..]),
@@ -235,7 +267,7 @@ fn queries_have_pairs() {
         ("a%26b=c%3Dd", &[("a%26b", "c%3Dd")]),
         ("a=1;b=2", &[("a", "1;b=2")]),
     ] {
-        let found: Vec<_> = pairs(query).map(|(name, value)| (name.raw(), value.raw())).collect();
+        let found: Vec<_> = pairs(query).map(|(name, value)| (name.as_encoded(), value.as_encoded())).collect();
         assert_eq!(found, wanted, "{query}");
     }
     let (name, value) = pairs("first+name=a+b%2B").next().unwrap();

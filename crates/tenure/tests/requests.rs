@@ -173,7 +173,7 @@ fn the_authority_of_an_absolute_target_wins_over_host() {
 fn segments_of_the_path() {
     for (target, wanted) in [("/", "[]"), ("/a/b%2Fc/", "[a][b%2Fc][]"), ("/a?b/c", "[a]")] {
         let found = probed(&get(target), |request| {
-            request.segments().fold(String::new(), |said, segment| format!("{said}[{}]", segment.raw()))
+            request.segments().fold(String::new(), |said, segment| format!("{said}[{}]", segment.as_encoded()))
         });
         assert_eq!(found, wanted, "{target}");
     }

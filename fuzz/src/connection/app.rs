@@ -59,7 +59,7 @@ impl Told {
     }
 
     fn text(&self, request: &Request<'_, Session>) -> String {
-        let number = request.query_value("i").map_or("0", |number| number.raw());
+        let number = request.query_value("i").map_or("0", |number| number.as_encoded());
         let session = request.session().map_or(0, |session| session.requests);
         format!("#{number}.{}.{}.{session}{}", self.bytes, self.sum, "x".repeat(self.more))
     }
@@ -80,7 +80,7 @@ pub(super) fn app(sessions: &Rc<Sessions>) -> impl Handler<Session> + use<> {
 }
 
 fn steps(request: &Request<'_, Session>) -> Vec<u8> {
-    request.parameter("steps").map_or(Vec::new(), |steps| steps.raw().as_bytes().to_vec())
+    request.parameter("steps").map_or(Vec::new(), |steps| steps.as_encoded().as_bytes().to_vec())
 }
 
 async fn take(
