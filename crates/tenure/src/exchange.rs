@@ -2,8 +2,14 @@
 
 pub(crate) mod body;
 pub(crate) mod error;
+#[cfg(feature = "serde")]
+mod extract;
 pub(crate) mod failure;
+#[cfg(feature = "json")]
+pub mod json;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod responder;
 pub(crate) mod text;
+#[cfg(feature = "serde")]
+pub(crate) mod values;

@@ -1,7 +1,7 @@
 //! The guide: how to build an application on tenure, chapter by chapter.
 #![doc = include_str!("guide/index.md")]
-// Without the feature there is no kit to link to.
-#![cfg_attr(not(feature = "kit"), allow(rustdoc::broken_intra_doc_links))]
+// Without the features there is no kit and no JSON to link to.
+#![cfg_attr(not(all(feature = "kit", feature = "json")), allow(rustdoc::broken_intra_doc_links))]
 #![allow(clippy::doc_markdown, reason = "products have capitals in their names")]
 
 #[doc = include_str!("guide/first_steps.md")]
@@ -12,6 +12,9 @@ pub mod sessions {}
 
 #[doc = include_str!("guide/requests.md")]
 pub mod requests {}
+
+#[doc = include_str!("guide/values.md")]
+pub mod values {}
 
 #[doc = include_str!("guide/answers.md")]
 pub mod answers {}

@@ -76,6 +76,8 @@ pub use command::{Command, CommandError, PushError};
 pub use exchange::body::Body;
 pub use exchange::error::Error;
 pub use exchange::failure::Failed;
+#[cfg(feature = "json")]
+pub use exchange::json::{self, Json};
 pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};
 pub use exchange::request::Request;
 pub use exchange::responder::{Responder, Stream};

@@ -445,7 +445,7 @@ mod tests {
             for (index, after_ms) in [(0, 20), (1, 40), (2, 10), (3, 30), (4, 50)] {
                 assert!(table.watch(index, Stage::Head, start_ms.wrapping_add(after_ms)));
             }
-            assert_eq!(list(&table, Stage::Fresh), []);
+            assert!(list(&table, Stage::Fresh).is_empty());
             assert_eq!(table.first_due(), Some((2, start_ms.wrapping_add(10))));
             // From the middle of the heap and from its front.
             for index in [4, 2, 1] {

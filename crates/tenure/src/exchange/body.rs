@@ -12,6 +12,7 @@ use core::{
 use tenure_proto::{
     chunked::{Chunk, ChunkedDecoder},
     framing::Framing,
+    head::Head,
     refusal::Refusal,
     response::CONTINUE,
 };
@@ -27,6 +28,9 @@ use crate::{
 };
 
 const TOO_LARGE: Error = Error::too_large("the body is larger than this target takes");
+
+#[cfg(feature = "alloc")]
+const NO_MEMORY: Error = Error::unavailable("there is no memory for the body");
 
 impl From<Fault> for Error {
     #[cold]
@@ -369,6 +373,36 @@ impl<'r> Reader<'r> {
         self.bytes.get(from..body.at)
     }
 
+    /// The whole body, in its own buffer, to be decoded there.
+    #[cfg(feature = "serde")]
+    pub(crate) async fn whole_to_change(&mut self) -> Result<&mut [u8], Error> {
+        let received = self.whole_with_head();
+        if received.is_none() {
+            let read = poll_fn(|context| self.poll(context, Mode::Whole, usize::MAX)).await;
+            read.map_err(|fault| self.error(fault, Mode::Whole))?;
+        }
+        if !self.borrow() {
+            return Err(Fault::Lent.into());
+        }
+        let with_head = match self.piece {
+            _ if received.is_some() => received,
+            Some(Piece { spilled: false, from, to }) => self.bytes.get(from..to),
+            _ => None,
+        };
+        let Some(body) = &mut self.lease else { return Err(Fault::Lent.into()) };
+        // What has come with the head stays as it is: targets and fields stand there, and the next request. The buffer is empty then.
+        let range = match (with_head, self.piece) {
+            (Some(bytes), _) => {
+                let room = body.buffer.get_mut(..bytes.len()).ok_or(TOO_LARGE)?;
+                room.copy_from_slice(bytes);
+                0..bytes.len()
+            }
+            (None, Some(Piece { from, to, .. })) => from..to,
+            (None, None) => 0..0,
+        };
+        Ok(body.buffer.get_mut(range).unwrap_or_default())
+    }
+
     /// Reads and drops what is left of the body, up to the bound of [`drain`](Reader::drain), and gives the lease back. Where
     /// the next request cannot be found, the connection does not go on.
     pub(crate) fn poll_drained(&mut self, context: &Context<'_>) -> Poll<()> {
@@ -434,12 +468,28 @@ impl<'r> Reader<'r> {
 /// [`Limits::drain_bytes_max`](crate::Limits::drain_bytes_max). Beyond that the connection closes, and the response says so.
 #[doc(alias = "httpd_req_recv")]
 pub struct Body<'a, 'r> {
-    reader: &'a mut Reader<'r>,
+    pub(crate) reader: &'a mut Reader<'r>,
+    /// What says how it is encoded.
+    #[cfg(feature = "serde")]
+    head: &'r Head,
 }
 
 impl<'a, 'r> Body<'a, 'r> {
-    pub(crate) fn new(reader: &'a mut Reader<'r>) -> Self {
-        Body { reader }
+    #[inline]
+    pub(crate) fn new(reader: &'a mut Reader<'r>, head: &'r Head) -> Self {
+        #[cfg(not(feature = "serde"))]
+        let _ = head;
+        Body {
+            reader,
+            #[cfg(feature = "serde")]
+            head,
+        }
+    }
+
+    /// The value of the first field of that name.
+    #[cfg(feature = "serde")]
+    pub(crate) fn field(&self, name: &str) -> Option<&'r [u8]> {
+        tenure_proto::head::Fields::new(self.head.fields.of(self.reader.bytes)).first(name)
     }
 
     /// Bounds this body: more than that many bytes are answered 413. Instead of
@@ -513,6 +563,43 @@ impl<'a, 'r> Body<'a, 'r> {
     #[inline]
     pub fn parse<T: FromText>(self) -> Parse<'a, 'r, T> {
         Parse { whole: self.whole(), value: PhantomData }
+    }
+
+    /// The whole body as text: UTF-8. It must fit the server's body buffer.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read), and 400 where it is not UTF-8, which tells the byte.
+    ///
+    /// # Cancellation safety
+    /// Safe: the next call goes on where this one was.
+    pub async fn text(self) -> Result<&'a str, Error> {
+        str::from_utf8(self.whole().await?).map_err(|error| {
+            let byte = u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX);
+            Error::bad_request("the body is not UTF-8").at_byte(byte)
+        })
+    }
+
+    /// The whole body, on the heap. It may have `bytes_max` bytes at the most, whatever
+    /// [`Limits::body_bytes_max`](crate::Limits::body_bytes_max) is, and need not fit the server's body buffer.
+    ///
+    /// # Errors
+    /// As [`read`](Body::read), and 503 where there is no memory for it.
+    ///
+    /// # Cancellation safety
+    /// Not safe: what was read before is lost to the next read.
+    #[cfg(feature = "alloc")]
+    pub async fn to_vec(self, bytes_max: usize) -> Result<alloc::vec::Vec<u8>, Error> {
+        // What a head announces is no reason to take memory before it has come.
+        const RESERVED_BYTES_MAX: u64 = 1 << 16;
+        let body = self.limit(bytes_max as u64);
+        let announced = body.announced().unwrap_or(0).min(RESERVED_BYTES_MAX).min(bytes_max as u64);
+        let mut bytes = alloc::vec::Vec::new();
+        bytes.try_reserve_exact(announced as usize).map_err(|_| NO_MEMORY)?;
+        while let Some(piece) = body.reader.read(usize::MAX).await? {
+            bytes.try_reserve(piece.len()).map_err(|_| NO_MEMORY)?;
+            bytes.extend_from_slice(piece);
+        }
+        Ok(bytes)
     }
 
     /// The whole body, copied into `buffer`; returns the part that it fills.

@@ -267,7 +267,7 @@ impl<'o> Reply<'o> {
     }
 
     #[inline(never)]
-    fn body_in_parts(&mut self, body: &[u8], content_type: &str) -> Outcome {
+    pub(crate) fn body_in_parts(&mut self, body: &[u8], content_type: &str) -> Outcome {
         // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
         let body = if self.status == StatusCode::RESET_CONTENT { b"" } else { body };
         if !self.exchange().begun {
@@ -277,9 +277,7 @@ impl<'o> Reply<'o> {
                 Err(error) => return Outcome::Failed(error),
             }
         } else if self.exchange().done || self.exchange().announced != body.len() {
-            // What is begun and not done resets the connection: the next response could not be found.
-            self.output.exchange.done = false;
-            return failed("a response gave another body than the one it had announced");
+            return self.broke_its_word();
         }
         let exchange = self.exchange();
         if !exchange.head_only && !exchange.status.has_no_body() {
@@ -293,6 +291,90 @@ impl<'o> Reply<'o> {
         }
         self.output.exchange.done = true;
         Outcome::Sent(Sent { status: self.output.exchange.status })
+    }
+
+    /// What is not written yet of the output, from where the body will begin at the latest, if the head is of a usual size: what
+    /// is written there, [`begin_ahead`](Reply::begin_ahead) moves behind the head.
+    #[cfg(feature = "json")]
+    pub(crate) fn ahead(&mut self) -> &mut [u8] {
+        let head = self.ahead_at();
+        self.output.free().get_mut(head..).unwrap_or_default()
+    }
+
+    /// Bytes that the output holds at the most.
+    #[cfg(all(feature = "json", feature = "alloc", not(tenure_narrow)))]
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.output.buffer.len()
+    }
+
+    #[cfg(feature = "json")]
+    fn ahead_at(&self) -> usize {
+        // Status line, date, type, length and persistence; fields that were added stand there already.
+        const HEAD_BYTES: usize = 192;
+        self.head.length().unwrap_or(0) + HEAD_BYTES
+    }
+
+    /// Begins a response of that many bytes; `is_ahead`: all of them are in [`ahead`](Reply::ahead). `false`: the head has not fitted.
+    #[cfg(feature = "json")]
+    pub(crate) fn begin_ahead(&mut self, bytes: usize, content_type: &str, is_ahead: bool) -> Result<bool, Error> {
+        // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
+        let is_reset = self.status == StatusCode::RESET_CONTENT;
+        let from = self.output.end + self.ahead_at();
+        if !self.end_head(Delimiter::Length(if is_reset { 0 } else { bytes as u64 }), content_type)? {
+            return Ok(false);
+        }
+        let output = &mut *self.output;
+        output.exchange.announced = bytes;
+        // Where there is no body, there is nothing to write.
+        let is_empty = is_reset || output.exchange.head_only || output.exchange.status.has_no_body();
+        if is_empty {
+            output.exchange.progress = bytes;
+        } else if is_ahead && output.end <= from {
+            output.buffer.copy_within(from..from + bytes, output.end);
+            self.pass(bytes);
+        }
+        Ok(true)
+    }
+
+    /// Goes on with a response that was begun so: `write` writes into the room that there is from a byte on, tells how much it
+    /// has written, and whether that was the end.
+    #[cfg(feature = "json")]
+    pub(crate) fn go_on(&mut self, bytes: usize, write: &mut dyn FnMut(&mut [u8], usize) -> (usize, bool)) -> Outcome {
+        let Exchange { done, announced, progress, status, .. } = *self.exchange();
+        let is_same = !done && announced == bytes && progress <= bytes;
+        if is_same && progress < bytes {
+            let room = self.output.free();
+            let length = room.len().min(bytes - progress);
+            if length == 0 {
+                return Outcome::Full;
+            }
+            let (written, is_end) = write(&mut room[..length], progress);
+            self.pass(written);
+            match (is_end, progress + written == bytes) {
+                (false, false) => return Outcome::Full,
+                (true, true) => {}
+                _ => return self.broke_its_word(),
+            }
+        } else if !is_same {
+            return self.broke_its_word();
+        }
+        self.output.exchange.done = true;
+        Outcome::Sent(Sent { status })
+    }
+
+    /// That many bytes of the body have been put behind what is in the output.
+    #[cfg(feature = "json")]
+    fn pass(&mut self, bytes: usize) {
+        self.output.end += bytes;
+        self.output.exchange.bytes += bytes as u64;
+        self.output.exchange.progress += bytes;
+    }
+
+    #[cold]
+    fn broke_its_word(&mut self) -> Outcome {
+        // What is begun and not done resets the connection: the next response could not be found.
+        self.output.exchange.done = false;
+        failed("a response gave another body than the one it had announced")
     }
 
     /// Answers with a number in decimal digits; `number`: as two's complement where it is negative.

@@ -189,7 +189,7 @@ impl<'r, S> Request<'r, S> {
     /// The body.
     #[inline]
     pub fn body(&mut self) -> Body<'_, 'r> {
-        Body::new(&mut self.inner.reader)
+        Body::new(&mut self.inner.reader, self.inner.head)
     }
 
     /// The connection's session.
