@@ -1,4 +1,4 @@
-//! How a date is written: IMF-fixdate, RFC 9110 section 5.6.7.
+//! How a date is written and read: RFC 9110 section 5.6.7.
 
 /// Bytes of an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub const DATE_BYTES: usize = 29;
@@ -6,11 +6,13 @@ pub const DATE_BYTES: usize = 29;
 /// 9999-12-31T23:59:59Z, the last second that the format can hold.
 const LAST: u64 = 253_402_300_799;
 
+/// Names of months, in order.
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+
 /// The date of a second since 1970-01-01T00:00:00Z, leap seconds not counted. Seconds behind the year 9999 are written as
 /// its last one.
 pub fn imf_fixdate(unix_seconds: u64) -> [u8; DATE_BYTES] {
     const DAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed";
-    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let unix_seconds = unix_seconds.min(LAST);
     let (days, second) = ((unix_seconds / 86_400) as u32, (unix_seconds % 86_400) as u32);
     // Days since 0000-03-01 in the proleptic Gregorian calendar: a year that starts in March ends with its leap day.
@@ -37,9 +39,93 @@ pub fn imf_fixdate(unix_seconds: u64) -> [u8; DATE_BYTES] {
     text
 }
 
+/// The second since 1970-01-01T00:00:00Z that a date names, in any of the three forms that HTTP has had. `None`: it is none, or
+/// before 1970.
+///
+/// The obsolete form of RFC 850 has a year of two digits: `now`, in seconds since 1970, decides its century, so that the date is at
+/// most 50 years ahead. Whether the weekday goes with the date is not looked at.
+///
+/// # Examples
+/// ```
+/// use tenure_proto::date::parse;
+///
+/// assert_eq!(parse(b"Sun, 06 Nov 1994 08:49:37 GMT", 0), Some(784_111_777));
+/// assert_eq!(parse(b"Sunday, 06-Nov-94 08:49:37 GMT", 1_800_000_000), Some(784_111_777));
+/// assert_eq!(parse(b"Sun Nov  6 08:49:37 1994", 0), Some(784_111_777));
+/// ```
+pub fn parse(text: &[u8], now: u64) -> Option<u64> {
+    let weekday = text.get(..3).filter(|name| WEEKDAYS.iter().any(|(short, _)| *short == *name))?;
+    let rest = text.get(3..)?;
+    if let [b',', b' ', day @ ..] = rest {
+        // `06 Nov 1994 08:49:37 GMT`
+        let [d, e, b' ', m, n, o, b' ', y, z, a, b, b' ', time @ ..] = day else { return None };
+        let time = time.strip_suffix(b" GMT")?;
+        return second(number(&[*y, *z, *a, *b])?, &[*m, *n, *o], number(&[*d, *e])?, time);
+    }
+    if let [b' ', m, n, o, b' ', d, e, b' ', date @ ..] = rest {
+        // `Nov  6 08:49:37 1994`
+        let (time, year) = date.split_at_checked(8)?;
+        let [b' ', year @ ..] = year else { return None };
+        let day = if *d == b' ' { number(&[*e])? } else { number(&[*d, *e])? };
+        return second(number(year).filter(|_| year.len() == 4)?, &[*m, *n, *o], day, time);
+    }
+    // `day, 06-Nov-94 08:49:37 GMT`, behind the first letters of the weekday
+    let (_, behind) = WEEKDAYS.iter().find(|(short, _)| *short == weekday)?;
+    let rest = rest.strip_prefix(*behind)?.strip_prefix(b", ")?.strip_suffix(b" GMT")?;
+    let [d, e, b'-', m, n, o, b'-', y, z, b' ', time @ ..] = rest else { return None };
+    let (this_year, short) = (year(now), number(&[*y, *z])?);
+    let mut full = this_year - this_year % 100 + short;
+    if full > this_year + 50 {
+        full -= 100;
+    }
+    second(full, &[*m, *n, *o], number(&[*d, *e])?, time)
+}
+
+/// The weekdays' first three letters, and what else their names have.
+const WEEKDAYS: [(&[u8], &[u8]); 7] = [
+    (b"Mon", b"day"),
+    (b"Tue", b"sday"),
+    (b"Wed", b"nesday"),
+    (b"Thu", b"rsday"),
+    (b"Fri", b"day"),
+    (b"Sat", b"urday"),
+    (b"Sun", b"day"),
+];
+
+/// The year of a second since 1970.
+fn year(unix_seconds: u64) -> u32 {
+    imf_fixdate(unix_seconds)[12..16].iter().fold(0, |year, digit| 10 * year + u32::from(digit - b'0'))
+}
+
+/// A number of up to four digits alone.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| 10 * number + u32::from(byte - b'0')))
+}
+
+/// The second since 1970 of a day and a time of it.
+fn second(year: u32, month: &[u8; 3], day: u32, time: &[u8]) -> Option<u64> {
+    let [h, i, b':', m, n, b':', s, t] = time else { return None };
+    let (hour, minute, second) = (number(&[*h, *i])?, number(&[*m, *n])?, number(&[*s, *t])?);
+    let month = MONTHS.chunks(3).position(|name| name == month)? as u32;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 => 28 + u32::from(is_leap),
+        3 | 5 | 8 | 10 => 30,
+        _ => 31,
+    };
+    // The grammar has a leap second; it counts as the one behind it.
+    if year < 1970 || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // As in `imf_fixdate`: a year that starts in March ends with its leap day.
+    let (from_march, year) = ((month + 10) % 12, year - u32::from(month < 2));
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * from_march + 2) / 5 + day - 1;
+    Some(u64::from(days - 719_468) * 86_400 + u64::from(hour * 3_600 + minute * 60 + second))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LAST, imf_fixdate};
+    use super::{LAST, imf_fixdate, parse};
 
     #[test]
     fn known_dates() {
@@ -56,6 +142,84 @@ mod tests {
             (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(core::str::from_utf8(&imf_fixdate(second)).unwrap(), text, "{second}");
+        }
+    }
+
+    /// 2026-11-29.
+    const NOW: u64 = 1_795_910_400;
+
+    #[test]
+    fn every_day_is_read_as_it_is_written() {
+        for second in (0..=LAST).step_by(86_400 * 3 + 12_345) {
+            assert_eq!(parse(&imf_fixdate(second), 0), Some(second));
+        }
+        assert_eq!(parse(&imf_fixdate(LAST), 0), Some(LAST));
+    }
+
+    #[test]
+    fn the_three_forms_and_what_is_none() {
+        for (text, wanted) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
+            ("Sun Nov  6 08:49:37 1994", Some(784_111_777)),
+            ("Sun Nov 06 08:49:37 1994", Some(784_111_777)),
+            ("Wed Nov 16 08:49:37 1994", Some(784_975_777)),
+            ("Wednesday, 16-Nov-94 08:49:37 GMT", Some(784_975_777)),
+            // Another weekday than that of the date does not matter; one that is none does.
+            ("Mon, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Xyz, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sonday, 06-Nov-94 08:49:37 GMT", None),
+            ("Tueday, 06-Nov-94 08:49:37 GMT", None),
+            // The century of two digits: at most 50 years ahead.
+            ("Sunday, 06-Nov-76 00:00:00 GMT", Some(3_371_846_400)),
+            ("Sunday, 06-Nov-77 00:00:00 GMT", Some(247_622_400)),
+            ("Sunday, 06-Nov-00 00:00:00 GMT", Some(973_468_800)),
+            // Bounds of each number.
+            ("Thu, 29 Feb 2024 00:00:00 GMT", Some(1_709_164_800)),
+            ("Thu, 29 Feb 2023 00:00:00 GMT", None),
+            ("Thu, 28 Feb 2100 00:00:00 GMT", Some(4_107_456_000)),
+            ("Thu, 29 Feb 2100 00:00:00 GMT", None),
+            ("Tue, 29 Feb 2000 00:00:00 GMT", Some(951_782_400)),
+            ("Sun, 00 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 30 Nov 1994 08:49:37 GMT", Some(786_185_377)),
+            ("Sun, 31 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 23:59:59 GMT", Some(784_166_399)),
+            ("Sun, 06 Nov 1994 24:00:00 GMT", None),
+            ("Sun, 06 Nov 1994 08:60:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:60 GMT", Some(784_111_800)),
+            ("Sun, 06 Nov 1994 08:49:61 GMT", None),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(LAST)),
+            // Not HTTP's.
+            ("", None),
+            ("0", None),
+            ("784111777", None),
+            ("Sun, 06 Nov 1994 08:49:37 UTC", None),
+            ("Sun, 06 Nov 1994 08:49:37 +0000", None),
+            ("Sun, 6 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 nov 1994 08:49:37 GMT", None),
+            ("sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT ", None),
+            (" Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 19941 08:49:37 GMT", None),
+            ("Sun Nov  6 08:49:37 94", None),
+            ("Sun Nov  6 08:49:37 1994 GMT", None),
+            ("Sun, 06-Nov-94 08:49:37 GMT", None),
+            ("Sunday, 06-Nov-1994 08:49:37 GMT", None),
+            ("1994-11-06T08:49:37Z", None),
+        ] {
+            assert_eq!(parse(text.as_bytes(), NOW), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_is_cut_anywhere_is_none() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            for end in 0..text.len() {
+                assert_eq!(parse(&text.as_bytes()[..end], NOW), None, "{}", &text[..end]);
+            }
         }
     }
 }

@@ -10,6 +10,11 @@
 //! | [`framing`] | where a request body ends |
 //! | [`chunked`] | where the chunks of a body lie |
 //! | [`target`] | what a request is aimed at |
+//! | [`conditional`] | what a request asks of a representation's validators |
+//! | [`range`] | which part of it a request wants |
+//! | [`accept`] | in which coding |
+//! | [`date`] | how dates are written and read |
+//! | [`media`] | which type a file's name tells |
 //! | [`response`] | how a response head is written |
 //! | [`refusal`] | why a request is not taken, and with which status |
 //! | [`events`] | how server-sent events are written and read (WHATWG) |
@@ -17,14 +22,18 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod accept;
 pub mod bytes;
 pub mod chunked;
+pub mod conditional;
 pub mod cookie;
 pub mod date;
 pub mod events;
 pub mod framing;
 pub mod head;
+pub mod media;
 pub mod method;
+pub mod range;
 pub mod refusal;
 pub mod response;
 pub mod status;
