@@ -54,31 +54,21 @@ pub fn imf_fixdate(unix_seconds: u64) -> [u8; DATE_BYTES] {
 /// assert_eq!(parse(b"Sun Nov  6 08:49:37 1994", 0), Some(784_111_777));
 /// ```
 pub fn parse(text: &[u8], now: u64) -> Option<u64> {
-    let weekday = text.get(..3).filter(|name| WEEKDAYS.iter().any(|(short, _)| *short == *name))?;
-    let rest = text.get(3..)?;
-    if let [b',', b' ', day @ ..] = rest {
-        // `06 Nov 1994 08:49:37 GMT`
-        let [d, e, b' ', m, n, o, b' ', y, z, a, b, b' ', time @ ..] = day else { return None };
-        let time = time.strip_suffix(b" GMT")?;
-        return second(number(&[*y, *z, *a, *b])?, &[*m, *n, *o], number(&[*d, *e])?, time);
+    let (weekday, rest) = text.split_at_checked(3)?;
+    let (_, name) = WEEKDAYS.iter().find(|(short, _)| *short == weekday)?;
+    if is_like(rest, b", 00 AAA 0000 00:00:00 GMT") {
+        return second(number(&rest[9..13]), &rest[5..8], number(&rest[2..4]), &rest[14..22]);
     }
-    if let [b' ', m, n, o, b' ', d, e, b' ', date @ ..] = rest {
-        // `Nov  6 08:49:37 1994`
-        let (time, year) = date.split_at_checked(8)?;
-        let [b' ', year @ ..] = year else { return None };
-        let day = if *d == b' ' { number(&[*e])? } else { number(&[*d, *e])? };
-        return second(number(year).filter(|_| year.len() == 4)?, &[*m, *n, *o], day, time);
+    if is_like(rest, b" AAA  0 00:00:00 0000") || is_like(rest, b" AAA 00 00:00:00 0000") {
+        return second(number(&rest[17..21]), &rest[1..4], number(&rest[5..7]), &rest[8..16]);
     }
-    // `day, 06-Nov-94 08:49:37 GMT`, behind the first letters of the weekday
-    let (_, behind) = WEEKDAYS.iter().find(|(short, _)| *short == weekday)?;
-    let rest = rest.strip_prefix(*behind)?.strip_prefix(b", ")?.strip_suffix(b" GMT")?;
-    let [d, e, b'-', m, n, o, b'-', y, z, b' ', time @ ..] = rest else { return None };
-    let (this_year, short) = (year(now), number(&[*y, *z])?);
-    let mut full = this_year - this_year % 100 + short;
-    if full > this_year + 50 {
-        full -= 100;
+    let rest = rest.strip_prefix(*name).filter(|rest| is_like(rest, b", 00-AAA-00 00:00:00 GMT"))?;
+    let this_year = number(&imf_fixdate(now)[12..16]);
+    let mut year = this_year - this_year % 100 + number(&rest[9..11]);
+    if year > this_year + 50 {
+        year -= 100;
     }
-    second(full, &[*m, *n, *o], number(&[*d, *e])?, time)
+    second(year, &rest[5..8], number(&rest[2..4]), &rest[12..20])
 }
 
 /// The weekdays' first three letters, and what else their names have.
@@ -92,22 +82,26 @@ const WEEKDAYS: [(&[u8], &[u8]); 7] = [
     (b"Sun", b"day"),
 ];
 
-/// The year of a second since 1970.
-fn year(unix_seconds: u64) -> u32 {
-    imf_fixdate(unix_seconds)[12..16].iter().fold(0, |year, digit| 10 * year + u32::from(digit - b'0'))
+/// Whether a text has digits where the form has `0`, letters where it has `A`, and is the form elsewhere.
+fn is_like(text: &[u8], form: &[u8]) -> bool {
+    text.len() == form.len()
+        && text.iter().zip(form).all(|(byte, form)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'A' => byte.is_ascii_alphabetic(),
+            form => byte == form,
+        })
 }
 
-/// A number of up to four digits alone.
-fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| 10 * number + u32::from(byte - b'0')))
+/// A number of a few digits, behind blanks.
+fn number(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |number, byte| 10 * number + u32::from(byte & 0xf))
 }
 
-/// The second since 1970 of a day and a time of it.
-fn second(year: u32, month: &[u8; 3], day: u32, time: &[u8]) -> Option<u64> {
-    let [h, i, b':', m, n, b':', s, t] = time else { return None };
-    let (hour, minute, second) = (number(&[*h, *i])?, number(&[*m, *n])?, number(&[*s, *t])?);
+/// The second since 1970 of a day and a time of it, `08:49:37`.
+fn second(year: u32, month: &[u8], day: u32, time: &[u8]) -> Option<u64> {
+    let (hour, minute, second) = (number(&time[..2]), number(&time[3..5]), number(&time[6..]));
     let month = MONTHS.chunks(3).position(|name| name == month)? as u32;
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
         1 => 28 + u32::from(is_leap),
         3 | 5 | 8 | 10 => 30,
@@ -198,6 +192,9 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 UTC", None),
             ("Sun, 06 Nov 1994 08:49:37 +0000", None),
             ("Sun, 6 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Noe 1994 08:49:37 GMT", None),
+            ("Sun Nov   6 08:49:37 1994", None),
+            ("Sun Nov  0 08:49:37 1994", None),
             ("Sun, 06 nov 1994 08:49:37 GMT", None),
             ("sun, 06 Nov 1994 08:49:37 GMT", None),
             ("Sun, 06 Nov 1994 08:49:37 GMT ", None),

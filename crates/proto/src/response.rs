@@ -133,6 +133,22 @@ impl<'b> HeadWriter<'b> {
         self.own_field(name, value);
     }
 
+    /// Adds a field of the application's whose value comes in parts. An error is kept and told by [`end`](HeadWriter::end).
+    pub fn field_of(&mut self, name: &str, parts: &[&str]) {
+        for part in parts {
+            if let Err(error) = check_field(name, part.as_bytes()) {
+                self.state.error.get_or_insert(error);
+                return;
+            }
+        }
+        self.put(name.as_bytes());
+        self.put(b": ");
+        for part in parts {
+            self.put(part.as_bytes());
+        }
+        self.put(b"\r\n");
+    }
+
     /// Adds a field of the server's own, which is not checked: one that [`field`](HeadWriter::field) refuses.
     pub fn server_field(&mut self, name: &str, value: &str) {
         self.own_field(name, value.as_bytes());

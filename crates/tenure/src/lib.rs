@@ -60,6 +60,7 @@ pub struct Readme;
 mod command;
 mod engine;
 mod exchange;
+pub mod files;
 pub mod guide;
 mod id;
 #[cfg(feature = "kit")]
@@ -95,7 +96,7 @@ pub use peer::PeerAddress;
 pub use route::handler::Handler;
 pub use route::layers::Next;
 pub use route::methods::{
-    Methods, any, delete, events, extension, get, on, options, patch, post, put, respond, websocket,
+    Methods, any, delete, events, extension, files, get, on, options, patch, post, put, respond, websocket,
 };
 pub use route::router::Router;
 pub use route::switch::Switch;

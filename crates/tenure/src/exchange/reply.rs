@@ -167,6 +167,13 @@ impl<'o> Reply<'o> {
         }
     }
 
+    /// Adds a field whose value comes in parts.
+    pub(crate) fn field_of(&mut self, name: &str, parts: &[&str]) {
+        if let Some(mut head) = self.fields() {
+            head.field_of(name, parts);
+        }
+    }
+
     /// Adds a field that [`field`](Reply::field) refuses.
     pub(crate) fn server_field(&mut self, name: &str, value: &str) {
         if let Some(mut head) = self.fields() {
@@ -249,6 +256,11 @@ impl<'o> Reply<'o> {
             return Outcome::Sent(Sent { status: StatusCode::OK });
         }
         self.body_in_parts(body, self.output.content_type.unwrap_or(TEXT))
+    }
+
+    /// Answers with these bytes, whose type a field has told.
+    pub(crate) fn typed_body(&mut self, body: &[u8]) -> Outcome {
+        self.body_in_parts(body, BYTES)
     }
 
     /// Answers with an error's line of text, whatever the type of other responses is.

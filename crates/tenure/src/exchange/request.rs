@@ -140,6 +140,11 @@ impl<'r, S> Request<'r, S> {
         Some(Encoded::of_target(self.inner.parameters.value(name)?, self.inner.head.encoded))
     }
 
+    /// The value of the innermost parameter, whatever its name: what a route's `{*rest}` has.
+    pub fn rest(&self) -> Option<Encoded<'r>> {
+        Some(Encoded::of_target(self.inner.parameters.last()?, self.inner.head.encoded))
+    }
+
     /// The authority that the request is for: the absolute target's, else the Host field's.
     pub fn authority(&self) -> Option<&'r str> {
         Target::new(self.target(), self.inner.head.form).authority.or_else(|| self.field("host"))

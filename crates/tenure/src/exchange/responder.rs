@@ -130,7 +130,7 @@ impl<'r> Responder<'r> {
     #[doc(alias = "httpd_resp_send_chunk")]
     pub async fn stream(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
         let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
-        self.begin(status, fields, None, bytes_max).await
+        self.begin(status, &|reply| add(reply, fields), None, bytes_max).await
     }
 
     /// As [`stream`](Responder::stream), for a handler that goes on reading the request's body while it answers. However much of the
@@ -143,7 +143,7 @@ impl<'r> Responder<'r> {
     /// # Cancellation safety
     /// As [`send`](Responder::send).
     pub async fn duplex(self, status: StatusCode, fields: &[(&str, &str)]) -> Result<Stream<'r>, Error> {
-        self.begin(status, fields, None, u64::MAX).await
+        self.begin(status, &|reply| add(reply, fields), None, u64::MAX).await
     }
 
     /// Begins a response of a body of exactly that many bytes.
@@ -155,6 +155,17 @@ impl<'r> Responder<'r> {
     /// As [`send`](Responder::send).
     pub async fn stream_of(self, status: StatusCode, fields: &[(&str, &str)], bytes: u64) -> Result<Stream<'r>, Error> {
         let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
+        self.begin(status, &|reply| add(reply, fields), Some(bytes), bytes_max).await
+    }
+
+    /// The same with fields that `fields` adds, each time it is asked.
+    pub(crate) async fn stream_with(
+        self,
+        status: StatusCode,
+        fields: &dyn Fn(&mut Reply<'_>),
+        bytes: u64,
+    ) -> Result<Stream<'r>, Error> {
+        let bytes_max = u64::from(self.opened.shared.limits.drain_bytes_max);
         self.begin(status, fields, Some(bytes), bytes_max).await
     }
 
@@ -162,7 +173,7 @@ impl<'r> Responder<'r> {
     async fn begin(
         self,
         status: StatusCode,
-        fields: &[(&str, &str)],
+        fields: &dyn Fn(&mut Reply<'_>),
         remaining: Option<u64>,
         bytes_max: u64,
     ) -> Result<Stream<'r>, Error> {
@@ -184,9 +195,7 @@ impl<'r> Responder<'r> {
                 let content_type = output.content_type.unwrap_or(BYTES);
                 let mut reply = Reply::new(&mut output);
                 reply.status(status);
-                for (name, value) in fields {
-                    reply.field(name, value);
-                }
+                fields(&mut reply);
                 if reply.end_head(delimiter, content_type)? {
                     if output.exchange.head_only || has_no_content {
                         // The response is complete: the lane drops the handler.
@@ -201,6 +210,13 @@ impl<'r> Responder<'r> {
         }
         shared.request.change(|request| request.ends_at_head = true);
         pending().await
+    }
+}
+
+/// Adds fields by name and value.
+fn add(reply: &mut Reply<'_>, fields: &[(&str, &str)]) {
+    for (name, value) in fields {
+        reply.field(name, value);
     }
 }
 

@@ -467,6 +467,36 @@ where
     NONE.with(Verb::Known(Method::Get), EventRoute::new(enter))
 }
 
+/// A target whose GET and HEAD are answered with files: those of a [`Table`](crate::files::Table), or of a `Folder` of the host. Its
+/// pattern ends with a parameter that is the file's path, such as `/{*rest}`; what that is called does not matter. Routes that were
+/// added before it go first.
+///
+/// # Examples
+/// ```
+/// use tenure::{Router, files, files::{File, Table}, kit::Server};
+///
+/// // What a build script writes: see the crate `tenure-files`.
+/// static SITE: Table = Table::new(&[
+///     File::new("index.html", "text/html; charset=utf-8").identity("\"5d41402a\"", b"<h1>hello</h1>"),
+///     File::new("page.css", "text/css; charset=utf-8").identity("\"7b52009b\"", b"h1 { color: teal }"),
+/// ]);
+///
+/// let mut server = Server::new(Router::new().route("/{*rest}", files(&SITE)));
+/// let client = server.connect();
+/// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().ends_with("\r\n\r\n<h1>hello</h1>"));
+/// client.send("GET /page.css HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"7b52009b\"\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().starts_with("HTTP/1.1 304 "));
+/// client.send("GET /page.css HTTP/1.1\r\nHost: a\r\nRange: bytes=5-9\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().ends_with("\r\n\r\ncolor"));
+/// ```
+pub fn files<H>(source: H) -> First<H> {
+    NONE.with(Verb::Known(Method::Get), source)
+}
+
 /// A target with a handler for an extension method.
 ///
 /// # Panics

@@ -36,6 +36,11 @@ impl<'t> Parameters<'t> {
         Some(self.values.iter().rev().find(is)?.value)
     }
 
+    /// What the target has for the innermost parameter.
+    pub(crate) fn last(&self) -> Option<&'t [u8]> {
+        Some(self.values.last()?.value)
+    }
+
     /// Lets a pattern of `count` parameters add what it finds; if it does not match, nothing has been added or forgotten.
     #[inline(always)]
     pub(crate) fn add_if<R>(&mut self, count: usize, matches: impl FnOnce(&mut Self) -> Option<R>) -> Option<R> {
