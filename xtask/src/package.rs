@@ -4,13 +4,14 @@ use std::{fmt::Write, fs, process::Command};
 
 use crate::{Failure, server::root};
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "tenure-proto",
     "tenure",
     "tenure-host",
     "tenure-linux",
     "tenure-tokio",
     "tenure-embassy",
+    "tenure-files",
     "tenure-adder",
     "tenure-load",
     "tenure-cli",

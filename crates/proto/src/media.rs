@@ -49,6 +49,26 @@ pub fn is_compressible(content_type: &str) -> bool {
         )
 }
 
+/// Whether a file's name has a digest in it, as bundlers put there: then what the name stands for never changes. A digest is eight or more
+/// hexadecimal digits, letters and numerals among them, between a dot or a dash and the last dot.
+///
+/// # Examples
+/// ```
+/// use tenure_proto::media::has_digest;
+///
+/// assert!(has_digest("js/app.3f2a9c1b.js") && has_digest("app-3F2A9C1B.min.js"));
+/// assert!(!has_digest("app.js") && !has_digest("app.20260101.js") && !has_digest("3f2a9c1b.js"));
+/// ```
+pub fn has_digest(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let Some((stem, _)) = file.rsplit_once('.') else { return false };
+    stem.split(['.', '-']).skip(1).any(|part| {
+        let is = |class: fn(&u8) -> bool| part.as_bytes().iter().any(class);
+        let is_hexadecimal = part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hexadecimal && is(u8::is_ascii_alphabetic) && is(u8::is_ascii_digit)
+    })
+}
+
 /// Extensions in lower case, in order.
 static TYPES: [(&str, &str); 69] = [
     ("7z", "application/x-7z-compressed"),
@@ -148,6 +168,28 @@ mod tests {
             ("archive.tar.gz", "application/gzip"),
         ] {
             assert_eq!(content_type(name), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn digests_in_names() {
+        for (name, wanted) in [
+            ("app.3f2a9c1b.js", true),
+            ("a/b/app.3f2a9c1b.js", true),
+            ("app-3f2a9c1b.js", true),
+            ("app.3F2A9C1B.css.map", true),
+            ("app.3f2a9c1.js", false),
+            ("app.3f2a9c1bdeadbeef0.js", true),
+            ("app.3f2a9c1g.js", false),
+            ("app.12345678.js", false),
+            ("app.deadbeef.js", false),
+            ("3f2a9c1b.js", false),
+            ("app.3f2a9c1b", false),
+            ("3f2a9c1b/app.js", false),
+            (".3f2a9c1b.js", true),
+            ("", false),
+        ] {
+            assert_eq!(has_digest(name), wanted, "{name}");
         }
     }
 
