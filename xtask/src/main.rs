@@ -13,6 +13,7 @@ mod guest;
 mod instructions;
 mod live;
 mod memory;
+mod nginx;
 mod package;
 mod qemu;
 mod riscv;
@@ -44,6 +45,8 @@ cargo xtask NAME
   qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
   qemu --show             boots the live page there, for a browser on this machine
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
+  nginx                   asks nginx (nginx-light must be installed) the cases of conformance/files, and compares its answers with what
+                          they say of it
   package                 packs every crate as it would be published, and builds each from its archive
   size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
                           those of them alone, such as tenure or picoserve, with one boot each
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["memory"] => memory::run(),
+        ["nginx"] => nginx::run(),
         ["package"] => package::run(),
         ["qemu"] => qemu::run(),
         ["qemu", "--show"] => live::show(),

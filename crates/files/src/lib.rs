@@ -165,13 +165,10 @@ impl Embed {
 
     /// The name of the static.
     fn static_name(&self) -> Result<String, Error> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => {
-                let name = self.folder.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
-                name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
-            }
-        };
+        let name = self.name.clone().unwrap_or_else(|| {
+            let name = self.folder.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+            name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_")
+        });
         let is_name = |name: &str| {
             name.starts_with(|letter: char| letter.is_ascii_uppercase())
                 && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')

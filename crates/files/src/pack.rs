@@ -35,7 +35,8 @@ fn is_worth(packed: usize, than: usize) -> bool {
 pub(crate) fn entry(embed: &Embed, file: &Found, packed: &Path) -> Result<Entry, Error> {
     let bytes = fs::read(&file.source).map_err(|error| Error::Read(file.source.clone(), error))?;
     // 64 bits tell the versions of one file apart.
-    let digest: String = Sha256::digest(&bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(&bytes).iter().take(8).fold(0, |digest, &byte| digest << 8 | u64::from(byte));
+    let digest = format!("{digest:016x}");
     let content_type = media::content_type(&file.path);
     let mut entry = Entry {
         path: file.path.clone(),
@@ -52,17 +53,14 @@ pub(crate) fn entry(embed: &Embed, file: &Found, packed: &Path) -> Result<Entry,
         // The length makes it certain that no other file is meant.
         let path = packed.join(format!("{digest}-{}.{extension}", bytes.len()));
         let failed = |error| Error::Write(path.clone(), error);
-        let length = match fs::metadata(&path) {
-            Ok(packed) => packed.len() as usize,
-            Err(_) => {
-                let packed = pack(&bytes).map_err(failed)?;
-                // Whole or not at all: a build may be stopped at any time.
-                let part = path.with_extension("part");
-                fs::write(&part, &packed).and_then(|()| fs::rename(&part, &path)).map_err(failed)?;
-                packed.len()
-            }
-        };
-        Ok((path, length))
+        if let Ok(packed) = fs::metadata(&path) {
+            return Ok((path, packed.len() as usize));
+        }
+        let packed = pack(&bytes).map_err(failed)?;
+        // Whole or not at all: a build may be stopped at any time.
+        let part = path.with_extension("part");
+        fs::write(&part, &packed).and_then(|()| fs::rename(&part, &path)).map_err(failed)?;
+        Ok((path, packed.len()))
     };
     let (path, length) = pack("gz", gzip)?;
     let mut least = bytes.len();

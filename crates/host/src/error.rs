@@ -1,6 +1,6 @@
 //! Why a server does not start.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
 /// Why a server does not start, or ended. Its `Debug` is its text: that is what a person reads when `main` returns it.
 #[non_exhaustive]
@@ -11,6 +11,8 @@ pub enum Error {
     AddressInUse(SocketAddr),
     /// That address cannot be listened at.
     Bind(SocketAddr, io::Error),
+    /// That folder cannot be served.
+    Folder(PathBuf, io::Error),
     /// The operating system refused what a server needs: what, and why.
     System(&'static str, io::Error),
 }
@@ -23,6 +25,13 @@ impl fmt::Display for Error {
                 write!(f, "{address} is in use: another program listens there; stop it, or choose another port")
             }
             Error::Bind(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Error::Folder(path, error) => {
+                write!(f, "cannot serve the folder {}: {error}", path.display())?;
+                match std::env::current_dir() {
+                    Ok(here) if path.is_relative() => write!(f, "; its path is relative to {}", here.display()),
+                    _ => Ok(()),
+                }
+            }
             Error::System(what, error) => write!(f, "{what}: {error}"),
         }
     }
@@ -38,7 +47,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Bind(_, error) | Error::System(_, error) => Some(error),
+            Error::Bind(_, error) | Error::Folder(_, error) | Error::System(_, error) => Some(error),
             Error::Settings(_) | Error::AddressInUse(_) => None,
         }
     }

@@ -17,6 +17,7 @@ mod acceptance;
 #[cfg(unix)]
 mod descriptors;
 mod error;
+mod folder;
 mod handle;
 mod inbox;
 mod listening;
@@ -35,6 +36,7 @@ mod sync;
 mod worker;
 
 pub use error::Error;
+pub use folder::Folder;
 pub use handle::Handle;
 pub use inbox::{Inbox, Mark, Marked, News};
 pub use listening::{Listening, configure};

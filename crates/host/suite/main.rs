@@ -4,6 +4,9 @@ mod common;
 
 mod backpressure;
 mod closing;
+#[path = "../../tenure/tests/support/file_cases.rs"]
+mod file_cases;
+mod files;
 mod handle;
 mod limits;
 mod open;

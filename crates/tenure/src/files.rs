@@ -18,7 +18,9 @@ pub use tenure_proto::{
     media,
 };
 
-use crate::{Error, Method, Request, StatusCode};
+use tenure_proto::target::leaves_folder_at;
+
+use crate::{Encoded, Error, Method, Request, StatusCode};
 
 /// Where the client has to look again each time whether what it has kept is still good.
 pub const REVALIDATED: &str = "no-cache";
@@ -36,11 +38,18 @@ pub fn accepted<S>(request: &Request<'_, S>) -> AcceptEncoding {
     accepted
 }
 
-/// What a source of files answers where it is asked for something other than a file.
+/// Whether a path, decoded and joined to a folder's path, would lead out of the folder, on Unix or Windows: RFC 3986 section 3.3 leaves
+/// to servers what `..` and its like mean. The value of a route's `{*rest}` never does.
+pub fn leaves_folder(path: Encoded<'_>) -> bool {
+    leaves_folder_at(path.as_encoded().as_bytes(), true).is_some()
+}
+
+/// The path of the file that a request asks for, below whatever the route is for: its innermost parameter. For sources of files of your
+/// own.
 ///
 /// # Errors
 /// 405 to another method than GET and HEAD, 204 to OPTIONS; 500 where the route has no parameter for the file's path.
-pub fn path<'r, S>(request: &Request<'r, S>) -> Result<tenure_proto::target::Encoded<'r>, Error> {
+pub fn path<'r, S>(request: &Request<'r, S>) -> Result<Encoded<'r>, Error> {
     match request.method() {
         Method::Get | Method::Head => {}
         Method::Options => return Err(Error::new(StatusCode::NO_CONTENT, "")),

@@ -202,6 +202,23 @@ impl Client {
         answer
     }
 
+    /// Sends a request and reads the response as it comes; to HEAD, and of a status without content, its head alone.
+    pub(crate) fn raw(&mut self, request: &str) -> Vec<u8> {
+        self.send(request);
+        let head = self.take_until(b"\r\n\r\n");
+        let mut answer = Answer { status: 0, head, body: Vec::new() };
+        let is_head = request.starts_with("HEAD ") || answer.head.get(9..12) == Some("304");
+        let length = answer.field("content-length").filter(|_| !is_head);
+        let length = length.map_or(0, |length| length.parse().expect("a length"));
+        answer.body = self.take(length);
+        [answer.head.as_bytes(), b"\r\n\r\n", &answer.body].concat()
+    }
+
+    /// Waits until something has been received.
+    pub(crate) fn wait_for_bytes(&mut self) {
+        self.receive_up_to(1);
+    }
+
     /// Waits for the server's close, with nothing before it.
     pub(crate) fn expect_end(&mut self) {
         assert!(self.unread.is_empty(), "something unread: {:?}", String::from_utf8_lossy(&self.unread));

@@ -1,0 +1,246 @@
+//! How a file of a folder is found, opened and read: on threads that may wait.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, ErrorKind},
+    path::Path,
+    sync::Arc,
+};
+
+use tenure::files::{AcceptEncoding, Coding, media};
+
+use super::since_1970;
+
+/// The page of a folder.
+const INDEX: &str = "index.html";
+
+/// What a request asks for.
+pub(crate) struct Wanted {
+    pub(crate) root: Arc<Path>,
+    /// Below the root; checked.
+    pub(crate) path: String,
+    /// The path of the target ends with a slash.
+    pub(crate) has_slash: bool,
+    /// What is served where there is nothing.
+    pub(crate) fallback: Option<String>,
+    pub(crate) accepted: AcceptEncoding,
+}
+
+/// What there is.
+#[derive(Debug)]
+pub(crate) enum Found {
+    File(Opened),
+    /// A folder that has a page, asked for without its slash.
+    Folder,
+}
+
+/// A file, open.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    /// The path below the root of the file as it is not packed.
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    /// Seconds and nanoseconds since 1970.
+    pub(crate) changed: (u64, u32),
+    /// That is when its content was last changed.
+    pub(crate) is_dated: bool,
+    pub(crate) coding: Coding,
+    /// There are several variants.
+    pub(crate) varies: bool,
+}
+
+/// Times of change before the second day of 1980, where FAT begins, are made up.
+const DATES_BEGIN: u64 = 315_619_200;
+
+impl Wanted {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// `None`: there is nothing that is served.
+    pub(crate) fn find(self) -> Result<Found, Option<io::Error>> {
+        let root = Root::open(&self.root)?;
+        if self.path.is_empty() || self.path.ends_with('/') {
+            let name = format!("{}{INDEX}", self.path);
+            if let Some(file) = root.file(&name)? {
+                return if self.has_slash { self.opened(&root, name, file) } else { Ok(Found::Folder) };
+            }
+        } else {
+            match root.open_below(&self.path)? {
+                Some((file, kind)) if kind.is_file() => {
+                    let name = self.path.clone();
+                    return self.opened(&root, name, (file, kind));
+                }
+                Some((_, kind)) if kind.is_dir() && root.file(&format!("{}/{INDEX}", self.path))?.is_some() => {
+                    return Ok(Found::Folder);
+                }
+                _ => {}
+            }
+        }
+        let Some(name) = self.fallback.clone() else { return Err(None) };
+        let file = root.file(&name)?.ok_or(None)?;
+        self.opened(&root, name, file)
+    }
+
+    /// A file that is there, or the best of its packed variants.
+    fn opened(&self, root: &Root, name: String, (file, kind): (File, Metadata)) -> Result<Found, Option<io::Error>> {
+        let variant = |coding: Coding, extension| -> Result<_, Option<io::Error>> {
+            let is_tried = media::is_compressible(media::content_type(&name));
+            let file = if is_tried { root.file(&format!("{name}.{extension}"))? } else { None };
+            Ok(file.map(|(file, kind)| (coding, file, kind)))
+        };
+        let (gzip, brotli) = (variant(Coding::Gzip, "gz")?, variant(Coding::Brotli, "br")?);
+        let varies = gzip.is_some() || brotli.is_some();
+        let best = self.accepted.choose(|coding| match coding {
+            Coding::Identity => true,
+            Coding::Gzip => gzip.is_some(),
+            Coding::Brotli => brotli.is_some(),
+        });
+        let best = [gzip, brotli].into_iter().flatten().find(|(coding, ..)| Some(*coding) == best);
+        let (coding, file, kind) = best.unwrap_or((Coding::Identity, file, kind));
+        let modified = since_1970(kind.modified()?);
+        let is_dated = modified.0 >= DATES_BEGIN;
+        let changed = if is_dated { modified } else { put_there(&kind).unwrap_or(modified) };
+        Ok(Found::File(Opened { file, name, bytes: kind.len(), changed, is_dated, coding, varies }))
+    }
+}
+
+/// When a file's entry was last changed, which nobody can set.
+#[cfg(unix)]
+fn put_there(kind: &Metadata) -> Option<(u64, u32)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((u64::try_from(kind.ctime()).ok()?, u32::try_from(kind.ctime_nsec()).ok()?))
+}
+
+#[cfg(not(unix))]
+fn put_there(kind: &Metadata) -> Option<(u64, u32)> {
+    kind.created().ok().map(since_1970)
+}
+
+/// An error that says that there is nothing, not that something went wrong.
+fn is_missing(error: &io::Error) -> bool {
+    let is_link_out = || {
+        #[cfg(unix)]
+        {
+            use rustix::io::Errno;
+            // Out of the folder; too many links; a socket.
+            let errors = [Errno::XDEV, Errno::LOOP, Errno::NXIO, Errno::NODEV];
+            error.raw_os_error().is_some_and(|number| errors.iter().any(|error| error.raw_os_error() == number))
+        }
+        #[cfg(not(unix))]
+        false
+    };
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput
+    ) || is_link_out()
+}
+
+/// How often a file is opened anew because something has been renamed meanwhile.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const TRIES: u32 = 32;
+
+/// The folder, open where the system lets files be opened below it.
+struct Root<'p> {
+    path: &'p Path,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    folder: rustix::fd::OwnedFd,
+}
+
+impl<'p> Root<'p> {
+    fn open(path: &'p Path) -> io::Result<Self> {
+        Ok(Root {
+            path,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            folder: {
+                use rustix::fs::{Mode, OFlags, open};
+                open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?
+            },
+        })
+    }
+
+    /// The regular file at that path.
+    fn file(&self, path: &str) -> io::Result<Option<(File, Metadata)>> {
+        Ok(self.open_below(path)?.filter(|(_, kind)| kind.is_file()))
+    }
+
+    /// What there is at that path, which leads nowhere out of the folder. `None`: nothing that could be served.
+    fn open_below(&self, path: &str) -> io::Result<Option<(File, Metadata)>> {
+        match self.try_open(path).and_then(|file| Ok((file.metadata()?, file))) {
+            Ok((kind, file)) => Ok(Some((file, kind))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn try_open(&self, path: &str) -> io::Result<File> {
+        use rustix::{
+            fs::{Mode, OFlags, ResolveFlags, openat2},
+            io::Errno,
+        };
+        // Without NONBLOCK a FIFO would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..TRIES {
+            match openat2(&self.folder, path, flags, Mode::empty(), resolve) {
+                Ok(file) => return Ok(File::from(file)),
+                // A rename elsewhere has disturbed the look for `..` of a link.
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                // An old kernel, or a sandbox that does not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => return self.open_resolved(path),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ErrorKind::NotFound.into())
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn try_open(&self, path: &str) -> io::Result<File> {
+        self.open_resolved(path)
+    }
+
+    /// Resolves all links first, and looks where they lead.
+    fn open_resolved(&self, path: &str) -> io::Result<File> {
+        let missing = || io::Error::from(ErrorKind::NotFound);
+        let root = self.path.canonicalize()?;
+        let resolved = root.join(path).canonicalize()?;
+        let below = resolved.strip_prefix(&root).map_err(|_| missing())?;
+        // A short name of Windows stands for one that may begin with a dot.
+        let is_hidden = |part: std::path::Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+        if cfg!(windows) && below.components().any(is_hidden) {
+            return Err(missing());
+        }
+        let kind = resolved.metadata()?;
+        if !kind.is_file() && (!kind.is_dir() || cfg!(windows)) {
+            return Err(missing());
+        }
+        File::open(resolved)
+    }
+}
+
+/// Reads what is in memory already, without waiting. `None`: it is not, or the system cannot tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_now(file: &File, buffer: &mut [u8], at: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    preadv2(file, &mut [io::IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT).ok().filter(|read| *read > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_now(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
+}
+
+/// Reads from there, at least one byte where there are any.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        #[cfg(unix)]
+        let read = std::os::unix::fs::FileExt::read_at(file, buffer, at);
+        #[cfg(windows)]
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, at);
+        match read {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}

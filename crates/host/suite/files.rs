@@ -1,0 +1,378 @@
+//! A folder that is served.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use tenure::{Router, files};
+
+use crate::{
+    common::{Client, Running, port::Folder, settings},
+    file_cases::{MODIFIED, PLAIN, Tags, cases, page},
+};
+
+/// A folder for one test, removed behind it.
+struct Site(PathBuf);
+
+impl Site {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("tenure-suite-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let site = Site(std::env::temp_dir().join(name));
+        fs::create_dir_all(site.0.join("site")).unwrap();
+        for (path, bytes) in files {
+            site.put(path, bytes);
+        }
+        site
+    }
+
+    /// Puts a file there that was last changed on 1994-11-06.
+    fn put(&self, path: &str, bytes: &[u8]) {
+        let path = self.0.join("site").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        self.date(&path, SystemTime::UNIX_EPOCH + Duration::from_secs(MODIFIED));
+    }
+
+    fn date(&self, path: impl AsRef<std::path::Path>, time: SystemTime) {
+        let file = fs::File::options().write(true).open(self.0.join("site").join(path)).unwrap();
+        file.set_modified(time).unwrap();
+    }
+
+    fn folder(&self) -> Folder {
+        Folder::new(self.0.join("site")).expect("the folder is there")
+    }
+
+    fn serve(&self) -> Running {
+        serve(self.folder())
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn serve(folder: Folder) -> Running {
+    Running::start::<(), _, _>(settings(), Router::new().route("/{*rest}", files(folder)), ())
+}
+
+fn status(client: &mut Client, target: &str) -> u16 {
+    client.get(target).status
+}
+
+#[test]
+fn a_folder_conforms() {
+    let site = Site::new(&[
+        ("plain.txt", PLAIN.as_bytes()),
+        ("empty.txt", b""),
+        ("page.html", page().as_bytes()),
+        ("page.html.gz", b"\x1f\x8bpacked"),
+    ]);
+    let server = site.serve();
+    let mut client = server.client();
+    let tags = Tags::learn(|request| client.raw(request));
+    let wrong: String =
+        cases().iter().filter_map(|case| case.check(&tags, &client.raw(&case.bytes(&tags))).err()).collect();
+    assert!(wrong.is_empty(), "{wrong}");
+    server.stop();
+}
+
+#[test]
+fn pages_of_folders_and_what_is_missing() {
+    let site = Site::new(&[
+        ("index.html", b"front"),
+        ("docs/index.html", b"documents"),
+        ("docs/a b.txt", b"text"),
+        ("bare/a.txt", b"text"),
+        (".hidden", b"hidden"),
+        (".git/config", b"hidden"),
+        ("docs/.hidden/a.txt", b"hidden"),
+    ]);
+    fs::write(site.0.join("secret"), b"secret").unwrap();
+    let server = site.serve();
+    let mut client = server.client();
+    for (target, wanted) in [
+        ("/", "front"),
+        ("/index.html", "front"),
+        ("/docs/", "documents"),
+        ("/docs/index.html", "documents"),
+        ("/docs/a%20b.txt", "text"),
+        ("/docs%2Fa%20b.txt", "text"),
+        ("/bare/a.txt", "text"),
+    ] {
+        let answer = client.get(target);
+        assert_eq!((answer.status, answer.text()), (200, wanted), "{target}");
+    }
+    assert_eq!(client.get("/docs/a%20b.txt").field("content-type"), Some("text/plain; charset=utf-8"));
+    for (target, location) in [("/docs", "./docs/"), ("/docs?a=b", "./docs/?a=b"), ("/docs%2F", "./docs%2F/")] {
+        let answer = client.get(target);
+        assert_eq!((answer.status, answer.field("location")), (301, Some(location)), "{target}");
+    }
+    for target in [
+        "/bare",
+        "/bare/",
+        "/none",
+        "/none/",
+        "/docs/none",
+        "/index.html/",
+        "/index.html/a",
+        "/docs//",
+        "//",
+        "//docs/",
+        "/.hidden",
+        "/%2ehidden",
+        "/.git/config",
+        "/docs/.hidden/a.txt",
+        "/.",
+        "/..",
+        "/../secret",
+        "/docs/../../secret",
+        "/%2e%2e/secret",
+        "/..%2fsecret",
+        "/docs/..%2f..%2fsecret",
+        "/..%5csecret",
+        "/docs/%2e%2e%5c..%5csecret",
+        "/%2e%2e%2fsecret",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/index.html%00",
+        "/%00",
+        "/%ff",
+        "/%c0%ae%c0%ae/secret",
+        "/%252e%252e/secret",
+        "/....//secret",
+    ] {
+        assert_eq!(status(&mut client, target), 404, "{target}");
+    }
+    assert_eq!(status(&mut client, &format!("/{}", "a".repeat(1_000))), 404, "a name that no file has");
+    // What comes is there at once, and what goes is gone.
+    site.put("new.txt", b"new");
+    assert_eq!(client.get("/new.txt").text(), "new");
+    fs::remove_file(site.0.join("site/new.txt")).unwrap();
+    assert_eq!(status(&mut client, "/new.txt"), 404);
+    server.stop();
+}
+
+#[test]
+fn a_fallback_is_for_what_has_no_dot() {
+    let site = Site::new(&[("index.html", b"front"), ("app.js", b"script")]);
+    let server = serve(site.folder().fallback("index.html").immutable("app"));
+    let mut client = server.client();
+    for (target, wanted) in
+        [("/settings", "front"), ("/settings/", "front"), ("/v1.2/a", "front"), ("/app.js", "script")]
+    {
+        assert_eq!(client.get(target).text(), wanted, "{target}");
+    }
+    assert_eq!([status(&mut client, "/gone.js"), status(&mut client, "/a/gone.js")], [404, 404]);
+    assert_eq!(client.get("/app.js").field("cache-control"), Some(tenure::files::IMMUTABLE));
+    assert_eq!(client.get("/").field("cache-control"), Some("no-cache"));
+    server.stop();
+}
+
+#[cfg(unix)]
+#[test]
+fn links_lead_nowhere_out_of_the_folder() {
+    let site = Site::new(&[("a/real.txt", b"real"), ("a/index.html", b"front")]);
+    fs::write(site.0.join("secret"), b"secret").unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, site.0.join("site").join(name)).unwrap();
+    link("a/real.txt", "linked.txt");
+    link("../a/real.txt", "a/up.txt");
+    link("a", "folder");
+    link("../secret", "out.txt");
+    link("..", "above");
+    link("/etc/hostname", "absolute.txt");
+    link("/etc", "etc");
+    link("loop", "loop");
+    link("nowhere", "dangling");
+    link("/proc/self/root", "a/magic");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        site.0.join("site/fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(site.0.join("site/socket")).unwrap();
+    let server = site.serve();
+    let mut client = server.client();
+    for target in ["/linked.txt", "/a/up.txt", "/folder/real.txt"] {
+        assert_eq!(client.get(target).text(), "real", "{target}");
+    }
+    assert_eq!(client.get("/folder/").text(), "front");
+    for target in [
+        "/out.txt",
+        "/above/secret",
+        "/above/site/a/real.txt",
+        "/absolute.txt",
+        "/etc/hostname",
+        "/etc/passwd",
+        "/loop",
+        "/loop/a",
+        "/dangling",
+        "/a/magic/etc/passwd",
+        "/fifo",
+        "/socket",
+    ] {
+        assert_eq!(status(&mut client, target), 404, "{target}");
+    }
+    server.stop();
+}
+
+#[test]
+fn the_folder_itself_may_be_exchanged() {
+    let site = Site::new(&[("a.txt", b"old")]);
+    let server = site.serve();
+    let mut client = server.client();
+    assert_eq!(client.get("/a.txt").text(), "old");
+    fs::rename(site.0.join("site"), site.0.join("before")).unwrap();
+    assert_eq!(status(&mut client, "/a.txt"), 503, "without the folder nothing can be said of its files");
+    site.put("a.txt", b"new");
+    assert_eq!(client.get("/a.txt").text(), "new");
+    server.stop();
+}
+
+#[test]
+fn packed_variants_are_beside_their_files() {
+    let site = Site::new(&[
+        ("app.js", b"script"),
+        ("app.js.gz", b"gzip"),
+        ("app.js.br", b"brotli"),
+        ("plain.js", b"plain"),
+        ("image.png", b"image"),
+        ("image.png.gz", b"packed image"),
+        ("only.js.gz", b"only"),
+        ("folder.js", b"beside a folder"),
+        ("folder.js.gz/index.html", b"a folder"),
+    ]);
+    let server = site.serve();
+    let mut client = server.client();
+    for (target, accepted, coding, body, varies) in [
+        ("/app.js", "gzip, br", Some("br"), "brotli", true),
+        ("/app.js", "gzip", Some("gzip"), "gzip", true),
+        ("/app.js", "identity", None, "script", true),
+        ("/plain.js", "gzip, br", None, "plain", false),
+        ("/image.png", "gzip", None, "image", false),
+        ("/folder.js", "gzip", None, "beside a folder", false),
+        ("/app.js.gz", "gzip", None, "gzip", false),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\nAccept-Encoding: {accepted}\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!((answer.field("content-encoding"), answer.text()), (coding, body), "{target} {accepted}");
+        assert_eq!(answer.field("vary"), varies.then_some("Accept-Encoding"), "{target} {accepted}");
+    }
+    assert_eq!(client.get("/app.js.gz").field("content-type"), Some("application/gzip"));
+    client.send("GET /only.js HTTP/1.1\r\nHost: test\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(client.answer().status, 404, "there is no file that this would be a variant of");
+    server.stop();
+}
+
+/// Two states of a file that a file system cannot tell apart have no strong tag.
+#[test]
+fn tags_are_weak_while_a_file_is_fresh() {
+    let site = Site::new(&[("old.txt", PLAIN.as_bytes()), ("fresh.txt", PLAIN.as_bytes()), ("made_up.txt", b"1")]);
+    let day = Duration::from_secs(86_400);
+    site.date("fresh.txt", SystemTime::now() + day);
+    let server = site.serve();
+    let mut client = server.client();
+    let tag = |client: &mut Client, target: &str| client.get(target).field("etag").unwrap().to_owned();
+    assert!(tag(&mut client, "/old.txt").starts_with('"') && tag(&mut client, "/fresh.txt").starts_with("W/\""));
+    let fresh = client.get("/fresh.txt");
+    assert_eq!(fresh.field("last-modified"), None, "it is still to come");
+    client.send(format!(
+        "GET /fresh.txt HTTP/1.1\r\nHost: test\r\nRange: bytes=0-0\r\nIf-Range: {}\r\n\r\n",
+        fresh.field("etag").unwrap()
+    ));
+    assert_eq!(client.answer().status, 200);
+    site.date("fresh.txt", SystemTime::now() - day);
+    assert!(tag(&mut client, "/fresh.txt").starts_with('"'));
+    // A time that all files have says nothing.
+    site.date("made_up.txt", SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+    let made_up = client.get("/made_up.txt");
+    assert_eq!(made_up.field("last-modified"), None);
+    let before = made_up.field("etag").unwrap().to_owned();
+    fs::remove_file(site.0.join("site/made_up.txt")).unwrap();
+    site.put("made_up.txt", b"2");
+    site.date("made_up.txt", SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+    assert_ne!(tag(&mut client, "/made_up.txt").trim_start_matches("W/"), before.trim_start_matches("W/"));
+    // The same length and another time, the same time and another length.
+    let old = tag(&mut client, "/old.txt");
+    site.date("old.txt", SystemTime::UNIX_EPOCH + Duration::new(MODIFIED, 1));
+    assert_ne!(tag(&mut client, "/old.txt"), old);
+    site.put("old.txt", b"shorter");
+    assert_ne!(tag(&mut client, "/old.txt"), old);
+    server.stop();
+}
+
+#[test]
+fn a_large_file_goes_to_slow_clients_whole() {
+    let bytes: Vec<u8> = (0..8_000_003_u32).map(|number| (number ^ number >> 11) as u8).collect();
+    let site = Site::new(&[("large.bin", &bytes), ("small.txt", b"small")]);
+    let server = serve(site.folder().threads(1));
+    let mut slow: Vec<_> = (0..8).map(|_| server.client()).collect();
+    for client in &mut slow {
+        client.send("GET /large.bin HTTP/1.1\r\nHost: test\r\n\r\nGET /small.txt HTTP/1.1\r\nHost: test\r\n\r\n");
+    }
+    // Nobody has taken anything of theirs yet.
+    let mut other = server.client();
+    for _ in 0..20 {
+        assert_eq!(other.get("/small.txt").text(), "small");
+    }
+    for client in &mut slow {
+        let answer = client.answer();
+        assert!(answer.status == 200 && answer.body == bytes);
+        assert_eq!(client.answer().text(), "small");
+    }
+    other.send("GET /large.bin HTTP/1.1\r\nHost: test\r\nRange: bytes=65535-7900000\r\n\r\n");
+    let answer = other.answer();
+    assert!(answer.status == 206 && answer.body == bytes[65_535..=7_900_000]);
+    server.stop();
+}
+
+/// What was announced cannot come: the client must see that.
+#[test]
+fn a_file_that_becomes_shorter_resets() {
+    let site = Site::new(&[("large.bin", &vec![b'x'; 64 << 20])]);
+    let server = site.serve();
+    let mut client = server.client();
+    client.send("GET /large.bin HTTP/1.1\r\nHost: test\r\n\r\n");
+    client.wait_for_bytes();
+    fs::File::options().write(true).open(site.0.join("site/large.bin")).unwrap().set_len(1 << 20).unwrap();
+    client.expect_gone();
+    let mut other = server.client();
+    assert_eq!(other.get("/large.bin").body.len(), 1 << 20);
+    server.stop();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_not_be_read_is_forbidden() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new(&[("locked.txt", b"locked")]);
+    let path = site.0.join("site/locked.txt");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    // Root may read everything.
+    let wanted = if fs::read(&path).is_ok() { 200 } else { 403 };
+    let server = site.serve();
+    assert_eq!(status(&mut server.client(), "/locked.txt"), wanted);
+    server.stop();
+}
+
+#[test]
+fn a_folder_that_is_none_is_refused() {
+    let site = Site::new(&[("a.txt", b"")]);
+    for path in [site.0.join("none"), site.0.join("site/a.txt")] {
+        let error = Folder::new(&path).expect_err("no folder").to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+    let error = Folder::new("no such folder").expect_err("no folder").to_string();
+    assert!(error.contains("\"no such folder\"") || error.contains("no such folder: "), "{error}");
+    assert!(error.contains("relative to /") || cfg!(windows), "{error}");
+    assert!(std::panic::catch_unwind(|| site.folder().threads(0)).is_err());
+}
