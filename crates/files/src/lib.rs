@@ -12,7 +12,7 @@
 //!
 //! include!(concat!(env!("OUT_DIR"), "/site.rs")); // static SITE: tenure::files::Table
 //!
-//! let app = Router::new().route("/{*rest}", files(&SITE));
+//! let app = Router::<()>::new().route("/{*rest}", files(&SITE)); // or with sessions of your own
 //! ```
 //!
 //! # What a file gets

@@ -58,8 +58,8 @@ const THREADS: usize = 4;
 /// # use tenure_host::{Error, Folder};
 ///
 /// # fn main() -> Result<(), Error> {
-/// let app = Router::new().route("/{*rest}", files(Folder::new("site")?));
-/// # let _: Router<(), _> = app;
+/// let app = Router::<()>::new().route("/{*rest}", files(Folder::new("site")?));
+/// # let _ = app;
 /// # Ok(())
 /// # }
 /// ```

@@ -469,7 +469,7 @@ where
 
 /// A target whose GET and HEAD are answered with files: those of a [`Table`](crate::files::Table), or of a `Folder` of the host. Its
 /// pattern ends with a parameter that is the file's path, such as `/{*rest}`; what that is called does not matter. Routes that were
-/// added before it go first.
+/// added before it go first. A program that has no handlers of its own says that its sessions are nothing: `Router::<()>::new()`.
 ///
 /// # Examples
 /// ```
@@ -481,7 +481,7 @@ where
 ///     File::new("page.css", "text/css; charset=utf-8").identity("\"7b52009b\"", b"h1 { color: teal }"),
 /// ]);
 ///
-/// let mut server = Server::new(Router::new().route("/{*rest}", files(&SITE)));
+/// let mut server = Server::new(Router::<()>::new().route("/{*rest}", files(&SITE)));
 /// let client = server.connect();
 /// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 /// server.run();
