@@ -7,7 +7,9 @@ use tenure_proto::accept::{
 
 fn accepted(lines: &[&str]) -> AcceptEncoding {
     let mut accepted = AcceptEncoding::new();
-    lines.iter().for_each(|line| accepted.add(line.as_bytes()));
+    for line in lines {
+        accepted.add(line.as_bytes());
+    }
     accepted
 }
 
