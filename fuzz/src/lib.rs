@@ -9,7 +9,9 @@ pub mod cuts;
 #[allow(dead_code, missing_docs, unreachable_pub, reason = "what the load generator's reader answers with")]
 mod failure;
 pub mod head;
+pub mod json;
 pub mod open;
 pub mod response;
 pub mod target;
+pub mod values;
 pub mod websocket;

@@ -82,7 +82,7 @@ fn app(live: &Rc<Cell<u32>>) -> impl Handler<Said> + 'static {
         let (is_first, is_last) = (message.is_first(), message.is_last());
         let said = message.session_mut().ok_or(Error::internal("no session"))?;
         if is_first {
-            assert_eq!(said.bytes, [], "a message begins within another");
+            assert!(said.bytes.is_empty(), "a message begins within another");
             said.bytes.push(if is_text { b't' } else { b'b' });
         }
         said.bytes.extend_from_slice(bytes);

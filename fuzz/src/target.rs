@@ -85,7 +85,7 @@ fn decode(raw: &str, is_query: bool) {
 }
 
 /// A plain reading of percent-encoded text; `None` where a path has a broken escape.
-fn decoded(raw: &[u8], is_query: bool) -> Option<Vec<u8>> {
+pub(crate) fn decoded(raw: &[u8], is_query: bool) -> Option<Vec<u8>> {
     let digit = |at: usize| raw.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let (mut bytes, mut at) = (Vec::new(), 0);
     while let Some(&byte) = raw.get(at) {

@@ -29,6 +29,7 @@ struct Wanted {
     sign: Option<char>,
     #[serde(default)]
     tag: Vec<String>,
+    tags: Option<Vec<String>>,
     #[serde(default)]
     pin: heapless::Vec<u8, 2>,
     #[serde(default, alias = "word")]
@@ -86,10 +87,13 @@ fn fields_are_what_their_types_say() {
         ("from=1&on=o%66f", "on: false"),
         ("from=1&share=.5", "share: Some(0.5)"),
         ("from=1&sign=%E2%82%AC", "sign: Some('\u{20ac}')"),
+        ("from=1", "tags: None"),
+        ("from=1&tags=", "tags: None"),
+        ("from=1&tags=&tags=a", "tags: Some([\"\", \"a\"])"),
         ("from=1", "tag: []"),
         ("from=1&tag=", "tag: [\"\"]"),
         ("from=1&tag=a", "tag: [\"a\"]"),
-        ("tag=a&from=1&t%61g=+&tags=c&tag=%25", "tag: [\"a\", \" \", \"%\"]"),
+        ("tag=a&from=1&t%61g=+&tagt=c&tag=%25", "tag: [\"a\", \" \", \"%\"]"),
         ("from=1&pin=1&pin=2", "pin: [1, 2]"),
         ("from=1&short=1234", "short: \"1234\""),
         ("from=1&word=%31234", "short: \"1234\""),
@@ -117,6 +121,7 @@ fn what_is_none_is_refused() {
         "from=1.0",
         "from=1&from=2",
         "from=1&fro%6d=2",
+        "from=1&limit=&limit=1",
         "from=1&limit=-1",
         "from=1&limit=65536",
         "from=1&limit=18446744073709551616",

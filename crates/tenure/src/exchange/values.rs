@@ -200,7 +200,11 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     // An empty field of a form is one that was not filled in.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        if self.text.as_encoded().is_empty() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.text.as_encoded().is_empty() && self.again().is_none() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
