@@ -15,7 +15,7 @@ use tenure::{
     port::{FixedTopics, Interest, Key, Lane, Partial, Peer, Port, Received, Slot, Transmitted, Wire},
 };
 
-use crate::{accept::Places, handle::Mark, sys, used};
+use crate::{accept::Places, clock, handle::Mark, sys, used};
 
 /// What the driver asks of embassy-net. `M` makes lanes' futures `F`; a socket is known by its number.
 pub(crate) struct EmbassyPort<'w, 'a, S, F, M, O, const CONNECTIONS: usize, const LANES: usize, const SOCKETS: usize> {
@@ -80,6 +80,11 @@ where
 
     fn peer(&self, socket: &u8) -> Peer {
         Peer::known(self.places.all[usize::from(*socket)].peer())
+    }
+
+    fn clock(&self) -> fn(u32) -> u32 {
+        // The next millisecond: this one has begun already.
+        |_| clock::now_ms().wrapping_add(1)
     }
 
     /// Copies the bytes, and leaves them in the ring until the next call: an incomplete head stays there, see

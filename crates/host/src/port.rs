@@ -37,6 +37,7 @@ pub struct HostPort<'a, N, A> {
     /// What all workers know of each other.
     shared: Arc<Shared>,
     settings: &'a Settings,
+    clock: fn(u32) -> u32,
     /// The lanes' marks, by lane number.
     pub(crate) lane_marks: Vec<Option<Arc<Mark>>>,
     /// Incomplete heads and messages, put away so that they hold no lane.
@@ -45,9 +46,15 @@ pub struct HostPort<'a, N, A> {
 }
 
 impl<'a, N, A> HostPort<'a, N, A> {
-    pub(crate) fn new(net: N, service: A, inbox: Arc<Inbox>, shared: Arc<Shared>, settings: &'a Settings) -> Self {
+    pub(crate) fn new(
+        (net, service): (N, A),
+        inbox: Arc<Inbox>,
+        shared: Arc<Shared>,
+        settings: &'a Settings,
+        clock: fn(u32) -> u32,
+    ) -> Self {
         let (lane_marks, heads, scratch) = (Vec::new(), HashMap::new(), Vec::new());
-        HostPort { net, service, inbox, shared, settings, lane_marks, heads, scratch }
+        HostPort { net, service, inbox, shared, settings, clock, lane_marks, heads, scratch }
     }
 }
 
@@ -75,6 +82,10 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
 
     fn peer(&self, socket: &N::Socket) -> Peer {
         self.net.peer(socket)
+    }
+
+    fn clock(&self) -> fn(u32) -> u32 {
+        self.clock
     }
 
     fn receive(&mut self, socket: &mut N::Socket, into: &mut [u8]) -> Received {

@@ -78,8 +78,9 @@ impl<N: Net, A: Service> Drop for Worker<'_, N, A> {
 }
 
 impl<'a, N: Net, A: Service> Worker<'a, N, A> {
-    /// The worker of that number. `now_ms`: the time, in milliseconds that wrap.
-    pub fn new(server: &'a Listening, number: usize, net: N, service: A, now_ms: u32) -> Self {
+    /// The worker of that number. `now_ms`: the time, in milliseconds that wrap. `clock` reads that anew, rounded up
+    /// ([`Port::clock`](tenure::port::Port::clock)).
+    pub fn new(server: &'a Listening, number: usize, net: N, service: A, now_ms: u32, clock: fn(u32) -> u32) -> Self {
         let settings = &server.settings;
         let inbox = server.inbox(number).clone();
         let workers = server.workers() as u32;
@@ -97,7 +98,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         };
         // Reserve all slots at once: untouched memory costs nothing, and slots never move.
         let slots = Vec::with_capacity(connections_max as usize);
-        let port = HostPort::new(net, service, inbox.clone(), server.handle.shared.clone(), settings);
+        let port = HostPort::new((net, service), inbox.clone(), server.handle.shared.clone(), settings, clock);
         let mut worker = Worker {
             driver: Driver::new(port, slots, Vec::new(), driver_settings),
             server,

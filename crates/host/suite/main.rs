@@ -11,6 +11,7 @@ mod handle;
 mod limits;
 mod open;
 mod panics;
+mod sleep;
 mod sockets;
 mod spawned;
 mod stop;

@@ -1,4 +1,4 @@
-//! What cannot be said in safe Rust: a socket's address by its number, and the coarse clock.
+//! What cannot be said in safe Rust: a socket's address by its number, and the clocks.
 #![expect(unsafe_code, reason = "the only file of this crate that has some")]
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -21,11 +21,24 @@ pub(crate) fn peer_address(address: SocketAddrAny) -> Option<PeerAddress> {
 
 /// Milliseconds of the coarse monotonic clock, wrapping. It lags by a few milliseconds: a deadline is never early.
 pub(crate) fn now_ms() -> u32 {
+    let now = read(libc::CLOCK_MONOTONIC_COARSE);
+    (now.tv_sec.cast_unsigned() as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec.cast_unsigned() as u32 / 1_000_000)
+}
+
+/// The same of the clock that does not lag, rounded up: where a handler begins to sleep.
+pub(crate) fn exact_ms(_: u32) -> u32 {
+    let now = read(libc::CLOCK_MONOTONIC);
+    let ms = (now.tv_nsec.cast_unsigned() as u32).div_ceil(1_000_000);
+    (now.tv_sec.cast_unsigned() as u32).wrapping_mul(1000).wrapping_add(ms)
+}
+
+#[inline(always)]
+fn read(clock: libc::clockid_t) -> libc::timespec {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a timespec that is valid for writes during the whole call, and clock_gettime(2) only writes it. If the
     // call fails, `now` stays as it is.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
-    (now.tv_sec.cast_unsigned() as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec.cast_unsigned() as u32 / 1_000_000)
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    now
 }
 
 fn peer_of(number: i64) -> Option<PeerAddress> {

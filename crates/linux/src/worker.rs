@@ -23,7 +23,7 @@ use tenure_host::{Listening, Marked, News, Platform, Service, Settings, configur
 use crate::{
     Error,
     net::{Epoll, key_or_other, other_data},
-    sys::{now_ms, peer_address},
+    sys::{exact_ms, now_ms, peer_address},
 };
 
 /// Events taken from the kernel at once.
@@ -93,7 +93,7 @@ impl<'a, A: Service> Worker<'a, A> {
         // The first turn looks at what came before.
         waker.wake_by_ref();
         Ok(Worker {
-            host: tenure_host::Worker::new(server, number, Epoll(epoll), service, now_ms()),
+            host: tenure_host::Worker::new(server, number, Epoll(epoll), service, now_ms(), exact_ms),
             listeners: server.listeners(),
             armed: false,
             event,

@@ -10,6 +10,7 @@ pub(crate) mod input;
 pub(crate) mod interest;
 pub(crate) mod lane;
 pub(crate) mod output;
+pub(crate) mod sleep;
 pub(crate) mod spares;
 pub(crate) mod state;
 pub(crate) mod table;

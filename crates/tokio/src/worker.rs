@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -75,6 +75,28 @@ fn runtime() -> Result<LocalRuntime, Error> {
     runtime.map_err(|error| Error::System("a runtime cannot be made", error))
 }
 
+/// Milliseconds, wrapping. The clock is tokio's, so a test that pauses it stops this one too.
+fn now_ms() -> u32 {
+    since_origin(Duration::from_millis(0))
+}
+
+/// The same, rounded up.
+fn exact_ms(_: u32) -> u32 {
+    since_origin(Duration::from_nanos(999_999))
+}
+
+/// Milliseconds from the first reading in this process to `ahead` of now, rounded down.
+fn since_origin(ahead: Duration) -> u32 {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let (now, origin) = (Instant::now() + ahead, *ORIGIN.get_or_init(Instant::now));
+    let ms = |since: Duration| (since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis());
+    match now.checked_duration_since(origin) {
+        Some(since) => ms(since),
+        // A runtime whose clock is paused may have stopped before that.
+        None => ms(origin - now + Duration::from_nanos(999_999)).wrapping_neg(),
+    }
+}
+
 struct Worker<'a, A: Service> {
     host: tenure_host::Worker<'a, Watches, A>,
     listeners: Vec<TcpListener>,
@@ -92,8 +114,6 @@ struct Worker<'a, A: Service> {
     looked_at: usize,
     /// Runs from the order to stop until the stop: see [`HEARING`].
     hearing: Option<Pin<Box<Sleep>>>,
-    /// The worker's start. The clock is tokio's, so a test that pauses it stops this one too.
-    began: Instant,
 }
 
 impl<'a, A: Service> Worker<'a, A> {
@@ -106,7 +126,7 @@ impl<'a, A: Service> Worker<'a, A> {
         // Newcomers may wait already.
         mark.set();
         Ok(Worker {
-            host: tenure_host::Worker::new(server, number, Watches::new(inbox.clone()), service, 0),
+            host: tenure_host::Worker::new(server, number, Watches::new(inbox.clone()), service, now_ms(), exact_ms),
             listeners: listeners.map_err(system)?,
             may_wait: true,
             timer: Box::pin(sleep_until(Instant::now())),
@@ -117,14 +137,12 @@ impl<'a, A: Service> Worker<'a, A> {
             marks: Vec::new(),
             looked_at: 0,
             hearing: None,
-            began: Instant::now(),
         })
     }
 
     /// Does a bounded part of what there is to do, and has the task woken when there is more. Ready when the server has stopped.
     fn turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let since = self.began.elapsed();
-        self.host.set_now((since.as_secs() as u32).wrapping_mul(1000).wrapping_add(since.subsec_millis()));
+        self.host.set_now(now_ms());
         let mut room = MARKS_MAX;
         while room > 0 {
             let held = self.host.serve_held();

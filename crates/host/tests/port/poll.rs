@@ -11,7 +11,7 @@ use std::{
         unix::net::UnixStream,
     },
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Wake, Waker},
     time::{Duration, Instant},
 };
@@ -138,6 +138,9 @@ impl Platform for Polling {
     }
 }
 
+/// Where the clock begins.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
 /// Serves over a net that stands around [`Sockets`].
 pub(crate) fn run<N: Net, A: Service>(
     server: &Listening,
@@ -148,8 +151,8 @@ pub(crate) fn run<N: Net, A: Service>(
     wrap: impl Fn(Socket) -> N::Socket,
 ) -> Result<(), Error> {
     let system = |error: io::Error| Error::System("poll", error);
-    let began = Instant::now();
-    let now_ms = || began.elapsed().as_millis() as u32;
+    let now_ms = || BEGAN.get_or_init(Instant::now).elapsed().as_millis() as u32;
+    let exact_ms = |_| BEGAN.get_or_init(Instant::now).elapsed().as_nanos().div_ceil(1_000_000) as u32;
     let (mut woken, wakes) = UnixStream::pair().map_err(system)?;
     woken.set_nonblocking(true).map_err(system)?;
     wakes.set_nonblocking(true).map_err(system)?;
@@ -159,7 +162,7 @@ pub(crate) fn run<N: Net, A: Service>(
     let local = server.listeners()[0].local_addr().map_err(system)?;
     let (settings, mut news) = (server.settings(), News::default());
     let mut newcomers = true;
-    let mut host = Worker::new(server, number, net, service, now_ms());
+    let mut host = Worker::new(server, number, net, service, now_ms(), exact_ms);
     loop {
         // Newcomers first, as poll(2) tells of them for as long as they wait.
         let looks = std::mem::take(&mut newcomers) || host.has_newcomer();

@@ -567,6 +567,9 @@ impl<P: Port> Driver<P> {
         let lane = self.lanes.lane_mut(number);
         let shared = &lane.wire.shared;
         let turn = shared.turn.get();
+        if turn.sleeps() && shared.clock.get().is_none() {
+            return self.tell_clock(index, number);
+        }
         let connection = shared.connection.get();
         let receives =
             !connection.ended && (matches!(shared.state.get(), State::Head | State::Silent) || turn.wants_body);
@@ -580,7 +583,7 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
-        if turn.wants_close && !connection.ended && !connection.peer_closed {
+        if turn.wants.close() && !connection.ended && !connection.peer_closed {
             interest = interest.and_close();
         }
         self.watch_exchange(index, number);
@@ -588,6 +591,14 @@ impl<P: Port> Driver<P> {
         if P::SHRINK && self.idle.attached > 1 {
             self.slim_down(number);
         }
+    }
+
+    /// Gives a lane the clock, as its handler begins to sleep.
+    #[cold]
+    #[inline(never)]
+    fn tell_clock(&mut self, index: u32, number: u32) {
+        self.lanes.lane(number).wire.shared.clock.set(Some(self.port.clock()));
+        self.advance(index, number, Cause::Told);
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
@@ -777,7 +788,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1576 } else { 1256 };
+        let wire = if tenure_proto::bytes::WORDS { 1592 } else { 1272 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 

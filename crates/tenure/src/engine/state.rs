@@ -237,13 +237,40 @@ pub(crate) struct Turn {
     pub(crate) wants_body: bool,
     /// The lane waits for room in the output.
     pub(crate) wants_room: bool,
-    /// The lane waits for the peer's close.
-    pub(crate) wants_close: bool,
+    /// What else it waits for.
+    pub(crate) wants: Wants,
 }
 
 impl Turn {
     pub(crate) const fn new(now_ms: u32, crowd: Crowd) -> Self {
-        Turn { now_ms, crowd, wants_body: false, wants_room: false, wants_close: false }
+        Turn { now_ms, crowd, wants_body: false, wants_room: false, wants: Wants(0) }
+    }
+}
+
+/// What few lanes wait for, in one byte, so that a turn has eight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wants(u8);
+
+impl Wants {
+    const CLOSE: u8 = 1;
+    const SLEEP: u8 = 2;
+
+    /// The peer's close.
+    pub(crate) fn close(self) -> bool {
+        self.0 & Self::CLOSE != 0
+    }
+
+    pub(crate) fn add_close(&mut self) {
+        self.0 |= Self::CLOSE;
+    }
+
+    /// A time.
+    pub(crate) fn sleep(self) -> bool {
+        self.0 & Self::SLEEP != 0
+    }
+
+    pub(crate) fn add_sleep(&mut self) {
+        self.0 |= Self::SLEEP;
     }
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) output: RefCell<Output>,
     pub(crate) input: RefCell<Input>,
     pub(crate) peer: Cell<Peer>,
+    /// When to poll a lane that [sleeps](Turn::sleeps).
+    pub(crate) wakes_ms: Cell<u32>,
+    /// Reads the port's clock; `None` until a handler has slept on this lane.
+    pub(crate) clock: Cell<Option<fn(u32) -> u32>>,
     pub(crate) waiters: Waiters,
     pub(crate) open: Open,
     pub(crate) limits: Limits,
@@ -124,6 +128,8 @@ impl<S> Wire<S> {
                 output: RefCell::new(Output::new(output, limits.content_type)),
                 input: RefCell::new(Input::new(input)),
                 peer: Cell::new(Peer::known(None)),
+                wakes_ms: Cell::new(0),
+                clock: Cell::new(None),
                 waiters: Waiters::new(),
                 open: Open::default(),
                 limits,

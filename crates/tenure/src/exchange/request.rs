@@ -6,6 +6,7 @@ use core::{
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use tenure_proto::{
@@ -323,6 +324,39 @@ impl<'r, S> Request<'r, S> {
         }
     }
 
+    /// Waits for that long, on the server's own clock: without a runtime's timer, so the same handler runs on every port. Time is
+    /// virtual in the test kit. The wait begins when it is first polled. It is counted in milliseconds, rounded up, and never ends early.
+    ///
+    /// A reset of the connection drops it with its handler. Where the peer's close or a stop of the server is to end it, too, await it
+    /// [`while_open`](Request::while_open). The time counts towards [`handler_ms`](crate::Deadlines::handler_ms), as any wait before the
+    /// response.
+    ///
+    /// # Cancellation safety
+    /// Safe: nothing is left of it.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use tenure::{Error, Request, Router, get, kit::Server};
+    ///
+    /// async fn late(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
+    ///     request.while_open(request.sleep(Duration::from_millis(100))).await?;
+    ///     Ok("at last")
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/", get(late)));
+    /// let client = server.connect();
+    /// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.advance(99);
+    /// assert_eq!(client.received_text(), "");
+    /// server.advance(1);
+    /// assert!(client.received_text().ends_with("at last"));
+    /// ```
+    #[doc(alias("vTaskDelay", "Timer", "timeout"))]
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + use<'r, S> {
+        self.shared().sleep(duration)
+    }
+
     /// Waits until the peer has closed its side of the connection: for handlers that wait for something else, or stream without
     /// an end, to leave off where nobody is there any more ([`while_open`](Request::while_open) does). A close cancels nothing by
     /// itself, because a client may close its side and still read; a reset drops the handler at once.
@@ -338,7 +372,7 @@ impl<'r, S> Request<'r, S> {
             }
             shared.waiters.register(context);
             await_close();
-            shared.turn.change(|turn| turn.wants_close = true);
+            shared.turn.change(|turn| turn.wants.add_close());
             Poll::Pending
         })
     }

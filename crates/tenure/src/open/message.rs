@@ -1,6 +1,6 @@
 //! Messages of a WebSocket: how they are read, and what a handler has of one.
 
-use core::{cell::RefMut, fmt};
+use core::{cell::RefMut, fmt, future::Future, time::Duration};
 
 use tenure_proto::websocket::{
     CloseCode, Data, Found, MessageLimits, MessageReader, Opcode, Violation, frame, small_message,
@@ -257,6 +257,15 @@ impl<'m, S> Message<'m, S> {
             return Ok(());
         }
         self.shared.send_frame(frame).await
+    }
+
+    /// Waits for that long, as [`Request::sleep`](crate::Request::sleep) does. Meanwhile messages that follow wait, and what others push
+    /// to the connection goes out. The time counts towards [`handler_ms`](crate::Deadlines::handler_ms).
+    ///
+    /// # Cancellation safety
+    /// Safe: nothing is left of it.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + use<'m, S> {
+        self.shared.sleep(duration)
     }
 
     /// Sends a message, or an event, to all who have joined a topic, on every worker: on this one once the handler waits for

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
 use tenure::{
@@ -36,6 +37,7 @@ pub fn app() -> impl Handler<Token> + 'static {
         .route("/peer", get(peer))
         .route("/ending", get(ending))
         .route("/open-only", get(while_open))
+        .route("/sleep", any(sleep))
         .route("/stream", respond(Method::Get, stream).respond(Method::Post, stream))
         .route("/break", respond(Method::Get, breaks))
         .route("/panic", any(panics))
@@ -194,6 +196,15 @@ async fn while_open(request: Asked<'_, '_>) -> Result<String, Error> {
     let gate = gate(client(request));
     request.while_open(gate).await?;
     Ok(tag(request))
+}
+
+/// Until its gate opens, or for a while: under a waker of its own, beside a longer one.
+async fn sleep(request: Asked<'_, '_>) -> String {
+    let gate = gate(client(request));
+    let short = Own::new(request.sleep(Duration::from_millis(37)));
+    let long = request.sleep(Duration::from_millis(700));
+    first(first(short, gate), long).await;
+    tag(request)
 }
 
 async fn stream<'r>(request: &mut Request<'r, Token>, responder: Responder<'r>) -> Result<Sent, Error> {

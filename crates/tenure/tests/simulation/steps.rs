@@ -100,7 +100,7 @@ impl Say {
     }
 }
 
-const GETS: [&str; 19] = [
+const GETS: [&str; 20] = [
     "/hello",
     "/open",
     "/wait",
@@ -108,6 +108,7 @@ const GETS: [&str; 19] = [
     "/peer",
     "/ending",
     "/open-only",
+    "/sleep",
     "/stream",
     "/break",
     "/panic",

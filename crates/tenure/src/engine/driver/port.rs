@@ -240,6 +240,11 @@ pub trait Port: Sized {
     fn observer(&self) -> &Self::Observer;
     /// How a request learns of its peer's address.
     fn peer(&self, socket: &Self::Socket) -> Peer;
+    /// What reads the clock for handlers that sleep: the time now, rounded up to a whole millisecond. It is given the time that was
+    /// [set](super::Driver::set_now) last, from which time may have passed. By default it does not pass while a lane is polled.
+    fn clock(&self) -> fn(u32) -> u32 {
+        |set_ms| set_ms
+    }
     /// Receives what is there, without waiting.
     fn receive(&mut self, socket: &mut Self::Socket, into: &mut [u8]) -> Received;
     /// Receives what is there and drops it.

@@ -31,6 +31,8 @@ enum Missed {
     PutAwayHead,
     /// To take what was pushed to it.
     Push,
+    /// Nothing: its handler has slept for long enough.
+    Sleep,
     /// The next request.
     Idle,
 }
@@ -159,12 +161,15 @@ impl<P: Port> Driver<P> {
             self.looks.set(self.looks.get() + 1);
             let stage = self.table.slot(index).stage;
             let due = self.watched_due(index, stage);
-            if due.within_ms(self.now_ms) <= 0 {
-                self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
-                self.overdue(index, due.missed);
-            } else {
+            if due.within_ms(self.now_ms) > 0 {
                 self.table.put_off(index, stage, self.look_ms(due));
+                continue;
             }
+            // A sleeper that is woken is looked at again at once, for what it waits for next.
+            if !matches!(due.missed, Missed::Sleep) {
+                self.table.put_off(index, stage, self.now_ms.wrapping_add(AGAIN_MS));
+            }
+            self.overdue(index, due.missed);
         }
     }
 
@@ -211,6 +216,7 @@ impl<P: Port> Driver<P> {
             Missed::Close(ending) => self.end_now(index, ending.into(), true),
             Missed::PutAwayHead => self.head_overdue(index),
             Missed::Push => self.end_now(index, EndReason::Deadline(Deadline::Response), true),
+            Missed::Sleep => self.advance(index, self.table.slot(index).lane, Cause::Told),
             Missed::Idle => self.end_now(index, EndReason::Idle, false),
         }
     }
@@ -238,6 +244,21 @@ impl<P: Port> Driver<P> {
     /// What a lane's exchange misses next, and when.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn exchange_due(&self, lane: &Lane<P>) -> Due {
+        if lane.wire.shared.turn.get().sleeps() { self.sleeper_due(lane) } else { self.end_due(lane) }
+    }
+
+    /// The same of a handler that sleeps.
+    #[cold]
+    #[inline(never)]
+    fn sleeper_due(&self, lane: &Lane<P>) -> Due {
+        let due = self.end_due(lane);
+        let sleep = Due { missed: Missed::Sleep, from_ms: lane.wire.shared.wakes_ms.get(), ms: 0 };
+        if sleep.within_ms(self.now_ms) < due.within_ms(self.now_ms) { sleep } else { due }
+    }
+
+    /// When its exchange or its connection ends, if nothing happens.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn end_due(&self, lane: &Lane<P>) -> Due {
         let (deadline, from_ms, ms) = self.deadline_due(lane);
         let deadline = Due { missed: Missed::Deadline(deadline), from_ms, ms };
         let connection = lane.wire.shared.connection.get();
