@@ -8,7 +8,9 @@ use std::{
 use tenure::{Command, CommandError, ConnectionId, Frame, PushError, Topic, port::framed};
 
 use crate::{
-    inbox::{Inbox, Push, To},
+    answer::Asked,
+    delivery::{Delivery, DeliveryError},
+    inbox::{Inbox, Order, Push, To},
     listing::{Listing, Question},
 };
 
@@ -103,6 +105,39 @@ impl Handle {
     pub fn send(&self, id: ConnectionId, frame: Frame<'_>) -> Result<(), PushError> {
         let inbox = self.shared.inboxes.get(id.worker() as usize);
         inbox.map_or(Ok(()), |inbox| inbox.push(Push { to: To::One(id), bytes: framed(&frame)? }))
+    }
+
+    /// Sends a message to a WebSocket, as [`send`](Handle::send) does, and tells what became of it: await that, or
+    /// [`Delivery::wait`] outside of handlers. Each costs its worker an answer, so do not await what need not be known.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(handle: &tenure_host::Handle, id: tenure::ConnectionId) {
+    /// use tenure::Frame;
+    /// use tenure_host::DeliveryError;
+    ///
+    /// match handle.deliver(id, Frame::text("you")).await {
+    ///     Ok(()) => {} // on its way
+    ///     Err(DeliveryError::Gone) => {} // forget this connection
+    ///     Err(DeliveryError::Behind) => {} // it reads too slowly: send less
+    ///     Err(DeliveryError::Push(_)) => {} // the server has too much to do, or has stopped
+    /// }
+    /// # }
+    /// ```
+    #[doc(alias("httpd_ws_send_data_async", "transfer_complete_cb"))]
+    pub fn deliver(&self, id: ConnectionId, frame: Frame<'_>) -> Delivery {
+        let (answer, asked) = Asked::new();
+        let given = match (self.shared.inboxes.get(id.worker() as usize), framed(&frame)) {
+            (_, Err(error)) => Err(DeliveryError::Push(error.into())),
+            (None, _) => Err(DeliveryError::Gone),
+            (Some(inbox), Ok(bytes)) => {
+                inbox.order(Order::Deliver { id, bytes, asked }).map_err(|(why, _)| DeliveryError::Push(why.into()))
+            }
+        };
+        match given {
+            Ok(()) => Delivery::awaited(answer),
+            Err(error) => Delivery::told(Err(error)),
+        }
     }
 
     /// Sends a message, or an event, to all who have joined a topic. It is framed once, and shared by all workers.

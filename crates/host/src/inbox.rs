@@ -6,9 +6,13 @@ use std::{
     task::{Wake, Waker},
 };
 
-use tenure::{Command, CommandError, ConnectionId, PushError, port::TopicKey};
+use tenure::{
+    Command, CommandError, ConnectionId, PushError,
+    port::{Pushed, TopicKey},
+};
 
 use crate::{
+    answer::Asked,
     listing::Question,
     sync::{AtomicBool, Mutex, lock},
 };
@@ -35,9 +39,26 @@ pub(crate) enum To {
 pub(crate) enum Order {
     One(Command),
     Push(Push),
+    Deliver { id: ConnectionId, bytes: Arc<[u8]>, asked: Asked<Pushed> },
     List(Question),
     Stop,
     StopNow,
+}
+
+/// Why an order was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    Full,
+    Stopped,
+}
+
+impl From<NotTaken> for PushError {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Full => PushError::Full,
+            NotTaken::Stopped => PushError::Stopped,
+        }
+    }
 }
 
 /// What a mark stands for. A port without wakers of its own uses only those of lanes.
@@ -175,31 +196,30 @@ impl Inbox {
         });
     }
 
-    pub(crate) fn command(&self, command: Command) -> Result<(), CommandError> {
+    /// Queues an order, as long as there is room. One that is not taken is given back, so that it is dropped outside the lock:
+    /// that may wake.
+    pub(crate) fn order(&self, order: Order) -> Result<(), (NotTaken, Order)> {
         self.put(|state| {
             if state.closed {
-                return Err(CommandError::Stopped(command));
+                return Err((NotTaken::Stopped, order));
             }
             if state.news.orders.len() >= self.commands_max {
-                return Err(CommandError::Full(command));
+                return Err((NotTaken::Full, order));
             }
-            state.news.orders.push_back(Order::One(command));
+            state.news.orders.push_back(order);
             Ok(())
         })
     }
 
-    pub(crate) fn push(&self, push: Push) -> Result<(), PushError> {
-        let mut push = Some(push);
-        self.put(|state| {
-            if state.closed {
-                return Err(PushError::Stopped);
-            }
-            if state.news.orders.len() >= self.commands_max {
-                return Err(PushError::Full);
-            }
-            state.news.orders.extend(push.take().map(Order::Push));
-            Ok(())
+    pub(crate) fn command(&self, command: Command) -> Result<(), CommandError> {
+        self.order(Order::One(command)).map_err(|(why, _)| match why {
+            NotTaken::Full => CommandError::Full(command),
+            NotTaken::Stopped => CommandError::Stopped(command),
         })
+    }
+
+    pub(crate) fn push(&self, push: Push) -> Result<(), PushError> {
+        self.order(Order::Push(push)).map_err(|(why, _)| why.into())
     }
 
     /// Asks for a list. These need no bound: each belongs to the caller who waits for it.

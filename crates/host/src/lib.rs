@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
+mod answer;
+mod delivery;
 #[cfg(unix)]
 mod descriptors;
 mod error;
@@ -35,6 +37,7 @@ mod signals;
 mod sync;
 mod worker;
 
+pub use delivery::{Delivery, DeliveryError};
 pub use error::Error;
 pub use folder::Folder;
 pub use handle::Handle;

@@ -176,6 +176,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             Order::Push(Push { to: To::One(id), bytes }) => {
                 let _ = self.driver.push(id, Kind::Messages, &bytes);
             }
+            Order::Deliver { id, bytes, asked } => asked.answer(self.driver.push(id, Kind::Messages, &bytes)),
             Order::List(question) => question.answer(self.driver.list()),
             Order::Stop => {
                 if self.phase == Phase::Serving {

@@ -4,6 +4,7 @@ mod common;
 
 mod backpressure;
 mod closing;
+mod delivered;
 #[path = "../../tenure/tests/support/file_cases.rs"]
 mod file_cases;
 mod files;

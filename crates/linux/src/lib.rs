@@ -46,7 +46,7 @@ mod net;
 mod sys;
 mod worker;
 
-pub use tenure_host::{Error, Folder, Handle, Listing, Running, Settings};
+pub use tenure_host::{Delivery, DeliveryError, Error, Folder, Handle, Listing, Running, Settings};
 pub use worker::Linux;
 
 /// A server on Linux.

@@ -192,3 +192,34 @@ fn a_command_to_a_worker_that_ends() {
         assert!(inbox.next_order().is_none());
     });
 }
+
+/// What is asked of a worker that ends is answered, whether it was taken before, is dropped, or comes too late: to who awaits it, and
+/// to who blocks.
+#[test]
+fn what_is_asked_of_a_worker_that_ends_is_answered() {
+    for blocks in [false, true] {
+        model(move || {
+            let inbox = Arc::new(Inbox::new(1));
+            let worker = inbox.clone();
+            let ends = spawn(move || {
+                let answered = match worker.next_order() {
+                    Some(Order::Deliver { asked, .. }) => {
+                        asked.answer(Pushed::Taken);
+                        true
+                    }
+                    Some(other) => panic!("{other:?} was not asked for"),
+                    None => false,
+                };
+                worker.close();
+                answered
+            });
+            let (answer, asked) = Asked::new();
+            let (id, bytes) = (ConnectionId::new(0, 0, 0), Arc::from(&b""[..]));
+            let taken = inbox.order(Order::Deliver { id, bytes, asked });
+            assert!(matches!(taken, Ok(()) | Err((NotTaken::Stopped, _))));
+            drop(taken);
+            let answer = if blocks { answer.wait() } else { block_on(poll_fn(|context| answer.poll(context))) };
+            assert_eq!(answer.is_some(), ends.join().unwrap());
+        });
+    }
+}

@@ -95,3 +95,32 @@ fn every_waiter_of_a_listings_clones_is_woken_and_has_the_list() {
     }
     assert_eq!(listing.wait().len(), 2);
 }
+
+/// What was asked is told to who awaits it, by the waker that came last, and what is dropped tells that none comes.
+#[test]
+fn an_answer_comes_once_or_not_at_all() {
+    for answers in [true, false] {
+        let inbox = Arc::new(Inbox::new(1));
+        let marks = [0, 1].map(|lane| Mark::new(inbox.clone(), Marked::Lane(lane)));
+        let (answer, asked) = Asked::new();
+        for mark in &marks {
+            assert!(answer.poll(&mut Context::from_waker(&mark.clone().into())).is_pending());
+        }
+        if answers {
+            asked.answer(7);
+        } else {
+            drop(asked);
+        }
+        assert_eq!(marks.map(|mark| mark.is_set()), [false, true]);
+        let wanted = std::task::Poll::Ready(answers.then_some(7));
+        assert_eq!(answer.poll(&mut Context::from_waker(Waker::noop())), wanted);
+    }
+    let (answer, asked) = Asked::new();
+    let worker = std::thread::spawn(move || asked.answer("told"));
+    assert_eq!(answer.wait(), Some("told"));
+    worker.join().unwrap();
+    let (answer, asked) = Asked::<()>::new();
+    let worker = std::thread::spawn(move || drop(asked));
+    assert_eq!(answer.wait(), None);
+    worker.join().unwrap();
+}
