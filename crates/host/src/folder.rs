@@ -40,15 +40,15 @@ const THREADS: usize = 4;
 /// pack it again. Files that are packed by themselves, such as images, have none.
 ///
 /// # Entity tags
-/// A tag is made of the time of the last change, to the nanosecond, and the length. File systems tell two changes within a few
-/// milliseconds apart no more than that: a file that was changed within the last two seconds has a weak tag, and so nobody continues an
-/// interrupted download of it; later, the same tag is strong. Where all times of change are set to the beginning of the epoch, as by package
+/// A tag is made of the time of the last change, to the nanosecond, and the length. File systems keep that time coarsely, some to two
+/// seconds, and cannot tell a second change within it from the first: so the tag of a file that was changed within the last two seconds
+/// is weak, and nobody continues an interrupted download of it. Later, the same tag is strong. Where all times of change are set to the beginning of the epoch, as by package
 /// managers that build reproducibly, the time at which the file was put there counts instead. A file that is written to in place may be
 /// sent in part old and in part new: put a new file in its place.
 ///
 /// # What waits for the disk
-/// Threads of the folder's own, four at first needed: they open and read, 64 KiB at a time, and the worker that serves the client goes
-/// on with others. On Linux a worker reads by itself what is in memory already (`RWF_NOWAIT`). A request keeps one such piece, and
+/// Threads of the folder's own, started when they are needed, four at the most: they open and read, 64 KiB at a time, and the worker that
+/// serves the client goes on with others. On Linux a worker reads by itself what is in memory already (`RWF_NOWAIT`). A request keeps one such piece, and
 /// reads the next when its client has taken this one. A download holds a lane for as long as it takes: where they may take long, say
 /// [`waits_long`](tenure::Methods::waits_long).
 ///

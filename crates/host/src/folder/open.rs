@@ -244,3 +244,72 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usi
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::{fs, io::Read as _, os::unix::fs::symlink};
+
+    use super::*;
+
+    /// Where the system does not keep a path below its folder, what it leads to is looked at first.
+    #[test]
+    fn a_resolved_path_stays_below_the_folder() {
+        let base = std::env::temp_dir().join(format!("tenure-open-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&base);
+        fs::create_dir_all(base.join("real/a/b")).unwrap();
+        fs::write(base.join("secret"), b"secret").unwrap();
+        fs::write(base.join("real/a/file"), b"file").unwrap();
+        for (to, name) in [
+            ("a/file", "inside"),
+            ("../secret", "out"),
+            ("..", "above"),
+            ("/etc/passwd", "absolute"),
+            ("loop", "loop"),
+            ("nowhere", "dangling"),
+            ("a", "folder"),
+            ("/dev/null", "device"),
+        ] {
+            symlink(to, base.join("real").join(name)).unwrap();
+        }
+        symlink("real", base.join("root")).unwrap();
+        // A folder beside it whose name begins with the same letters.
+        fs::create_dir(base.join("really")).unwrap();
+        fs::write(base.join("really/file"), b"secret").unwrap();
+        symlink("../really/file", base.join("real/beside")).unwrap();
+        let path = base.join("root");
+        let root = Root::open(&path).unwrap();
+        let missing = |path| root.open_resolved(path).is_err_and(|error| is_missing(&error));
+        for path in
+            ["out", "above/secret", "absolute", "loop", "dangling", "beside", "none", "a/file/x", "device", "a/none"]
+        {
+            assert!(missing(path) && root.open_below(path).unwrap().is_none(), "{path}");
+        }
+        for path in ["inside", "a/file", "folder/file"] {
+            let mut text = String::new();
+            root.open_resolved(path).unwrap().read_to_string(&mut text).unwrap();
+            assert!(text == "file" && root.file(path).unwrap().is_some(), "{path}");
+        }
+        for path in ["a", "a/b", "folder"] {
+            assert!(root.open_resolved(path).unwrap().metadata().unwrap().is_dir());
+            assert!(root.open_below(path).unwrap().is_some() && root.file(path).unwrap().is_none(), "{path}");
+        }
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn reading_stops_at_the_end() {
+        let path = std::env::temp_dir().join(format!("tenure-read-{}", std::process::id()));
+        fs::write(&path, b"abcdef").unwrap();
+        let file = File::open(&path).unwrap();
+        let mut buffer = [0; 4];
+        for (at, wanted) in [(0, &b"abcd"[..]), (3, b"def"), (5, b"f"), (6, b""), (u64::from(u32::MAX), b"")] {
+            let read = read_at(&file, &mut buffer, at).unwrap();
+            assert_eq!(&buffer[..read], wanted, "{at}");
+            // What is read at once is the same, or nothing.
+            if let Some(read) = read_now(&file, &mut buffer, at) {
+                assert!(read > 0 && wanted.starts_with(&buffer[..read]), "{at}");
+            }
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}
