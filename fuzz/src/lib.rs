@@ -8,6 +8,7 @@ pub mod cuts;
 #[path = "../../crates/load/src/failure.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub, reason = "what the load generator's reader answers with")]
 mod failure;
+pub mod files;
 pub mod head;
 pub mod json;
 pub mod open;

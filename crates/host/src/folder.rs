@@ -2,6 +2,8 @@
 
 mod open;
 mod pool;
+#[cfg(unix)]
+mod upload;
 
 use std::{
     convert::Infallible,
@@ -15,6 +17,9 @@ use tenure::{
     Encoded, Error, Handler, Method, Request, Responder, Sent, StatusCode,
     files::{Begun, Coding, Entity, IMMUTABLE, REVALIDATED, ToFolder, accepted, media, path},
 };
+
+#[cfg(unix)]
+pub use upload::Upload;
 
 use open::{Found, Opened, Wanted};
 use pool::Pool;
@@ -46,6 +51,11 @@ const THREADS: usize = 4;
 /// managers that build reproducibly, the time at which the file was put there counts instead. A file that is written to in place may be
 /// sent in part old and in part new: put a new file in its place.
 ///
+/// # Files that clients send
+/// On Unix a folder is a [`Storage`](tenure::files::Storage): [`upload`](tenure::files::upload) puts new files there, and
+/// [`remove`](tenure::files::remove) removes them. An upload has a name that is not served (`.upload-…`) until it is whole. Where the process
+/// is killed meanwhile, that file stays.
+///
 /// # What waits for the disk
 /// Threads of the folder's own, started when they are needed, four at the most: they open and read, 64 KiB at a time, and the worker that
 /// serves the client goes on with others. On Linux a worker reads by itself what is in memory already (`RWF_NOWAIT`). A request keeps one such piece, and
@@ -68,7 +78,7 @@ pub struct Folder {
     root: Arc<Path>,
     fallback: Option<String>,
     immutable: Vec<String>,
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
 impl Folder {
@@ -80,7 +90,7 @@ impl Folder {
         let failed = |error| crate::Error::Folder(path.as_ref().to_owned(), error);
         let root = std::path::absolute(&path).map_err(failed)?;
         std::fs::read_dir(&root).map_err(failed)?;
-        Ok(Folder { root: root.into(), fallback: None, immutable: Vec::new(), pool: Pool::new(THREADS) })
+        Ok(Folder { root: root.into(), fallback: None, immutable: Vec::new(), pool: Arc::new(Pool::new(THREADS)) })
     }
 
     /// Answers with that file where there is none, at a path whose last segment has no dot: for applications of one page, which have
@@ -106,7 +116,7 @@ impl Folder {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "a folder needs a thread that reads");
-        self.pool = Pool::new(threads);
+        self.pool = Arc::new(Pool::new(threads));
         self
     }
 
@@ -129,13 +139,17 @@ fn relative(path: Encoded<'_>) -> Option<String> {
         return None;
     }
     let bytes: Vec<u8> = path.bytes().collect::<Result<_, _>>().ok()?;
-    let path = String::from_utf8(bytes).ok()?;
+    served(str::from_utf8(&bytes).ok()?)
+}
+
+/// A path below the folder, if what is there is served.
+fn served(path: &str) -> Option<String> {
     let is_served = path.split(['/', '\\']).all(|part| !part.starts_with('.'));
     // Windows: streams behind a colon, and what it takes from a name's end.
     let is_plain =
         !cfg!(windows) || !path.contains(':') && !path.split(['/', '\\']).any(|part| part.ends_with(['.', ' ']));
     // On Unix a backslash is a part of a name; `leaves_folder` has taken it for a slash.
-    (is_served && is_plain && !path.contains("//")).then_some(path)
+    (is_served && is_plain && !path.starts_with('/') && !path.contains("//")).then(|| path.to_owned())
 }
 
 /// Seconds and nanoseconds since 1970; 0 before it.

@@ -376,3 +376,135 @@ fn a_folder_that_is_none_is_refused() {
     assert!(error.contains("relative to /") || cfg!(windows), "{error}");
     assert!(std::panic::catch_unwind(|| site.folder().threads(0)).is_err());
 }
+
+#[cfg(unix)]
+mod uploads {
+    use tenure::{
+        Request,
+        files::{remove, upload},
+    };
+
+    use super::*;
+
+    const BYTES_MAX: u64 = 1 << 20;
+
+    fn serve(site: &Site) -> Running {
+        let folder: &'static Folder = Box::leak(Box::new(site.folder().threads(2)));
+        let app = Router::new().route(
+            "/{*rest}",
+            files(folder)
+                .put(async |request: &mut Request<'_, ()>| upload(request, folder, BYTES_MAX).await)
+                .delete(async |request: &mut Request<'_, ()>| remove(request, folder).await),
+        );
+        Running::start::<(), _, _>(settings(), app, ())
+    }
+
+    fn ask(client: &mut Client, method: &str, target: &str, body: &str) -> u16 {
+        let length = body.len();
+        client.send(format!("{method} {target} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\r\n{body}"));
+        client.answer().status
+    }
+
+    /// All names in the folder, those that are not served, too.
+    fn names(site: &Site) -> Vec<String> {
+        let entries = fs::read_dir(site.0.join("site")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_come_and_go() {
+        let site = Site::new(&[("docs/index.html", b"documents"), ("old.txt", b"old")]);
+        let server = serve(&site);
+        let mut client = server.client();
+        assert_eq!(ask(&mut client, "PUT", "/new.txt", "new"), 201);
+        assert_eq!(client.get("/new.txt").text(), "new");
+        assert_eq!(ask(&mut client, "PUT", "/docs/a%20b.txt", &"x".repeat(100_000)), 201);
+        assert_eq!(client.get("/docs/a%20b.txt").body.len(), 100_000);
+        for (method, target, status) in [
+            ("PUT", "/old.txt", 409),
+            ("PUT", "/docs", 409),
+            ("PUT", "/none/a.txt", 404),
+            ("PUT", "/old.txt/a.txt", 404),
+            ("PUT", "/.hidden", 400),
+            ("PUT", "/docs/", 400),
+            ("PUT", "/../a.txt", 404),
+            ("DELETE", "/none.txt", 404),
+            ("DELETE", "/none/a.txt", 404),
+            ("DELETE", "/docs", 403),
+            ("DELETE", "/docs/", 400),
+            ("DELETE", "/docs/a%20b.txt", 204),
+            ("DELETE", "/new.txt", 204),
+            ("DELETE", "/new.txt", 404),
+            ("GET", "/new.txt", 404),
+            ("POST", "/old.txt", 405),
+        ] {
+            assert_eq!(ask(&mut client, method, target, ""), status, "{method} {target}");
+        }
+        assert_eq!(client.get("/old.txt").text(), "old");
+        assert_eq!(names(&site), ["docs", "old.txt"]);
+        server.stop();
+    }
+
+    #[test]
+    fn links_out_of_the_folder_are_not_written_through() {
+        let site = Site::new(&[("real/a.txt", b"real")]);
+        fs::create_dir(site.0.join("else")).unwrap();
+        fs::write(site.0.join("else/secret"), b"secret").unwrap();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, site.0.join("site").join(name)).unwrap();
+        link("../else", "out");
+        link("../else/new", "dangling");
+        link("../else/secret", "file");
+        link("real", "inside");
+        let server = serve(&site);
+        let mut client = server.client();
+        for (method, target, status) in [
+            ("PUT", "/out/new", 404),
+            ("DELETE", "/out/secret", 404),
+            ("PUT", "/dangling", 409),
+            ("PUT", "/file", 409),
+            ("PUT", "/inside/b.txt", 201),
+            ("DELETE", "/inside/a.txt", 204),
+            // The link goes, not what it leads to.
+            ("DELETE", "/file", 204),
+        ] {
+            assert_eq!(ask(&mut client, method, target, ""), status, "{method} {target}");
+        }
+        assert_eq!(fs::read(site.0.join("else/secret")).unwrap(), b"secret");
+        assert!(!site.0.join("else/new").exists() && site.0.join("site/real/b.txt").exists());
+        server.stop();
+    }
+
+    #[test]
+    fn an_upload_that_does_not_end_leaves_nothing() {
+        let site = Site::new(&[("old.txt", b"old")]);
+        let server = serve(&site);
+        let mut half = server.client();
+        half.send("PUT /half.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nhalf");
+        // It is there under another name, and what is put meanwhile goes first.
+        while !names(&site).iter().any(|name| name.starts_with(".upload-")) {
+            std::thread::yield_now();
+        }
+        let mut client = server.client();
+        assert_eq!(status(&mut client, "/half.txt"), 404);
+        assert_eq!(ask(&mut client, "PUT", "/half.txt", "first"), 201);
+        half.send("x".repeat(99_996));
+        assert_eq!(half.answer().status, 409);
+        assert_eq!(client.get("/half.txt").text(), "first");
+        let mut gone = server.client();
+        gone.send("PUT /gone.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nhalf");
+        while !names(&site).iter().any(|name| name.starts_with(".upload-")) {
+            std::thread::yield_now();
+        }
+        gone.reset();
+        while names(&site) != ["half.txt", "old.txt"] {
+            std::thread::yield_now();
+        }
+        let large = BYTES_MAX + 1;
+        client.send(format!("PUT /large.txt HTTP/1.1\r\nHost: test\r\nContent-Length: {large}\r\n\r\n"));
+        assert_eq!(client.answer().status, 413);
+        assert_eq!(names(&site), ["half.txt", "old.txt"]);
+        server.stop();
+    }
+}

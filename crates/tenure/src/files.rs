@@ -2,16 +2,19 @@
 //!
 //! - [`files`](crate::files()) makes a route of a [`Table`], which a build script embeds (the crate `tenure-files`), or of a `Folder` of
 //!   the host (`tenure-linux` and `tenure-tokio`).
+//! - [`upload`] and [`remove`] let clients change what a [`Storage`] has: a `Folder`, or a file system in flash.
 //! - An [`Entity`] is what a handler of your own serves in the same way: bytes in memory, or a stream of a known length.
 //!
 //! The guide has a [chapter](crate::guide::files) on them.
 
 mod entity;
 mod redirect;
+mod storage;
 mod table;
 
 pub use entity::{Begun, Entity, EntityResponse};
 pub use redirect::ToFolder;
+pub use storage::{PATH_BYTES_MAX, Storage, remove, upload};
 pub use table::{File, Table};
 pub use tenure_proto::{
     accept::{AcceptEncoding, Coding},

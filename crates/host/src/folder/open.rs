@@ -3,7 +3,7 @@
 use std::{
     fs::{File, Metadata},
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -118,7 +118,7 @@ fn put_there(kind: &Metadata) -> Option<(u64, u32)> {
 }
 
 /// An error that says that there is nothing, not that something went wrong.
-fn is_missing(error: &io::Error) -> bool {
+pub(super) fn is_missing(error: &io::Error) -> bool {
     let is_link_out = || {
         #[cfg(unix)]
         {
@@ -141,14 +141,14 @@ fn is_missing(error: &io::Error) -> bool {
 const TRIES: u32 = 32;
 
 /// The folder, open where the system lets files be opened below it.
-struct Root<'p> {
+pub(super) struct Root<'p> {
     path: &'p Path,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     folder: rustix::fd::OwnedFd,
 }
 
 impl<'p> Root<'p> {
-    fn open(path: &'p Path) -> io::Result<Self> {
+    pub(super) fn open(path: &'p Path) -> io::Result<Self> {
         Ok(Root {
             path,
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -175,20 +175,28 @@ impl<'p> Root<'p> {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn try_open(&self, path: &str) -> io::Result<File> {
+        use rustix::fs::OFlags;
+        // Without NONBLOCK a FIFO would wait for a writer.
+        let opened = self.open_beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        opened.map_or_else(|| self.open_resolved(path), |file| Ok(File::from(file)))
+    }
+
+    /// Lets the kernel keep the path below the folder. `None`: it cannot.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn open_beneath(&self, path: &str, flags: rustix::fs::OFlags) -> io::Result<Option<rustix::fd::OwnedFd>> {
         use rustix::{
             fs::{Mode, OFlags, ResolveFlags, openat2},
             io::Errno,
         };
-        // Without NONBLOCK a FIFO would wait for a writer.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = flags | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..TRIES {
             match openat2(&self.folder, path, flags, Mode::empty(), resolve) {
-                Ok(file) => return Ok(File::from(file)),
+                Ok(file) => return Ok(Some(file)),
                 // A rename elsewhere has disturbed the look for `..` of a link.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 // An old kernel, or a sandbox that does not know the call.
-                Err(Errno::NOSYS | Errno::PERM) => return self.open_resolved(path),
+                Err(Errno::NOSYS | Errno::PERM) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -200,8 +208,19 @@ impl<'p> Root<'p> {
         self.open_resolved(path)
     }
 
+    /// A folder below this one, or this one, `.`, to work in.
+    #[cfg(unix)]
+    pub(super) fn folder_below(&self, path: &str) -> io::Result<rustix::fd::OwnedFd> {
+        use rustix::fs::{Mode, OFlags, open};
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(folder) = self.open_beneath(path, OFlags::PATH | OFlags::DIRECTORY)? {
+            return Ok(folder);
+        }
+        Ok(open(self.resolved(path)?, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
     /// Resolves all links first, and looks where they lead.
-    fn open_resolved(&self, path: &str) -> io::Result<File> {
+    fn resolved(&self, path: &str) -> io::Result<PathBuf> {
         let missing = || io::Error::from(ErrorKind::NotFound);
         let root = self.path.canonicalize()?;
         let resolved = root.join(path).canonicalize()?;
@@ -211,9 +230,15 @@ impl<'p> Root<'p> {
         if cfg!(windows) && below.components().any(is_hidden) {
             return Err(missing());
         }
+        Ok(resolved)
+    }
+
+    /// Opens what a path leads to, once that is known to be below the folder.
+    fn open_resolved(&self, path: &str) -> io::Result<File> {
+        let resolved = self.resolved(path)?;
         let kind = resolved.metadata()?;
         if !kind.is_file() && (!kind.is_dir() || cfg!(windows)) {
-            return Err(missing());
+            return Err(ErrorKind::NotFound.into());
         }
         File::open(resolved)
     }
@@ -288,6 +313,12 @@ mod tests {
             let mut text = String::new();
             root.open_resolved(path).unwrap().read_to_string(&mut text).unwrap();
             assert!(text == "file" && root.file(path).unwrap().is_some(), "{path}");
+        }
+        for path in ["out", "above", "absolute", "loop", "dangling", "a/file", "none", "inside"] {
+            assert!(root.folder_below(path).is_err(), "{path}");
+        }
+        for path in [".", "a", "a/b", "folder"] {
+            assert!(root.folder_below(path).is_ok(), "{path}");
         }
         for path in ["a", "a/b", "folder"] {
             assert!(root.open_resolved(path).unwrap().metadata().unwrap().is_dir());
