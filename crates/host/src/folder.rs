@@ -120,10 +120,44 @@ impl Folder {
         self
     }
 
+    /// What the folder at that path has, the folder itself at the empty one: what is served, and folders, by their names.
+    ///
+    /// # Errors
+    /// 404: there is no such folder. 503: it cannot be read now.
+    ///
+    /// # Cancellation safety
+    /// Safe.
+    pub async fn list(&self, path: &str) -> Result<Vec<Entry>, Error> {
+        let path = served(path).ok_or(MISSING)?;
+        let root = self.root.clone();
+        let listed = self.pool.run(move || open::list(&root, if path.is_empty() { "." } else { &path })).await;
+        listed.ok_or(NO_THREAD)?.map_err(|error| {
+            if open::is_missing(&error) {
+                return MISSING;
+            }
+            log::warn!("a folder: {error}");
+            Error::unavailable("this folder cannot be read now")
+        })
+    }
+
     fn cache_control(&self, name: &str) -> &'static str {
         let is_immutable = media::has_digest(name) || self.immutable.iter().any(|path| name.starts_with(path));
         if is_immutable { IMMUTABLE } else { REVALIDATED }
     }
+}
+
+/// What a [`Folder`] has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its bytes; 0 of a folder.
+    pub bytes: u64,
+    /// The second of its last change since 1970.
+    pub modified: u64,
+    /// It is a folder itself.
+    pub is_folder: bool,
 }
 
 /// What is not served, as if it were not there.

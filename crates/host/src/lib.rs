@@ -39,9 +39,9 @@ mod worker;
 
 pub use delivery::{Delivery, DeliveryError};
 pub use error::Error;
-pub use folder::Folder;
 #[cfg(unix)]
 pub use folder::Upload;
+pub use folder::{Entry, Folder};
 pub use handle::Handle;
 pub use inbox::{Inbox, Mark, Marked, News};
 pub use listening::{Listening, configure};

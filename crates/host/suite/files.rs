@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tenure::{Router, files};
+use tenure::{Error, Request, Router, files, get};
 
 use crate::{
     common::{Client, Running, port::Folder, settings},
@@ -226,6 +226,35 @@ fn links_lead_nowhere_out_of_the_folder() {
 }
 
 #[test]
+fn a_folder_is_listed() {
+    let site = Site::new(&[("b.txt", b"four"), ("a/c.txt", b"text"), (".hidden", b"hidden"), ("A.txt", b"")]);
+    let folder: &'static Folder = Box::leak(Box::new(site.folder()));
+    let list = async |request: &mut Request<'_, ()>| {
+        let path = request.rest().map(|path| path.as_encoded()).unwrap_or_default();
+        let listed = folder.list(path).await?;
+        let tell = |entry: &tenure_host::Entry| {
+            format!("{} {} {} {}", entry.name, entry.bytes, entry.modified, entry.is_folder)
+        };
+        Ok::<_, Error>(listed.iter().map(tell).collect::<Vec<_>>().join("\n"))
+    };
+    let server = Running::start::<(), _, _>(settings(), Router::new().route("/{*rest}", get(list)), ());
+    let mut client = server.client();
+    let root = client.get("/").text().to_owned();
+    let lines: Vec<_> = root.lines().collect();
+    assert!(
+        lines.len() == 3 && lines[0] == "A.txt 0 784111777 false" && lines[2] == "b.txt 4 784111777 false",
+        "{root}"
+    );
+    assert!(lines[1].starts_with("a 0 ") && lines[1].ends_with(" true"), "{root}");
+    assert_eq!(client.get("/a").text(), "c.txt 4 784111777 false");
+    assert_eq!(client.get("/a/").text(), "c.txt 4 784111777 false");
+    for target in ["/none", "/.hidden", "/b.txt"] {
+        assert_eq!(status(&mut client, target), 404, "{target}");
+    }
+    server.stop();
+}
+
+#[test]
 fn the_folder_itself_may_be_exchanged() {
     let site = Site::new(&[("a.txt", b"old")]);
     let server = site.serve();
@@ -379,10 +408,7 @@ fn a_folder_that_is_none_is_refused() {
 
 #[cfg(unix)]
 mod uploads {
-    use tenure::{
-        Request,
-        files::{remove, upload},
-    };
+    use tenure::files::{remove, upload};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::{
 
 use tenure::files::{AcceptEncoding, Coding, media};
 
-use super::since_1970;
+use super::{Entry, since_1970};
 
 /// The page of a folder.
 const INDEX: &str = "index.html";
@@ -242,6 +242,25 @@ impl<'p> Root<'p> {
         }
         File::open(resolved)
     }
+}
+
+/// What a folder has that is served, and what folders.
+pub(super) fn list(root: &Path, path: &str) -> io::Result<Vec<Entry>> {
+    let folder = Root::open(root)?.resolved(path)?;
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // What a link leads to; one that leads nowhere is not there, and neither is what has gone meanwhile.
+        let Ok(kind) = std::fs::metadata(entry.path()) else { continue };
+        if name.starts_with('.') || !kind.is_file() && !kind.is_dir() {
+            continue;
+        }
+        let bytes = if kind.is_file() { kind.len() } else { 0 };
+        entries.push(Entry { name, bytes, modified: since_1970(kind.modified()?).0, is_folder: kind.is_dir() });
+    }
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(entries)
 }
 
 /// Reads what is in memory already, without waiting. `None`: it is not, or the system cannot tell.

@@ -163,10 +163,9 @@ impl Storage for Folder {
                 }
                 Ok(unlinkat(&parent, name, AtFlags::empty())?)
             };
-            Root::open(&root).and_then(remove).map_err(|error| match is_missing(&error) {
-                true => MISSING,
-                false => refused(&path, &error),
-            })
+            Root::open(&root)
+                .and_then(remove)
+                .map_err(|error| if is_missing(&error) { MISSING } else { refused(&path, &error) })
         });
         removed.await.ok_or(NO_THREAD)?
     }
