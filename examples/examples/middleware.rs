@@ -1,4 +1,5 @@
-//! What stands around handlers: a log of how long each took, a guard in front of some, and pages of one's own for errors.
+//! What stands around handlers: a log of how long each took, a guard in front of some, a page of one's own for errors, and fields that
+//! every response carries.
 //!
 //! `cargo run --example middleware`, then
 //! - `curl -i http://127.0.0.1:8080/`: answered, and a line on the server's terminal;
@@ -8,7 +9,7 @@
 
 use std::time::Instant;
 
-use tenure::{Error, Handler, Html, Next, Request, Router, Sent, StatusCode, get};
+use tenure::{Error, Failed, Handler, Html, Next, Request, Router, Secured, Sent, get};
 use tenure_linux::{Server, Settings};
 
 /// Logs what was answered and how long that took.
@@ -27,14 +28,15 @@ async fn timed<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_,
 async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
     match request.field("x-word") {
         Some("open") => next.run(request).await,
-        Some(_) => Err(Error::new(StatusCode::FORBIDDEN, "that is not the word")),
-        None => Err(Error::new(StatusCode::FORBIDDEN, "send the word in an X-Word field")),
+        Some(_) => Err(Error::forbidden("that is not the word")),
+        None => Err(Error::forbidden("send the word in an X-Word field")),
     }
 }
 
-/// A page for an error: the status is set already.
-fn page(error: &Error) -> Html<String> {
-    Html(format!("<!doctype html><title>{0}</title><h1>{0}</h1><p>{error}</p>\n", error.status().phrase()))
+/// A page for every error: the status is set already.
+fn page(failed: &Failed<'_>) -> Html<String> {
+    let (phrase, message) = (failed.status().phrase(), failed.message());
+    Html(format!("<!doctype html><title>{phrase}</title><h1>{phrase}</h1><p>{message}</p>\n"))
 }
 
 async fn hello(_: &mut Request<'_, ()>) -> &'static str {
@@ -48,12 +50,8 @@ async fn door(_: &mut Request<'_, ()>) -> &'static str {
 fn main() -> Result<(), tenure_linux::Error> {
     // A middleware is around the routes of its own router: the guard around the staff's, the log around all.
     let staff = Router::new().route("/door", get(door)).wrap(guard);
-    let app = Router::new()
-        .route("/", get(hello))
-        .nest("/staff", staff)
-        .error(StatusCode::NOT_FOUND, page)
-        .error(StatusCode::FORBIDDEN, page)
-        .wrap(timed);
+    let app =
+        Router::new().route("/", get(hello)).nest("/staff", staff).errors(page).fields(Secured::new()).wrap(timed);
     let server = Server::bind(Settings::at(([127, 0, 0, 1], 8080).into()))?.stop_on_signals()?;
     println!("guarding http://{}/staff/door", server.local_addr());
     server.run(&app, &())

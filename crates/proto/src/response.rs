@@ -87,6 +87,11 @@ impl HeadState {
         (self.length != usize::MAX).then_some(self.length)
     }
 
+    /// Why a field that was added is refused, if one is.
+    pub const fn error(&self) -> Option<FieldError> {
+        self.error
+    }
+
     /// Goes on as if `length` bytes had been written.
     pub fn set_length(&mut self, length: Option<usize>) {
         self.length = length.unwrap_or(usize::MAX);
@@ -133,19 +138,25 @@ impl<'b> HeadWriter<'b> {
         self.own_field(name, value);
     }
 
-    /// Adds a field of the application's whose value comes in parts. An error is kept and told by [`end`](HeadWriter::end).
-    pub fn field_of(&mut self, name: &str, parts: &[&str]) {
-        for part in parts {
-            if let Err(error) = check_field(name, part.as_bytes()) {
-                self.state.error.get_or_insert(error);
-                return;
-            }
+    /// Adds a field whose value is these parts, one behind the other, as [`field`](HeadWriter::field) does.
+    pub fn field_of<P: AsRef<[u8]>>(&mut self, name: &str, parts: &[P]) {
+        let checked =
+            check_field(name, b"").and_then(|()| parts.iter().try_for_each(|part| check_value(part.as_ref())));
+        if let Err(error) = checked {
+            self.state.error.get_or_insert(error);
+            return;
         }
+        self.state.typed |= bytes::is_folded(name.as_bytes(), "content-type");
         self.put(name.as_bytes());
         self.put(b": ");
         for part in parts {
-            self.put(part.as_bytes());
+            self.put(part.as_ref());
         }
+        self.put(b"\r\n");
+    }
+
+    /// Adds a line without anything in it.
+    pub fn empty_line(&mut self) {
         self.put(b"\r\n");
     }
 
@@ -167,9 +178,15 @@ impl<'b> HeadWriter<'b> {
 
     /// Adds an Allow field (RFC 9110 section 10.2.1) with what `methods` gives to its argument, token by token.
     pub fn allow(&mut self, methods: &mut dyn FnMut(&mut dyn FnMut(&str))) {
-        self.put(b"Allow: ");
+        self.list("Allow", methods);
+    }
+
+    /// Adds a field that is a list of what `tokens` gives to its argument (RFC 9110 section 5.6.1). They are not checked.
+    pub fn list(&mut self, name: &str, tokens: &mut dyn FnMut(&mut dyn FnMut(&str))) {
+        self.put(name.as_bytes());
+        self.put(b": ");
         let mut first = true;
-        methods(&mut |token| {
+        tokens(&mut |token| {
             if !first {
                 self.put(b", ");
             }
@@ -242,11 +259,13 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
         Err(FieldError::Name)
     } else if RESERVED.iter().any(|reserved| bytes::is_folded(name, reserved)) {
         Err(FieldError::Reserved)
-    } else if bytes::field_value(value, 0) < value.len() {
-        Err(FieldError::Value)
     } else {
-        Ok(())
+        check_value(value)
     }
+}
+
+fn check_value(value: &[u8]) -> Result<(), FieldError> {
+    if bytes::field_value(value, 0) < value.len() { Err(FieldError::Value) } else { Ok(()) }
 }
 
 /// The size line of a chunk, written to the end of `line`.
@@ -353,6 +372,24 @@ mod tests {
         for &(name, value, wanted) in cases {
             let head = written(&[(name, value)], Delimiter::None, Persistence::Persists, 200).map(|_| ());
             assert_eq!(head, wanted, "{name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_parts_is_checked_as_a_whole_one() {
+        let cases: &[(&str, &[&[u8]], Result<&str, FieldError>)] = &[
+            ("X-A", &[b"a", b"", b"; b=", b"c"], Ok("X-A: a; b=c\r\n")),
+            ("X-A", &[], Ok("X-A: \r\n")),
+            ("X-A", &[b"a", b"b\n"], Err(FieldError::Value)),
+            ("X-A", &[b"\r", b"b"], Err(FieldError::Value)),
+            ("X A", &[b"a"], Err(FieldError::Name)),
+            ("Date", &[], Err(FieldError::Reserved)),
+        ];
+        for &(name, parts, wanted) in cases {
+            let (mut bytes, mut state) = ([0; 100], HeadState::NEW);
+            HeadWriter::new(&mut bytes, &mut state).field_of(name, parts);
+            let written = str::from_utf8(&bytes[..state.length().unwrap()]).unwrap();
+            assert_eq!(state.error().map_or(Ok(written), Err), wanted, "{name} {parts:?}");
         }
     }
 

@@ -45,7 +45,7 @@ impl fmt::Display for CommandError {
 impl core::error::Error for CommandError {}
 
 /// Why something was not pushed to connections that stay open. Whoever pushes has it still, for another try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushError {
     /// A worker has as much before it as there is room for. It takes that in its next turn.
     Full,

@@ -5,6 +5,7 @@ pub(crate) mod error;
 #[cfg(feature = "serde")]
 mod extract;
 pub(crate) mod failure;
+pub(crate) mod fields;
 #[cfg(feature = "json")]
 pub mod json;
 pub(crate) mod reply;

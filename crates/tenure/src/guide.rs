@@ -19,6 +19,10 @@ pub mod values {}
 #[doc = include_str!("guide/answers.md")]
 pub mod answers {}
 
+#[doc(alias("middleware", "CorsLayer"))]
+#[doc = include_str!("guide/layers.md")]
+pub mod layers {}
+
 #[doc(alias("httpd_resp_send_file", "ServeDir", "Directory"))]
 #[doc = include_str!("guide/files.md")]
 pub mod files {}

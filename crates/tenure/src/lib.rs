@@ -77,9 +77,10 @@ pub use command::{Command, CommandError, PushError};
 pub use exchange::body::Body;
 pub use exchange::error::Error;
 pub use exchange::failure::Failed;
+pub use exchange::fields::{CacheControl, FieldWriter, IntoFields, SameSite, SetCookie};
 #[cfg(feature = "json")]
 pub use exchange::json::{self, Json};
-pub use exchange::reply::{Html, IntoResponse, Outcome, Reply, Sent};
+pub use exchange::reply::{Html, IntoResponse, Outcome, Redirect, Reply, Sent, Text};
 pub use exchange::request::Request;
 pub use exchange::responder::{Responder, Stream};
 pub use exchange::text::FromText;
@@ -93,7 +94,9 @@ pub use open::{
     websocket::Upgrade,
 };
 pub use peer::PeerAddress;
-pub use route::handler::Handler;
+pub use route::cors::{AnyOrigin, Cors, OriginIf};
+pub use route::fields::Secured;
+pub use route::handler::{Handler, with};
 pub use route::layers::Next;
 pub use route::methods::{
     Methods, any, delete, events, extension, files, get, on, options, patch, post, put, respond, websocket,

@@ -1,6 +1,8 @@
 //! Who answers: handlers, their methods, and the routes that lead to them.
 
+pub(crate) mod cors;
 mod either;
+pub(crate) mod fields;
 pub(crate) mod handler;
 mod hears;
 pub(crate) mod layers;

@@ -53,7 +53,7 @@ fn a_reason_made_at_run_time_is_told() {
 #[test]
 fn an_error_carries_fields_whatever_its_page_is() {
     let plain = || Router::new().route("/", any(fails));
-    let paged = || plain().error(StatusCode::CONFLICT, |error: &Error| ([("X-Page", "1")], error.message().to_owned()));
+    let paged = || plain().error(StatusCode::CONFLICT, |error: &Error| ([("X-Page", "1")], error.to_string()));
     let fields = |response: &support::Response| {
         ["retry-after", "x-a", "x-b", "x-c", "x-page"].map(|name| response.field(name).map(str::to_owned))
     };

@@ -11,7 +11,7 @@ use tenure::{
     Encoded, EndReason, Error, Handler, Limits, Method, Next, Request, Router, Sent, Session, StatusCode, Switch, any,
     delete, extension,
     kit::{Server, Settings},
-    on, options, patch, put,
+    on, options, patch, put, with,
 };
 
 /// What a handler says: its name, and what it finds of the parameters a to f.
@@ -815,5 +815,126 @@ fn middleware_around_middleware() {
     ] {
         let (status, text) = one(app(), &request("GET", "/", fields, ""));
         assert_eq!((status, &*text), wanted, "{fields}");
+    }
+}
+
+/// A value that handlers share.
+struct Shared {
+    name: String,
+    asked: std::cell::Cell<u32>,
+}
+
+#[test]
+fn a_value_is_lent_to_handlers_beside_the_request() {
+    async fn show(shared: &Shared, request: &mut Request<'_, ()>) -> String {
+        shared.asked.set(shared.asked.get() + 1);
+        format!("{} {} {}", shared.name, shared.asked.get(), request.target())
+    }
+    async fn read(shared: &Shared, request: &mut Request<'_, ()>) -> Result<String, Error> {
+        let body: u32 = request.body().parse().await?;
+        Ok(format!("{} {body}", shared.name))
+    }
+    let app = || {
+        let shared: &Shared = Box::leak(Box::new(Shared { name: "lamp".to_owned(), asked: std::cell::Cell::new(0) }));
+        let both = tenure::get(with(shared, show)).post(with(shared, read));
+        Router::new()
+            .route("/", both)
+            .route("/str", tenure::get(with("text", async |text: &str, _: &mut Request<'_, ()>| text.len())))
+    };
+    let answers = every_way(app, Settings::default(), get("/") + &get("/?x") + &post("/", "7") + &get("/str"));
+    let found: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
+    assert_eq!(found, ["lamp 1 /", "lamp 2 /?x", "lamp 7", "4"]);
+    assert_eq!(one(app(), &post("/", "x")).0, 400);
+}
+
+#[test]
+fn a_route_is_there_on_a_condition() {
+    let app = |first: bool| {
+        move || {
+            let inner = Router::new().route("/", tenure::get(says("inner"))).error(StatusCode::NOT_FOUND, page("own"));
+            Router::new()
+                .route_if(first, "/a", tenure::get(says("first")))
+                .route_if(!first, "/a", tenure::get(says("second")).post(says("second")))
+                .route("/a/{a}", tenure::get(says("deep")))
+                .nest("/b", first.then_some(inner))
+                .route("/{a}", tenure::get(says("rest")))
+        }
+    };
+    for (target, with, without) in [
+        ("/a", "first", "second"),
+        ("/a/1", "deep a=1", "deep a=1"),
+        ("/b", "inner", "rest a=b"),
+        ("/b/", "inner", "404"),
+        ("/c", "rest a=c", "rest a=c"),
+    ] {
+        assert_eq!(
+            (found(app(true), target), found(app(false), target)),
+            (with.to_owned(), without.to_owned()),
+            "{target}"
+        );
+    }
+    assert_eq!(one(app(true)(), &get("/b/none")), (404, "own".to_owned()));
+    assert_eq!(one(app(false)(), &get("/b/none")), not_found());
+    for (first, allow) in [(true, "GET, HEAD, OPTIONS"), (false, "GET, POST, HEAD, OPTIONS")] {
+        let response = feed(app(first)(), Settings::default(), [request("PUT", "/a", "", "").as_bytes()]).response();
+        assert_eq!((response.status, response.field("allow")), (405, Some(allow)));
+    }
+    // A pattern is taken once only, and invalid in any case.
+    let cases: [(&str, fn()); 3] = [
+        ("twice", || drop(Router::new().route_if(true, "/a", any(says(""))).route_if(true, "/a", any(says(""))))),
+        ("before a plain one", || drop(Router::new().route_if(true, "/a", any(says(""))).route("/a", any(says(""))))),
+        ("invalid", || drop(Router::new().route_if(false, "a", any(says(""))))),
+    ];
+    for (case, build) in cases {
+        assert!(std::panic::catch_unwind(build).is_err(), "{case}");
+    }
+    drop(Router::new().route_if(false, "/a", any(says(""))).route("/a", any(says(""))));
+}
+
+#[test]
+fn a_fallback_answers_where_no_route_does() {
+    let app = || {
+        let own = Router::new().route("/x", tenure::get(says("x"))).fallback(tenure::get(says("own")));
+        let none = Router::new().route("/x", tenure::get(says("x")));
+        Router::new()
+            .route("/a", tenure::get(says("a")))
+            .nest("/own", own)
+            .nest("/none", none)
+            .fallback(tenure::get(async |request: &mut Request<'_, ()>| format!("fallback {}", request.target())))
+    };
+    for (target, wanted) in [
+        ("/a", "a"),
+        ("/", "fallback /"),
+        ("/a/", "fallback /a/"),
+        ("//", "fallback //"),
+        ("/a/../b?c", "fallback /a/../b?c"),
+        ("http://h", "fallback http://h"),
+        ("/own/x", "x"),
+        ("/own", "own"),
+        ("/own/y/z", "own"),
+        // Its own router has none.
+        ("/none/y", "404"),
+    ] {
+        assert_eq!(found(app, target), wanted, "{target}");
+    }
+    // A target that is there has its own methods.
+    for (target, status) in [("/a", 405), ("/b", 405)] {
+        let response = every_way(app, Settings::default(), post(target, "x")).response();
+        assert_eq!((response.status, response.field("allow")), (status, Some("GET, HEAD, OPTIONS")), "{target}");
+    }
+    // Any handler can be one: a router, or pages for errors around it.
+    let paged = || {
+        let handler =
+            any(async |_: &mut Request<'_, ()>| Error::not_found("nothing")).error(StatusCode::NOT_FOUND, page("own"));
+        Router::new().route("/a", tenure::get(says("a"))).fallback(handler).error(StatusCode::NOT_FOUND, page("outer"))
+    };
+    assert_eq!(one(paged(), &get("/b")), (404, "own".to_owned()));
+    let cases: [(&str, fn()); 3] = [
+        ("two", || drop(Router::new().fallback(any(says(""))).fallback(any(says(""))))),
+        ("a route behind it", || drop(Router::new().fallback(any(says(""))).route("/a", any(says(""))))),
+        ("a router behind it", || drop(Router::new().fallback(any(says(""))).nest("/a", any(says(""))))),
+    ];
+    for (case, build) in cases {
+        assert!(std::panic::catch_unwind(build).is_err(), "{case}");
     }
 }

@@ -7,7 +7,7 @@ use tenure_proto::{
     status::StatusCode,
 };
 
-use crate::{Switch, engine::buffer::Buffer};
+use crate::{Error, FieldWriter, Switch, engine::buffer::Buffer, exchange::fields::PutFields};
 
 /// The type of text.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
@@ -23,6 +23,9 @@ const ROOM_BYTES: usize = STAMP_BYTES + 6 + PLAIN_BYTES_MAX;
 /// Whether this program ever sets a date. Without a clock nothing switches this on; the compiler sees that, and leaves all code for
 /// dates out.
 static DATED: Switch = Switch::off();
+
+/// Whether this program ever keeps fields for a response: if not, the same holds for all code for that.
+static FIELDS: Switch = Switch::off();
 
 /// As words are, like the output's front.
 #[repr(align(8))]
@@ -53,8 +56,8 @@ pub(crate) struct Output {
 pub(crate) struct Exchange {
     /// The request is a HEAD: no body is sent.
     pub(crate) head_only: bool,
-    /// The request is of HTTP/1.0.
-    pub(crate) http10: bool,
+    /// What is unusual of it.
+    form: Form,
     /// The connection may go on after it.
     pub(crate) persistent: bool,
     /// The response head is in the output.
@@ -62,7 +65,8 @@ pub(crate) struct Exchange {
     /// The response is complete.
     pub(crate) done: bool,
     pub(crate) status: StatusCode,
-    /// Bytes of the body that the head has announced.
+    /// Bytes of the body that the head has announced. Where fields are kept for the head: their bytes at the output's end, lines, an
+    /// empty one behind those of each layer, the innermost layer first.
     pub(crate) announced: usize,
     /// Bytes of the body written so far.
     pub(crate) progress: usize,
@@ -70,11 +74,20 @@ pub(crate) struct Exchange {
     pub(crate) bytes: u64,
 }
 
+/// The request is of HTTP/1.0, or fields are kept for the response: one byte for both, so that both are looked at at once.
+#[derive(Clone, Copy, Debug)]
+struct Form(u8);
+
+impl Form {
+    const HTTP10: u8 = 1;
+    const FIELDS: u8 = 2;
+}
+
 impl Exchange {
     pub(crate) const fn new(head_only: bool, http10: bool, persistent: bool) -> Self {
         Exchange {
             head_only,
-            http10,
+            form: Form(if http10 { Form::HTTP10 } else { 0 }),
             persistent,
             begun: false,
             done: false,
@@ -88,11 +101,29 @@ impl Exchange {
     /// Whether its head is the usual one.
     pub(crate) fn is_plain(&self) -> bool {
         // Adjacent fields, compared at once.
-        [self.head_only, self.http10, self.persistent, self.begun] == [false, false, true, false]
+        [self.head_only.into(), self.form.0, self.persistent.into(), self.begun.into()] == [0, 0, 1, 0]
+    }
+
+    /// Whether the request is of HTTP/1.0.
+    pub(crate) fn is_http10(&self) -> bool {
+        self.form.0 & Form::HTTP10 != 0
+    }
+
+    /// Whether fields are kept for its head.
+    pub(crate) fn has_fields(&self) -> bool {
+        FIELDS.is_on() && self.form.0 & Form::FIELDS != 0
+    }
+
+    /// Keeps none any more.
+    pub(crate) fn drop_fields(&mut self) {
+        if self.has_fields() {
+            self.form.0 &= !Form::FIELDS;
+            self.announced = 0;
+        }
     }
 
     pub(crate) fn persistence(&self) -> Persistence {
-        match (self.persistent, self.http10) {
+        match (self.persistent, self.is_http10()) {
             (false, _) => Persistence::Closes,
             (true, true) => Persistence::KeepAlive,
             (true, false) => Persistence::Persists,
@@ -164,10 +195,83 @@ impl Output {
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
+    /// Bytes at the buffer's end that are kept for the head of the response at hand.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        if self.exchange.has_fields() { self.exchange.announced } else { 0 }
+    }
+
+    /// Keeps the fields of a layer for the head of the response at hand, whatever that will be. `false`: there is no room now.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn keep_fields(&mut self, put: PutFields<'_>) -> Result<bool, Error> {
+        let limit = self.buffer.len() - self.kept_bytes();
+        let mut state = HeadState::NEW;
+        let free = self.buffer.get_mut(self.end..limit).unwrap_or_default();
+        let mut fields = FieldWriter::new(HeadWriter::new(free, &mut state));
+        put(&mut fields)?;
+        fields.next_layer();
+        if let Some(error) = state.error() {
+            return Err(error.into());
+        }
+        let Some(bytes) = state.length() else {
+            // An empty output that cannot hold them never will.
+            return if self.end == 0 {
+                Err(Error::internal("the fields of a layer are larger than the output buffer"))
+            } else {
+                Ok(false)
+            };
+        };
+        self.buffer.copy_within(self.end..self.end + bytes, limit - bytes);
+        self.exchange.announced = self.kept_bytes() + bytes;
+        FIELDS.set(true);
+        self.exchange.form.0 |= Form::FIELDS;
+        Ok(true)
+    }
+
+    /// Moves the kept fields behind those of a head of `bytes` that stands behind what is written. One whose name the response, or a
+    /// layer further in, has set is left out, but for those that add up. Returns the bytes of the head.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn add_fields(&mut self, bytes: usize) -> usize {
+        let end = self.buffer.len();
+        let mut at = end - self.kept_bytes();
+        self.exchange.drop_fields();
+        // In the place of the empty line. What is moved never passes what is still to be: an empty line less is behind it.
+        let mut to = self.end + bytes - LINE_END.len();
+        let mut known = to;
+        while at < end {
+            let line = self.buffer.get(at..end).unwrap_or_default();
+            let length = line.iter().position(|&byte| byte == b'\n').map_or(line.len(), |at| at + 1);
+            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+            if length == LINE_END.len() {
+                known = to;
+            } else if adds_up(name) || !has_field(self.buffer.get(self.end..known).unwrap_or_default(), name) {
+                self.buffer.copy_within(at..at + length, to);
+                to += length;
+            }
+            at += length;
+        }
+        self.buffer[to..to + LINE_END.len()].copy_from_slice(LINE_END);
+        to + LINE_END.len() - self.end
+    }
+
+    /// Puts an interim response. `false`: there is no room now.
+    pub(crate) fn put_interim(&mut self, bytes: &[u8]) -> bool {
+        if self.room() < bytes.len() + self.kept_bytes() {
+            if self.end > 0 {
+                return false;
+            }
+            // No response has room for these fields either.
+            self.exchange.drop_fields();
+        }
+        self.put(bytes)
+    }
+
     /// A response head in what is not written yet; begun where it is not, with status line and date.
     pub(crate) fn head<'o>(&'o mut self, state: &'o mut HeadState, status: StatusCode) -> HeadWriter<'o> {
         let is_begun = state.is_begun();
-        let mut head = HeadWriter::new(self.buffer.get_mut(self.end..).unwrap_or_default(), state);
+        let limit = self.buffer.len() - self.kept_bytes();
+        let mut head = HeadWriter::new(self.buffer.get_mut(self.end..limit).unwrap_or_default(), state);
         if !is_begun {
             let dated = self.dated && DATED.is_on();
             head.begin(status, dated.then_some(&self.date));
@@ -232,6 +336,22 @@ impl Output {
         (self.exchange.begun, self.exchange.done) = (true, true);
         true
     }
+}
+
+const LINE_END: &[u8] = b"\r\n";
+
+/// Whether a field of that name is a list, so that those of several layers add up.
+fn adds_up(name: &[u8]) -> bool {
+    [&b"vary"[..], b"set-cookie", b"link"].iter().any(|list| name.eq_ignore_ascii_case(list))
+}
+
+/// Whether a head has a field of that name.
+fn has_field(head: &[u8], name: &[u8]) -> bool {
+    let is_of_name = |line: &[u8]| {
+        line.get(name.len()) == Some(&b':')
+            && line.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    head.split(|&byte| byte == b'\n').any(is_of_name)
 }
 
 #[cfg(test)]

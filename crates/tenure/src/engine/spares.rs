@@ -78,8 +78,11 @@ mod with {
         pub(crate) fn fit(&mut self, shared: &Shared) {
             let apart = &shared.apart;
             let mut output = shared.output.borrow_mut();
-            if output.buffer.is_empty() {
+            if output.buffer.len() < apart.output_bytes {
+                let kept = take(&mut output.buffer);
                 fill(&mut output.buffer, &mut self.output, apart.output_bytes);
+                let at = output.buffer.len() - kept.len();
+                output.buffer[at..].copy_from_slice(&kept);
             }
             // What is lent has not been given back.
             if let Ok(mut body) = shared.body.try_borrow_mut()
@@ -107,8 +110,15 @@ mod with {
         #[inline(never)]
         pub(crate) fn strip(&mut self, shared: &Shared) {
             let mut output = shared.output.borrow_mut();
-            if output.end == 0 {
-                keep(&mut self.output, &mut output.buffer);
+            let kept_bytes = output.kept_bytes();
+            if output.end == 0 && output.buffer.len() > kept_bytes {
+                let mut kept = Buffer::default();
+                if kept_bytes > 0 {
+                    kept = Buffer::with_bytes(kept_bytes);
+                    let at = output.buffer.len() - kept_bytes;
+                    kept.copy_from_slice(&output.buffer[at..]);
+                }
+                keep(&mut self.output, &mut replace(&mut output.buffer, kept));
             }
             if let Ok(mut body) = shared.body.try_borrow_mut()
                 && body.is_drained()

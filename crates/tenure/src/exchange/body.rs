@@ -259,7 +259,7 @@ impl<'r> Reader<'r> {
         if shared.request.get().expects_continue {
             let interim = shared.output.try_borrow_mut().is_ok_and(|mut output| {
                 // An interim response has no place behind the final one's head (RFC 9110 section 15.2).
-                output.exchange.begun || output.put(CONTINUE)
+                output.exchange.begun || output.put_interim(CONTINUE)
             });
             if !interim {
                 shared.turn.change(|turn| turn.wants_room = true);
@@ -455,10 +455,7 @@ impl<'r> Reader<'r> {
             });
         }
         let error = Error::from(fault);
-        match bytes_max {
-            Some(bytes) => error.at_most(bytes),
-            None => error,
-        }
+        bytes_max.map_or(error, |bytes| error.at_most(bytes))
     }
 }
 

@@ -60,73 +60,12 @@ use tenure_proto::{
 /// assert!(answer(5).ends_with("\r\n\r\nInternal Server Error\n")); // why is logged
 /// ```
 #[doc(alias("httpd_resp_send_err", "httpd_resp_send_custom_err", "httpd_resp_send_404", "httpd_resp_send_500"))]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(Kept);
-
-/// What an error keeps: no more than a plain one, since results go through every layer of handlers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kept {
-    Plain(Plain),
-    /// With what was made at run time.
-    #[cfg(feature = "alloc")]
-    Made(alloc::boxed::Box<made::Made>),
-}
-
-/// What is known when the program is written, and a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Plain {
+pub struct Error {
     status: StatusCode,
     reason: &'static str,
     number: u32,
     tells: Tells,
-}
-
-#[cfg(feature = "alloc")]
-mod made {
-    use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
-    use core::fmt::{self, Write};
-
-    use super::{Error, Kept, Plain};
-
-    /// Bytes of a reason that is made at run time, at the most; the rest is cut off.
-    pub(super) const REASON_BYTES_MAX: usize = 1_024;
-
-    /// A field's name and value.
-    pub(super) type Field = (Cow<'static, str>, Cow<'static, str>);
-
-    /// An error with what was made at run time.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub(super) struct Made {
-        pub(super) plain: Plain,
-        /// Instead of the reason, where it is not empty.
-        pub(super) text: Text,
-        pub(super) fields: Vec<Field>,
-    }
-
-    /// Text of which what is too long is cut off.
-    #[derive(Clone, Debug, Default, PartialEq, Eq)]
-    pub(super) struct Text(pub(super) String);
-
-    impl Write for Text {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            let room = REASON_BYTES_MAX - self.0.len();
-            let bytes = (0..=room.min(text.len())).rfind(|&at| text.is_char_boundary(at)).unwrap_or(0);
-            self.0.push_str(&text[..bytes]);
-            if bytes < text.len() { Err(fmt::Error) } else { Ok(()) }
-        }
-    }
-
-    impl Error {
-        /// The same with room for what is made at run time.
-        #[cold]
-        #[expect(clippy::unnecessary_box_returns, reason = "it stays in its box")]
-        pub(super) fn made(self) -> Box<Made> {
-            match self.0 {
-                Kept::Plain(plain) => Box::new(Made { plain, text: Text::default(), fields: Vec::new() }),
-                Kept::Made(made) => made,
-            }
-        }
-    }
 }
 
 /// The greatest number of a byte that is told together with its value: the value has the bits above.
@@ -146,6 +85,139 @@ enum Tells {
     Value,
     /// How many bytes are allowed.
     BytesMax,
+    /// Where it is kept with what was made at run time.
+    #[cfg(feature = "std")]
+    Made,
+}
+
+#[cfg(feature = "std")]
+mod made {
+    use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
+    use core::{
+        fmt::{self, Write},
+        sync::atomic::{AtomicU32, Ordering},
+    };
+    use std::sync::{Mutex, PoisonError};
+
+    use super::{Error, Tells};
+
+    /// Bytes of a reason that is made at run time, at the most; the rest is cut off.
+    pub(super) const REASON_BYTES_MAX: usize = 1_024;
+
+    /// Errors with what was made at run time, at the most: the next one takes the place of the oldest.
+    pub(super) const KEPT_MAX: usize = 1_024;
+
+    /// They are kept here and not with the error: without a destructor it costs those nothing that never see one.
+    static KEPT: [Mutex<Option<Kept>>; KEPT_MAX] = [const { Mutex::new(None) }; KEPT_MAX];
+
+    /// The number of the next one.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+
+    struct Kept {
+        number: u32,
+        made: Arc<Made>,
+    }
+
+    /// A field's name and value.
+    pub(super) type Field = (Cow<'static, str>, Cow<'static, str>);
+
+    /// An error with what was made at run time.
+    #[derive(Clone, Debug)]
+    pub(super) struct Made {
+        /// The error without that.
+        pub(super) plain: Error,
+        /// Instead of the reason, where it is not empty.
+        pub(super) text: Text,
+        pub(super) fields: Vec<Field>,
+    }
+
+    /// Text of which what is too long is cut off.
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct Text(pub(super) String);
+
+    impl Write for Text {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = REASON_BYTES_MAX - self.0.len();
+            let bytes = (0..=room.min(text.len())).rfind(|&at| text.is_char_boundary(at)).unwrap_or(0);
+            self.0.push_str(&text[..bytes]);
+            if bytes < text.len() { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+
+    fn place(number: u32) -> &'static Mutex<Option<Kept>> {
+        &KEPT[number as usize % KEPT_MAX]
+    }
+
+    impl Error {
+        /// What was made of it at run time, if that is kept still.
+        pub(super) fn made(&self) -> Option<Arc<Made>> {
+            if self.tells != Tells::Made {
+                return None;
+            }
+            let kept = place(self.number).lock().unwrap_or_else(PoisonError::into_inner);
+            kept.as_ref().filter(|kept| kept.number == self.number).map(|kept| kept.made.clone())
+        }
+
+        /// The same with a change of what is made at run time, kept in a place of its own: this one may be a copy.
+        #[cold]
+        pub(super) fn remade(self, change: impl FnOnce(&mut Made)) -> Self {
+            let mut made = self.made().map_or_else(
+                || Made { plain: self.plain(), text: Text::default(), fields: Vec::new() },
+                |made| (*made).clone(),
+            );
+            change(&mut made);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            *place(number).lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept { number, made: Arc::new(made) });
+            Error { number, tells: Tells::Made, ..self }
+        }
+    }
+}
+
+/// An error that is being answered, with what was made of it at run time.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) error: Error,
+    #[cfg(feature = "std")]
+    made: Option<alloc::sync::Arc<made::Made>>,
+}
+
+impl Told {
+    pub(crate) fn new(error: Error) -> Self {
+        Told {
+            #[cfg(feature = "std")]
+            made: error.made(),
+            error,
+        }
+    }
+
+    /// What is told of it: what [`because`](Error::because) was given, else the reason, else the status's phrase.
+    pub(crate) fn message(&self) -> &str {
+        #[cfg(feature = "std")]
+        if let Some(made) = self.made.as_ref().filter(|made| !made.text.0.is_empty()) {
+            return &made.text.0;
+        }
+        self.error.text()
+    }
+
+    /// The names and values of its fields, in the order in which they were added.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        #[cfg(feature = "std")]
+        {
+            let fields: &[made::Field] = self.made.as_ref().map_or(&[], |made| &made.fields);
+            fields.iter().map(|(name, value)| (&**name, &**value))
+        }
+        #[cfg(not(feature = "std"))]
+        core::iter::empty()
+    }
+
+    /// As [`Error::tell_detail`].
+    pub(crate) fn tell_detail(&self, tell: &mut dyn FnMut(&[u8])) {
+        #[cfg(feature = "std")]
+        if let Some(made) = &self.made {
+            return made.plain.tell_detail(tell);
+        }
+        self.error.tell_detail(tell);
+    }
 }
 
 macro_rules! of_status {
@@ -157,7 +229,7 @@ macro_rules! of_status {
 impl Error {
     /// An error of that status; `reason` tells a person what was wrong and what to do.
     pub const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Error(Kept::Plain(Plain { status, reason, number: 0, tells: Tells::Nothing }))
+        Error { status, reason, number: 0, tells: Tells::Nothing }
     }
 
     of_status! {
@@ -184,27 +256,39 @@ impl Error {
 
     /// The same error, telling which byte of the body, or of the target, was wrong, counted from 0.
     #[must_use]
-    pub const fn at_byte(mut self, byte: u32) -> Self {
-        let plain = self.plain_mut();
-        (plain.number, plain.tells) = (byte, Tells::Byte);
-        self
+    pub fn at_byte(self, byte: u32) -> Self {
+        self.telling(byte, Tells::Byte)
     }
 
     /// The same error, telling how many bytes are allowed. Beyond 32 bits it tells nothing of them.
     #[must_use]
-    pub const fn at_most(mut self, bytes: u64) -> Self {
-        if bytes <= u32::MAX as u64 {
-            let plain = self.plain_mut();
-            (plain.number, plain.tells) = (bytes as u32, Tells::BytesMax);
+    pub fn at_most(self, bytes: u64) -> Self {
+        u32::try_from(bytes).map_or(self, |bytes| self.telling(bytes, Tells::BytesMax))
+    }
+
+    fn telling(self, number: u32, tells: Tells) -> Self {
+        #[cfg(feature = "std")]
+        if self.tells == Tells::Made {
+            return self.remade(|made| (made.plain.number, made.plain.tells) = (number, tells));
         }
-        self
+        Error { number, tells, ..self }
+    }
+
+    /// The same without what was made at run time.
+    fn plain(&self) -> Self {
+        #[cfg(feature = "std")]
+        if self.tells == Tells::Made {
+            let lost = Error::new(self.status, self.reason);
+            return self.made().map_or(lost, |made| made.plain);
+        }
+        *self
     }
 
     /// The same error, with a text made at run time that is told in the reason's place: `why` is a `format_args!`, another error, or
     /// anything else that can be displayed. Of more than 1,024 bytes the rest is cut off.
     ///
-    /// It is kept on the heap (feature `alloc`, which ports for hosts switch on). Without a heap nothing is formatted and the fixed
-    /// reason is told: so the same program says what it can on a board and on a host.
+    /// On hosts (feature `std`) it is kept until it is answered, or 1,024 others have been made: return such an error, do not store it.
+    /// On boards nothing is formatted and the fixed reason is told. So the same program says what it can on either.
     ///
     /// # Examples
     /// ```
@@ -218,21 +302,20 @@ impl Error {
     /// }
     ///
     /// let error = pin(12).unwrap_err();
-    /// assert_eq!(error.message(), "there is no pin 12: send 0 to 9");
+    /// assert_eq!(error.to_string(), "there is no pin 12: send 0 to 9");
     /// assert_eq!(error.reason(), "there is no such pin");
     /// ```
     #[must_use]
     #[cold]
     pub fn because(self, why: impl fmt::Display) -> Self {
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "std")]
         {
-            let mut made = self.made();
-            made.text.0.clear();
-            // What is too long is an error of the formatter's.
-            let _ = fmt::Write::write_fmt(&mut made.text, format_args!("{why}"));
-            Error(Kept::Made(made))
+            // Before anything is locked: it is the application's code. What is too long is an error of the formatter's.
+            let mut text = made::Text::default();
+            let _ = fmt::Write::write_fmt(&mut text, format_args!("{why}"));
+            self.remade(|made| made.text = text)
         }
-        #[cfg(not(feature = "alloc"))]
+        #[cfg(not(feature = "std"))]
         {
             let _ = why;
             self
@@ -242,7 +325,8 @@ impl Error {
     /// The same error, with a field that its response carries, whatever page the application has for it: `WWW-Authenticate` or
     /// `Retry-After`, for example. A field that must not be set (see [`Reply::field`](crate::Reply::field)) is logged and left out.
     ///
-    /// Without a heap, a page sets such fields: [`Router::error`](crate::Router::error) for the status.
+    /// It is kept as [`because`](Error::because) says. On boards a page sets such fields: [`Router::error`](crate::Router::error) for the
+    /// status.
     ///
     /// # Examples
     /// ```
@@ -267,7 +351,7 @@ impl Error {
     /// let received = client.received_text();
     /// assert!(received.contains("\r\nWWW-Authenticate: Bearer\r\n") && received.contains("\r\nRetry-After: 120\r\n"));
     /// ```
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "std")]
     #[must_use]
     #[cold]
     pub fn field(
@@ -275,25 +359,8 @@ impl Error {
         name: impl Into<alloc::borrow::Cow<'static, str>>,
         value: impl Into<alloc::borrow::Cow<'static, str>>,
     ) -> Self {
-        let mut made = self.made();
-        made.fields.push((name.into(), value.into()));
-        Error(Kept::Made(made))
-    }
-
-    const fn plain(&self) -> &Plain {
-        match &self.0 {
-            Kept::Plain(plain) => plain,
-            #[cfg(feature = "alloc")]
-            Kept::Made(made) => &made.plain,
-        }
-    }
-
-    const fn plain_mut(&mut self) -> &mut Plain {
-        match &mut self.0 {
-            Kept::Plain(plain) => plain,
-            #[cfg(feature = "alloc")]
-            Kept::Made(made) => &mut made.plain,
-        }
+        let field = (name.into(), value.into());
+        self.remade(|made| made.fields.push(field))
     }
 
     /// Of a head that comes with a refusal; `refused` is the byte of the target that is wrong.
@@ -303,8 +370,7 @@ impl Error {
         if let Some((byte, value)) = refused {
             error = error.at_byte(byte);
             if refusal == Refusal::BadTarget {
-                let plain = error.plain_mut();
-                (plain.number, plain.tells) = (byte.min(BYTE_MAX) | u32::from(value) << 24, Tells::Value);
+                (error.number, error.tells) = (byte.min(BYTE_MAX) | u32::from(value) << 24, Tells::Value);
             }
         }
         error
@@ -312,79 +378,62 @@ impl Error {
 
     /// The status.
     pub const fn status(&self) -> StatusCode {
-        self.plain().status
+        self.status
     }
 
-    /// What was wrong, as it was given to [`new`](Error::new).
+    /// What was wrong, as it was given to [`new`](Error::new). Displayed, the error says what [`because`](Error::because) was given, and
+    /// which byte was wrong, or how many are allowed.
     pub const fn reason(&self) -> &'static str {
-        self.plain().reason
-    }
-
-    /// What is told of it: what [`because`](Error::because) was given, else the reason, else the status's phrase. Displayed, an error
-    /// says which byte was wrong, or how many are allowed, behind it.
-    pub fn message(&self) -> &str {
-        match &self.0 {
-            #[cfg(feature = "alloc")]
-            Kept::Made(made) if !made.text.0.is_empty() => &made.text.0,
-            _ if self.reason().is_empty() => self.status().phrase(),
-            _ => self.reason(),
-        }
-    }
-
-    /// The names and values of its fields, in the order in which they were added.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        #[cfg(feature = "alloc")]
-        {
-            let fields: &[made::Field] = if let Kept::Made(made) = &self.0 { &made.fields } else { &[] };
-            fields.iter().map(|(name, value)| (&**name, &**value))
-        }
-        #[cfg(not(feature = "alloc"))]
-        core::iter::empty()
+        self.reason
     }
 
     /// Which byte of the body, or of the target, was wrong, counted from 0.
-    pub const fn byte(&self) -> Option<u32> {
-        let plain = self.plain();
-        match plain.tells {
-            Tells::Byte => Some(plain.number),
-            Tells::Value => Some(plain.number & BYTE_MAX),
-            Tells::Nothing | Tells::BytesMax => None,
+    pub fn byte(&self) -> Option<u32> {
+        let Error { number, tells, .. } = self.plain();
+        match tells {
+            Tells::Byte => Some(number),
+            Tells::Value => Some(number & BYTE_MAX),
+            _ => None,
         }
     }
 
     /// How many bytes are allowed.
-    pub const fn bytes_max(&self) -> Option<u32> {
-        let plain = self.plain();
-        match plain.tells {
-            Tells::BytesMax => Some(plain.number),
-            Tells::Nothing | Tells::Byte | Tells::Value => None,
-        }
+    pub fn bytes_max(&self) -> Option<u32> {
+        let Error { number, tells, .. } = self.plain();
+        (tells == Tells::BytesMax).then_some(number)
     }
 
     /// Tells what the text ends with, in parts: ` (byte 5)`, ` (byte 5: %3C)`, ` (at most 5 bytes)`, or nothing. Without a
     /// formatter, which is large.
     pub(crate) fn tell_detail(&self, tell: &mut dyn FnMut(&[u8])) {
-        let Plain { number: all, tells, .. } = *self.plain();
-        let (before, number, behind): (&[u8], _, &[u8]) = match tells {
+        let (before, number, behind): (&[u8], _, &[u8]) = match self.tells {
             Tells::Nothing => return,
-            Tells::Byte => (b" (byte ", all, b")"),
-            Tells::Value => (b" (byte ", all & BYTE_MAX, b": %"),
-            Tells::BytesMax => (b" (at most ", all, b" bytes)"),
+            #[cfg(feature = "std")]
+            Tells::Made => return,
+            Tells::Byte => (b" (byte ", self.number, b")"),
+            Tells::Value => (b" (byte ", self.number & BYTE_MAX, b": %"),
+            Tells::BytesMax => (b" (at most ", self.number, b" bytes)"),
         };
         tell(before);
         tell(decimal(number.into(), &mut [0; 20]));
         tell(behind);
-        if tells == Tells::Value {
-            let digit = |shift: u32| b"0123456789ABCDEF"[(all >> shift & 0xf) as usize];
+        if self.tells == Tells::Value {
+            let digit = |shift: u32| b"0123456789ABCDEF"[(self.number >> shift & 0xf) as usize];
             tell(&[digit(28), digit(24), b')']);
         }
+    }
+
+    /// Its text without the number.
+    pub(crate) fn text(&self) -> &'static str {
+        if self.reason.is_empty() { self.status.phrase() } else { self.reason }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut written = f.write_str(self.message());
-        self.tell_detail(&mut |part| {
+        let told = Told::new(*self);
+        let mut written = f.write_str(told.message());
+        told.tell_detail(&mut |part| {
             written = written.and_then(|()| f.write_str(str::from_utf8(part).unwrap_or_default()));
         });
         written
@@ -417,24 +466,30 @@ impl From<DecodeError> for Error {
 mod tests {
     extern crate std;
 
-    use super::{made::REASON_BYTES_MAX, *};
+    use super::{
+        made::{KEPT_MAX, REASON_BYTES_MAX},
+        *,
+    };
 
     use crate::Sent;
     use core::task::Poll;
-    use std::{format, string::ToString};
+    use std::{
+        format,
+        string::{String, ToString},
+    };
 
     #[test]
     fn a_number_is_told_as_it_was_given() {
         let error = Error::bad_request("not a digit");
         assert_eq!(error.byte(), None);
         for byte in [0, 1, u32::MAX] {
-            let (at, most) = (error.clone().at_byte(byte), error.clone().at_most(byte.into()));
+            let (at, most) = (error.at_byte(byte), error.at_most(byte.into()));
             assert_eq!((at.byte(), at.bytes_max()), (Some(byte), None));
             assert_eq!((most.byte(), most.bytes_max()), (None, Some(byte)));
             assert_eq!(at.to_string(), format!("not a digit (byte {byte})"));
             assert_eq!(most.to_string(), format!("not a digit (at most {byte} bytes)"));
         }
-        assert_eq!(error.clone().at_most(1 << 32), error);
+        assert_eq!(error.at_most(1 << 32), error);
     }
 
     /// Where an escape mends it, the escape is told.
@@ -452,32 +507,41 @@ mod tests {
         }
     }
 
-    /// What handlers return takes no more than an error, and an error no more than what every one has.
+    /// What handlers return takes no more than an error, and an error no more than what every one has. Nothing is to be dropped: that
+    /// would cost every request, error or not.
     #[test]
     fn results_are_small() {
         assert_eq!(size_of::<Poll<Result<Sent, Error>>>(), size_of::<Error>());
         assert_eq!(size_of::<Error>(), size_of::<&str>() + 8);
+        assert!(!core::mem::needs_drop::<Error>());
+    }
+
+    fn fields_of(error: Error) -> std::vec::Vec<(String, String)> {
+        Told::new(error).fields().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
     #[test]
     fn what_is_made_at_run_time_goes_before_the_reason() {
         let error = Error::bad_request("fixed");
-        assert_eq!((error.message(), error.fields().count()), ("fixed", 0));
-        let because = error.clone().because(format_args!("{} of {}", 1, 2));
-        assert_eq!((because.status(), because.reason(), because.message()), (error.status(), "fixed", "1 of 2"));
+        assert_eq!((error.to_string().as_str(), fields_of(error).len()), ("fixed", 0));
+        let because = error.because(format_args!("{} of {}", 1, 2));
+        assert_eq!((because.status(), because.reason(), &*because.to_string()), (error.status(), "fixed", "1 of 2"));
         // Whatever the order, and the last one counts.
         let later = Error::bad_request("fixed").at_byte(7).because("first").because("1 of 2").at_byte(5);
         assert_eq!((later.to_string().as_str(), later.byte()), ("1 of 2 (byte 5)", Some(5)));
-        assert_eq!(later.at_most(9).to_string(), "1 of 2 (at most 9 bytes)");
-        assert_ne!(because, error);
+        let most = later.at_most(9);
+        assert_eq!((most.to_string().as_str(), most.bytes_max()), ("1 of 2 (at most 9 bytes)", Some(9)));
+        // A copy stays what it was.
+        assert_eq!(later.to_string(), "1 of 2 (byte 5)");
+        assert_eq!(Error::bad_request("fixed").at_byte(7).because("1 of 2").to_string(), "1 of 2 (byte 7)");
         // Nothing to say is the reason, and without one the status's phrase.
-        assert_eq!(error.because("").message(), "fixed");
-        assert_eq!(Error::bad_request("").because("").message(), "Bad Request");
+        assert_eq!(error.because("").to_string(), "fixed");
+        assert_eq!(Error::bad_request("").because("").to_string(), "Bad Request");
     }
 
     #[test]
     fn what_is_too_long_is_cut_off_between_characters() {
-        let said = |text: &str| Error::bad_request("").because(text).message().to_string();
+        let said = |text: &str| Error::bad_request("").because(text).to_string();
         for bytes in [REASON_BYTES_MAX - 1, REASON_BYTES_MAX] {
             assert_eq!(said(&"x".repeat(bytes)).len(), bytes);
         }
@@ -485,13 +549,29 @@ mod tests {
         assert_eq!(said(&format!("x{}", "\u{e9}".repeat(REASON_BYTES_MAX))).len(), REASON_BYTES_MAX - 1);
         // Nothing comes behind what was cut off.
         let pieces = Error::bad_request("").because(format_args!("{}{}", "x".repeat(REASON_BYTES_MAX + 1), "y"));
-        assert_eq!(pieces.message(), "x".repeat(REASON_BYTES_MAX));
+        assert_eq!(pieces.to_string(), "x".repeat(REASON_BYTES_MAX));
     }
 
     #[test]
     fn fields_are_kept_in_order() {
         let error = Error::unavailable("later").field("Retry-After", "5").because("soon").field("X-A", 7.to_string());
-        assert_eq!(error.fields().collect::<std::vec::Vec<_>>(), [("Retry-After", "5"), ("X-A", "7")]);
-        assert_eq!((error.status(), error.message()), (StatusCode::SERVICE_UNAVAILABLE, "soon"));
+        let wanted = [("Retry-After", "5"), ("X-A", "7")].map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(fields_of(error), wanted);
+        assert_eq!((error.status(), &*error.to_string()), (StatusCode::SERVICE_UNAVAILABLE, "soon"));
+    }
+
+    /// One that is stored for long says what every one says, and never what another one does.
+    #[test]
+    fn what_was_made_long_ago_is_told_by_its_reason() {
+        let stored = Error::conflict("fixed").because("stored").at_byte(1);
+        let answered = Told::new(stored);
+        // Other tests make some as well.
+        for number in 0..KEPT_MAX {
+            let error = Error::conflict("fixed").because(number);
+            assert_eq!(error.to_string(), number.to_string());
+        }
+        assert_eq!((stored.to_string().as_str(), stored.byte(), stored.reason()), ("fixed", None, "fixed"));
+        assert_eq!(stored.because("anew").to_string(), "anew");
+        assert_eq!(answered.message(), "stored");
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     EndReason, Error, Handler, Observer,
     engine::{input::Fault, output::Exchange, state::Change, wire::Shared},
     exchange::body::Reader,
+    exchange::error::Told,
     exchange::reply::{IntoResponse, Outcome, Reply},
     exchange::responder::Answer,
     route::unrouted::routed_path,
@@ -41,7 +42,8 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
                 shared.connection.change(|connection| connection.reason = EndReason::Aborted);
             }
             if !begun && !done {
-                conclusion.failure = Some(Failure { error, app, target, page: Page::Unasked });
+                conclusion.failure =
+                    Some(Failure { told: Told::new(error), app, target, page: Page::Unasked, is_bare: false });
             }
         }
         conclusion
@@ -70,7 +72,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
 /// A request that is answered with an error, as a page for errors sees it: see [`Router::errors`](crate::Router::errors).
 #[derive(Clone, Copy, Debug)]
 pub struct Failed<'a> {
-    error: &'a Error,
+    told: &'a Told,
     /// As it was sent; empty where there is no request.
     target: &'a [u8],
     /// What of its path is left to the router at hand.
@@ -78,24 +80,26 @@ pub struct Failed<'a> {
 }
 
 impl<'a> Failed<'a> {
-    fn new(error: &'a Error, target: &'a [u8]) -> Self {
-        Failed { error, target, path: path_of(target) }
+    fn new(told: &'a Told, target: &'a [u8]) -> Self {
+        Failed { told, target, path: path_of(target) }
     }
 
     /// The error, with the reason of an internal one, too, which a client must not see.
     pub fn error(&self) -> &'a Error {
-        self.error
+        &self.told.error
     }
 
     /// The error's status.
     pub fn status(&self) -> StatusCode {
-        self.error.status()
+        self.told.error.status()
     }
 
-    /// What a client may see of the error: its [`message`](Error::message), but of an internal one (500) only that something failed.
+    /// What a client may see of the error: what [`because`](Error::because) was given, else its reason, else the status's phrase; of an
+    /// internal one (500) only that something failed.
+    /// It may have text in it that a client has sent: a page of HTML escapes it.
     pub fn message(&self) -> &'a str {
-        let status = self.error.status();
-        if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.error.message() }
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.told.message() }
     }
 
     /// The whole request-target as it was sent. Empty where none is known: the request could not be read, or its handler has panicked or
@@ -128,10 +132,12 @@ fn path_of(target: &[u8]) -> &[u8] {
 
 /// An error as a response: the application's own for its status, or a line of text.
 struct Failure<'a, S, A: Handler<S>> {
-    error: Error,
+    told: Told,
     app: &'a A,
     target: &'a [u8],
     page: Page<A::Page>,
+    /// The fields of layers have no room beside it.
+    is_bare: bool,
 }
 
 /// The application's own response for an error. It is made once: nothing that has been announced may change.
@@ -161,16 +167,43 @@ impl ErrorLine {
 
 impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        let status = self.error.status();
+        // No layer has seen what was refused before there was a request.
+        if A::HAS_FIELDS && !self.is_bare && !reply.exchange().begun && !reply.exchange().has_fields() {
+            match reply.keep_fields(&mut |fields| self.app.preset(fields)) {
+                Ok(true) => {}
+                Ok(false) => return Outcome::Full,
+                Err(error) => self.go_bare(&error),
+            }
+        }
+        match self.write(reply) {
+            Outcome::Failed(error) if reply.drop_fields() => {
+                self.go_bare(&error);
+                self.write(reply)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl<S, A: Handler<S>> Failure<'_, S, A> {
+    /// Goes on without the fields of layers.
+    #[cold]
+    fn go_bare(&mut self, error: &Error) {
+        log::error!("an error {} goes out without the fields of its layers: {error}", self.told.error.status());
+        self.is_bare = true;
+    }
+
+    fn write(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        let status = self.told.error.status();
         if let Page::Unasked = self.page {
-            self.page = self.app.error(&Failed::new(&self.error, self.target)).map_or(Page::None, Page::Made);
+            self.page = self.app.error(&Failed::new(&self.told, self.target)).map_or(Page::None, Page::Made);
         }
         loop {
             reply.restart(status);
             if matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) && self.target != b"*" {
                 reply.allow(&mut |tell| self.app.methods(path_of(self.target), tell));
             }
-            for (name, value) in self.error.fields() {
+            for (name, value) in self.told.fields() {
                 match check_field(name, value.as_bytes()) {
                     Ok(()) => drop(reply.field(name, value)),
                     Err(wrong) => {
@@ -200,8 +233,8 @@ impl<S, A: Handler<S>> IntoResponse for Failure<'_, S, A> {
         if is_internal {
             line.put(status.phrase().as_bytes());
         } else {
-            line.put(self.error.message().as_bytes());
-            self.error.tell_detail(&mut |part| line.put(part));
+            line.put(self.told.message().as_bytes());
+            self.told.tell_detail(&mut |part| line.put(part));
         }
         let _ = line.0.push(b'\n');
         reply.error_line(&line.0)

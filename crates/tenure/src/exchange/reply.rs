@@ -9,8 +9,9 @@ use tenure_proto::{
 };
 
 use crate::{
-    Error,
+    Error, FieldWriter, IntoFields,
     engine::output::{BYTES, Exchange, Output, TEXT},
+    exchange::fields::PutFields,
 };
 
 /// Proof that a response is complete. Only a finished response makes one, and it counts for the request that was answered: one
@@ -43,8 +44,8 @@ pub enum Outcome {
 
 /// A value that can be answered.
 ///
-/// Implemented for text, bytes, [`Html`], integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option` (`None`: 404), `Result`, and
-/// tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as an array of name and value.
+/// Implemented for text, bytes, [`Html`], [`Text`], [`Redirect`], integers, `bool`, `()`, [`StatusCode`], [`Error`], `Option`
+/// (`None`: 404), `Result`, and tuples: `(status, body)`, `(fields, body)`, `(status, fields, body)`, fields as [`IntoFields`].
 ///
 /// # Examples
 /// ```
@@ -188,6 +189,23 @@ impl<'o> Reply<'o> {
         }
     }
 
+    /// Adds fields.
+    pub(crate) fn put_fields(&mut self, fields: &(impl IntoFields + ?Sized)) -> Result<(), Error> {
+        self.fields().map_or(Ok(()), |head| fields.put(&mut FieldWriter::new(head)))
+    }
+
+    /// Keeps fields for the head; `false`: there is no room now.
+    pub(crate) fn keep_fields(&mut self, put: PutFields<'_>) -> Result<bool, Error> {
+        self.output.keep_fields(put)
+    }
+
+    /// Lets go of the fields that are kept for the head. Returns whether there were some.
+    pub(crate) fn drop_fields(&mut self) -> bool {
+        let has = self.exchange().has_fields();
+        self.output.exchange.drop_fields();
+        has
+    }
+
     /// The head, to add fields to it; `None` where it is in the output.
     fn fields(&mut self) -> Option<HeadWriter<'_>> {
         if self.exchange().begun {
@@ -207,7 +225,7 @@ impl<'o> Reply<'o> {
         let persistence = self.exchange().persistence();
         let ended = self.head().end(delimiter, persistence, content_type);
         self.head = HeadState::NEW;
-        let Some(bytes) = ended? else {
+        let Some(mut bytes) = ended? else {
             // An empty output that cannot hold the head never will.
             return if self.output.end == 0 {
                 Err(Error::internal("the response head is larger than the output buffer"))
@@ -215,6 +233,9 @@ impl<'o> Reply<'o> {
                 Ok(false)
             };
         };
+        if self.exchange().has_fields() {
+            bytes = self.output.add_fields(bytes);
+        }
         self.output.end += bytes;
         let exchange = &mut self.output.exchange;
         exchange.bytes = bytes as u64;
@@ -527,6 +548,10 @@ bodies! {
     [const N: usize, L: heapless::LenType] heapless::String<N, L>: text;
     #[cfg(feature = "alloc")]
     [] alloc::string::String: text;
+    #[cfg(feature = "alloc")]
+    [] alloc::boxed::Box<str>: text;
+    #[cfg(feature = "alloc")]
+    [] alloc::borrow::Cow<'_, str>: text;
     [] &[u8]: body;
     [const N: usize] [u8; N]: body;
     [const N: usize] &[u8; N]: body;
@@ -561,6 +586,76 @@ impl<T: AsRef<str>> IntoResponse for Html<T> {
     }
 }
 
+/// Sends the client to another target.
+///
+/// The target is a path, or a whole URI: ASCII, and percent-encoded what a URI must not have (RFC 3986). Anything else is answered 500, and
+/// the log says why. Whether it stays on this site is for the application to see to, where the target comes from a client.
+///
+/// # Examples
+/// After a form, the client is to get a page, so that a reload does not send the form again:
+/// ```
+/// use tenure::{Redirect, Request, Router, kit::Server, post};
+///
+/// async fn add(_: &mut Request<'_, ()>) -> Redirect<&'static str> {
+///     Redirect::see_other("/list")
+/// }
+///
+/// let mut server = Server::new(Router::new().route("/list", post(add)));
+/// let client = server.connect();
+/// client.send("POST /list HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+/// server.run();
+/// let answer = client.received_text();
+/// assert!(answer.starts_with("HTTP/1.1 303 See Other\r\n") && answer.contains("\r\nLocation: /list\r\n"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect<T> {
+    status: StatusCode,
+    target: T,
+}
+
+impl<T> Redirect<T> {
+    /// 303: what was asked for is done; GET that target now.
+    pub const fn see_other(target: T) -> Self {
+        Redirect { status: StatusCode::SEE_OTHER, target }
+    }
+
+    /// 307: ask there, by the same method and with the same body, this time.
+    pub const fn temporary(target: T) -> Self {
+        Redirect { status: StatusCode::TEMPORARY_REDIRECT, target }
+    }
+
+    /// 308: the same, from now on. Browsers remember it.
+    pub const fn permanent(target: T) -> Self {
+        Redirect { status: StatusCode::PERMANENT_REDIRECT, target }
+    }
+}
+
+/// Whether a URI may have that byte: RFC 3986 section 2, and the percent sign.
+fn is_uri_byte(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
+impl<T: AsRef<str>> IntoResponse for Redirect<T> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        let target = self.target.as_ref();
+        if target.is_empty() || !target.bytes().all(is_uri_byte) {
+            return failed("the target of a redirect is no URI: percent-encode what it must not have");
+        }
+        reply.status(self.status).field("Location", target).empty()
+    }
+}
+
+/// A text whose type is `text/plain; charset=utf-8` unless a field says another, also where
+/// [`Limits::content_type`](crate::Limits::content_type) sets one type for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text<T>(pub T);
+
+impl<T: AsRef<str>> IntoResponse for Text<T> {
+    fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+        reply.body_in_parts(self.0.as_ref().as_bytes(), TEXT)
+    }
+}
+
 impl IntoResponse for bool {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         reply.text(if *self { "true" } else { "false" })
@@ -592,7 +687,7 @@ impl IntoResponse for Infallible {
 impl IntoResponse for Error {
     #[inline]
     fn respond(&mut self, _: &mut Reply<'_>) -> Outcome {
-        Outcome::Failed(self.clone())
+        Outcome::Failed(*self)
     }
 }
 
@@ -622,22 +717,22 @@ impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
     }
 }
 
-impl<N: AsRef<str>, V: AsRef<[u8]>, const F: usize, T: IntoResponse> IntoResponse for ([(N, V); F], T) {
+impl<F: IntoFields, T: IntoResponse> IntoResponse for (F, T) {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        for (name, value) in &self.0 {
-            reply.field(name.as_ref(), value);
+        match reply.put_fields(&self.0) {
+            Ok(()) => self.1.respond(reply),
+            Err(error) => Outcome::Failed(error),
         }
-        self.1.respond(reply)
     }
 }
 
-impl<N: AsRef<str>, V: AsRef<[u8]>, const F: usize, T: IntoResponse> IntoResponse for (StatusCode, [(N, V); F], T) {
+impl<F: IntoFields, T: IntoResponse> IntoResponse for (StatusCode, F, T) {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
         reply.status(self.0);
-        for (name, value) in &self.1 {
-            reply.field(name.as_ref(), value);
+        match reply.put_fields(&self.1) {
+            Ok(()) => self.2.respond(reply),
+            Err(error) => Outcome::Failed(error),
         }
-        self.2.respond(reply)
     }
 }
 

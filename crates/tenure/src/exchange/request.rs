@@ -25,7 +25,10 @@ use crate::{
     },
     exchange::body::Reader,
     open::journal::Act,
-    route::{parameters::Parameters, unrouted::Unrouted},
+    route::{
+        parameters::Parameters,
+        unrouted::{Unrouted, routed_path},
+    },
 };
 
 /// One request, and the loan of its connection's session.
@@ -454,6 +457,12 @@ impl<'r> Inner<'r> {
             // An absolute target may have no path, and a nested router's prefix may be all of it.
             _ => Unrouted::new(b"/", 1, self.head.encoded),
         }
+    }
+
+    /// The path from where the router at hand looks at it.
+    pub(crate) fn routed(&self) -> &'r [u8] {
+        let range = self.routed_at as usize..self.head.target.end as usize;
+        routed_path(self.reader.bytes.get(range).unwrap_or_default())
     }
 
     /// The target as it was sent.

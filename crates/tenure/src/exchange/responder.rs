@@ -185,7 +185,7 @@ impl<'r> Responder<'r> {
             // RFC 9110 section 15.3.6: its body is empty, but framed as any other.
             _ if is_reset => Delimiter::Length(0),
             Some(bytes) => Delimiter::Length(bytes),
-            None if shared.output.borrow().exchange.http10 => Delimiter::Close,
+            None if shared.output.borrow().exchange.is_http10() => Delimiter::Close,
             None => Delimiter::Chunked,
         };
         loop {

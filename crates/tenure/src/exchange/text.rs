@@ -204,7 +204,7 @@ mod tests {
         ];
         for &(text, wanted) in cases {
             let read = i64::from_text(text.as_bytes());
-            assert_eq!(read.clone().map_err(|error| error.byte()), wanted, "{text:?}: {read:?}");
+            assert_eq!(read.map_err(|error| error.byte()), wanted, "{text:?}: {read:?}");
             if let Err(error) = read {
                 assert_eq!(error.status().code(), 400);
             }

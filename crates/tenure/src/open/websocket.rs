@@ -175,6 +175,8 @@ where
         }
         let mut output = shared.output.borrow_mut();
         let accept = handshake.accept();
+        // The handshake has the fields that RFC 6455 says, and no others.
+        output.exchange.drop_fields();
         let mut fits = output.put(SWITCHING) && output.put(&accept);
         if let Some(protocol) = protocol {
             fits &= output.put(b"\r\nSec-WebSocket-Protocol: ") && output.put(protocol.as_bytes());

@@ -2,16 +2,18 @@
 
 use core::{
     convert::Infallible,
-    future::{Future, poll_fn},
+    future::{Future, poll_fn, ready},
     marker::PhantomData,
+    task::Poll,
 };
 
 use crate::{
-    Error, Message, Observer, Request, Responder,
+    Error, FieldWriter, Message, Observer, Request, Responder,
     engine::{hear::Left, wire::Wire},
     exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
+    route::either::Either,
     route::hears::passes_on,
 };
 
@@ -95,9 +97,30 @@ pub trait Handler<S> {
     #[doc(hidden)]
     const HAS_PAGES: bool = true;
 
+    /// Its responses may carry fields of layers: where none do, a program pays for nothing of them.
+    #[doc(hidden)]
+    const HAS_FIELDS: bool = false;
+
+    /// Puts the fields of layers around it that do not depend on a request, the innermost layer's first: for what is refused before there
+    /// is a request.
+    ///
+    /// # Errors
+    /// As [`IntoFields::put`](crate::IntoFields::put).
+    #[doc(hidden)]
+    fn preset(&self, fields: &mut FieldWriter<'_>) -> Result<(), Error> {
+        let _ = fields;
+        Ok(())
+    }
+
     /// Whether it is there now; a route of a handler that is switched off is as if it had never been added.
     #[doc(hidden)]
     fn is_on(&self) -> bool {
+        true
+    }
+
+    /// Whether it ever is.
+    #[doc(hidden)]
+    fn is_there(&self) -> bool {
         true
     }
 }
@@ -120,6 +143,12 @@ impl<S, H: Handler<S>> Handler<S> for &H {
     const HAS_PAGES: bool = H::HAS_PAGES;
 
     passes_on!(H, self => (**self));
+
+    const HAS_FIELDS: bool = H::HAS_FIELDS;
+
+    fn preset(&self, fields: &mut FieldWriter<'_>) -> Result<(), Error> {
+        (**self).preset(fields)
+    }
 
     fn is_on(&self) -> bool {
         (**self).is_on()
@@ -168,6 +197,119 @@ where
             poll_fn(|context| answer.poll(context, &mut response)).await
         }
     }
+}
+
+/// Hands a value to a handler beside the request: what many handlers share, as a pool of connections or the state of a device, by
+/// reference. So a handler stays a named function, and needs no `static`.
+///
+/// The value must live as long as the application, so it is made before the router; a port with several threads shares it between them,
+/// so it must be `Sync`.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use tenure::{Error, Request, Router, get, kit::Server, with};
+///
+/// struct Lamp {
+///     brightness: AtomicU32,
+/// }
+///
+/// async fn show(lamp: &Lamp, _: &mut Request<'_, ()>) -> u32 {
+///     lamp.brightness.load(Ordering::Relaxed)
+/// }
+///
+/// async fn set(lamp: &Lamp, request: &mut Request<'_, ()>) -> Result<(), Error> {
+///     lamp.brightness.store(request.body().parse().await?, Ordering::Relaxed);
+///     Ok(())
+/// }
+///
+/// # // The kit's server owns what it serves.
+/// # let lamp: &'static Lamp = Box::leak(Box::new(Lamp { brightness: AtomicU32::new(1) }));
+/// # /*
+/// let lamp = &Lamp { brightness: AtomicU32::new(1) };
+/// # */
+/// let app = Router::new().route("/lamp", get(with(lamp, show)).put(with(lamp, set)));
+/// let mut server = Server::new(app);
+/// let client = server.connect();
+/// client.send("PUT /lamp HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n7GET /lamp HTTP/1.1\r\nHost: a\r\n\r\n");
+/// server.run();
+/// assert!(client.received_text().ends_with("\r\n\r\n7"));
+/// ```
+pub fn with<'t, S, T, F, R>(value: &'t T, handler: F) -> impl AsyncFn(&mut Request<'_, S>) -> R + use<'t, S, T, F, R>
+where
+    T: ?Sized,
+    F: AsyncFn(&'t T, &mut Request<'_, S>) -> R,
+{
+    async move |request: &mut Request<'_, S>| handler(value, request).await
+}
+
+/// A handler that may be there: see [`Router::route_if`](crate::Router::route_if). Where it is not, a route to it does not match.
+impl<S, H: Handler<S>> Handler<S> for Option<H> {
+    type Page = H::Page;
+
+    const HAS_PAGES: bool = H::HAS_PAGES;
+
+    const HAS_FIELDS: bool = H::HAS_FIELDS;
+
+    const OPENS: u32 = H::OPENS;
+
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        match self {
+            Some(handler) => Either::First { future: handler.handle(request, responder) },
+            None => Either::Second { future: poll_fn(|_| Poll::Ready(Err(not_found()))) },
+        }
+    }
+
+    fn number(&self, address: usize) -> Option<u32> {
+        self.as_ref()?.number(address)
+    }
+
+    fn hear(&self, number: u32, message: &mut Message<'_, S>) -> impl Future<Output = Result<(), Error>> {
+        match self {
+            Some(handler) => Either::First { future: handler.hear(number, message) },
+            None => Either::Second { future: ready(Ok(())) },
+        }
+    }
+
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        app: &'a A,
+        wire: &'a Wire<S>,
+        observer: &'a O,
+    ) -> impl Future<Output = Left> {
+        H::listen(app, wire, observer)
+    }
+
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+        if let Some(handler) = self {
+            handler.methods(path, tell);
+        }
+    }
+
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.as_ref()?.error(failed)
+    }
+
+    fn preset(&self, fields: &mut FieldWriter<'_>) -> Result<(), Error> {
+        self.as_ref().map_or(Ok(()), |handler| handler.preset(fields))
+    }
+
+    fn is_on(&self) -> bool {
+        self.as_ref().is_some_and(H::is_on)
+    }
+
+    fn is_there(&self) -> bool {
+        self.is_some()
+    }
+}
+
+/// What no route is for.
+#[cold]
+pub(crate) fn not_found() -> Error {
+    Error::not_found("there is no such target here")
 }
 
 /// A function that answers through the responder.

@@ -5,12 +5,13 @@ use core::future::Future;
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Request, Responder,
+    Cors, Error, IntoFields, Request, Responder,
     exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
+    route::cors::{Origins, WithCors},
     route::either::OneOf,
+    route::fields::{Made, Same, WithFields},
     route::handler::Handler,
-    route::hears::passes_on,
     route::methods::Methods,
 };
 
@@ -42,6 +43,37 @@ impl<'r, H> Next<'_, 'r, H> {
     }
 }
 
+/// What a handler that wraps another one, `$inner` of type `$held`, passes on in any case.
+macro_rules! passes_all {
+    ($held:ident, $self:ident => $inner:expr) => {
+        $crate::route::hears::passes_on!($held, $self => $inner);
+
+        fn methods(&$self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+            $inner.methods(path, tell);
+        }
+
+        fn is_on(&$self) -> bool {
+            $inner.is_on()
+        }
+
+        fn is_there(&$self) -> bool {
+            $inner.is_there()
+        }
+    };
+}
+pub(crate) use passes_all;
+
+/// And what it passes on where it has no fields of its own.
+macro_rules! passes_fields {
+    ($held:ident, $self:ident => $inner:expr) => {
+        const HAS_FIELDS: bool = $held::HAS_FIELDS;
+
+        fn preset(&$self, fields: &mut $crate::FieldWriter<'_>) -> Result<(), $crate::Error> {
+            $inner.preset(fields)
+        }
+    };
+}
+
 /// A handler with a middleware around it.
 #[derive(Debug)]
 pub struct Wrapped<F, H> {
@@ -64,22 +96,16 @@ where
 
     const HAS_PAGES: bool = H::HAS_PAGES;
 
-    passes_on!(H, self => self.handler);
+    passes_all!(H, self => self.handler);
+
+    passes_fields!(H, self => self.handler);
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         (self.middleware)(request, Next { handler: &self.handler, responder }).await
     }
 
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
     fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
         self.handler.error(failed)
-    }
-
-    fn is_on(&self) -> bool {
-        self.handler.is_on()
     }
 }
 
@@ -105,7 +131,9 @@ where
 {
     type Page = OneOf<H::Page, R>;
 
-    passes_on!(H, self => self.handler);
+    passes_all!(H, self => self.handler);
+
+    passes_fields!(H, self => self.handler);
 
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(
@@ -116,19 +144,11 @@ where
         self.handler.handle(request, responder)
     }
 
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
     fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
         if let Some(page) = self.handler.error(failed) {
             return Some(OneOf::First(page));
         }
         (failed.status() == self.status).then(|| OneOf::Second((self.response)(failed.error())))
-    }
-
-    fn is_on(&self) -> bool {
-        self.handler.is_on()
     }
 }
 
@@ -153,7 +173,9 @@ where
 {
     type Page = OneOf<H::Page, R>;
 
-    passes_on!(H, self => self.handler);
+    passes_all!(H, self => self.handler);
+
+    passes_fields!(H, self => self.handler);
 
     // Not an `async fn`: a layer less for every request.
     fn handle<'r>(
@@ -164,20 +186,12 @@ where
         self.handler.handle(request, responder)
     }
 
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
     fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
         if let Some(page) = self.handler.error(failed) {
             return Some(OneOf::First(page));
         }
         // The methods of a target come back as an error that is none.
         failed.status().is_error().then(|| OneOf::Second((self.response)(failed)))
-    }
-
-    fn is_on(&self) -> bool {
-        self.handler.is_on()
     }
 }
 
@@ -210,6 +224,29 @@ macro_rules! layers {
             {
                 OnErrors::new(response, self)
             }
+
+            /// Lets all of its responses carry fields, as [`Router::fields`](crate::Router::fields).
+            ///
+            /// # Panics
+            /// When one of them must not be set.
+            pub fn fields<L: IntoFields>(self, fields: L) -> WithFields<Same<L>, Self> {
+                WithFields::new(Same::checked(fields), self)
+            }
+
+            /// Lets all of its responses carry fields that a function makes of the request, as
+            /// [`Router::fields_of`](crate::Router::fields_of).
+            pub fn fields_of<S, G, L>(self, make: G) -> WithFields<Made<G>, Self>
+            where
+                G: Fn(&Request<'_, S>) -> L,
+                L: IntoFields,
+            {
+                WithFields::new(Made(make), self)
+            }
+
+            /// Says which other sites' pages may use it, as [`Router::cors`](crate::Router::cors).
+            pub fn cors<G: Origins>(self, cors: Cors<G>) -> WithCors<G, Self> {
+                WithCors::new(cors, self)
+            }
         })*
     };
 }
@@ -218,5 +255,7 @@ layers! {
     [F, H] Wrapped<F, H>;
     [F, H] OnError<F, H>;
     [F, H] OnErrors<F, H>;
+    [F, H] WithFields<F, H>;
+    [O, H] WithCors<O, H>;
     [C] Methods<C>;
 }

@@ -11,11 +11,13 @@ use core::{
 use tenure_proto::status::StatusCode;
 
 use crate::{
-    Error, Request, Responder,
+    Cors, Error, IntoFields, Request, Responder,
     exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
+    route::cors::{Origins, WithCors},
     route::either::{Either, OneOf},
-    route::handler::Handler,
+    route::fields::{Made, Same, WithFields},
+    route::handler::{Handler, not_found},
     route::hears::{Hears, passes_on},
     route::layers::{Next, OnError, OnErrors, Wrapped},
     route::list::{Append, End, Link},
@@ -28,7 +30,10 @@ use crate::{
 ///
 /// A route's pattern is matched against the target's path, percent-decoded, segment by segment: `/adder` is that path
 /// alone, `/sums/{name}` has any one segment there, `/files/{*rest}` everything that follows. A target that no route matches
-/// is answered 404; the session stays. A pattern has at most 255 bytes and six parameters.
+/// is answered 404, or by the [`fallback`](Router::fallback); the session stays. A pattern has at most 255 bytes and six parameters.
+///
+/// `/a` and `/a/` are two targets, and none is redirected to the other: a slash at the end is a segment without anything in it. Where both
+/// are to be answered, both are routes. Only what is nested at `/a` is asked for either, as `/`.
 ///
 /// The decoded value of a `{*rest}` can be joined to a folder's path (`PathBuf::join`, on Unix and on Windows): the result
 /// lies below the folder, or is the folder itself if the rest is empty. So it does not match, in any encoding, what begins with a
@@ -56,12 +61,18 @@ pub struct Nested<H> {
     router: H,
 }
 
+/// What answers where no route does.
+#[derive(Debug)]
+pub struct Fallback<H> {
+    handler: H,
+}
+
 /// One route.
 #[allow(async_fn_in_trait)]
 #[doc(hidden)]
 pub trait Entry<S>: Hears<S> {
-    /// The text of its pattern.
-    fn text(&self) -> &'static str;
+    /// Whether a route with that pattern behind it would never be reached.
+    fn takes(&self, pattern: &str) -> bool;
 
     /// Whether it is for that target; `found` has its parameters then, and is as it was otherwise.
     fn matches<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> bool;
@@ -87,8 +98,8 @@ impl<S, H: Handler<S>> Hears<S> for Target<H> {
 }
 
 impl<S, H: Handler<S>> Entry<S> for Target<H> {
-    fn text(&self) -> &'static str {
-        self.pattern.text()
+    fn takes(&self, pattern: &str) -> bool {
+        self.handler.is_there() && self.pattern.text() == pattern
     }
 
     #[inline(always)]
@@ -131,8 +142,8 @@ impl<S, H: Handler<S>> Hears<S> for Nested<H> {
 }
 
 impl<S, H: Handler<S>> Entry<S> for Nested<H> {
-    fn text(&self) -> &'static str {
-        self.text
+    fn takes(&self, pattern: &str) -> bool {
+        self.router.is_there() && self.text == pattern
     }
 
     fn matches<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> bool {
@@ -160,6 +171,40 @@ impl<S, H: Handler<S>> Entry<S> for Nested<H> {
 
     fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
         self.router.error(&failed.below(self.behind(failed.path())))
+    }
+}
+
+impl<S, H: Handler<S>> Hears<S> for Fallback<H> {
+    passes_on!(H, self => self.handler);
+}
+
+impl<S, H: Handler<S>> Entry<S> for Fallback<H> {
+    fn takes(&self, _: &str) -> bool {
+        true
+    }
+
+    fn matches<'t>(&self, _: &mut Unrouted<'t>, _: &mut Parameters<'t>) -> bool {
+        self.handler.is_on()
+    }
+
+    fn handle<'r>(
+        &self,
+        request: &mut Request<'r, S>,
+        responder: Responder<'r>,
+    ) -> impl Future<Output = Result<Sent, Error>> {
+        self.handler.handle(request, responder)
+    }
+
+    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+        self.handler.methods(path, tell);
+    }
+
+    const HAS_PAGES: bool = H::HAS_PAGES;
+
+    type Page = H::Page;
+
+    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+        self.handler.error(failed)
     }
 }
 
@@ -224,11 +269,6 @@ impl<S> Routes<S> for End {
     }
 }
 
-#[cold]
-fn not_found() -> Error {
-    Error::not_found("there is no such target here")
-}
-
 impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn find<'t>(&self, target: &mut Unrouted<'t>, found: &mut Parameters<'t>) -> u32 {
@@ -266,7 +306,7 @@ impl<S, E: Entry<S>, N: Routes<S>> Routes<S> for Link<E, N> {
     }
 
     fn has(&self, pattern: &str) -> bool {
-        self.value.text() == pattern || self.next.has(pattern)
+        self.value.takes(pattern) || self.next.has(pattern)
     }
 }
 
@@ -293,7 +333,8 @@ impl<S, N> Router<S, N> {
     where
         N: Routes<S>,
     {
-        assert!(!self.routes.has(pattern), "the route {pattern:?} is taken");
+        let is_free = !handler.is_there() || !self.routes.has(pattern);
+        assert!(is_free, "the route {pattern:?} is taken, or stands behind a fallback");
         let target = Target { pattern: Pattern::new(pattern), handler };
         Router { routes: self.routes.with(target), session: PhantomData }
     }
@@ -307,9 +348,84 @@ impl<S, N> Router<S, N> {
     where
         N: Routes<S>,
     {
-        assert!(!self.routes.has(prefix), "the route {prefix:?} is taken");
+        let is_free = !router.is_there() || !self.routes.has(prefix);
+        assert!(is_free, "the route {prefix:?} is taken, or stands behind a fallback");
         let nested = Nested { text: prefix, prefix: Pattern::prefix(prefix), router };
         Router { routes: self.routes.with(nested), session: PhantomData }
+    }
+
+    /// Adds a route where `condition` is true when the program builds its router: else it is as if it had never been added. The router is of
+    /// one type either way. A route that comes and goes while the server runs has a [`Switch`](crate::Switch).
+    ///
+    /// # Panics
+    /// As [`route`](Router::route).
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Request, Router, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// async fn debug(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "everything"
+    /// }
+    ///
+    /// let is_debug = false; // from the command line, say
+    /// let app = Router::new().route("/", get(hello)).route_if(is_debug, "/debug", get(debug));
+    /// let mut server = Server::new(app);
+    /// let client = server.connect();
+    /// client.send("GET /debug HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().starts_with("HTTP/1.1 404 "));
+    /// ```
+    pub fn route_if<H: Handler<S>>(
+        self,
+        condition: bool,
+        pattern: &'static str,
+        handler: H,
+    ) -> Router<S, N::With<Target<Option<H>>>>
+    where
+        N: Routes<S>,
+    {
+        self.route(pattern, condition.then_some(handler))
+    }
+
+    /// Lets a handler answer the targets that no route is for, instead of 404: the methods that it has, as those of a route. Of a nested
+    /// router those below its prefix. Nothing can be added behind it.
+    ///
+    /// For a page that is to be answered with 404, [`error`](Router::error) is the simpler way.
+    ///
+    /// # Panics
+    /// When there is one already.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Html, Request, Router, get, kit::Server};
+    ///
+    /// async fn version(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "1.0"
+    /// }
+    ///
+    /// /// A page whose script does the rest, whatever its target is.
+    /// async fn page(_: &mut Request<'_, ()>) -> Html<&'static str> {
+    ///     Html("<!doctype html><title>app</title>")
+    /// }
+    ///
+    /// let app = Router::new().route("/api/version", get(version)).fallback(get(page));
+    /// let mut server = Server::new(app);
+    /// let client = server.connect();
+    /// client.send("GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().ends_with("<title>app</title>"));
+    /// ```
+    pub fn fallback<H: Handler<S>>(self, handler: H) -> Router<S, N::With<Fallback<H>>>
+    where
+        N: Routes<S>,
+    {
+        assert!(!self.routes.has(""), "a router has two fallbacks");
+        Router { routes: self.routes.with(Fallback { handler }), session: PhantomData }
     }
 
     /// Sets the application's own response for an error status, whoever has caused it: a handler, the router or, before
@@ -389,6 +505,81 @@ impl<S, N> Router<S, N> {
         R: IntoResponse,
     {
         OnErrors::new(response, self)
+    }
+
+    /// Lets every response carry these fields, whoever it is from: a handler, a page for errors, the router (404, 405), the protocol
+    /// (408, 413, 431). Of routers that are nested, each has its own.
+    ///
+    /// A field that a response sets itself goes first, and so does that of a layer further in; `Vary`, `Set-Cookie` and `Link` add up.
+    /// What is refused before there is a request carries the fields of the layers around the outermost router. They take room in the
+    /// output buffer from the request's head on; an error for whose head there is no room with them goes out without. The handshake of a
+    /// WebSocket has none.
+    ///
+    /// # Panics
+    /// When one of them must not be set: see [`Reply::field`](crate::Reply::field).
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Request, Router, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// let app = Router::new().route("/", get(hello)).fields([("Server", "tenure"), ("X-Frame-Options", "DENY")]);
+    /// let mut server = Server::new(app);
+    /// let client = server.connect();
+    /// client.send("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// let received = client.received_text();
+    /// assert!(received.starts_with("HTTP/1.1 404 ") && received.contains("\r\nX-Frame-Options: DENY\r\n"));
+    /// ```
+    pub fn fields<F>(self, fields: F) -> WithFields<Same<F>, Self>
+    where
+        N: Routes<S>,
+        F: IntoFields,
+    {
+        WithFields::new(Same::checked(fields), self)
+    }
+
+    /// Lets every response carry the fields that `make` makes of the request's head, as [`fields`](Router::fields). What is refused
+    /// before there is a request has none of them. One that must not be set is 500, and the log says why.
+    ///
+    /// # Examples
+    /// The client's own name for its request comes back:
+    /// ```
+    /// use tenure::{Request, Router, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// fn id(request: &Request<'_, ()>) -> Option<[(&'static str, String); 1]> {
+    ///     request.field("x-request-id").map(|id| [("X-Request-Id", id.to_owned())])
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/", get(hello)).fields_of(id));
+    /// let client = server.connect();
+    /// client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: 7\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().contains("\r\nX-Request-Id: 7\r\n"));
+    /// ```
+    pub fn fields_of<F, L>(self, make: F) -> WithFields<Made<F>, Self>
+    where
+        N: Routes<S>,
+        F: Fn(&Request<'_, S>) -> L,
+        L: IntoFields,
+    {
+        WithFields::new(Made(make), self)
+    }
+
+    /// Says which other sites' pages may use these routes: see [`Cors`].
+    pub fn cors<O>(self, cors: Cors<O>) -> WithCors<O, Self>
+    where
+        N: Routes<S>,
+        O: Origins,
+    {
+        WithCors::new(cors, self)
     }
 
     /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`]. The repository's example
