@@ -439,6 +439,15 @@ mod uploads {
         names
     }
 
+    /// Waits for what another thread does.
+    fn until(holds: impl Fn() -> bool) {
+        let begun = std::time::Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < crate::common::PATIENCE, "it does not happen");
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn files_come_and_go() {
         let site = Site::new(&[("docs/index.html", b"documents"), ("old.txt", b"old")]);
@@ -509,9 +518,7 @@ mod uploads {
         let mut half = server.client();
         half.send("PUT /half.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nhalf");
         // It is there under another name, and what is put meanwhile goes first.
-        while !names(&site).iter().any(|name| name.starts_with(".upload-")) {
-            std::thread::yield_now();
-        }
+        until(|| names(&site).iter().any(|name| name.starts_with(".upload-")));
         let mut client = server.client();
         assert_eq!(status(&mut client, "/half.txt"), 404);
         assert_eq!(ask(&mut client, "PUT", "/half.txt", "first"), 201);
@@ -520,13 +527,9 @@ mod uploads {
         assert_eq!(client.get("/half.txt").text(), "first");
         let mut gone = server.client();
         gone.send("PUT /gone.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nhalf");
-        while !names(&site).iter().any(|name| name.starts_with(".upload-")) {
-            std::thread::yield_now();
-        }
+        until(|| names(&site).iter().any(|name| name.starts_with(".upload-")));
         gone.reset();
-        while names(&site) != ["half.txt", "old.txt"] {
-            std::thread::yield_now();
-        }
+        until(|| names(&site) == ["half.txt", "old.txt"]);
         let large = BYTES_MAX + 1;
         client.send(format!("PUT /large.txt HTTP/1.1\r\nHost: test\r\nContent-Length: {large}\r\n\r\n"));
         assert_eq!(client.answer().status, 413);
