@@ -12,6 +12,7 @@ use crate::{
     delivery::{Delivery, DeliveryError},
     inbox::{Inbox, Order, Push, To},
     listing::{Listing, Question},
+    visit::{Refused, Visit, visit},
 };
 
 /// What a server's workers share. Answering a request touches none of it.
@@ -152,6 +153,60 @@ impl Handle {
         let (bytes, mut result) = (framed(&content)?, Ok(()));
         for inbox in &self.shared.inboxes {
             result = result.and(inbox.push(Push { to: To::Topic(topic.key()), bytes: bytes.clone() }));
+        }
+        result
+    }
+
+    /// Runs a closure on a connection's session, on the connection's own worker, between two requests, and gives what it returns: await
+    /// that, or [`Visit::wait`] outside of handlers. Sessions need not be `Send`, because they stay where they are; the closure and
+    /// what it returns must be.
+    ///
+    /// A handler has its session to itself. So where a request or a message is being answered, the closure waits until the connection
+    /// has nothing more to answer; a handler that awaits one on its own session waits for itself. It is no use of the connection: its idle deadline stays. It keeps its worker from everything else,
+    /// as a handler that blocks does, so it must be short. It is for sessions whose [`as_any`](tenure::Session::as_any) says so.
+    ///
+    /// # Errors
+    /// A [`SessionError`](crate::SessionError): it has not run, and gives the closure back; or it panicked. As many may wait for their worker, and as many for
+    /// sessions that are lent, as there may be [commands](Handle::command).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use core::any::Any;
+    /// use tenure::{ConnectionId, EndReason, Session};
+    /// use tenure_host::Handle;
+    ///
+    /// struct Guest {
+    ///     lines: u32,
+    /// }
+    ///
+    /// impl Session for Guest {
+    ///     fn end(self, _: EndReason) {}
+    ///
+    ///     fn as_any(&mut self) -> Option<&mut dyn Any> {
+    ///         Some(self)
+    ///     }
+    /// }
+    ///
+    /// /// How much a guest has said so far; `None`: there is no such guest any more.
+    /// async fn lines(handle: &Handle, id: ConnectionId) -> Option<u32> {
+    ///     handle.with_session(id, |guest: &mut Guest| guest.lines).await.ok()
+    /// }
+    /// ```
+    #[doc(alias("httpd_sess_get_ctx", "httpd_queue_work", "httpd_work_fn_t"))]
+    pub fn with_session<S, R, F>(&self, id: ConnectionId, closure: F) -> Visit<R, F>
+    where
+        S: 'static,
+        F: FnOnce(&mut S) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (result, mut visitor) = visit(id, closure);
+        match self.shared.inboxes.get(id.worker() as usize) {
+            None => visitor.refuse(Refused::Gone),
+            Some(inbox) => {
+                if let Err((why, Order::Visit(mut visitor))) = inbox.order(Order::Visit(visitor)) {
+                    visitor.refuse(why.into());
+                }
+            }
         }
         result
     }

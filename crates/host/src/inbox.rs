@@ -15,6 +15,7 @@ use crate::{
     answer::Asked,
     listing::Question,
     sync::{AtomicBool, Mutex, lock},
+    visit::{Refused, Visitor},
 };
 
 /// The least bound on waiting commands, however few connections there may be.
@@ -40,6 +41,7 @@ pub(crate) enum Order {
     One(Command),
     Push(Push),
     Deliver { id: ConnectionId, bytes: Arc<[u8]>, asked: Asked<Pushed> },
+    Visit(Box<dyn Visitor>),
     List(Question),
     Stop,
     StopNow,
@@ -57,6 +59,15 @@ impl From<NotTaken> for PushError {
         match why {
             NotTaken::Full => PushError::Full,
             NotTaken::Stopped => PushError::Stopped,
+        }
+    }
+}
+
+impl From<NotTaken> for Refused {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Full => Refused::Full,
+            NotTaken::Stopped => Refused::Stopped,
         }
     }
 }
@@ -194,6 +205,11 @@ impl Inbox {
                 state.news.marks.push(of);
             }
         });
+    }
+
+    /// The most commands that wait.
+    pub(crate) fn commands_max(&self) -> usize {
+        self.commands_max
     }
 
     /// Queues an order, as long as there is room. One that is not taken is given back, so that it is dropped outside the lock:

@@ -35,6 +35,7 @@ mod settings;
 #[cfg(unix)]
 mod signals;
 mod sync;
+mod visit;
 mod worker;
 
 pub use delivery::{Delivery, DeliveryError};
@@ -54,6 +55,7 @@ pub use serve::Serve;
 pub use server::Server;
 pub use service::Service;
 pub use settings::Settings;
+pub use visit::{SessionError, Visit};
 #[cfg(feature = "kit")]
 pub use worker::turns;
 pub use worker::{Accepted, Newcomer, Worker};

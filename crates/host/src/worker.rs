@@ -1,20 +1,22 @@
 //! A worker: its connections, its orders, and whom it accepts.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tenure::{
-    PeerAddress,
-    port::{Driver, DriverSettings, Kind, imf_fixdate},
+    PeerAddress, Session,
+    port::{AtRest, Driver, DriverSettings, Kind, contain, imf_fixdate},
 };
 
 use crate::{
     HostPort, Listening, Net, Service, Settings,
     acceptance::{Acceptance, is_of_newcomer},
     inbox::{Inbox, News, Order, Push, To},
+    visit::{Refused, Visitor},
 };
 
 /// The most newcomers accepted from one listener, and sockets with held bytes served, before others have their turns.
@@ -54,8 +56,12 @@ pub struct Worker<'a, N: Net, A: Service> {
     acceptance: Acceptance,
     /// A newcomer whose place was taken while it was accepted.
     kept: Option<Newcomer<N::Socket>>,
+    /// Closures that wait for sessions which are lent.
+    visitors: VecDeque<Box<dyn Visitor>>,
     now_ms: u32,
     date_until_ms: u32,
+    /// When the date or a visitor needs a look.
+    tend_ms: u32,
     phase: Phase,
     /// Decide again whether to accept.
     reconsider: bool,
@@ -105,8 +111,10 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
             inbox,
             acceptance: Acceptance::new(server.handle.shared.clone(), number),
             kept: None,
+            visitors: VecDeque::new(),
             now_ms,
             date_until_ms: now_ms,
+            tend_ms: now_ms,
             phase: Phase::Serving,
             reconsider: true,
         };
@@ -140,13 +148,22 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         TURNS.set(TURNS.get() + 1);
         self.now_ms = now_ms;
         self.driver.set_now(now_ms);
-        if now_ms.wrapping_sub(self.date_until_ms) < 1 << 31 {
-            self.set_date();
+        if now_ms.wrapping_sub(self.tend_ms) < 1 << 31 {
+            self.tend();
         }
     }
 
-    /// Sets the date for responses, which changes once a second.
+    /// Looks at what few turns need to look at.
     #[cold]
+    fn tend(&mut self) {
+        if self.now_ms.wrapping_sub(self.date_until_ms) < 1 << 31 {
+            self.set_date();
+        }
+        self.tend_ms = self.date_until_ms;
+        self.visit_again();
+    }
+
+    /// Sets the date for responses, which changes once a second.
     fn set_date(&mut self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.driver.set_date(Some(imf_fixdate(since.as_secs())));
@@ -177,6 +194,7 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
                 let _ = self.driver.push(id, Kind::Messages, &bytes);
             }
             Order::Deliver { id, bytes, asked } => asked.answer(self.driver.push(id, Kind::Messages, &bytes)),
+            Order::Visit(visitor) => self.visit(visitor),
             Order::List(question) => question.answer(self.driver.list()),
             Order::Stop => {
                 if self.phase == Phase::Serving {
@@ -188,6 +206,42 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
                 self.stop_accepting();
                 self.driver.end_all();
             }
+        }
+    }
+
+    /// Lets somebody else's closure run on a session, or wait for it behind those before.
+    #[cold]
+    fn visit(&mut self, visitor: Box<dyn Visitor>) {
+        self.visit_again();
+        self.visit_or_wait(visitor);
+    }
+
+    /// Lets those run that have waited for their sessions, in their order: a handler may have given them back.
+    #[cold]
+    fn visit_again(&mut self) {
+        for _ in 0..self.visitors.len() {
+            if let Some(visitor) = self.visitors.pop_front() {
+                self.visit_or_wait(visitor);
+            }
+        }
+    }
+
+    fn visit_or_wait(&mut self, mut visitor: Box<dyn Visitor>) {
+        let at_rest = self.driver.session(visitor.id());
+        if matches!(at_rest, AtRest::Lent) && self.visitors.len() < self.inbox.commands_max() {
+            // Turns that spin do not ask how long to sleep.
+            self.tend_ms = self.now_ms;
+            return self.visitors.push_back(visitor);
+        }
+        // Whatever the application does in it stays in it.
+        let visited = contain(move || match at_rest {
+            AtRest::Session(session) => visitor.run(session.as_any()),
+            AtRest::Lent => visitor.refuse(Refused::Full),
+            AtRest::None => visitor.refuse(Refused::NoSession),
+            AtRest::Gone => visitor.refuse(Refused::Gone),
+        });
+        if visited.is_none() {
+            log::error!("what a closure on a session has left panicked when it was dropped");
         }
     }
 
@@ -238,6 +292,9 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
 
     /// Milliseconds until the next deadline, or until the next look for newcomers.
     pub fn due_within(&mut self) -> Option<u32> {
+        if !self.visitors.is_empty() {
+            self.visit_again();
+        }
         let due_ms = self.driver.due_within();
         match self.acceptance.due_within(self.now_ms) {
             Some(accept_ms) => Some(due_ms.map_or(accept_ms, |ms| ms.min(accept_ms))),

@@ -12,6 +12,7 @@ mod handle;
 mod limits;
 mod open;
 mod panics;
+mod session;
 mod sleep;
 mod sockets;
 mod spawned;

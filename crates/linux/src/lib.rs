@@ -46,7 +46,9 @@ mod net;
 mod sys;
 mod worker;
 
-pub use tenure_host::{Delivery, DeliveryError, Error, Folder, Handle, Listing, Running, Settings};
+pub use tenure_host::{
+    Delivery, DeliveryError, Error, Folder, Handle, Listing, Running, SessionError, Settings, Visit,
+};
 pub use worker::Linux;
 
 /// A server on Linux.

@@ -40,7 +40,7 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Eviction, Handler, Limits, Observer, PeerAddress, Refusal,
     RequestLine, Session, StatusCode,
     port::{
-        Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer, Port, Pushed,
+        AtRest, Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer, Port, Pushed,
         Received, Slot, Transmitted, Wire, contain, framed, lane,
     },
 };
@@ -663,6 +663,15 @@ impl<S: Session + 'static> Server<S> {
     /// Pins a connection from outside, or no longer so. Returns whether it is there.
     pub fn pin(&mut self, id: ConnectionId, pinned: bool) -> bool {
         self.driver.pin(id, pinned)
+    }
+
+    /// Runs a closure on a connection's session from outside. `None`: it has not run, because there is no such connection, or it has no
+    /// session, or a request is being answered on it.
+    pub fn with_session<R>(&mut self, id: ConnectionId, closure: impl FnOnce(&mut S) -> R) -> Option<R> {
+        match self.driver.session(id) {
+            AtRest::Session(session) => Some(closure(session)),
+            AtRest::None | AtRest::Lent | AtRest::Gone => None,
+        }
     }
 
     /// Takes an idle connection and its session out of the server: what its client sends and awaits from now on is not

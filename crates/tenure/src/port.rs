@@ -9,7 +9,9 @@ pub use crate::engine::contain::contain;
 pub use crate::open::topic::{HeapTopics, framed};
 pub use crate::{
     engine::buffer::Buffer,
-    engine::driver::{Driver, DriverSettings, Key, Lane, Lanes, Listed, Panicked, Partial, Port, Pushed, Transmitted},
+    engine::driver::{
+        AtRest, Driver, DriverSettings, Key, Lane, Lanes, Listed, Panicked, Partial, Port, Pushed, Transmitted,
+    },
     engine::interest::Interest,
     engine::lane::lane,
     engine::table::{Slot, Store},

@@ -1,6 +1,6 @@
 //! What lives on a connection, and why it ends.
 
-use core::fmt;
+use core::{any::Any, fmt};
 
 use tenure_proto::refusal::Refusal;
 
@@ -24,6 +24,13 @@ pub trait Session {
     /// panic that leaves a destructor while another panic unwinds aborts the process, and then nothing is ended.
     #[doc(alias("free_ctx", "httpd_free_ctx_fn_t"))]
     fn end(self, reason: EndReason);
+
+    /// The session as others may reach it between two requests: by the handles of ports for hosts, `Handle::with_session`. `Some(self)`
+    /// lets them; by default nobody may. It is asked for each closure, so it may also be `None` for a while. The
+    /// [guide](crate::guide::sessions#from-other-tasks) has an example.
+    fn as_any(&mut self) -> Option<&mut dyn Any> {
+        None
+    }
 }
 
 impl Session for () {

@@ -191,6 +191,41 @@ fn a_session_is_handed_over() {
     assert_eq!(server.ended(), [(id, EndReason::HandedOver)]);
 }
 
+/// Between requests, while there is a session.
+#[test]
+fn a_session_is_visited() {
+    struct Sum(i64);
+    impl Session for Sum {
+        fn end(self, _: EndReason) {}
+    }
+    let add = async |request: &mut Request<'_, Sum>| {
+        let number: i64 = request.body().parse().await?;
+        let sum = request.session_or_insert_with(|| Sum(0));
+        sum.0 += number;
+        Ok::<_, Error>(sum.0)
+    };
+    let mut server = Server::new(Router::new().route("/", post(add)));
+    let client = server.connect();
+    let id = client.id().unwrap();
+    assert_eq!(server.with_session(id, |sum| sum.0), None, "there is none yet");
+    client.send(request("POST", "/", "Content-Length: 1\r\n", "5"));
+    server.run();
+    assert_eq!(server.with_session(id, |sum| std::mem::replace(&mut sum.0, 10)), Some(5));
+    client.send(request("POST", "/", "Content-Length: 1\r\n", ""));
+    server.run();
+    assert_eq!(server.with_session(id, |sum| sum.0), None, "a handler has it");
+    client.send("2");
+    server.run();
+    assert!(client.received_text().ends_with("\r\n\r\n12"));
+    // Half a head is no request yet.
+    client.send("POST");
+    server.run();
+    assert_eq!(server.with_session(id, |sum| sum.0), Some(12));
+    server.close(id);
+    assert!(!client.is_reset() && client.is_closed());
+    assert_eq!(server.with_session(id, |sum| sum.0), None, "it has ended, although the socket is still there");
+}
+
 #[test]
 #[should_panic(expected = "busy loop")]
 fn a_busy_loop_is_noticed() {

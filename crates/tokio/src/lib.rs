@@ -82,7 +82,9 @@ use std::num::NonZeroUsize;
 
 use tenure::{Handler, Session};
 
-pub use tenure_host::{Delivery, DeliveryError, Error, Folder, Handle, Listing, Running, Serve, Settings};
+pub use tenure_host::{
+    Delivery, DeliveryError, Error, Folder, Handle, Listing, Running, Serve, SessionError, Settings, Visit,
+};
 pub use worker::Tokio;
 
 /// A server in tokio.

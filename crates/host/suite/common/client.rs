@@ -125,6 +125,12 @@ impl Client {
         self.sum()
     }
 
+    /// The same at another target.
+    pub(crate) fn add_at(&mut self, target: &str, number: i64) -> i64 {
+        self.send(post(target, &number.to_string()));
+        self.sum()
+    }
+
     /// The answer to a POST that went well.
     pub(crate) fn sum(&mut self) -> i64 {
         let answer = self.answer();

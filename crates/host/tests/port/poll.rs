@@ -27,7 +27,7 @@ use tenure::{
 };
 use tenure_host::{Accepted, Listening, Marked, Net, News, Platform, Service, Worker, configure};
 
-pub(crate) use tenure_host::{Delivery, DeliveryError, Error, Folder, Handle, Running, Settings};
+pub(crate) use tenure_host::{Delivery, DeliveryError, Error, Folder, Handle, Running, SessionError, Settings};
 
 pub(crate) type Server = tenure_host::Server<Polling>;
 

@@ -75,6 +75,19 @@ pub struct Listed {
     pub pinned: bool,
 }
 
+/// A connection's session between two requests.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AtRest<'a, S> {
+    /// It is there.
+    Session(&'a mut S),
+    /// The connection has none.
+    None,
+    /// It is lent to a handler, or may be.
+    Lent,
+    /// There is no such connection any more.
+    Gone,
+}
+
 /// Drives the connections of one worker.
 // Small, hot fields first: the shortest instructions reach them there.
 #[repr(C)]
@@ -679,6 +692,16 @@ impl<P: Port> Driver<P> {
             _ => {}
         }
         true
+    }
+
+    /// The session of a connection, as long as no lane has it.
+    pub fn session(&mut self, id: ConnectionId) -> AtRest<'_, P::Session> {
+        match self.own(id) {
+            None => AtRest::Gone,
+            Some(slot) if slot.stage == Stage::Closing => AtRest::Gone,
+            Some(slot) if slot.lane != NONE => AtRest::Lent,
+            Some(slot) => slot.session.as_mut().map_or(AtRest::None, AtRest::Session),
+        }
     }
 
     /// Obeys a handle's command.
