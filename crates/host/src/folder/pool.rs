@@ -5,12 +5,12 @@ use std::{
     fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex},
+    sync::Arc,
     task::{Poll, Waker},
     thread,
 };
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 type Job = Box<dyn FnOnce() + Send>;
 
