@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod fields;
 #[cfg(feature = "json")]
 pub mod json;
+pub(crate) mod reasons;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod responder;

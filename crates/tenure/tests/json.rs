@@ -210,6 +210,24 @@ fn a_response_of_any_length_goes_through_an_output_of_any_size() {
     }
 }
 
+/// Fields of a layer are kept in the output until the head is written: what is written ahead of it must leave them alone.
+#[test]
+fn a_response_goes_out_with_the_fields_of_a_layer() {
+    for length in (0..300).step_by(7).chain([1_000]) {
+        for field in [1, 60, 120] {
+            let json = async move |_: &mut Request<'_, ()>| Json(text(length));
+            let app = Router::new().route("/", any(json)).fields([("X-Layer", text(field))]);
+            let settings = Settings { output_bytes: 400, ..Settings::default() };
+            let answers = feed(app, settings, [get("/").repeat(3).as_bytes()]);
+            for response in answers.responses() {
+                assert_eq!(response.field("x-layer"), Some(&*text(field)), "{length} {field}");
+                assert_eq!(response.text(), format!("\"{}\"", text(length)), "{length} {field}");
+            }
+            assert_eq!(answers.statuses(), [200; 3]);
+        }
+    }
+}
+
 /// What fits is written once, what does not, twice with a heap, otherwise once per part.
 #[test]
 fn a_value_is_written_as_seldom_as_can_be() {

@@ -169,6 +169,29 @@ fn a_refusal_names_the_field_and_what_is_wanted_of_it() {
     assert_eq!(read::<Strict>("a=1&b%C3%BC=2"), (400, told.into()));
 }
 
+#[test]
+fn a_page_sees_what_is_wrong_and_other_errors_say_their_own() {
+    /// Reads what is wrong, then fails for another reason, or at another byte.
+    async fn other(request: &mut Request<'_, ()>) -> Result<(), Error> {
+        assert!(request.query_as::<Strict>().is_err());
+        Err(Error::bad_request("another reason"))
+    }
+
+    async fn strict(request: &mut Request<'_, ()>) -> Result<(), Error> {
+        request.query_as::<Strict>().map(drop)
+    }
+
+    let app = Router::new().route("/other", any(other)).route("/strict", any(strict));
+    let app = app.errors(|failed: &tenure::Failed<'_>| format!("<{}>", failed.message()));
+    let bytes = get("/strict?a=256") + &get("/other?a=257") + &get("/strict") + &get("/none");
+    let answers = feed(app, Settings::default(), [bytes.as_bytes()]);
+    let texts: Vec<_> = answers.responses().iter().map(|response| response.text().to_owned()).collect();
+    assert_eq!(
+        texts,
+        [r#"<"a": 256 is above 255>"#, "<another reason>", r#"<"a" is missing>"#, "<there is no such target here>"]
+    );
+}
+
 /// However many pairs there are, and however often a name stands, nothing takes long.
 #[test]
 fn names_that_stand_often_cost_no_more() {

@@ -22,6 +22,7 @@ use crate::{
         state::{Change, ConnectionState, Crowd, Drain, RequestState, State, Turn},
         waiters::Waiters,
     },
+    exchange::reasons::Reasons,
     open::{journal::Journal, opens},
     peer::Peer,
     settings::granted_ms,
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Cell<Option<fn(u32) -> u32>>,
     pub(crate) waiters: Waiters,
     pub(crate) open: Open,
+    /// Why a value was refused.
+    pub(crate) reasons: Reasons,
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
     /// Bytes of the whole input buffer.
@@ -132,6 +135,7 @@ impl<S> Wire<S> {
                 clock: Cell::new(None),
                 waiters: Waiters::new(),
                 open: Open::default(),
+                reasons: Reasons::default(),
                 limits,
                 head_limits,
                 input_bytes,

@@ -44,7 +44,7 @@ impl<'r, S> Request<'r, S> {
     /// assert!(client.received_text().ends_with("\r\n\r\n8 None [\"a\", \"b \u{fc}\"]"));
     /// ```
     pub fn query_as<T: Deserialize<'r>>(&self) -> Result<T, Error> {
-        read_pairs(Pairs::of_query(self.query().unwrap_or_default()))
+        read_pairs(Pairs::of_query(self.query().unwrap_or_default()), &self.inner.shared().reasons)
     }
 
     /// The value of a [`parameter`](Request::parameter) as a number, `bool`, text, or an enum whose variants have no content. With the
@@ -80,7 +80,7 @@ impl<'r, S> Request<'r, S> {
     pub fn parameter_as<T: Deserialize<'r>>(&self, name: &str) -> Result<T, Error> {
         let value: Encoded<'r> =
             self.parameter(name).ok_or(Error::internal("the route has no parameter of that name"))?;
-        read_text(value, name)
+        read_text(value, name, &self.inner.shared().reasons)
     }
 }
 
@@ -126,7 +126,8 @@ impl<'a> Body<'a, '_> {
                 "send a form, as application/x-www-form-urlencoded: the Content-Type says another",
             ));
         }
-        read_pairs(Pairs::of_form(self.reader.whole_to_change().await?)?)
+        let reasons = &self.reader.shared.reasons;
+        read_pairs(Pairs::of_form(self.reader.whole_to_change().await?)?, reasons)
     }
 
     /// The whole body as the JSON that it is. It is decoded in place, so a `&str` borrows any text, and needs no buffer of yours. It must
@@ -169,7 +170,8 @@ impl<'a> Body<'a, '_> {
         if !self.is_of_type(is_json) {
             return Err(unsupported("send JSON, as application/json: the Content-Type says another"));
         }
-        crate::json::read(self.reader.whole_to_change().await?)
+        let reasons = &self.reader.shared.reasons;
+        crate::json::read_of_request(self.reader.whole_to_change().await?, reasons)
     }
 
     /// Whether the Content-Type is there and of that kind, whatever its parameters.

@@ -9,6 +9,7 @@ use crate::{
     engine::{input::Fault, output::Exchange, state::Change, wire::Shared},
     exchange::body::Reader,
     exchange::error::Told,
+    exchange::reasons::{Lent, Words},
     exchange::reply::{IntoResponse, Outcome, Reply},
     exchange::responder::Answer,
     route::unrouted::routed_path,
@@ -31,6 +32,7 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
         target: &'a [u8],
         error: Option<Error>,
     ) -> Self {
+        let reasons = reader.shared;
         let mut conclusion = Conclusion { answer: Answer::new(reader), failure: None, is_reset: false };
         if let Some(error) = error {
             if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
@@ -42,8 +44,14 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
                 shared.connection.change(|connection| connection.reason = EndReason::Aborted);
             }
             if !begun && !done {
-                conclusion.failure =
-                    Some(Failure { told: Told::new(error), app, target, page: Page::Unasked, is_bare: false });
+                conclusion.failure = Some(Failure {
+                    told: Told::new(error),
+                    lent: Lent::new(&reasons.reasons),
+                    app,
+                    target,
+                    page: Page::Unasked,
+                    is_bare: false,
+                });
             }
         }
         conclusion
@@ -73,6 +81,8 @@ impl<'a, 'r, S, A: Handler<S>> Conclusion<'a, 'r, S, A> {
 #[derive(Clone, Copy, Debug)]
 pub struct Failed<'a> {
     told: &'a Told,
+    /// What it says, where the lane keeps that.
+    words: Words<'a>,
     /// As it was sent; empty where there is no request.
     target: &'a [u8],
     /// What of its path is left to the router at hand.
@@ -80,8 +90,8 @@ pub struct Failed<'a> {
 }
 
 impl<'a> Failed<'a> {
-    fn new(told: &'a Told, target: &'a [u8]) -> Self {
-        Failed { told, target, path: path_of(target) }
+    fn new(told: &'a Told, words: Words<'a>, target: &'a [u8]) -> Self {
+        Failed { told, words, target, path: path_of(target) }
     }
 
     /// The error, with the reason of an internal one, too, which a client must not see.
@@ -99,7 +109,7 @@ impl<'a> Failed<'a> {
     /// It may have text in it that a client has sent: a page of HTML escapes it.
     pub fn message(&self) -> &'a str {
         let status = self.status();
-        if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.told.message() }
+        if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.words.of(self.told) }
     }
 
     /// The whole request-target as it was sent. Empty where none is known: the request could not be read, or its handler has panicked or
@@ -133,6 +143,7 @@ fn path_of(target: &[u8]) -> &[u8] {
 /// An error as a response: the application's own for its status, or a line of text.
 struct Failure<'a, S, A: Handler<S>> {
     told: Told,
+    lent: Lent<'a>,
     app: &'a A,
     target: &'a [u8],
     page: Page<A::Page>,
@@ -196,7 +207,8 @@ impl<S, A: Handler<S>> Failure<'_, S, A> {
     fn write(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.told.error.status();
         if let Page::Unasked = self.page {
-            self.page = self.app.error(&Failed::new(&self.told, self.target)).map_or(Page::None, Page::Made);
+            let ask = |words: Words<'_>| self.app.error(&Failed::new(&self.told, words, self.target));
+            self.page = self.lent.with(ask).map_or(Page::None, Page::Made);
         }
         loop {
             reply.restart(status);
@@ -233,7 +245,7 @@ impl<S, A: Handler<S>> Failure<'_, S, A> {
         if is_internal {
             line.put(status.phrase().as_bytes());
         } else {
-            line.put(self.told.message().as_bytes());
+            self.lent.with(|words| line.put(words.of(&self.told).as_bytes()));
             self.told.tell_detail(&mut |part| line.put(part));
         }
         let _ = line.0.push(b'\n');

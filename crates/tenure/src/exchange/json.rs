@@ -16,7 +16,11 @@ use serde_core::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    exchange::reply::{IntoResponse, Outcome, Reply},
+    exchange::{
+        reasons::Reasons,
+        reply::{IntoResponse, Outcome, Reply},
+        values::mismatch::Place,
+    },
 };
 
 use write::{Sink, Unwritten};
@@ -38,7 +42,12 @@ const JSON: &str = "application/json";
 /// # Ok::<(), tenure::Error>(())
 /// ```
 pub fn read<'de, T: Deserialize<'de>>(bytes: &'de mut [u8]) -> Result<T, Error> {
-    read::read(bytes)
+    read::read_or(bytes, Place::error)
+}
+
+/// Reads a request's body.
+pub(crate) fn read_of_request<'de, T: Deserialize<'de>>(bytes: &'de mut [u8], reasons: &Reasons) -> Result<T, Error> {
+    read::read_or(bytes, |place, fault| place.error_of_request(fault, reasons))
 }
 
 /// Writes a value as JSON text into `buffer`, and returns the part that it fills: for a message or an event, say.

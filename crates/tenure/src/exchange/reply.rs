@@ -330,8 +330,9 @@ impl<'o> Reply<'o> {
     /// is written there, [`begin_ahead`](Reply::begin_ahead) moves behind the head.
     #[cfg(feature = "json")]
     pub(crate) fn ahead(&mut self) -> &mut [u8] {
-        let head = self.ahead_at();
-        self.output.free().get_mut(head..).unwrap_or_default()
+        // Behind it are the fields that are kept for the head.
+        let (from, to) = (self.output.end + self.ahead_at(), self.output.buffer.len() - self.output.kept_bytes());
+        self.output.buffer.get_mut(from..to).unwrap_or_default()
     }
 
     /// Bytes that the output holds at the most.
@@ -344,7 +345,7 @@ impl<'o> Reply<'o> {
     fn ahead_at(&self) -> usize {
         // Status line, date, type, length and persistence; fields that were added stand there already.
         const HEAD_BYTES: usize = 192;
-        self.head.length().unwrap_or(0) + HEAD_BYTES
+        self.head.length().unwrap_or(0) + self.output.kept_bytes() + HEAD_BYTES
     }
 
     /// Begins a response of that many bytes; `is_ahead`: all of them are in [`ahead`](Reply::ahead). `false`: the head has not fitted.

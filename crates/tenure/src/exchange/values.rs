@@ -12,9 +12,12 @@ use tenure_proto::target::{Encoded, PARSED_BYTES_MAX, first_decoded};
 
 use crate::{
     Error,
-    exchange::values::{
-        mismatch::{Mismatch, Place},
-        scalar::scalars,
+    exchange::{
+        reasons::Reasons,
+        values::{
+            mismatch::{Mismatch, Place},
+            scalar::scalars,
+        },
     },
 };
 
@@ -25,21 +28,25 @@ const DECODED_BYTES_MAX: usize = 256;
 type Read<T> = Result<T, Mismatch>;
 
 /// Reads one text as a value; `name` is told where it is none.
-pub(crate) fn read_text<'de, T: Deserialize<'de>>(text: Encoded<'de>, name: &str) -> Result<T, Error> {
+pub(crate) fn read_text<'de, T: Deserialize<'de>>(
+    text: Encoded<'de>,
+    name: &str,
+    reasons: &Reasons,
+) -> Result<T, Error> {
     T::deserialize(Value { text, name: text, behind: Pairs::NONE }).map_err(|fault| {
         let mut place = Place::default();
         place.found(&fault, None);
         place.trail.within_field(name);
-        place.error(&fault)
+        place.error_of_request(&fault, reasons)
     })
 }
 
 /// Reads pairs as a value.
-pub(crate) fn read_pairs<'de, T: Deserialize<'de>>(pairs: Pairs<'de>) -> Result<T, Error> {
+pub(crate) fn read_pairs<'de, T: Deserialize<'de>>(pairs: Pairs<'de>, reasons: &Reasons) -> Result<T, Error> {
     let mut place = Place::default();
     T::deserialize(Reader { pairs, place: &mut place }).map_err(|fault| {
         place.found(&fault, None);
-        place.error(&fault)
+        place.error_of_request(&fault, reasons)
     })
 }
 

@@ -9,12 +9,9 @@ use serde_core::de::{
     self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use crate::{
-    Error,
-    exchange::values::{
-        mismatch::{Mismatch, Place},
-        scalar::{self, Integer, scalars},
-    },
+use crate::exchange::values::{
+    mismatch::{Mismatch, Place},
+    scalar::{self, Integer, scalars},
 };
 
 #[cfg(test)]
@@ -38,13 +35,8 @@ const ESCAPE: &str = "this is no escape of JSON";
 const SURROGATE: &str = "a surrogate stands alone";
 const UTF8: &str = "this is not UTF-8";
 
-/// Reads all of `bytes` as a value.
-pub(crate) fn read<'de, T: Deserialize<'de>>(bytes: &'de mut [u8]) -> Result<T, Error> {
-    read_or(bytes, Place::error)
-}
-
-/// The same with another error.
-fn read_or<'de, T: Deserialize<'de>, E>(
+/// Reads all of `bytes` as a value; `error` is made of what is wrong, and where.
+pub(super) fn read_or<'de, T: Deserialize<'de>, E>(
     bytes: &'de mut [u8],
     error: impl FnOnce(&Place, &Mismatch) -> E,
 ) -> Result<T, E> {

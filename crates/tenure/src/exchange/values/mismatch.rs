@@ -4,12 +4,13 @@ use core::fmt::{self, Display, Write};
 
 use serde_core::de::{self, Expected, Unexpected};
 
-use crate::Error;
+use crate::{Error, exchange::reasons::Reasons};
 
-/// Bytes of what a visitor says, of the name of a place, and of both together, at the most. The rest is cut off.
+/// Bytes of what a visitor says, and of the name of a place, at the most. The rest is cut off.
 const TOLD_BYTES_MAX: usize = 112;
 const TRAIL_BYTES_MAX: usize = 64;
-const TEXT_BYTES_MAX: usize = 184;
+/// What is wrong with a value, for a person. With the byte it fits the line of an error.
+pub(crate) type Reason = Text<172>;
 /// Stands where text was cut off.
 const CUT: char = '\u{2026}';
 
@@ -45,6 +46,25 @@ impl Mismatch {
         match self {
             Mismatch::Told(text) if text.as_str().starts_with("a borrowed string") => Mismatch::Encoded,
             fault => fault,
+        }
+    }
+}
+
+impl Mismatch {
+    /// The error without what is made at run time.
+    fn error(&self) -> Error {
+        match self {
+            // The program cannot hold what clients may send: it is logged.
+            Mismatch::Encoded => {
+                Error::internal("a text came percent-encoded, which a &str cannot hold: take a String")
+            }
+            Mismatch::Broken(reason) => Error::bad_request(reason),
+            Mismatch::Missing(_) => Error::bad_request("a field is missing"),
+            Mismatch::Twice(_) => Error::bad_request("a field stands twice"),
+            Mismatch::UnknownField(_) => Error::bad_request("a field is unknown"),
+            Mismatch::UnknownVariant(_) | Mismatch::Told(_) => {
+                Error::bad_request("a value is not of the kind that is wanted here")
+            }
         }
     }
 }
@@ -176,14 +196,28 @@ impl Place {
         }
     }
 
-    /// The error to answer.
+    /// The error of a value that was not in a request.
+    #[cfg(feature = "json")]
     #[cold]
     pub(crate) fn error(&self, fault: &Mismatch) -> Error {
-        answer(fault, self.text(fault).as_str(), self.byte)
+        self.at_byte(fault.error().because(self.text(fault).as_str()))
+    }
+
+    /// The error to answer, whose reason `reasons` keeps.
+    #[cold]
+    pub(crate) fn error_of_request(&self, fault: &Mismatch, reasons: &Reasons) -> Error {
+        self.at_byte(reasons.error(fault.error(), &self.text(fault), self.byte))
+    }
+
+    fn at_byte(&self, error: Error) -> Error {
+        match self.byte {
+            Some(byte) => error.at_byte(byte),
+            None => error,
+        }
     }
 
     /// What is wrong, and of which field.
-    pub(crate) fn text(&self, fault: &Mismatch) -> Text<TEXT_BYTES_MAX> {
+    pub(crate) fn text(&self, fault: &Mismatch) -> Reason {
         let mut text = Text::default();
         let trail = self.trail.text.as_str();
         let _ = match fault {
@@ -198,7 +232,7 @@ impl Place {
 }
 
 /// Text of that many bytes at the most: what does not fit is cut off, and controls are replaced.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Text<const BYTES: usize> {
     text: heapless::String<BYTES, u8>,
     is_cut: bool,
@@ -230,26 +264,5 @@ impl<const BYTES: usize> Write for Text<BYTES> {
             let _ = self.text.push(character);
         }
         Ok(())
-    }
-}
-
-/// The error of that text. Without a heap, the fixed reason is told, and the byte.
-fn answer(fault: &Mismatch, text: &str, byte: Option<u32>) -> Error {
-    let reason = match fault {
-        // The program cannot hold what clients may send: it is logged.
-        Mismatch::Encoded => {
-            let error = Error::internal("a text came percent-encoded, which a &str cannot hold: take a String");
-            return error.because(text);
-        }
-        Mismatch::Broken(reason) => reason,
-        Mismatch::Missing(_) => "a field is missing",
-        Mismatch::Twice(_) => "a field stands twice",
-        Mismatch::UnknownField(_) => "a field is unknown",
-        Mismatch::UnknownVariant(_) | Mismatch::Told(_) => "a value is not of the kind that is wanted here",
-    };
-    let error = Error::bad_request(reason).because(text);
-    match byte {
-        Some(byte) => error.at_byte(byte),
-        None => error,
     }
 }
