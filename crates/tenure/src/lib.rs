@@ -94,6 +94,8 @@ pub use open::{
     websocket::Upgrade,
 };
 pub use peer::PeerAddress;
+#[cfg(feature = "alloc")]
+pub use route::boxed::Boxed;
 pub use route::cors::{AnyOrigin, Cors, OriginIf};
 pub use route::fields::Secured;
 pub use route::handler::{Handler, with};

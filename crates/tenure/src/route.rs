@@ -1,5 +1,7 @@
 //! Who answers: handlers, their methods, and the routes that lead to them.
 
+#[cfg(feature = "alloc")]
+pub(crate) mod boxed;
 pub(crate) mod cors;
 mod either;
 pub(crate) mod fields;

@@ -938,3 +938,51 @@ fn a_fallback_answers_where_no_route_does() {
         assert!(std::panic::catch_unwind(build).is_err(), "{case}");
     }
 }
+
+#[test]
+fn routers_of_one_type() {
+    let value: &'static str = Box::leak("lent".to_owned().into_boxed_str());
+    let boxed = |number: u32| -> tenure::Boxed<'static, ()> {
+        let routes = Router::new().route("/{a}", tenure::get(says("plain")));
+        match number {
+            0 => routes.boxed(),
+            1 => routes.error(StatusCode::NOT_FOUND, page("own")).fields([("X-A", "1")]).boxed(),
+            2 => routes
+                .route("/lent/x", put(with(value, async |value: &str, _: &mut Request<'_, ()>| value.to_owned())))
+                .wrap(guard)
+                .boxed(),
+            _ => any(says("methods")).boxed(),
+        }
+    };
+    let app = || {
+        Router::new()
+            .nest("/0", boxed(0))
+            .nest("/1", boxed(1))
+            .nest("/2", boxed(2))
+            .route("/3", boxed(3))
+            .errors(|failed: &tenure::Failed<'_>| format!("outer {}", failed.target()))
+    };
+    for (bytes, status, text) in [
+        (get("/0/x"), 200, "plain a=x"),
+        (get("/0/x/y"), 404, "outer /0/x/y"),
+        (get("/1/x"), 200, "plain a=x"),
+        (get("/1/x/y"), 404, "own"),
+        (post("/1/x", ""), 405, "outer /1/x"),
+        (request("PUT", "/2/lent/x", "", ""), 200, "lent"),
+        (get("/2/lent/x?refuse"), 403, "outer /2/lent/x?refuse"),
+        (get("/2/lent/x"), 405, "outer /2/lent/x"),
+        (post("/3", "a body"), 200, "methods"),
+        (get("/4"), 404, "outer /4"),
+    ] {
+        for settings in [Settings::default(), small(16)] {
+            let response = every_way(app, settings, &bytes).response();
+            assert_eq!((response.status, response.text()), (status, text), "{bytes}");
+            assert_eq!(response.field("x-a").is_some(), bytes.contains(" /1/"), "{bytes}");
+            let allow = if text.contains("lent") { "PUT, OPTIONS" } else { "GET, HEAD, OPTIONS" };
+            assert_eq!(response.field("allow"), (status == 405).then_some(allow), "{bytes}");
+        }
+    }
+    // Before there is a request, its own layers count where it is the outermost.
+    let refused = every_way(|| boxed(1), Settings::default(), get("/x").replace("Host", "Host ")).response();
+    assert_eq!((refused.status, refused.field("x-a")), (400, Some("1")));
+}

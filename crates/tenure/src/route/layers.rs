@@ -243,6 +243,15 @@ macro_rules! layers {
                 WithFields::new(Made(make), self)
             }
 
+            /// Puts it behind one type, as [`Router::boxed`](crate::Router::boxed).
+            #[cfg(feature = "alloc")]
+            pub fn boxed<'h, S: 'h>(self) -> crate::Boxed<'h, S>
+            where
+                Self: Handler<S> + Send + Sync + 'h,
+            {
+                crate::Boxed::new(self)
+            }
+
             /// Says which other sites' pages may use it, as [`Router::cors`](crate::Router::cors).
             pub fn cors<G: Origins>(self, cors: Cors<G>) -> WithCors<G, Self> {
                 WithCors::new(cors, self)

@@ -573,6 +573,44 @@ impl<S, N> Router<S, N> {
         WithFields::new(Made(make), self)
     }
 
+    /// Puts the router behind one type, whatever its routes are: for a program that chooses one of several, or keeps a list of them. Each
+    /// request is answered by a future in a box. On hosts only (feature `alloc`). A type for [`with`](crate::with) and the like may borrow
+    /// what lives for `'h`.
+    ///
+    /// Routes that stay open ([`websocket`](crate::websocket), [`events`](crate::events)) cannot be behind it; that does not compile.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Boxed, Request, Router, get, kit::Server};
+    ///
+    /// async fn hello(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// async fn everything(_: &mut Request<'_, ()>) -> u32 {
+    ///     42
+    /// }
+    ///
+    /// fn routes(is_debug: bool) -> Boxed<'static, ()> {
+    ///     let routes = Router::new().route("/", get(hello));
+    ///     if is_debug { routes.route("/debug", get(everything)).boxed() } else { routes.boxed() }
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().nest("/", routes(true)));
+    /// let client = server.connect();
+    /// client.send("GET /debug HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().ends_with("\r\n\r\n42"));
+    /// ```
+    #[cfg(feature = "alloc")]
+    pub fn boxed<'h>(self) -> crate::Boxed<'h, S>
+    where
+        Self: Handler<S> + Send + Sync + 'h,
+        S: 'h,
+    {
+        crate::Boxed::new(self)
+    }
+
     /// Says which other sites' pages may use these routes: see [`Cors`].
     pub fn cors<O>(self, cors: Cors<O>) -> WithCors<O, Self>
     where
