@@ -30,7 +30,7 @@ const RETRY_MS: u32 = 2_000;
 /// The longest reason of an end that is told whole; what is longer is cut off.
 const REASON_BYTES_MAX: usize = 96;
 
-/// What the live application knows besides sessions: the count of visits, and whether sums are watched.
+/// What the live application knows besides sessions: the count of visits, and whether sums have ever been watched.
 #[derive(Debug, Default)]
 pub struct Live {
     visitors: Visitors,
@@ -43,7 +43,7 @@ impl Live {
         Live { visitors: Visitors::new(), is_watched: AtomicBool::new(false) }
     }
 
-    /// Whether anybody has ever asked for `/events`. Before, nothing is published.
+    /// Whether anybody has ever asked for `/events`. Before, no end is published.
     #[inline]
     fn is_watched(&self) -> bool {
         self.is_watched.load(Ordering::Relaxed)
@@ -108,14 +108,14 @@ impl Watch for () {
 impl Watch for &Live {
     #[inline]
     fn changed(self, request: &mut Request<'_, Adder>, sum: i64) {
-        if self.is_watched() {
+        if request.is_heard(SUMS) {
             publish(request, "sum", &sum);
         }
     }
 
     #[inline]
     fn removed(self, request: &mut Request<'_, Adder>) {
-        if self.is_watched() {
+        if request.is_heard(SUMS) {
             publish(request, "end", &EndReason::Removed);
         }
     }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, atomic::AtomicU32},
 };
 
-use tenure::{Command, CommandError, ConnectionId, Frame, PushError, Topic, port::framed};
+use tenure::{
+    Command, CommandError, ConnectionId, Frame, PushError, Topic,
+    port::{Audience, content_bytes, framed},
+};
 
 use crate::{
     answer::Asked,
@@ -21,6 +24,8 @@ pub(crate) struct Shared {
     /// Open connections.
     pub(crate) open: AtomicU32,
     pub(crate) connections_max: u32,
+    /// Which topics anybody may have joined.
+    pub(crate) audience: Audience,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
 }
 
@@ -150,6 +155,12 @@ impl Handle {
     /// # Examples
     /// In the repository's example `push` a sensor's thread publishes its readings.
     pub fn publish<T: Topic>(&self, topic: T, content: T::Content<'_>) -> Result<(), PushError> {
+        if !self.is_heard(topic) {
+            // It fails where it would fail otherwise.
+            content_bytes(&content)?;
+            let has_stopped = self.shared.inboxes.iter().any(|inbox| inbox.is_closed());
+            return if has_stopped { Err(PushError::Stopped) } else { Ok(()) };
+        }
         let (bytes, mut result) = (framed(&content)?, Ok(()));
         for inbox in &self.shared.inboxes {
             result = result.and(inbox.push(Push { to: To::Topic(topic.key()), bytes: bytes.clone() }));
@@ -209,6 +220,12 @@ impl Handle {
             }
         }
         result
+    }
+
+    /// Whether anybody may get what is published to a topic: where nobody has joined it, [`publish`](Handle::publish) does nothing, and
+    /// what would be published need not be made.
+    pub fn is_heard(&self, topic: impl Topic) -> bool {
+        self.shared.audience.hears(topic.key())
     }
 
     /// Lists the open connections: await it in a handler, or [`Listing::wait`] elsewhere.

@@ -277,6 +277,11 @@ impl Inbox {
         drop(orders);
     }
 
+    /// Whether it refuses all orders.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     /// Takes what has come, and sets `waker` to be woken once by what comes next: for a worker that looks here when woken.
     pub fn take(&self, news: &mut News, waker: &Waker) {
         let mut state = lock(&self.state);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tenure::port::Audience;
 
 use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
 
@@ -52,7 +53,8 @@ impl Listening {
             listeners.iter().map(|listener| listener.local_addr().map_err(unknown)).collect();
         let connections_max = settings.connections_max;
         let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::new(connections_max))).collect();
-        let shared = Shared { open: AtomicU32::new(0), connections_max, inboxes };
+        let audience = Audience::default();
+        let shared = Shared { open: AtomicU32::new(0), connections_max, audience, inboxes };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
         Ok(Listening { settings, listeners, own, handle })
     }

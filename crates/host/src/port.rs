@@ -107,6 +107,10 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
         self.net.send(socket, bytes)
     }
 
+    fn topics(&mut self) -> HeapTopics {
+        HeapTopics::heard_by(self.shared.audience.clone())
+    }
+
     fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
         let others = self.shared.inboxes.iter().filter(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
         let mut shared: Option<Arc<[u8]>> = None;

@@ -192,6 +192,23 @@ fn workers_tell_each_other() {
     server.stop();
 }
 
+/// Whoever has seen that it is open gets what is published from then on, whichever worker has it.
+#[test]
+fn who_sees_that_it_is_open_has_joined() {
+    let (server, ..) = start(with_threads(2));
+    let mut others = of_both_workers(&server);
+    for round in 0..20 {
+        for client in &mut others {
+            // Nobody else has joined meanwhile.
+            let mut page = listener(&server);
+            client.send(post("/tick", "heard"));
+            assert_eq!(page.event(), "data: heard", "round {round}");
+            assert_eq!(client.answer().status, 200);
+        }
+    }
+    server.stop();
+}
+
 /// A stop says so to all, also to those in the midst of a message or at work, and waits for no peer that stays.
 #[test]
 fn a_graceful_stop_says_so() {

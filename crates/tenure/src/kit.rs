@@ -40,8 +40,8 @@ use crate::{
     Admission, ConnectionId, Deadlines, EndReason, Eviction, Handler, Limits, Observer, PeerAddress, Refusal,
     RequestLine, Session, StatusCode,
     port::{
-        AtRest, Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer, Port, Pushed,
-        Received, Slot, Transmitted, Wire, contain, framed, lane,
+        AtRest, Audience, Driver, DriverSettings, HeapTopics, Interest, Key, Lane, Listed, Panicked, Partial, Peer,
+        Port, Pushed, Received, Slot, TopicKey, Transmitted, Wire, contain, framed, lane,
     },
 };
 
@@ -283,6 +283,8 @@ struct KitPort<S> {
     woken: Arc<Mutex<Vec<u32>>>,
     heads: HashMap<u32, (Vec<u8>, Partial)>,
     settings: Settings,
+    /// What handlers have published, as far as anybody could hear it.
+    published: u64,
 }
 
 struct LaneWaker {
@@ -356,6 +358,14 @@ impl<S: Session + 'static> Port for KitPort<S> {
         let count = bytes.len().min(room);
         socket.to_client.borrow_mut().extend_from_slice(&bytes[..count]);
         Transmitted::Bytes(count)
+    }
+
+    fn topics(&mut self) -> HeapTopics {
+        HeapTopics::heard_by(Audience::default())
+    }
+
+    fn published(&mut self, _: TopicKey, _: &[u8]) {
+        self.published += 1;
     }
 
     fn shut(&mut self, socket: &mut Rc<Pipe>) {
@@ -480,8 +490,14 @@ impl<S: Session + 'static> Server<S> {
         let renew = Box::new(move |wire: &Rc<Wire<S>>| -> LaneFuture {
             Box::pin(lane(wire.clone(), app.clone(), watching.clone()))
         });
-        let port =
-            KitPort { renew, recorder: recorder.clone(), woken: Arc::clone(&woken), heads: HashMap::new(), settings };
+        let port = KitPort {
+            renew,
+            recorder: recorder.clone(),
+            woken: Arc::clone(&woken),
+            heads: HashMap::new(),
+            settings,
+            published: 0,
+        };
         let mut driver = Driver::new(
             port,
             Vec::new(),
@@ -658,6 +674,11 @@ impl<S: Session + 'static> Server<S> {
         let bytes = framed(&content).expect("it can be written");
         self.driver.publish(topic.key(), &bytes);
         self.run();
+    }
+
+    /// How much handlers have published that others could hear: what nobody could is not counted.
+    pub fn published(&self) -> u64 {
+        self.driver.port.published
     }
 
     /// Pins a connection from outside, or no longer so. Returns whether it is there.

@@ -1,5 +1,6 @@
 //! What stays open: WebSockets, streams of events, and what is pushed to them.
 
+pub(crate) mod audience;
 pub(crate) mod backlog;
 pub(crate) mod events;
 pub(crate) mod frame;

@@ -6,7 +6,10 @@
 #[cfg(feature = "std")]
 pub use crate::engine::contain::contain;
 #[cfg(feature = "alloc")]
-pub use crate::open::topic::{HeapTopics, framed};
+pub use crate::open::{
+    audience::Audience,
+    topic::{HeapTopics, content_bytes, framed},
+};
 pub use crate::{
     engine::buffer::Buffer,
     engine::driver::{

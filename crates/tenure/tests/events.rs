@@ -70,6 +70,62 @@ fn a_handler_reaches_all_who_listen() {
     assert_eq!(readers[0].received_text(), "");
 }
 
+/// What nobody hears is not even written; what cannot be written is an error all the same.
+#[test]
+fn what_nobody_hears_costs_nothing() {
+    let mut server = server();
+    let client = server.connect();
+    let ask = |server: &mut Server<()>, target: &str| {
+        client.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+        server.run();
+        client.received_text()[9..12].to_string()
+    };
+    assert_eq!((ask(&mut server, "/tick"), ask(&mut server, "/wrong")), ("200".into(), "500".into()));
+    assert_eq!((server.published(), server.calls()), (0, 2), "one call for each request");
+    let readers = [(); 3].map(|()| server.event_stream("/ticks"));
+    for (left, reader) in readers.iter().enumerate() {
+        assert_eq!(ask(&mut server, "/tick"), "200");
+        assert_eq!(server.published(), left as u64 + 1);
+        assert!(reader.received_text().ends_with("data: tock\n\n"));
+        reader.close();
+        server.run();
+    }
+    assert_eq!((ask(&mut server, "/tick"), ask(&mut server, "/wrong")), ("200".into(), "500".into()));
+    assert_eq!(server.published(), 3, "all have left");
+    // Who comes later hears again.
+    let reader = server.event_stream("/ticks");
+    ask(&mut server, "/tick");
+    assert_eq!(server.published(), 4);
+    assert!(reader.received_text().ends_with("data: tock\n\n"));
+}
+
+/// A handler can ask before it makes what nobody hears.
+#[test]
+fn a_handler_knows_whether_it_is_heard() {
+    let ask = async |request: &mut Request<'_, ()>| {
+        // Topics of the same number, and those whose numbers are alike to whoever counts.
+        let others = request.is_heard(EventTopic::new(4)) || request.is_heard(MessageTopic::new(3));
+        format!("{} {others}", request.is_heard(TICKS))
+    };
+    let app = Router::new().route("/ticks", events(ticks)).route("/ask", post(ask));
+    let mut server: Server<()> = Server::new(app);
+    let client = server.connect();
+    let is_heard = |server: &mut Server<()>| {
+        client.send("POST /ask HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        server.run();
+        client.received_text().rsplit("\r\n").next().unwrap().to_string()
+    };
+    assert_eq!(is_heard(&mut server), "false false");
+    let readers = [server.event_stream("/ticks"), server.event_stream("/ticks")];
+    assert_eq!(is_heard(&mut server), "true false");
+    readers[0].close();
+    server.run();
+    assert_eq!(is_heard(&mut server), "true false");
+    readers[1].reset();
+    server.run();
+    assert_eq!(is_heard(&mut server), "false false");
+}
+
 #[test]
 fn a_stream_begins_with_how_things_stand() {
     let mut server = server();

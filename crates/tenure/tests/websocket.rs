@@ -44,6 +44,10 @@ async fn said(message: &mut Message<'_, Chat>) -> Result<(), Error> {
         "all" => message.publish(ROOM, Frame::text("to all")),
         "leave" => message.leave(ROOM),
         "join" => message.join(ROOM),
+        "join and tell" => {
+            message.join(ROOM)?;
+            message.publish(ROOM, Frame::text("I am here"))
+        }
         "panic" => panic!("as asked"),
         "fail" => Err(Error::internal("as asked")),
         "bye" => {
@@ -373,6 +377,20 @@ fn pushes_and_publications() {
     plain.received();
     assert_eq!(server.send(plain.id().unwrap(), Frame::text("x")), Pushed::Gone);
     assert!(plain.received().is_empty());
+}
+
+/// Who joins what nobody has joined hears what it publishes behind that.
+#[test]
+fn the_first_to_join_hears_itself() {
+    let mut server = one_lane();
+    let one = server.websocket("/chat");
+    one.say("leave");
+    one.say("all");
+    server.run();
+    assert_eq!((one.texts(), server.published()), (vec![], 0));
+    one.say("join and tell");
+    server.run();
+    assert_eq!(one.texts(), ["I am here"]);
 }
 
 /// What a handler publishes reaches its own connection, too, before what follows in the same segment: messages, closes of either side.

@@ -128,18 +128,19 @@ fn awaiting(wants_body: bool) -> Interest {
 
 impl<P: Port> Driver<P> {
     /// A driver without connections.
-    pub fn new(port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
+    pub fn new(mut port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
         let connections_max = settings.connections_max.min(ConnectionId::INDEX_COUNT_MAX);
         // A single lane cannot be spared, and with a lane for each connection none must be.
         let has_reserve = settings.lanes_max >= MANY && settings.lanes_max < connections_max;
         let deadlines = settings.deadlines;
+        let topics = port.topics();
         let reserve = if has_reserve { settings.lanes_max } else { u32::MAX };
         Driver {
             port,
             table: Table::new(slots, connections_max),
             lanes,
             spares: Spares::default(),
-            hub: Hub::new(settings.open_max),
+            hub: Hub::new(topics, settings.open_max),
             idle: IdleLanes { first: NONE, attached: 0, reserve, many: MANY },
             settings,
             now_ms: 0,
@@ -427,7 +428,7 @@ impl<P: Port> Driver<P> {
             return None;
         }
         let lane = self.port.lane(number)?;
-        lane.wire.shared.open.is_full.set(self.hub.is_full());
+        self.hub.tell(&lane.wire.shared.open);
         if !self.lanes.put(number, lane) {
             return None;
         }
@@ -474,11 +475,11 @@ impl<P: Port> Driver<P> {
                 answer_panic(lane, port);
                 continue;
             }
-            let sent = send(lane, slot, port);
-            let shared = &lane.wire.shared;
-            if opens() && shared.open.has_said.get() {
+            if opens() && lane.wire.shared.open.has_said.get() {
                 return self.obey_and_go_on(index, number);
             }
+            let sent = send(lane, slot, port);
+            let shared = &lane.wire.shared;
             match shared.state.get() {
                 // The most common outcome, so it is tested first.
                 State::Between if !lane.blocked => {
@@ -518,6 +519,13 @@ impl<P: Port> Driver<P> {
     #[cold]
     #[inline(never)]
     fn obey_and_go_on(&mut self, index: u32, number: u32) {
+        let Driver { port, table, lanes, .. } = self;
+        let lane = lanes.lane_mut(number);
+        // Who joins has joined before its peer hears of it. What is published goes out behind the answer of who publishes it.
+        if !lane.wire.shared.open.journal.borrow().joins {
+            // The lane's own turn finds a reset.
+            let _ = send(lane, table.slot_mut(index), port);
+        }
         self.obey_journal(index, number);
         // Polled once more: its state is as it was.
         self.advance(index, number, Cause::Told);
@@ -811,7 +819,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1592 } else { 1272 };
+        let wire = if tenure_proto::bytes::WORDS { 1616 } else { 1296 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 

@@ -23,7 +23,7 @@ use crate::{
         waiters::Waiters,
     },
     exchange::reasons::Reasons,
-    open::{journal::Journal, opens},
+    open::{audience::Heard, journal::Journal, opens},
     peer::Peer,
     settings::granted_ms,
 };
@@ -69,6 +69,8 @@ pub(crate) struct Open {
     pub(crate) journal: RefCell<Journal>,
     /// Something stands in it.
     pub(crate) has_said: Cell<bool>,
+    /// Which topics anybody may have joined.
+    pub(crate) heard: Heard,
     /// As many connections as may be are open.
     pub(crate) is_full: Cell<bool>,
     /// A message is in the output in part.

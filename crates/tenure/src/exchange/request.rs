@@ -24,7 +24,6 @@ use crate::{
         wire::{Shared, Wire},
     },
     exchange::body::Reader,
-    open::journal::Act,
     route::{
         parameters::Parameters,
         unrouted::{Unrouted, routed_path},
@@ -264,7 +263,29 @@ impl<'r, S> Request<'r, S> {
     /// assert!(reader.received_text().ends_with("\r\n\r\ndata: hello\n\n"));
     /// ```
     pub fn publish<T: Topic>(&mut self, topic: T, content: T::Content<'_>) -> Result<(), Error> {
-        self.shared().say(Act::Publish, topic.key(), Some(&content))
+        self.shared().publish(topic.key(), &content)
+    }
+
+    /// Whether anybody may get what is published to a topic. Where nobody has joined it, [`publish`](Request::publish) does nothing but
+    /// look whether it could be written: ask first where making it costs something. Now and then it is `true` although nobody is there
+    /// any more.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Event, EventTopic, Request};
+    ///
+    /// const STATUS: EventTopic = EventTopic::new(0);
+    ///
+    /// fn told(request: &mut Request<'_, ()>) -> Result<(), Error> {
+    ///     if request.is_heard(STATUS) {
+    ///         request.publish(STATUS, Event::data(&format!("{} is here", request.id())))?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _ = told;
+    /// ```
+    pub fn is_heard(&self, topic: impl Topic) -> bool {
+        self.shared().is_heard(topic.key())
     }
 
     /// Awaits that future while the connection is open: until its peer closes ([`peer_closed`](Request::peer_closed)), or this side

@@ -26,6 +26,8 @@ pub(crate) enum Act {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     bytes: Bytes,
+    /// The connection joins something.
+    pub(crate) joins: bool,
 }
 
 const HEAD_BYTES: usize = 10;
@@ -33,22 +35,40 @@ const HEAD_BYTES: usize = 10;
 impl Journal {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
+        self.joins = false;
     }
 
-    pub(crate) fn write(&mut self, act: Act, topic: TopicKey, content: Option<&impl Content>) -> Result<(), Error> {
-        let bytes = content.map_or(Ok(0), Content::bytes)?;
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether so many bytes could be published.
+    pub(crate) fn check(bytes: usize) -> Result<u32, Error> {
+        #[cfg(not(feature = "alloc"))]
+        if bytes > BYTES - HEAD_BYTES {
+            return Err(no_room());
+        }
+        u32::try_from(bytes).map_err(|_| Error::internal("what is published is too long"))
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        act: Act,
+        topic: TopicKey,
+        content: Option<(&impl Content, usize)>,
+    ) -> Result<(), Error> {
+        let bytes = content.map_or(0, |(_, bytes)| bytes);
+        let length = Journal::check(bytes)?;
         let before = self.bytes.len();
-        let (Ok(length), end) = (u32::try_from(bytes), before + HEAD_BYTES + bytes) else {
-            return Err(Error::internal("what is published is too long"));
-        };
-        self.grow(end)?;
+        self.grow(before + HEAD_BYTES + bytes)?;
+        self.joins |= act == Act::Join;
         let mut head = [0; HEAD_BYTES];
         (head[0], head[1]) = (act as u8, topic.kind as u8);
         head[2..6].copy_from_slice(&topic.number.to_le_bytes());
         head[6..].copy_from_slice(&length.to_le_bytes());
         let (front, rest) = self.bytes[before..].split_at_mut(HEAD_BYTES);
         front.copy_from_slice(&head);
-        if let Some(content) = content {
+        if let Some((content, _)) = content {
             content.write(rest);
         }
         Ok(())
@@ -63,8 +83,7 @@ impl Journal {
 
     #[cfg(not(feature = "alloc"))]
     fn grow(&mut self, end: usize) -> Result<(), Error> {
-        let grown = self.bytes.resize(end, 0);
-        grown.map_err(|_| Error::internal("what is published at once is longer than 192 bytes: publish it from a task"))
+        self.bytes.resize(end, 0).map_err(|_| no_room())
     }
 
     /// The entry at that place, and where the next one is.
@@ -84,6 +103,11 @@ impl Journal {
     }
 }
 
+#[cfg(not(feature = "alloc"))]
+fn no_room() -> Error {
+    Error::internal("what is published at once is longer than 192 bytes: publish it from a task")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,8 +117,8 @@ mod tests {
     fn what_is_written_is_read() {
         let mut journal = Journal::default();
         let topic = MessageTopic::new(7).key();
-        journal.write(Act::Join, topic, None::<&Frame<'_>>).unwrap();
-        journal.write(Act::Publish, topic, Some(&Frame::text("hi"))).unwrap();
+        journal.write(Act::Join, topic, None::<(&Frame<'_>, usize)>).unwrap();
+        journal.write(Act::Publish, topic, Some((&Frame::text("hi"), 4))).unwrap();
         let (act, read, content, next) = journal.read(0).unwrap();
         assert_eq!((act, read, content), (Act::Join, topic, &b""[..]));
         let (act, read, content, next) = journal.read(next).unwrap();

@@ -14,7 +14,7 @@ use crate::{
         wire::{Shared, Wire},
     },
     open::{
-        journal::Act,
+        journal::{Act, Journal},
         topic::{TopicKey, sealed::Content},
     },
 };
@@ -274,7 +274,12 @@ impl<'m, S> Message<'m, S> {
     /// # Errors
     /// What is published cannot be written, or has no room: without a heap a handler publishes 192 bytes at once at the most.
     pub fn publish<T: Topic>(&mut self, topic: T, content: T::Content<'_>) -> Result<(), Error> {
-        self.shared.say(Act::Publish, topic.key(), Some(&content))
+        self.shared.publish(topic.key(), &content)
+    }
+
+    /// Whether anybody may get what is published to a topic, as [`Request::is_heard`](crate::Request::is_heard) says.
+    pub fn is_heard(&self, topic: impl Topic) -> bool {
+        self.shared.is_heard(topic.key())
     }
 
     /// Joins a topic: the connection gets what is published to it from now on.
@@ -312,15 +317,30 @@ impl<S> fmt::Debug for Message<'_, S> {
 }
 
 impl Shared {
-    /// Notes what a handler says to others.
-    pub(crate) fn say(&self, act: Act, topic: TopicKey, content: Option<&impl Content>) -> Result<(), Error> {
+    /// Whether what is published to a topic may reach anybody. What a handler has joined by then may.
+    #[inline]
+    pub(crate) fn is_heard(&self, topic: TopicKey) -> bool {
+        self.open.heard.hears(topic) || !self.open.journal.borrow().is_empty()
+    }
+
+    /// Notes what a handler publishes, where anybody may hear it.
+    pub(crate) fn publish(&self, topic: TopicKey, content: &impl Content) -> Result<(), Error> {
+        let bytes = content.bytes()?;
+        if !self.is_heard(topic) {
+            // It fails where it would fail otherwise.
+            return Journal::check(bytes).map(|_| ());
+        }
+        self.say(Act::Publish, topic, Some((content, bytes)))
+    }
+
+    fn say(&self, act: Act, topic: TopicKey, content: Option<(&impl Content, usize)>) -> Result<(), Error> {
         self.open.has_said.set(true);
         self.open.journal.borrow_mut().write(act, topic, content)
     }
 
     /// Notes that the connection joins a topic, or leaves it.
     pub(crate) fn note(&self, act: Act, topic: TopicKey) -> Result<(), Error> {
-        self.say(act, topic, None::<&Frame<'_>>)
+        self.say(act, topic, None::<(&Frame<'_>, usize)>)
     }
 
     /// Puts a whole message into the output. `false`: it has no room.

@@ -2,6 +2,8 @@
 
 use tenure_proto::events::Event;
 
+#[cfg(feature = "alloc")]
+use crate::open::audience::Audience;
 use crate::{Frame, port::Key};
 
 /// What WebSockets may join: whoever has joined gets each message that is published to it.
@@ -106,6 +108,15 @@ pub fn frame_into(content: &impl sealed::Content, into: &mut [u8]) -> Result<usi
     Ok(bytes)
 }
 
+/// How many bytes a message or event takes.
+///
+/// # Errors
+/// It cannot be written.
+#[cfg(feature = "alloc")]
+pub fn content_bytes(content: &impl sealed::Content) -> Result<usize, crate::Error> {
+    content.bytes()
+}
+
 /// A message or event as bytes, to be shared by all who get it.
 ///
 /// # Errors
@@ -130,6 +141,17 @@ pub trait Topics: Default {
 
     /// A connection that had joined something is gone. `is_there` tells of any.
     fn ended(&mut self, key: Key, is_there: impl Fn(Key) -> bool);
+
+    /// Where it is counted who has joined, for all workers.
+    #[cfg(feature = "alloc")]
+    fn audience(&self) -> Option<&Audience> {
+        None
+    }
+
+    /// Where it is counted nowhere: a bit for each topic of a board that somebody has joined, or may have.
+    fn joined(&self) -> u32 {
+        u32::MAX
+    }
 }
 
 /// Topics of a program without any.
@@ -143,6 +165,10 @@ impl Topics for () {
     fn retain(&mut self, _: TopicKey, _: impl FnMut(Key) -> bool) {}
 
     fn ended(&mut self, _: Key, _: impl Fn(Key) -> bool) {}
+
+    fn joined(&self) -> u32 {
+        0
+    }
 }
 
 /// Topics of a kind that a board has.
@@ -162,7 +188,8 @@ impl<const N: usize> Default for FixedTopics<N> {
     }
 }
 
-fn bit(topic: TopicKey) -> u32 {
+/// The bit of a board's topic, none of any other.
+pub(crate) fn bit(topic: TopicKey) -> u32 {
     if topic.number < FIXED { 1 << (topic.number + topic.kind as u32 * FIXED) } else { 0 }
 }
 
@@ -200,6 +227,10 @@ impl<const N: usize> Topics for FixedTopics<N> {
             *joined = 0;
         }
     }
+
+    fn joined(&self) -> u32 {
+        self.joined.iter().fold(0, |all, joined| all | joined)
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -209,7 +240,7 @@ pub use heap::HeapTopics;
 mod heap {
     use alloc::collections::{BTreeMap, BTreeSet};
 
-    use super::{Key, TopicKey, Topics};
+    use super::{Audience, Key, TopicKey, Topics};
 
     /// Topics of any number, on the heap.
     #[derive(Debug, Default)]
@@ -218,11 +249,47 @@ mod heap {
         joined: usize,
         /// Connections that have ended since all were looked at.
         ended: usize,
+        audience: Option<Audience>,
+    }
+
+    impl HeapTopics {
+        /// Topics of one of the workers that share an audience.
+        pub fn heard_by(audience: Audience) -> Self {
+            HeapTopics { topics: BTreeMap::new(), joined: 0, ended: 0, audience: Some(audience) }
+        }
+
+        fn remove(&mut self, topic: TopicKey) {
+            if self.topics.remove(&topic).is_some()
+                && let Some(audience) = &self.audience
+            {
+                audience.gone(topic);
+            }
+        }
+    }
+
+    /// The other workers go on.
+    impl Drop for HeapTopics {
+        fn drop(&mut self) {
+            if let Some(audience) = &self.audience {
+                self.topics.keys().for_each(|topic| audience.gone(*topic));
+            }
+        }
     }
 
     impl Topics for HeapTopics {
+        fn audience(&self) -> Option<&Audience> {
+            self.audience.as_ref()
+        }
+
         fn join(&mut self, topic: TopicKey, key: Key) -> bool {
-            self.joined += usize::from(self.topics.entry(topic).or_default().insert(key));
+            let audience = &self.audience;
+            let keys = self.topics.entry(topic).or_insert_with(|| {
+                if let Some(audience) = audience {
+                    audience.come(topic);
+                }
+                BTreeSet::new()
+            });
+            self.joined += usize::from(keys.insert(key));
             true
         }
 
@@ -230,7 +297,7 @@ mod heap {
             if let Some(keys) = self.topics.get_mut(&topic) {
                 self.joined -= usize::from(keys.remove(&key));
                 if keys.is_empty() {
-                    self.topics.remove(&topic);
+                    self.remove(topic);
                 }
             }
         }
@@ -241,7 +308,7 @@ mod heap {
             keys.retain(|key| keep(*key));
             self.joined -= before - keys.len();
             if keys.is_empty() {
-                self.topics.remove(&topic);
+                self.remove(topic);
             }
         }
 
@@ -252,9 +319,14 @@ mod heap {
                 return;
             }
             (self.ended, self.joined) = (0, 0);
-            self.topics.retain(|_, keys| {
+            self.topics.retain(|topic, keys| {
                 keys.retain(|key| is_there(*key));
                 self.joined += keys.len();
+                if keys.is_empty()
+                    && let Some(audience) = &self.audience
+                {
+                    audience.gone(*topic);
+                }
                 !keys.is_empty()
             });
         }

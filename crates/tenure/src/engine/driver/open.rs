@@ -11,7 +11,7 @@ use crate::{
     engine::{
         state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
         table::{NONE, OpenSlot, Slot, Stage},
-        wire::Received,
+        wire::{Open, Received},
     },
     open::{
         backlog::{Backlogs, Copied},
@@ -44,8 +44,14 @@ pub(super) struct Hub<T> {
 }
 
 impl<T: Topics> Hub<T> {
-    pub(super) fn new(max: u32) -> Self {
-        Hub { topics: T::default(), backlogs: Backlogs::default(), count: 0, max }
+    pub(super) fn new(topics: T, max: u32) -> Self {
+        Hub { topics, backlogs: Backlogs::default(), count: 0, max }
+    }
+
+    /// Tells a lane what it must know of others.
+    pub(super) fn tell(&self, open: &Open) {
+        open.is_full.set(self.is_full());
+        open.heard.tell(&self.topics);
     }
 
     /// Whether something waits for that connection's peer.
@@ -201,12 +207,27 @@ impl<P: Port> Driver<P> {
         self.hub.count = if one_more { self.hub.count + 1 } else { self.hub.count - 1 };
         let is_full = self.hub.is_full();
         if is_full != was_full {
-            for number in 0..self.lanes.end() {
-                if let Some(lane) = self.lanes.get(number) {
-                    lane.wire.shared.open.is_full.set(is_full);
-                }
+            self.tell_lanes();
+        }
+    }
+
+    /// Tells all lanes what they must know of others: it has changed.
+    #[cold]
+    fn tell_lanes(&self) {
+        for number in 0..self.lanes.end() {
+            if let Some(lane) = self.lanes.get(number) {
+                self.hub.tell(&lane.wire.shared.open);
             }
         }
+    }
+
+    /// Who has joined what has changed. Lanes look themselves where that is counted for all workers.
+    fn joined_changed(&self) {
+        #[cfg(feature = "alloc")]
+        if self.hub.topics.audience().is_some() {
+            return;
+        }
+        self.tell_lanes();
     }
 
     /// Drops what is known of a connection that was open: it has ended.
@@ -227,6 +248,7 @@ impl<P: Port> Driver<P> {
                 slot.generation == key.generation && slot.open.route != CLOSED
             }
         });
+        self.joined_changed();
         self.count_open(false);
     }
 
@@ -260,6 +282,7 @@ impl<P: Port> Driver<P> {
                 }
             }
         }
+        self.joined_changed();
         journal.clear();
         if let Some(lane) = self.lanes.get(number) {
             *lane.wire.shared.open.journal.borrow_mut() = journal;

@@ -258,6 +258,10 @@ pub trait Port: Sized {
     fn push(&mut self, socket: &mut Self::Socket, bytes: &[u8]) -> Transmitted {
         self.send(socket, bytes)
     }
+    /// Memory for who has joined which topic, of a new driver.
+    fn topics(&mut self) -> Self::Topics {
+        Self::Topics::default()
+    }
     /// A handler has published something: the port tells its other workers.
     fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
         let _ = (topic, bytes);
