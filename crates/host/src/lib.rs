@@ -9,8 +9,8 @@
 //! 2. tell the driver which sockets are ready, and the worker what its inbox holds ([`Inbox::take`], [`Worker::obey`]);
 //! 3. let deadlines expire ([`Driver::expire`](tenure::port::Driver::expire));
 //! 4. accept ([`Worker::accept`]), where [`Worker::accepts`];
-//! 5. serve what needs no readiness ([`Worker::serve_held`]), then sleep for [`Worker::due_within`] at the most, until a socket is
-//!    ready or the inbox's waker is woken.
+//! 5. serve what needs no readiness ([`Worker::serve_held`]), and begin again where there is more;
+//! 6. otherwise sleep for [`Worker::due_within`] at the most, until a socket is ready or the inbox's waker is woken.
 #![forbid(unsafe_code)]
 
 mod acceptance;

@@ -21,6 +21,8 @@
 //! ```
 
 mod open;
+#[cfg(test)]
+mod turns;
 
 use alloc::{boxed::Box, collections::VecDeque, rc::Rc, string::String, sync::Arc, task::Wake, vec::Vec};
 use core::{
@@ -464,6 +466,9 @@ pub struct Server<S: Session + 'static> {
     now_ms: u32,
     connected: u16,
     calls: u64,
+    /// How many connections something published has reached, turn by turn.
+    #[cfg(test)]
+    deliveries: Vec<u32>,
 }
 
 impl<S: Session + 'static> Server<S> {
@@ -518,7 +523,18 @@ impl<S: Session + 'static> Server<S> {
             driver.set_date(Some(crate::port::imf_fixdate(784_111_777)));
         }
         let (pipes, backlog) = (Vec::new(), VecDeque::new());
-        Server { driver, recorder, woken, pipes, backlog, now_ms, connected: 0, calls: 0 }
+        Server {
+            driver,
+            recorder,
+            woken,
+            pipes,
+            backlog,
+            now_ms,
+            connected: 0,
+            calls: 0,
+            #[cfg(test)]
+            deliveries: Vec::new(),
+        }
     }
 
     /// Connects a client. It is accepted in the next [`run`](Server::run) in which there is room.
@@ -556,7 +572,10 @@ impl<S: Session + 'static> Server<S> {
             let ready: Vec<_> = self.pipes.iter().filter(|pipe| pipe.is_ready()).cloned().collect();
             let woken = core::mem::take(&mut *self.woken.lock().unwrap_or_else(PoisonError::into_inner));
             let accepted = self.accept();
-            if ready.is_empty() && woken.is_empty() && !accepted {
+            #[cfg(test)]
+            self.deliveries.extend(Some(self.driver.delivered()).filter(|deliveries| *deliveries > 0));
+            let delivers = self.driver.turn_ended();
+            if ready.is_empty() && woken.is_empty() && !accepted && !delivers {
                 return;
             }
             for number in woken {
@@ -571,6 +590,10 @@ impl<S: Session + 'static> Server<S> {
                     }
                     self.driver.ready(key, pipe.client_reset.get());
                 }
+            }
+            if delivers {
+                self.calls += 1;
+                self.driver.expire();
             }
             // Those that the driver has let go are not looked at any more.
             self.pipes

@@ -7,6 +7,7 @@ pub(crate) mod frame;
 pub(crate) mod journal;
 pub(crate) mod message;
 pub(crate) mod topic;
+pub(crate) mod undelivered;
 pub(crate) mod websocket;
 
 use tenure_proto::bytes::WORDS;

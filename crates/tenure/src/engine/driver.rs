@@ -159,6 +159,19 @@ impl<P: Port> Driver<P> {
         self.now_ms = now_ms;
     }
 
+    /// To be called once in each turn of the port, when all else is done. `true`: what was published has more connections to reach than
+    /// one turn delivers to, and [`expire`](Driver::expire) goes on with it: do not sleep.
+    #[inline]
+    pub fn turn_ended(&mut self) -> bool {
+        self.hub.undelivered.turn_ended()
+    }
+
+    /// For tests of ports: lets one turn deliver to so many connections, not 256.
+    #[cfg(feature = "kit")]
+    pub fn set_deliveries_max(&mut self, deliveries_max: u32) {
+        self.hub.undelivered.set_deliveries_max(deliveries_max);
+    }
+
     /// Sets the Date field of responses from now on.
     pub fn set_date(&mut self, date: Option<[u8; DATE_BYTES]>) {
         Output::tell_dates();

@@ -28,7 +28,7 @@ mod with {
             Copied(Some(bytes.clone()))
         }
 
-        fn get(&mut self, bytes: &[u8]) -> Arc<[u8]> {
+        pub(crate) fn get(&mut self, bytes: &[u8]) -> Arc<[u8]> {
             self.0.get_or_insert_with(|| bytes.into()).clone()
         }
     }

@@ -136,13 +136,29 @@ pub trait Topics: Default {
     /// Lets it leave.
     fn leave(&mut self, topic: TopicKey, key: Key);
 
-    /// Asks for each connection that has joined whether it is still there, in no certain order, and forgets those that are not.
-    fn retain(&mut self, topic: TopicKey, keep: impl FnMut(Key) -> bool);
+    /// Whether a connection has joined.
+    fn has_joined(&self, topic: TopicKey, key: Key) -> bool;
+
+    /// Asks for each connection that has joined and comes behind `after` whether it is still there, in their order, and forgets those
+    /// that are not; it asks for `most` at the most. Returns for how many it has asked.
+    ///
+    /// # Errors
+    /// There are more behind that one.
+    fn visit(
+        &mut self,
+        topic: TopicKey,
+        after: Option<Key>,
+        most: u32,
+        is_there: impl FnMut(Key) -> bool,
+    ) -> Result<u32, Option<Key>>;
 
     /// A connection that had joined something is gone. `is_there` tells of any.
     fn ended(&mut self, key: Key, is_there: impl Fn(Key) -> bool);
 
-    /// Where it is counted who has joined, for all workers.
+    /// Whether it is counted for all workers who has joined.
+    const COUNTS: bool = false;
+
+    /// Where that is counted.
     #[cfg(feature = "alloc")]
     fn audience(&self) -> Option<&Audience> {
         None
@@ -162,7 +178,13 @@ impl Topics for () {
 
     fn leave(&mut self, _: TopicKey, _: Key) {}
 
-    fn retain(&mut self, _: TopicKey, _: impl FnMut(Key) -> bool) {}
+    fn has_joined(&self, _: TopicKey, _: Key) -> bool {
+        false
+    }
+
+    fn visit(&mut self, _: TopicKey, _: Option<Key>, _: u32, _: impl FnMut(Key) -> bool) -> Result<u32, Option<Key>> {
+        Ok(0)
+    }
 
     fn ended(&mut self, _: Key, _: impl Fn(Key) -> bool) {}
 
@@ -212,14 +234,34 @@ impl<const N: usize> Topics for FixedTopics<N> {
         }
     }
 
-    fn retain(&mut self, topic: TopicKey, mut keep: impl FnMut(Key) -> bool) {
-        let bit = bit(topic);
+    fn has_joined(&self, topic: TopicKey, key: Key) -> bool {
+        let at = key.index as usize;
+        self.generations.get(at) == Some(&key.generation) && self.joined[at] & bit(topic) != 0
+    }
+
+    fn visit(
+        &mut self,
+        topic: TopicKey,
+        after: Option<Key>,
+        most: u32,
+        mut is_there: impl FnMut(Key) -> bool,
+    ) -> Result<u32, Option<Key>> {
+        let (bit, mut asked, mut last) = (bit(topic), 0, after);
         for (index, (joined, &generation)) in (0..).zip(self.joined.iter_mut().zip(&self.generations)) {
-            if *joined & bit != 0 && !keep(Key { index, generation }) {
+            let key = Key { index, generation };
+            if *joined & bit == 0 || after.is_some_and(|after| key <= after) {
+                continue;
+            }
+            if asked == most {
+                return Err(last);
+            }
+            (asked, last) = (asked + 1, Some(key));
+            if !is_there(key) {
                 // It is gone, and so from all topics.
                 *joined = 0;
             }
         }
+        Ok(asked)
     }
 
     fn ended(&mut self, key: Key, _: impl Fn(Key) -> bool) {
@@ -238,7 +280,11 @@ pub use heap::HeapTopics;
 
 #[cfg(feature = "alloc")]
 mod heap {
-    use alloc::collections::{BTreeMap, BTreeSet};
+    use alloc::{
+        collections::{BTreeMap, BTreeSet},
+        vec::Vec,
+    };
+    use core::ops::Bound;
 
     use super::{Audience, Key, TopicKey, Topics};
 
@@ -277,6 +323,8 @@ mod heap {
     }
 
     impl Topics for HeapTopics {
+        const COUNTS: bool = true;
+
         fn audience(&self) -> Option<&Audience> {
             self.audience.as_ref()
         }
@@ -302,14 +350,38 @@ mod heap {
             }
         }
 
-        fn retain(&mut self, topic: TopicKey, keep: impl FnMut(Key) -> bool) {
-            let Some(keys) = self.topics.get_mut(&topic) else { return };
-            let (before, mut keep) = (keys.len(), keep);
-            keys.retain(|key| keep(*key));
-            self.joined -= before - keys.len();
+        fn has_joined(&self, topic: TopicKey, key: Key) -> bool {
+            self.topics.get(&topic).is_some_and(|keys| keys.contains(&key))
+        }
+
+        fn visit(
+            &mut self,
+            topic: TopicKey,
+            after: Option<Key>,
+            most: u32,
+            mut is_there: impl FnMut(Key) -> bool,
+        ) -> Result<u32, Option<Key>> {
+            let Some(keys) = self.topics.get_mut(&topic) else { return Ok(0) };
+            let (mut left, mut last, mut gone) = (most, after, Vec::new());
+            let mut visited = Ok(());
+            for &key in keys.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)) {
+                if left == 0 {
+                    visited = Err(last);
+                    break;
+                }
+                (left, last) = (left - 1, Some(key));
+                if !is_there(key) {
+                    gone.push(key);
+                }
+            }
+            self.joined -= gone.len();
+            for key in gone {
+                keys.remove(&key);
+            }
             if keys.is_empty() {
                 self.remove(topic);
             }
+            visited.map(|()| most - left)
         }
 
         /// Those who have left are forgotten once they may be as many as those who are there: so each costs two looks at the most.

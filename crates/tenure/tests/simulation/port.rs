@@ -15,7 +15,10 @@ use std::{
 
 use tenure::{
     ConnectionId, EndReason, Handler, Limits, PeerAddress, Session,
-    port::{Interest, Key, Lane, Panicked, Partial, Peer, Port, Received, Slot, Transmitted, Wire, contain, lane},
+    port::{
+        Audience, HeapTopics, Interest, Key, Lane, Panicked, Partial, Peer, Port, Received, Slot, Transmitted, Wire,
+        contain, lane,
+    },
 };
 
 use crate::world::{Token, Watcher, with};
@@ -145,7 +148,7 @@ impl Port for SimulatedPort {
     type Pinned = Box<LaneFuture>;
     type Slots = Vec<Slot<Token, Rc<Pipe>>>;
     type Lanes = Vec<Option<Lane<Self>>>;
-    type Topics = tenure::port::HeapTopics;
+    type Topics = HeapTopics;
     type Observer = Watcher;
 
     const SHRINK: bool = true;
@@ -156,6 +159,10 @@ impl Port for SimulatedPort {
 
     fn is_full(&self) -> bool {
         !self.place_elsewhere
+    }
+
+    fn topics(&mut self) -> HeapTopics {
+        HeapTopics::heard_by(Audience::default())
     }
 
     fn peer(&self, socket: &Rc<Pipe>) -> Peer {

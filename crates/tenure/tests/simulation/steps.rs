@@ -293,6 +293,8 @@ pub struct Setting {
     pub place_elsewhere: bool,
     /// How the walk ends: by a stop, or by a driver that is dropped.
     pub stops: bool,
+    /// To how many connections one turn delivers what is published.
+    pub deliveries_max: u32,
 }
 
 impl Setting {
@@ -338,6 +340,8 @@ impl Setting {
         };
         let start_ms = random.of(&[0, 1, u32::MAX, u32::MAX - 30, u32::MAX - 2_000, (1 << 31) - 40, 1 << 31]);
         let place_elsewhere = random.once_in(4);
-        Setting { settings, sizes, start_ms, puts_heads_away: random.bool(), place_elsewhere, stops: random.bool() }
+        let (puts_heads_away, stops) = (random.bool(), random.bool());
+        let deliveries_max = random.of(&[1, 1, 2, 3, 256]);
+        Setting { settings, sizes, start_ms, puts_heads_away, place_elsewhere, stops, deliveries_max }
     }
 }

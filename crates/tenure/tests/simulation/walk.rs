@@ -75,6 +75,7 @@ impl Walk {
         port.place_elsewhere = setting.place_elsewhere;
         let mut driver = Driver::new(port, Vec::new(), Vec::new(), setting.settings);
         driver.set_now(setting.start_ms);
+        driver.set_deliveries_max(setting.deliveries_max);
         Walk { setting, driver, woken, clients: Vec::new(), backlog: VecDeque::new(), stopped_ms: None }
     }
 
@@ -361,11 +362,15 @@ impl Walk {
             self.accept();
             let is_quiet =
                 self.woken.lock().unwrap().is_empty() && !self.clients.iter().any(|client| client.pipe.is_ready());
-            if is_quiet {
+            let delivers = self.driver.turn_ended();
+            if is_quiet && !delivers {
                 return;
             }
             self.wake();
             self.ready_all();
+            if delivers {
+                self.driver.expire();
+            }
         }
         panic!("the server is in a busy loop");
     }

@@ -26,7 +26,14 @@ impl<P: Port> Driver<P> {
             self.check_interest(index, slot.stage, slot.interest);
         }
         self.check_open();
+        self.check_undelivered();
         self.check_deadlines();
+    }
+
+    /// What is published goes on at once.
+    fn check_undelivered(&self) {
+        let waits = cfg!(feature = "alloc") && !self.hub.undelivered.is_empty();
+        assert!(!waits || self.due_within() == Some(0), "what is published waits for nothing");
     }
 
     fn check_lanes(&self) {

@@ -117,6 +117,9 @@ impl<P: Port> Driver<P> {
     /// reset once that has gone on for another [`flush_ms`](crate::Deadlines::flush_ms). Returns whether that connection is
     /// there.
     pub fn close_connection(&mut self, id: ConnectionId) -> bool {
+        if opens() && id.worker() == self.settings.worker {
+            self.hurry(Key { index: id.index(), generation: id.generation() });
+        }
         let Some(slot) = self.own(id) else { return false };
         match slot.stage {
             Stage::Closing => {}
@@ -245,6 +248,9 @@ impl<P: Port> Driver<P> {
     pub fn stop(&mut self) {
         if self.stopping.is_some() {
             return;
+        }
+        if opens() {
+            self.deliver_all();
         }
         self.stopping = Some(self.now_ms);
         let mut next = 0;

@@ -6,6 +6,8 @@ use tenure_proto::{
 };
 
 use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmitted, fit, rest};
+#[cfg(feature = "alloc")]
+use crate::open::undelivered::Publication;
 use crate::{
     ConnectionId, Deadlines, EndReason,
     engine::{
@@ -18,6 +20,7 @@ use crate::{
         journal::Act,
         opens,
         topic::{Kind, TopicKey, Topics},
+        undelivered::Undelivered,
     },
     settings::granted_ms,
 };
@@ -38,6 +41,7 @@ pub enum Pushed {
 pub(super) struct Hub<T> {
     topics: T,
     backlogs: Backlogs,
+    pub(super) undelivered: Undelivered,
     /// How many connections are open.
     count: u32,
     max: u32,
@@ -45,7 +49,7 @@ pub(super) struct Hub<T> {
 
 impl<T: Topics> Hub<T> {
     pub(super) fn new(topics: T, max: u32) -> Self {
-        Hub { topics, backlogs: Backlogs::default(), count: 0, max }
+        Hub { topics, backlogs: Backlogs::default(), undelivered: Undelivered::default(), count: 0, max }
     }
 
     /// Tells a lane what it must know of others.
@@ -223,11 +227,9 @@ impl<P: Port> Driver<P> {
 
     /// Who has joined what has changed. Lanes look themselves where that is counted for all workers.
     fn joined_changed(&self) {
-        #[cfg(feature = "alloc")]
-        if self.hub.topics.audience().is_some() {
-            return;
+        if !P::Topics::COUNTS {
+            self.tell_lanes();
         }
-        self.tell_lanes();
     }
 
     /// Drops what is known of a connection that was open: it has ended.
@@ -271,11 +273,14 @@ impl<P: Port> Driver<P> {
                 Act::Publish => {
                     self.port.published(topic, content);
                     self.publish(topic, content);
+                    // Whoever publishes gets it before what it is told next.
+                    self.hurry(key);
                 }
                 Act::Leave => self.hub.topics.leave(topic, key),
                 // One that did not open after all joins nothing.
                 Act::Join if connection.route == CLOSED => {}
                 Act::Join => {
+                    self.hurry(key);
                     if !self.hub.topics.join(topic, key) {
                         log::error!("there is no topic {topic:?} here: a board has 0 to 15 of each kind");
                     }
@@ -294,7 +299,9 @@ impl<P: Port> Driver<P> {
         if id.worker() != self.settings.worker {
             return Pushed::Gone;
         }
-        self.push_to(Key { index: id.index(), generation: id.generation() }, kind, bytes, &mut Copied::default())
+        let key = Key { index: id.index(), generation: id.generation() };
+        self.hurry(key);
+        self.push_to(key, kind, bytes, &mut Copied::default())
     }
 
     /// Sends bytes, a whole message or event, to all of this worker's connections that have joined a topic.
@@ -308,11 +315,132 @@ impl<P: Port> Driver<P> {
         self.publish_copied(topic, bytes, &mut Copied::of(bytes));
     }
 
+    #[cfg(feature = "alloc")]
     fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
-        let mut topics = core::mem::take(&mut self.hub.topics);
-        topics.retain(topic, |key| self.push_to(key, topic.kind, bytes, copied) != Pushed::Gone);
-        self.hub.topics = topics;
+        let mut after = None;
+        if self.hub.undelivered.is_empty() {
+            let room = self.hub.undelivered.room();
+            match self.deliver(u64::MAX, (topic, bytes), None, room, copied) {
+                Ok(deliveries) => return self.hub.undelivered.count(deliveries),
+                Err(last) => after = last,
+            }
+            self.hub.undelivered.count(room);
+        }
+        self.deliver_later(Publication { topic, bytes: copied.get(bytes), after });
     }
+
+    /// Without a heap there are few connections: all of them in one turn.
+    #[cfg(not(feature = "alloc"))]
+    fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
+        let _ = self.deliver(u64::MAX, (topic, bytes), None, u32::MAX, copied);
+    }
+
+    /// Delivers to those who have joined, come behind that one, and get publications of that number: so many at the most.
+    #[inline(never)]
+    fn deliver(
+        &mut self,
+        number: u64,
+        (topic, bytes): (TopicKey, &[u8]),
+        after: Option<Key>,
+        most: u32,
+        copied: &mut Copied,
+    ) -> Result<u32, Option<Key>> {
+        let mut topics = core::mem::take(&mut self.hub.topics);
+        let begins = self.hub.undelivered.take_begins();
+        // In the order of the keys, as those who have joined.
+        let mut others = begins.later_than(number);
+        let mut other = others.next();
+        let visited = topics.visit(topic, after, most, |key| {
+            while other.is_some_and(|other| other < key) {
+                other = others.next();
+            }
+            other == Some(key) || self.push_to(key, topic.kind, bytes, copied) != Pushed::Gone
+        });
+        drop(others);
+        self.hub.undelivered.put_begins(begins);
+        self.hub.topics = topics;
+        visited
+    }
+
+    /// Lets a publication wait for the next turn, which comes at once.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    #[inline(never)]
+    fn deliver_later(&mut self, publication: Publication) {
+        while self.hub.undelivered.is_full() {
+            self.deliver_first(u32::MAX);
+        }
+        self.hub.undelivered.push(publication);
+        self.due(self.now_ms, 0);
+    }
+
+    /// Delivers what has waited longest, to so many at the most.
+    #[cfg(feature = "alloc")]
+    fn deliver_first(&mut self, most: u32) {
+        let Some((number, publication)) = self.hub.undelivered.pop() else { return };
+        let Publication { topic, bytes, after } = publication;
+        let mut copied = Copied::of(&bytes);
+        match self.deliver(number, (topic, &bytes), after, most, &mut copied) {
+            Ok(deliveries) => self.hub.undelivered.count(deliveries),
+            Err(after) => {
+                self.hub.undelivered.count(most);
+                self.hub.undelivered.put_back(Publication { topic, bytes, after });
+            }
+        }
+        if self.hub.undelivered.is_empty() {
+            self.hub.undelivered.forget();
+        }
+    }
+
+    /// Goes on with what has been published, as far as this turn has room for it.
+    #[cfg(feature = "alloc")]
+    pub(super) fn deliver_waiting(&mut self) {
+        while !self.hub.undelivered.is_empty() {
+            let room = self.hub.undelivered.room();
+            if room == 0 {
+                return self.due(self.now_ms, 0);
+            }
+            self.deliver_first(room);
+        }
+    }
+
+    /// Delivers all that has been published.
+    #[cfg(feature = "alloc")]
+    pub(super) fn deliver_all(&mut self) {
+        while !self.hub.undelivered.is_empty() {
+            self.deliver_first(u32::MAX);
+        }
+    }
+
+    /// Lets a connection have at once what it is still to get of what has been published: something else is to come behind that.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(super) fn hurry(&mut self, key: Key) {
+        if !self.hub.undelivered.is_empty() {
+            self.hurry_up(key);
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[cold]
+    #[inline(never)]
+    fn hurry_up(&mut self, key: Key) {
+        while let Some((topic, bytes)) = self.hub.undelivered.next_of(key, &self.hub.topics) {
+            let _ = self.push_to(key, topic.kind, &bytes, &mut Copied::of(&bytes));
+        }
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    #[expect(clippy::unused_self, reason = "as with a heap")]
+    pub(super) fn deliver_waiting(&mut self) {}
+
+    #[cfg(not(feature = "alloc"))]
+    #[expect(clippy::unused_self, reason = "as with a heap")]
+    pub(super) fn deliver_all(&mut self) {}
+
+    #[cfg(not(feature = "alloc"))]
+    #[expect(clippy::unused_self, reason = "as with a heap")]
+    pub(super) fn hurry(&mut self, _: Key) {}
 
     #[inline]
     fn push_to(&mut self, key: Key, kind: Kind, bytes: &[u8], copied: &mut Copied) -> Pushed {

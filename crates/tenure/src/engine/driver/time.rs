@@ -68,6 +68,11 @@ impl<P: Port> Lane<P> {
 
 impl<P: Port> Driver<P> {
     #[cfg(all(test, feature = "kit"))]
+    pub(crate) fn delivered(&self) -> u32 {
+        self.hub.undelivered.delivered()
+    }
+
+    #[cfg(all(test, feature = "kit"))]
     pub(crate) fn looks(&self) -> u32 {
         self.looks.get()
     }
@@ -98,6 +103,9 @@ impl<P: Port> Driver<P> {
     #[cold]
     fn expire_lists(&mut self) {
         self.due_ms = None;
+        if opens() {
+            self.deliver_waiting();
+        }
         if let Some(stopped_ms) = self.stopping() {
             let flush_ms = self.settings.deadlines.flush_ms;
             if is_bound(flush_ms) && is_due(stopped_ms.wrapping_add(flush_ms), self.now_ms) {
