@@ -2,6 +2,7 @@
 
 pub(crate) mod audience;
 pub(crate) mod backlog;
+pub(crate) mod controls;
 pub(crate) mod events;
 pub(crate) mod frame;
 pub(crate) mod journal;

@@ -393,6 +393,80 @@ fn the_first_to_join_hears_itself() {
     assert_eq!(one.texts(), ["I am here"]);
 }
 
+/// Pings and pongs are counted per second, however they come; a client that pings slowly does so for ever.
+#[test]
+fn control_frames_have_a_rate() {
+    let violated = Heard::Close(1008, "too many control frames".into());
+    let send = |socket: &WebSocket, first: u8, count: usize| socket.client().send(frame(first, b"").repeat(count));
+    // At once, in pieces between which the connection rests, between the fragments of a message, with messages and pongs among them.
+    for way in 0..4 {
+        for (more, stays) in [(29, true), (30, true), (31, false)] {
+            let mut server = one_lane();
+            let (socket, other) = (server.websocket("/chat"), server.websocket("/chat"));
+            let (before, between) = match way {
+                0 => (vec![], vec![]),
+                1 => (vec![], frame(0x81, b"")),
+                2 => (frame(0x01, b"in "), vec![]),
+                _ => (frame(0x8a, b"").repeat(10), frame(0x8a, b"")),
+            };
+            let unsolicited = if way == 3 { 11 } else { 0 };
+            socket.client().send(&before);
+            send(&socket, 0x89, 15);
+            if way == 1 {
+                server.run();
+            }
+            send(&socket, 0x89, 15 - unsolicited);
+            socket.client().send(&between);
+            server.run();
+            // Others have a count of their own, on the same lane.
+            send(&other, 0x89, 60);
+            server.run();
+            assert_eq!(other.heard().len(), 60);
+            send(&socket, 0x89, more);
+            if way == 2 {
+                socket.client().send(frame(0x80, b"pieces"));
+            }
+            server.run();
+            let heard = socket.heard();
+            assert_eq!(heard.last() == Some(&violated), !stays, "{way} {more}: {heard:?}");
+            let ended = server.ended();
+            let reason = EndReason::WebSocket { code: 1008, by_peer: false };
+            assert_eq!(ended, if stays { vec![] } else { vec![(socket.id(), reason)] }, "{way} {more}");
+            let pongs = heard.iter().filter(|heard| **heard == Heard::Pong(vec![])).count();
+            assert_eq!(pongs, 30 - unsolicited + more.min(30), "{way} {more}");
+            if stays {
+                // Another second, another count.
+                server.advance(1_000);
+                send(&socket, 0x89, 60);
+                server.run();
+                assert_eq!(socket.heard().len(), 60, "{way} {more}");
+            }
+        }
+    }
+    // Slowly, for ever: by two on one lane.
+    let mut server = one_lane();
+    let sockets = [server.websocket("/chat"), server.websocket("/chat")];
+    for _ in 0..1_000 {
+        for socket in &sockets {
+            send(socket, 0x89, 5);
+        }
+        server.advance(100);
+    }
+    assert!(
+        sockets
+            .iter()
+            .all(|socket| socket.heard().iter().filter(|heard| **heard == Heard::Pong(vec![])).count() == 5_000)
+    );
+    assert_eq!(server.ended(), []);
+    // Too fast, in small pieces: not for long.
+    for _ in 0..200 {
+        send(&sockets[0], 0x89, 1);
+        server.advance(10);
+    }
+    assert_eq!(sockets[0].heard().last(), Some(&violated));
+    assert_eq!(server.ended().len(), 1);
+}
+
 /// What a handler publishes reaches its own connection, too, before what follows in the same segment: messages, closes of either side.
 #[test]
 fn publications_come_before_what_follows() {

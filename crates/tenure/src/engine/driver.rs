@@ -419,14 +419,14 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn give_lane(&mut self, index: u32) -> Option<u32> {
         let number = self.next_lane()?;
-        let Driver { port, table, lanes, spares, idle, settings, now_ms, .. } = self;
+        let Driver { port, table, lanes, spares, hub, idle, settings, now_ms, .. } = self;
         let (lane, slot) = (lanes.lane_mut(number), table.slot_mut(index));
         attach((index, number), lane, slot, idle, port, settings, *now_ms);
         if P::SHRINK && lane.buffers == Buffers::Few {
             fit(lane, spares);
         }
         if opens() && slot.open.route != CLOSED {
-            attach_open(lane, slot);
+            attach_open(lane, slot, hub, *now_ms);
         }
         if matches!(slot.stage, Stage::Head | Stage::Waiting) {
             self.attach_late(index, number);
@@ -466,7 +466,7 @@ impl<P: Port> Driver<P> {
         if is_at_rest {
             attach((index, number), lane, slot, idle, port, settings, *now_ms);
             if opens() && slot.open.route != CLOSED {
-                attach_open(lane, slot);
+                attach_open(lane, slot, hub, *now_ms);
             }
         }
         if P::SHRINK && lane.buffers == Buffers::Few {
@@ -566,6 +566,7 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn leave_at_rest(&mut self, index: u32, number: u32) {
         if opens() {
+            self.keep_controls(index, number);
             let slot = self.table.slot_mut(index);
             slot.open.missed =
                 slot.open.missed.saturating_add(self.lanes.lane(number).wire.shared.connection.get().missed);
@@ -832,7 +833,7 @@ mod tests {
             size_of::<Lane<Host<Adder, 1>>>(),
         ];
         // Boards remember shorter heads.
-        let wire = if tenure_proto::bytes::WORDS { 1616 } else { 1296 };
+        let wire = if tenure_proto::bytes::WORDS { 1624 } else { 1304 };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 

@@ -59,7 +59,7 @@ pub(crate) async fn hear<S, A: Handler<S>>(wire: &Wire<S>, app: &A, observer: &i
             input = shared.input.borrow_mut();
             continue;
         }
-        let (heard, behind) = match input.hear(shared.limits.message_bytes_max) {
+        let (heard, behind) = match input.hear(shared) {
             Ok(heard) => heard,
             Err(violation) => break Last::Violated(violation),
         };

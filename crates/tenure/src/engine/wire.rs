@@ -23,7 +23,7 @@ use crate::{
         waiters::Waiters,
     },
     exchange::reasons::Reasons,
-    open::{audience::Heard, journal::Journal, opens},
+    open::{audience::Heard, controls::Controls, journal::Journal, opens},
     peer::Peer,
     settings::granted_ms,
 };
@@ -77,6 +77,8 @@ pub(crate) struct Open {
     pub(crate) in_frame: Cell<bool>,
     /// Close the connection behind the message at hand.
     pub(crate) closing: Cell<Option<CloseCode>>,
+    /// Pings and pongs of the peer.
+    pub(crate) controls: Cell<Controls>,
     /// Where in memory the route is that has opened the connection.
     pub(crate) address: Cell<usize>,
 }
@@ -174,6 +176,7 @@ impl Open {
         self.has_said.set(false);
         self.in_frame.set(false);
         self.closing.set(None);
+        self.controls.take();
     }
 }
 

@@ -25,8 +25,6 @@ const SPARE_BYTES: usize = frame::CONTROL_BYTES_MAX + 2 * frame::HEAD_BYTES_MAX;
 const SMALL_HEAD_BYTES: usize = 6;
 /// Frames of a message at the most.
 const FRAGMENTS_MAX: u16 = 1_024;
-/// Pings and pongs of a client at the most while its connection does not rest.
-const CONTROLS_MAX: u16 = 64;
 
 /// How far a message has come. What of it has come stands at the front of the input.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +65,8 @@ pub(crate) enum Heard<'i> {
 impl Input {
     /// Looks for the next message. Returns where the input begins behind it.
     #[inline]
-    pub(crate) fn hear(&mut self, message_bytes_max: u64) -> Result<(Heard<'_>, usize), Violation> {
+    pub(crate) fn hear(&mut self, shared: &Shared) -> Result<(Heard<'_>, usize), Violation> {
+        let message_bytes_max = shared.limits.message_bytes_max;
         let unread = self.buffer.get_mut(self.start..self.end).unwrap_or_default();
         if self.message.is_between()
             && let Some((is_text, length)) = small_message(unread, message_bytes_max)
@@ -76,17 +75,18 @@ impl Input {
             let bytes = self.buffer.get(from..behind).unwrap_or_default();
             return Ok((Heard::Message { bytes, is_text, is_first: true, is_last: true }, behind));
         }
-        self.hear_else(message_bytes_max)
+        self.hear_else(shared)
     }
 
     /// Looks for anything.
     #[inline(never)]
-    fn hear_else(&mut self, message_bytes_max: u64) -> Result<(Heard<'_>, usize), Violation> {
+    fn hear_else(&mut self, shared: &Shared) -> Result<(Heard<'_>, usize), Violation> {
         let Input { buffer, start, end, message, .. } = self;
         let mut limits = MessageLimits {
-            message_bytes_max,
+            message_bytes_max: shared.limits.message_bytes_max,
             fragments_max: FRAGMENTS_MAX,
-            controls_max: CONTROLS_MAX,
+            // The lane counts them: each call begins a period of the reader's.
+            controls_max: u16::MAX,
             whole_bytes_max: 0,
         };
         loop {
@@ -94,16 +94,19 @@ impl Input {
             // As long as nothing is put together, a frame that fits waits as it is: its bytes are all of its state.
             limits.whole_bytes_max = if kept == 0 { buffer.len().saturating_sub(SPARE_BYTES) } else { 0 };
             let Some(bytes) = buffer.get_mut(*start..*end) else { return Ok((Heard::Nothing, *start)) };
+            message.reader.period_passed();
             let found = message.reader.read(bytes, &limits)?;
             message.is_begun = !message.reader.is_between();
             let behind = *start + found.used();
             let (content, is_last, is_text) = match found {
                 Found::Data { data, is_last, .. } => (data.as_bytes().len(), is_last, !matches!(data, Data::Binary(_))),
                 Found::Ping { payload, .. } => {
+                    shared.control_came()?;
                     let from = behind - payload.len();
                     return Ok((Heard::Ping(buffer.get(from..behind).unwrap_or_default()), behind));
                 }
                 Found::Pong { .. } => {
+                    shared.control_came()?;
                     *start = behind;
                     continue;
                 }
@@ -317,6 +320,17 @@ impl<S> fmt::Debug for Message<'_, S> {
 }
 
 impl Shared {
+    /// Counts a ping or pong.
+    #[cold]
+    fn control_came(&self) -> Result<(), Violation> {
+        let mut controls = self.open.controls.get();
+        let counted = controls.come(self.turn.get().now_ms);
+        self.open.controls.set(controls);
+        // It rests where the driver keeps the count.
+        self.connection.change(|connection| connection.hears = false);
+        counted
+    }
+
     /// Whether what is published to a topic may reach anybody. What a handler has joined by then may.
     #[inline]
     pub(crate) fn is_heard(&self, topic: TopicKey) -> bool {

@@ -13,10 +13,11 @@ use crate::{
     engine::{
         state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
         table::{NONE, OpenSlot, Slot, Stage},
-        wire::{Open, Received},
+        wire::{Open, Received, Shared},
     },
     open::{
         backlog::{Backlogs, Copied},
+        controls::RestingControls,
         journal::Act,
         opens,
         topic::{Kind, TopicKey, Topics},
@@ -42,6 +43,7 @@ pub(super) struct Hub<T> {
     topics: T,
     backlogs: Backlogs,
     pub(super) undelivered: Undelivered,
+    controls: RestingControls,
     /// How many connections are open.
     count: u32,
     max: u32,
@@ -49,7 +51,19 @@ pub(super) struct Hub<T> {
 
 impl<T: Topics> Hub<T> {
     pub(super) fn new(topics: T, max: u32) -> Self {
-        Hub { topics, backlogs: Backlogs::default(), undelivered: Undelivered::default(), count: 0, max }
+        let (backlogs, undelivered, controls) = Default::default();
+        Hub { topics, backlogs, undelivered, controls, count: 0, max }
+    }
+
+    /// Tells a lane how many pings and pongs its connection has sent in this second.
+    #[cold]
+    fn recall_controls(&mut self, shared: &Shared, index: u32, now_ms: u32) {
+        let controls = self.controls.take(index, now_ms);
+        if controls.count > 0 {
+            shared.open.controls.set(controls);
+            // It rests where that is kept.
+            shared.connection.change(|connection| connection.hears = false);
+        }
     }
 
     /// Tells a lane what it must know of others.
@@ -82,7 +96,12 @@ fn push_bytes<P: Port>(port: &mut P, socket: &mut P::Socket, bytes: &[u8]) -> Tr
 }
 
 /// Tells a lane that its connection is open.
-pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Session, P::Socket>) {
+pub(super) fn attach_open<P: Port>(
+    lane: &mut Lane<P>,
+    slot: &mut Slot<P::Session, P::Socket>,
+    hub: &mut Hub<P::Topics>,
+    now_ms: u32,
+) {
     let open = slot.open;
     slot.open.missed = 0;
     let shared = &lane.wire.shared;
@@ -93,6 +112,9 @@ pub(super) fn attach_open<P: Port>(lane: &mut Lane<P>, slot: &mut Slot<P::Sessio
         (connection.order, connection.route) = (Some(Order::Hear), open.route);
         connection.missed = open.missed;
     });
+    if !hub.controls.is_empty() {
+        hub.recall_controls(shared, lane.slot, now_ms);
+    }
 }
 
 /// The time that so many bytes of a message have been granted which are put away: no more than lets its deadline stay within the
@@ -148,6 +170,7 @@ impl<P: Port> Driver<P> {
         drop(input);
         shared.state.set(State::Between);
         self.note_open(index, connection);
+        self.keep_controls(index, number);
         let now_ms = self.now_ms;
         let (lane, slot) = (self.lanes.lane_mut(number), self.table.slot_mut(index));
         if let Some(pinned) = connection.pin {
@@ -192,6 +215,14 @@ impl<P: Port> Driver<P> {
             self.report(index, Interest::RECEIVE);
         }
         self.due(self.now_ms, self.settings.deadlines.ping_ms);
+    }
+
+    /// Keeps how many pings and pongs a connection has sent that its lane leaves.
+    pub(super) fn keep_controls(&mut self, index: u32, number: u32) {
+        let controls = self.lanes.lane(number).wire.shared.open.controls.take();
+        if controls.count > 0 {
+            self.hub.controls.keep(index, controls);
+        }
     }
 
     /// Notes in its slot that a connection is open.
@@ -243,6 +274,7 @@ impl<P: Port> Driver<P> {
         }
         slot.open = OpenSlot::default();
         self.hub.backlogs.remove(index);
+        self.hub.controls.forget(index);
         let table = &self.table;
         self.hub.topics.ended(key, |key| {
             table.is_slot(key.index) && {
