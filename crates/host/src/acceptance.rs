@@ -216,13 +216,15 @@ mod tests {
 
     use super::*;
     use crate::inbox::{Inbox, News};
+    use crate::sync::Mutex;
     use tenure::port::Audience;
 
     /// Two workers that may have 200 connections, of which the second has so many: the first one's acceptance.
     fn beside(others: u32) -> Acceptance {
         let inboxes = (0..2).map(|_| Arc::new(Inbox::new(200))).collect();
         let audience = Audience::default();
-        let shared = Shared { open: AtomicU32::new(others), connections_max: 200, audience, inboxes };
+        let shared =
+            Shared { open: AtomicU32::new(others), connections_max: 200, audience, inboxes, kept: Mutex::default() };
         let mut acceptance = Acceptance::new(Arc::new(shared), 0);
         acceptance.set(true);
         acceptance

@@ -1,13 +1,14 @@
 //! What a server's workers share, and the handle that reaches them from anywhere.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU32},
 };
 
 use tenure::{
     Command, CommandError, ConnectionId, Frame, PushError, Topic,
-    port::{Audience, content_bytes, framed},
+    port::{Audience, Key, Kind, TopicKey, content_bytes, framed},
 };
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     delivery::{Delivery, DeliveryError},
     inbox::{Inbox, Order, Push, To},
     listing::{Listing, Question},
+    sync::{Mutex, lock},
     visit::{Refused, Visit, visit},
 };
 
@@ -27,9 +29,77 @@ pub(crate) struct Shared {
     /// Which topics anybody may have joined.
     pub(crate) audience: Audience,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
+    /// Topics whose last events are kept, by several workers. Whoever has it locked may tell all of them of something, which they hear
+    /// in one order then: they keep the same, and whoever has heard of an event by one finds it kept by any other.
+    pub(crate) kept: Mutex<BTreeMap<TopicKey, Kept>>,
+}
+
+/// How many events of a topic are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    events: u16,
+    /// So many of them nobody has heard.
+    unheard: u16,
 }
 
 impl Shared {
+    /// Whether there are several workers that must agree on an order.
+    pub(crate) fn agrees(&self) -> bool {
+        self.inboxes.len() > 1
+    }
+
+    /// Lets a stream of events join a topic that keeps so many.
+    pub(crate) fn resume(&self, worker: &Inbox, key: Key, topic: TopicKey, (events, resume): (u16, &[u8])) {
+        let mut kept = lock(&self.kept);
+        let is_new = !kept.contains_key(&topic);
+        let of_topic = kept.entry(topic).or_default();
+        if is_new {
+            self.audience.come(topic);
+        }
+        if of_topic.events < events {
+            of_topic.events = events;
+            self.tell_all(topic, events);
+        }
+        of_topic.unheard = 0;
+        // One that has ended has no streams any more.
+        let _ = worker.order(Order::Resume(key, topic, resume.into()));
+    }
+
+    /// Tells all workers how many events of a topic are kept.
+    fn tell_all(&self, topic: TopicKey, events: u16) {
+        for inbox in &self.inboxes {
+            let _ = inbox.order(Order::Keep(topic, events));
+        }
+    }
+
+    /// Publishes to a topic whose events are kept. `None`: they are not; `false`: they are not any more. `own`: the inbox of the worker that publishes.
+    pub(crate) fn publish_kept(
+        &self,
+        topic: TopicKey,
+        bytes: impl FnOnce() -> Arc<[u8]>,
+        own: Option<&Arc<Inbox>>,
+    ) -> Option<Result<bool, PushError>> {
+        if topic.kind() != Kind::Events || !self.agrees() {
+            return None;
+        }
+        let mut kept = lock(&self.kept);
+        let of_topic = kept.get_mut(&topic)?;
+        of_topic.unheard = if self.audience.hears_beside_kept(topic) { 0 } else { of_topic.unheard.saturating_add(1) };
+        if of_topic.unheard > of_topic.events {
+            // Nobody can come again who has heard one that is kept.
+            kept.remove(&topic);
+            self.audience.gone(topic);
+            self.tell_all(topic, 0);
+            return Some(Ok(false));
+        }
+        let (bytes, mut result) = (bytes(), Ok(()));
+        for inbox in &self.inboxes {
+            let is_own = own.is_some_and(|own| Arc::ptr_eq(own, inbox));
+            result = result.and(inbox.push(Push { to: To::Topic(topic), bytes: bytes.clone(), is_own }));
+        }
+        Some(result.map(|()| true))
+    }
+
     /// Asks all workers but one to decide again whether they accept.
     pub(crate) fn reconsider(&self, but: usize) {
         for (_, inbox) in self.inboxes.iter().enumerate().filter(|(number, _)| *number != but) {
@@ -110,7 +180,7 @@ impl Handle {
     /// ```
     pub fn send(&self, id: ConnectionId, frame: Frame<'_>) -> Result<(), PushError> {
         let inbox = self.shared.inboxes.get(id.worker() as usize);
-        inbox.map_or(Ok(()), |inbox| inbox.push(Push { to: To::One(id), bytes: framed(&frame)? }))
+        inbox.map_or(Ok(()), |inbox| inbox.push(Push { to: To::One(id), bytes: framed(&frame)?, is_own: false }))
     }
 
     /// Sends a message to a WebSocket, as [`send`](Handle::send) does, and tells what became of it: await that, or
@@ -162,8 +232,11 @@ impl Handle {
             return if has_stopped { Err(PushError::Stopped) } else { Ok(()) };
         }
         let (bytes, mut result) = (framed(&content)?, Ok(()));
+        if let Some(result) = self.shared.publish_kept(topic.key(), || bytes.clone(), None) {
+            return result.map(|_| ());
+        }
         for inbox in &self.shared.inboxes {
-            result = result.and(inbox.push(Push { to: To::Topic(topic.key()), bytes: bytes.clone() }));
+            result = result.and(inbox.push(Push { to: To::Topic(topic.key()), bytes: bytes.clone(), is_own: false }));
         }
         result
     }

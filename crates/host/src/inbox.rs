@@ -8,7 +8,7 @@ use std::{
 
 use tenure::{
     Command, CommandError, ConnectionId, PushError,
-    port::{Pushed, TopicKey},
+    port::{Key, Pushed, TopicKey},
 };
 
 use crate::{
@@ -26,6 +26,8 @@ const COMMANDS_MIN: usize = 64;
 pub(crate) struct Push {
     pub(crate) to: To,
     pub(crate) bytes: Arc<[u8]>,
+    /// The worker itself has published it, and delivers it in the order that all workers agree on.
+    pub(crate) is_own: bool,
 }
 
 /// Whom they are for.
@@ -40,11 +42,26 @@ pub(crate) enum To {
 pub(crate) enum Order {
     One(Command),
     Push(Push),
-    Deliver { id: ConnectionId, bytes: Arc<[u8]>, asked: Asked<Pushed> },
+    Deliver {
+        id: ConnectionId,
+        bytes: Arc<[u8]>,
+        asked: Asked<Pushed>,
+    },
     Visit(Box<dyn Visitor>),
     List(Question),
+    /// What is published to a topic is kept from now on, so many events; none any more.
+    Keep(TopicKey, u16),
+    /// A stream joins a topic that keeps its last events.
+    Resume(Key, TopicKey, Box<[u8]>),
     Stop,
     StopNow,
+}
+
+impl Order {
+    /// Whether there may be too many of it: what a worker gives itself is bounded by what it does in a turn.
+    fn is_bounded(&self) -> bool {
+        !matches!(self, Order::Push(Push { is_own: true, .. }) | Order::Keep(..) | Order::Resume(..))
+    }
 }
 
 /// Why an order was not taken.
@@ -219,7 +236,7 @@ impl Inbox {
             if state.closed {
                 return Err((NotTaken::Stopped, order));
             }
-            if state.news.orders.len() >= self.commands_max {
+            if order.is_bounded() && state.news.orders.len() >= self.commands_max {
                 return Err((NotTaken::Full, order));
             }
             state.news.orders.push_back(order);

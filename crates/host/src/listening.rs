@@ -10,7 +10,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tenure::port::Audience;
 
-use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox};
+use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox, sync::Mutex};
 
 /// A server that listens, as its workers see it.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Listening {
         let connections_max = settings.connections_max;
         let inboxes = (0..settings.threads()).map(|_| Arc::new(Inbox::new(connections_max))).collect();
         let audience = Audience::default();
-        let shared = Shared { open: AtomicU32::new(0), connections_max, audience, inboxes };
+        let shared = Shared { open: AtomicU32::new(0), connections_max, audience, inboxes, kept: Mutex::default() };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
         Ok(Listening { settings, listeners, own, handle })
     }

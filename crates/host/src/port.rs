@@ -12,8 +12,8 @@ use std::{
 use tenure::{
     EndReason, Session,
     port::{
-        HeapTopics, Interest, Key, Lane, Panicked, Partial, Peer, Port, Received, Slot, TopicKey, Transmitted, Wire,
-        contain,
+        HeapTopics, Interest, Key, Kind, Lane, Panicked, Partial, Peer, Port, Received, Slot, TopicKey, Transmitted,
+        Wire, contain,
     },
 };
 
@@ -43,6 +43,8 @@ pub struct HostPort<'a, N, A> {
     /// Incomplete heads and messages, put away so that they hold no lane.
     heads: HashMap<u32, (Box<[u8]>, Partial)>,
     scratch: Vec<u8>,
+    /// What the worker has published itself and finds in its inbox.
+    pub(crate) own_waiting: u32,
 }
 
 impl<'a, N, A> HostPort<'a, N, A> {
@@ -54,7 +56,7 @@ impl<'a, N, A> HostPort<'a, N, A> {
         clock: fn(u32) -> u32,
     ) -> Self {
         let (lane_marks, heads, scratch) = (Vec::new(), HashMap::new(), Vec::new());
-        HostPort { net, service, inbox, shared, settings, clock, lane_marks, heads, scratch }
+        HostPort { net, service, inbox, shared, settings, clock, lane_marks, heads, scratch, own_waiting: 0 }
     }
 }
 
@@ -108,18 +110,41 @@ impl<N: Net, A: Service> Port for HostPort<'_, N, A> {
     }
 
     fn topics(&mut self) -> HeapTopics {
-        HeapTopics::heard_by(self.shared.audience.clone())
+        let audience = self.shared.audience.clone();
+        if self.shared.agrees() { HeapTopics::agreeing(audience) } else { HeapTopics::heard_by(audience) }
     }
 
-    fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
-        let others = self.shared.inboxes.iter().filter(|inbox| !Arc::ptr_eq(inbox, &self.inbox));
+    fn published(&mut self, topic: TopicKey, bytes: &[u8]) -> bool {
+        const FULL: &str = "a worker has too much to do: it was not told of something published";
+        if let Some(told) = self.shared.publish_kept(topic, || bytes.into(), Some(&self.inbox)) {
+            self.own_waiting += u32::from(told != Ok(false));
+            if told == Err(PushError::Full) {
+                log::warn!("{FULL}");
+            }
+            return false;
+        }
+        // Behind what this worker has published, and is still to deliver.
+        let waits = topic.kind() == Kind::Events && self.own_waiting > 0;
         let mut shared: Option<Arc<[u8]>> = None;
-        for inbox in others {
+        for inbox in &self.shared.inboxes {
+            let is_own = Arc::ptr_eq(inbox, &self.inbox);
+            if is_own && !waits {
+                continue;
+            }
+            self.own_waiting += u32::from(is_own);
             let bytes = shared.get_or_insert_with(|| bytes.into()).clone();
-            if inbox.push(Push { to: To::Topic(topic), bytes }) == Err(PushError::Full) {
-                log::warn!("a worker has too much to do: it was not told of something published");
+            if inbox.push(Push { to: To::Topic(topic), bytes, is_own }) == Err(PushError::Full) {
+                log::warn!("{FULL}");
             }
         }
+        !waits
+    }
+
+    fn resumes(&mut self, key: Key, topic: TopicKey, events: u16, resume: &[u8]) -> bool {
+        if self.shared.agrees() {
+            self.shared.resume(&self.inbox, key, topic, (events, resume));
+        }
+        !self.shared.agrees()
     }
 
     fn shut(&mut self, socket: &mut N::Socket) {

@@ -189,8 +189,14 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
     fn obey_order(&mut self, order: Order) {
         match order {
             Order::One(command) => self.driver.obey(command),
-            Order::Push(Push { to: To::Topic(topic), bytes }) => self.driver.publish_shared(topic, &bytes),
-            Order::Push(Push { to: To::One(id), bytes }) => {
+            Order::Push(Push { to: To::Topic(topic), bytes, is_own }) => {
+                self.driver.port.own_waiting -= u32::from(is_own);
+                self.driver.publish_shared(topic, &bytes);
+            }
+            Order::Keep(topic, 0) => self.driver.keep_none(topic),
+            Order::Keep(topic, events) => self.driver.keep(topic, events),
+            Order::Resume(key, topic, resume) => self.driver.resume(key, topic, &resume),
+            Order::Push(Push { to: To::One(id), bytes, .. }) => {
                 let _ = self.driver.push(id, Kind::Messages, &bytes);
             }
             Order::Deliver { id, bytes, asked } => asked.answer(self.driver.push(id, Kind::Messages, &bytes)),

@@ -15,6 +15,7 @@ use crate::common::{
 
 const ROOM: MessageTopic = MessageTopic::new(1);
 const TICKS: EventTopic = EventTopic::new(1);
+const NEWS: EventTopic = EventTopic::new(2).keep(1_000);
 
 async fn said(message: &mut Message<'_, Adder>, gate: &Gate) -> Result<(), Error> {
     if !message.is_text() {
@@ -57,6 +58,16 @@ fn app(tally: &'static Tally, gate: &'static Gate) -> impl Handler<Adder> + Send
         .route("/chat", websocket(enter, async move |message: &mut Message<'_, Adder>| said(message, gate).await))
         .route("/ticks", events(ticks))
         .route("/tick", to_post(tick))
+        .route("/both", events(async |_: &mut Request<'_, Adder>| Events::new().topic(NEWS).topic(TICKS)))
+        .route("/news", events(async |_: &mut Request<'_, Adder>| Events::new().topic(NEWS)))
+        .route(
+            "/tell",
+            to_post(async |request: &mut Request<'_, Adder>| {
+                let id = String::from_utf8_lossy(request.body().whole().await?).into_owned();
+                request.publish(NEWS, Event::data("n").id(&id))?;
+                request.publish(TICKS, Event::data(&id))
+            }),
+        )
         .route("/id", get(async |request: &mut Request<'_, Adder>| request.id().to_string()))
 }
 
@@ -206,6 +217,86 @@ fn who_sees_that_it_is_open_has_joined() {
             assert_eq!(client.answer().status, 200);
         }
     }
+    server.stop();
+}
+
+/// Handlers of both workers and a handle publish at the same time; clients come again wherever a place is, and have each event once, in
+/// one order.
+#[test]
+fn who_comes_again_has_missed_nothing_by_any_worker() {
+    const EACH: usize = 60;
+    let (server, ..) = start(with_threads(2));
+    let mut witness = server.client();
+    assert_eq!(witness.get("/news").status, 200);
+    let mut both = of_both_workers(&server);
+    for client in &mut both {
+        assert_eq!(client.get("/both").status, 200);
+    }
+    let tellers: Vec<_> = of_both_workers(&server)
+        .into_iter()
+        .enumerate()
+        .map(|(teller, mut client)| {
+            thread::spawn(move || {
+                for number in 0..EACH {
+                    client.send(post("/tell", &format!("{teller}-{number}")));
+                    assert_eq!(client.answer().status, 200);
+                }
+            })
+        })
+        .collect();
+    let handle = server.handle.clone();
+    let other = thread::spawn(move || {
+        for number in 0..EACH {
+            while handle.publish(NEWS, Event::data("n").id(&format!("handle-{number}"))) == Err(PushError::Full) {
+                thread::yield_now();
+            }
+        }
+    });
+    let all = 5 * EACH;
+    let id = |event: &str| event.lines().next().unwrap().strip_prefix("id: ").expect("an id").to_string();
+    let readers: Vec<_> = (0..3)
+        .map(|reader| {
+            let mut client = server.client();
+            let mut got: Vec<String> = Vec::new();
+            // All is kept since the witness came.
+            client.send("GET /news HTTP/1.1\r\nHost: test\r\nLast-Event-ID: none\r\n\r\n");
+            assert_eq!(client.answer().status, 200);
+            while got.len() < all {
+                got.push(id(&client.event()));
+                if got.len().is_multiple_of(5 + reader) && got.len() < all {
+                    let last = got.last().unwrap();
+                    client = server.client();
+                    client.send(format!("GET /news HTTP/1.1\r\nHost: test\r\nLast-Event-ID: {last}\r\n\r\n"));
+                    assert_eq!(client.answer().status, 200);
+                }
+            }
+            got
+        })
+        .collect();
+    let seen: Vec<_> = (0..all).map(|_| id(&witness.event())).collect();
+    for got in &readers {
+        assert_eq!(*got, seen);
+    }
+    for who in ["0", "1", "2", "3", "handle"] {
+        let of: Vec<_> = seen.iter().filter(|id| id.starts_with(&format!("{who}-"))).collect();
+        assert!(of.iter().enumerate().all(|(number, id)| **id == format!("{who}-{number}")), "in order: {of:?}");
+    }
+    // What keeps nothing comes behind what its sender has published before.
+    for client in &mut both {
+        let mut news = Vec::new();
+        for _ in 0..all + 4 * EACH {
+            let event = client.event();
+            match event.strip_prefix("data: ") {
+                Some(told) => assert!(news.contains(&told.to_string()), "{told} comes before its news"),
+                None => news.push(id(&event)),
+            }
+        }
+        assert_eq!(news, seen);
+    }
+    for teller in tellers {
+        teller.join().unwrap();
+    }
+    other.join().unwrap();
     server.stop();
 }
 

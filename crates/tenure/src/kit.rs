@@ -366,8 +366,9 @@ impl<S: Session + 'static> Port for KitPort<S> {
         HeapTopics::heard_by(Audience::default())
     }
 
-    fn published(&mut self, _: TopicKey, _: &[u8]) {
+    fn published(&mut self, _: TopicKey, _: &[u8]) -> bool {
         self.published += 1;
+        true
     }
 
     fn shut(&mut self, socket: &mut Rc<Pipe>) {

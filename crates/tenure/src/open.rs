@@ -5,6 +5,7 @@ pub(crate) mod backlog;
 pub(crate) mod controls;
 pub(crate) mod events;
 pub(crate) mod frame;
+pub(crate) mod history;
 pub(crate) mod journal;
 pub(crate) mod message;
 pub(crate) mod topic;

@@ -160,6 +160,12 @@ impl<'r, S> Request<'r, S> {
         str::from_utf8(self.fields().first(name)?).ok()
     }
 
+    /// What a client of server-sent events that comes again names as the last event that it got (the HTML standard of the WHATWG,
+    /// section 9.2.4). A stream that joins a topic which [keeps](crate::EventTopic::keep) its events goes on behind it by itself.
+    pub fn last_event_id(&self) -> Option<&'r str> {
+        self.field("last-event-id").filter(|id| !id.is_empty())
+    }
+
     /// All fields in order, their values without surrounding blanks.
     #[doc(alias = "httpd_get_raw_req_data")]
     pub fn fields(&self) -> Fields<'r> {

@@ -7,6 +7,7 @@ use crate::{
 };
 
 const TICKS: EventTopic = EventTopic::new(0);
+const NEWS: EventTopic = EventTopic::new(1).keep(10);
 const ROOM: MessageTopic = MessageTopic::new(0);
 
 const MANY: Settings =
@@ -53,7 +54,11 @@ async fn said(message: &mut Message<'_, ()>) -> Result<(), Error> {
 }
 
 fn app() -> impl Handler<()> + 'static {
-    Router::new().route("/ticks", events(ticks)).route("/tick", post(tick)).route("/chat", websocket(enter, said))
+    Router::new()
+        .route("/ticks", events(ticks))
+        .route("/news", events(async |_: &mut Request<'_, ()>| Events::new().topic(NEWS)))
+        .route("/tick", post(tick))
+        .route("/chat", websocket(enter, said))
 }
 
 fn readers(server: &mut Server<()>, count: usize) -> Vec<Client> {
@@ -65,7 +70,7 @@ fn bytes(number: u32) -> Arc<[u8]> {
 }
 
 fn told(numbers: impl IntoIterator<Item = u32>) -> String {
-    numbers.into_iter().map(|number| format!("data: {number}\n\n")).collect()
+    numbers.into_iter().map(|number| ["data: ", &number.to_string(), "\n\n"].concat()).collect()
 }
 
 use alloc::format;
@@ -162,6 +167,26 @@ fn who_joins_between_turns() {
     }
     server.publish(TICKS, Sse::data("3"));
     assert!(readers.iter().chain([&first, &last]).all(|reader| reader.received_text() == told([3])));
+}
+
+/// Who comes again between two turns gets what others are still to get, once, and before what is new.
+#[test]
+fn who_comes_again_between_turns() {
+    let mut server = Server::with(app(), MANY);
+    let readers: Vec<_> = (0..300).map(|_| server.event_stream("/news")).collect();
+    let late = server.connect();
+    let event = |number: u32| framed(&Sse::data("n").id(&number.to_string())).unwrap();
+    server.driver.publish_shared(NEWS.key(), &event(1));
+    server.driver.publish_shared(NEWS.key(), &event(2));
+    late.send("GET /news HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 1\r\n\r\n");
+    server.driver.ready(late.pipe.key.get().unwrap(), false);
+    server.driver.publish_shared(NEWS.key(), &event(3));
+    server.run();
+    let told = |numbers: core::ops::Range<u32>| -> String {
+        numbers.map(|number| ["id: ", &number.to_string(), "\ndata: n\n\n"].concat()).collect()
+    };
+    assert!(readers.iter().all(|reader| reader.received_text() == told(1..4)));
+    assert!(late.received_text().ends_with(&format!("\r\n\r\n{}", told(2..4))));
 }
 
 /// A connection has all that was published before what it is told next: by the same sender, or by itself.

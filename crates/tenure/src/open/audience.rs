@@ -38,13 +38,18 @@ impl Audience {
         self.place(topic).load(Ordering::Acquire) != 0
     }
 
-    /// The first one of a worker has joined.
-    pub(crate) fn come(&self, topic: TopicKey) {
+    /// Whether anybody may have joined that topic, which is counted once for what it keeps.
+    pub fn hears_beside_kept(&self, topic: TopicKey) -> bool {
+        self.place(topic).load(Ordering::Acquire) > 1
+    }
+
+    /// The first one of a worker has joined, or what is published to it is kept from now on.
+    pub fn come(&self, topic: TopicKey) {
         self.place(topic).fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The last one of a worker is gone.
-    pub(crate) fn gone(&self, topic: TopicKey) {
+    /// The last one of a worker is gone, or nothing of it is kept any more.
+    pub fn gone(&self, topic: TopicKey) {
         self.place(topic).fetch_sub(1, Ordering::AcqRel);
     }
 }

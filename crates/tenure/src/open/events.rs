@@ -16,7 +16,7 @@ use crate::{
         wire::Wire,
     },
     exchange::reply::Reply,
-    open::{OPENS, journal::Act, topic::sealed::Content},
+    open::{OPENS, history::Resume, journal::Act, topic::sealed::Content},
 };
 
 /// Topics that a stream joins at the most.
@@ -41,11 +41,13 @@ const TOPICS_MAX: usize = 4;
 pub struct Events {
     topics: heapless::Vec<EventTopic, TOPICS_MAX>,
     retry_ms: Option<u32>,
-    first: Option<heapless::Vec<u8, FIRST_BYTES_MAX>>,
+    /// The first event, and behind it what is told whoever has missed some.
+    texts: heapless::Vec<u8, TEXTS_BYTES_MAX>,
+    first_bytes: u8,
 }
 
-/// Bytes of the first event at the most.
-const FIRST_BYTES_MAX: usize = 128;
+/// Bytes of both at the most.
+const TEXTS_BYTES_MAX: usize = 128;
 
 impl Events {
     /// A stream that has joined nothing.
@@ -56,8 +58,10 @@ impl Events {
     /// Joins a topic: the stream gets what is published to it.
     ///
     /// # Panics
-    /// When it is the fifth.
+    /// When it is the fifth, or the second that [keeps](EventTopic::keep) its events: a client names one event as its last.
     pub fn topic(mut self, topic: EventTopic) -> Self {
+        let keeps = topic.keeps() > 0 && self.topics.iter().any(|other| other.keeps() > 0);
+        assert!(!keeps, "a stream of events joins one topic that keeps its events at the most");
         assert!(self.topics.push(topic).is_ok(), "a stream of events joins four topics at the most");
         self
     }
@@ -68,20 +72,53 @@ impl Events {
         self
     }
 
-    /// Begins with an event: how things stand now.
+    /// Begins with an event: how things stand now. To one who [comes again](Request::last_event_id) and has missed nothing it may say
+    /// nothing new.
     ///
     /// # Errors
-    /// The event cannot be written, or takes more than 128 bytes.
+    /// The event cannot be written, or takes more than 128 bytes, with that of [`if_missed`](Events::if_missed).
     pub fn first(mut self, event: Event<'_>) -> Result<Self, Error> {
-        let mut bytes = heapless::Vec::new();
-        let length = Content::bytes(&event)?;
-        if bytes.resize(length, 0).is_err() {
-            return Err(Error::internal("the first event of a stream takes 128 bytes at the most"));
-        }
-        Content::write(&event, &mut bytes);
-        self.first = Some(bytes);
+        let before = core::mem::take(&mut self.texts);
+        let if_missed = before.get(usize::from(self.first_bytes)..).unwrap_or_default();
+        self.add_text(event)?;
+        self.first_bytes = self.texts.len() as u8;
+        self.texts.extend_from_slice(if_missed).map_err(|_| too_long())?;
         Ok(self)
     }
+
+    /// Tells a client that comes again, before anything else of a topic, that it has missed events which are
+    /// [kept](EventTopic::keep) no longer: its page asks for everything anew, for one. What is still kept follows.
+    ///
+    /// # Errors
+    /// The event cannot be written, or takes more than 128 bytes, with that of [`first`](Events::first).
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Event, EventTopic, Events, Request};
+    ///
+    /// const SUMS: EventTopic = EventTopic::new(0).keep(100);
+    ///
+    /// async fn sums(_: &mut Request<'_, ()>) -> Result<Events, Error> {
+    ///     Events::new().topic(SUMS).if_missed(Event::data("").event("reload"))
+    /// }
+    /// # let _ = sums;
+    /// ```
+    pub fn if_missed(mut self, event: Event<'_>) -> Result<Self, Error> {
+        self.texts.truncate(self.first_bytes.into());
+        self.add_text(event)?;
+        Ok(self)
+    }
+
+    fn add_text(&mut self, event: Event<'_>) -> Result<(), Error> {
+        let (before, length) = (self.texts.len(), Content::bytes(&event)?);
+        self.texts.resize(before + length, 0).map_err(|_| too_long())?;
+        Content::write(&event, &mut self.texts[before..]);
+        Ok(())
+    }
+}
+
+fn too_long() -> Error {
+    Error::internal("the first event of a stream, and that for who has missed some, take 128 bytes at the most")
 }
 
 /// What a function of [`events`](crate::events) may return: [`Events`], or a `Result` of it.
@@ -175,18 +212,28 @@ where
             shared.output.borrow_mut().exchange.done = true;
             return Ok(Sent { status: StatusCode::OK });
         }
-        let sent = shared.opened(StatusCode::OK, EVENTS, false);
+        let keeps = events.topics.iter().any(|topic| topic.keeps() > 0);
+        // Who is too slow comes again, and misses nothing.
+        let sent = shared.opened(StatusCode::OK, EVENTS, keeps && cfg!(feature = "alloc"));
+        let (first, if_missed) = events.texts.split_at(events.first_bytes.into());
+        let id = request.last_event_id();
+        // Without a heap nothing is kept.
+        let has_missed = cfg!(not(feature = "alloc")) && keeps && id.is_some();
         let retry = Event { retry_ms: events.retry_ms.map(u64::from), ..Event::NONE };
         let mut bytes = [0; 32];
         let length = if events.retry_ms.is_some() { retry.write(&mut bytes)? } else { 0 };
-        for part in [&bytes[..length], events.first.as_deref().unwrap_or_default()] {
+        for part in [&bytes[..length], first, if has_missed { if_missed } else { &[] }] {
             if !part.is_empty() {
                 shared.room(part.len()).await;
                 shared.output.borrow_mut().put(part);
             }
         }
         for topic in &events.topics {
-            shared.note(Act::Join, topic.key())?;
+            if cfg!(feature = "alloc") && topic.keeps() > 0 {
+                shared.resume(topic.key(), &Resume { events: topic.keeps(), id, if_missed })?;
+            } else {
+                shared.note(Act::Join, topic.key())?;
+            }
         }
         Ok(sent)
     }

@@ -20,6 +20,8 @@ pub(crate) enum Act {
     Join,
     Leave,
     Publish,
+    /// A stream joins a topic that keeps its last events.
+    Resume,
 }
 
 /// Entries one behind the other: the act, its topic, the length of what is published, and that.
@@ -61,7 +63,7 @@ impl Journal {
         let length = Journal::check(bytes)?;
         let before = self.bytes.len();
         self.grow(before + HEAD_BYTES + bytes)?;
-        self.joins |= act == Act::Join;
+        self.joins |= matches!(act, Act::Join | Act::Resume);
         let mut head = [0; HEAD_BYTES];
         (head[0], head[1]) = (act as u8, topic.kind as u8);
         head[2..6].copy_from_slice(&topic.number.to_le_bytes());
@@ -94,7 +96,8 @@ impl Journal {
         let act = match act {
             0 => Act::Join,
             1 => Act::Leave,
-            _ => Act::Publish,
+            2 => Act::Publish,
+            _ => Act::Resume,
         };
         let kind = if kind == 0 { Kind::Messages } else { Kind::Events };
         let end = at + HEAD_BYTES + u32::from_le_bytes([l0, l1, l2, l3]) as usize;

@@ -14,6 +14,7 @@ use crate::{
         wire::{Shared, Wire},
     },
     open::{
+        history::Resume,
         journal::{Act, Journal},
         topic::{TopicKey, sealed::Content},
     },
@@ -350,6 +351,11 @@ impl Shared {
     fn say(&self, act: Act, topic: TopicKey, content: Option<(&impl Content, usize)>) -> Result<(), Error> {
         self.open.has_said.set(true);
         self.open.journal.borrow_mut().write(act, topic, content)
+    }
+
+    /// Notes that the connection joins a topic that keeps its last events.
+    pub(crate) fn resume(&self, topic: TopicKey, resume: &Resume<'_>) -> Result<(), Error> {
+        self.say(Act::Resume, topic, Some((resume, resume.bytes()?)))
     }
 
     /// Notes that the connection joins a topic, or leaves it.

@@ -3,7 +3,7 @@
 use tenure_proto::events::Event;
 
 #[cfg(feature = "alloc")]
-use crate::open::audience::Audience;
+use crate::open::{audience::Audience, history::Histories};
 use crate::{Frame, port::Key};
 
 /// What WebSockets may join: whoever has joined gets each message that is published to it.
@@ -20,7 +20,10 @@ pub struct MessageTopic(u32);
 /// What streams of events may join: whoever has joined gets each event that is published to it. Numbered as
 /// [`MessageTopic`], but apart from those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventTopic(u32);
+pub struct EventTopic {
+    number: u32,
+    keeps: u16,
+}
 
 impl MessageTopic {
     /// The topic of that number.
@@ -32,7 +35,30 @@ impl MessageTopic {
 impl EventTopic {
     /// The topic of that number.
     pub const fn new(number: u32) -> Self {
-        EventTopic(number)
+        EventTopic { number, keeps: 0 }
+    }
+
+    /// The same topic, which keeps its last so many events for clients that come again: a stream whose request says what it got last
+    /// (`Last-Event-ID`, which every browser's `EventSource` sends) gets what came after that, in order, before what is new. For that
+    /// each event has an [`id`](tenure_proto::events::Event::id) of its own; one without is sent again, too.
+    ///
+    /// Events are kept from the first stream on that joins it, until nobody can come again who has heard one of them: until as many
+    /// more have been published while nobody listens. 32 KiB of a topic are kept at the most. On a board without a heap nothing is
+    /// kept, and whoever comes again has [missed](crate::Events::if_missed) some.
+    ///
+    /// ```
+    /// use tenure::EventTopic;
+    ///
+    /// const SUMS: EventTopic = EventTopic::new(0).keep(100);
+    /// ```
+    #[must_use]
+    pub const fn keep(self, events: u16) -> Self {
+        EventTopic { number: self.number, keeps: events }
+    }
+
+    /// How many it keeps.
+    pub(crate) const fn keeps(self) -> u16 {
+        self.keeps
     }
 }
 
@@ -57,7 +83,7 @@ impl Topic for EventTopic {
     type Content<'c> = Event<'c>;
 
     fn key(self) -> TopicKey {
-        TopicKey { number: self.0, kind: Kind::Events }
+        TopicKey { number: self.number, kind: Kind::Events }
     }
 }
 
@@ -94,6 +120,13 @@ pub enum Kind {
 pub struct TopicKey {
     pub(crate) number: u32,
     pub(crate) kind: Kind,
+}
+
+impl TopicKey {
+    /// What it is for.
+    pub fn kind(self) -> Kind {
+        self.kind
+    }
 }
 
 /// A message or event as bytes, written to the front of `into`. Returns how many they are.
@@ -162,6 +195,38 @@ pub trait Topics: Default {
     #[cfg(feature = "alloc")]
     fn audience(&self) -> Option<&Audience> {
         None
+    }
+
+    /// Begins to keep the last events of a topic, so many, where it keeps fewer.
+    #[cfg(feature = "alloc")]
+    fn keep(&mut self, topic: TopicKey, events: u16) {
+        let _ = (topic, events);
+    }
+
+    /// Keeps none of a topic any more.
+    #[cfg(feature = "alloc")]
+    fn keep_none(&mut self, topic: TopicKey) {
+        let _ = topic;
+    }
+
+    /// Whether a topic keeps any.
+    #[cfg(feature = "alloc")]
+    fn keeps(&self, topic: TopicKey) -> bool {
+        let _ = topic;
+        false
+    }
+
+    /// Keeps one more of a topic that keeps some, or none any more where nobody can come again who has heard one.
+    #[cfg(feature = "alloc")]
+    fn keep_event(&mut self, topic: TopicKey, event: &alloc::sync::Arc<[u8]>) {
+        let _ = (topic, event);
+    }
+
+    /// What came after the event of that id, which was kept; or all that is kept, where it was not.
+    #[cfg(feature = "alloc")]
+    fn kept_after(&self, topic: TopicKey, id: &[u8]) -> (bool, alloc::vec::Vec<alloc::sync::Arc<[u8]>>) {
+        let _ = (topic, id);
+        (false, alloc::vec::Vec::new())
     }
 
     /// Where it is counted nowhere: a bit for each topic of a board that somebody has joined, or may have.
@@ -282,11 +347,12 @@ pub use heap::HeapTopics;
 mod heap {
     use alloc::{
         collections::{BTreeMap, BTreeSet},
+        sync::Arc,
         vec::Vec,
     };
     use core::ops::Bound;
 
-    use super::{Audience, Key, TopicKey, Topics};
+    use super::{Audience, Histories, Key, TopicKey, Topics};
 
     /// Topics of any number, on the heap.
     #[derive(Debug, Default)]
@@ -296,12 +362,30 @@ mod heap {
         /// Connections that have ended since all were looked at.
         ended: usize,
         audience: Option<Audience>,
+        histories: Histories,
+        /// Their port says for all workers when nothing is kept any more.
+        agrees: bool,
     }
 
     impl HeapTopics {
         /// Topics of one of the workers that share an audience.
         pub fn heard_by(audience: Audience) -> Self {
-            HeapTopics { topics: BTreeMap::new(), joined: 0, ended: 0, audience: Some(audience) }
+            let histories = Histories::default();
+            HeapTopics {
+                topics: BTreeMap::new(),
+                joined: 0,
+                ended: 0,
+                audience: Some(audience),
+                histories,
+                agrees: false,
+            }
+        }
+
+        /// The same of workers whose port says when events are kept, and counts for all of them that a topic keeps some.
+        pub fn agreeing(audience: Audience) -> Self {
+            let mut topics = HeapTopics::heard_by(audience);
+            topics.agrees = true;
+            topics
         }
 
         fn remove(&mut self, topic: TopicKey) {
@@ -318,6 +402,9 @@ mod heap {
         fn drop(&mut self) {
             if let Some(audience) = &self.audience {
                 self.topics.keys().for_each(|topic| audience.gone(*topic));
+                if !self.agrees {
+                    self.histories.topics().for_each(|topic| audience.gone(topic));
+                }
             }
         }
     }
@@ -327,6 +414,40 @@ mod heap {
 
         fn audience(&self) -> Option<&Audience> {
             self.audience.as_ref()
+        }
+
+        fn keep(&mut self, topic: TopicKey, events: u16) {
+            if self.histories.keep(topic, events)
+                && !self.agrees
+                && let Some(audience) = &self.audience
+            {
+                audience.come(topic);
+            }
+        }
+
+        fn keep_none(&mut self, topic: TopicKey) {
+            if self.histories.remove(topic)
+                && !self.agrees
+                && let Some(audience) = &self.audience
+            {
+                audience.gone(topic);
+            }
+        }
+
+        #[inline]
+        fn keeps(&self, topic: TopicKey) -> bool {
+            self.histories.keeps(topic)
+        }
+
+        fn keep_event(&mut self, topic: TopicKey, event: &Arc<[u8]>) {
+            let is_heard = self.agrees || self.topics.contains_key(&topic);
+            if !self.histories.add(topic, event, is_heard) {
+                self.keep_none(topic);
+            }
+        }
+
+        fn kept_after(&self, topic: TopicKey, id: &[u8]) -> (bool, Vec<Arc<[u8]>>) {
+            self.histories.after(topic, id)
         }
 
         fn join(&mut self, topic: TopicKey, key: Key) -> bool {

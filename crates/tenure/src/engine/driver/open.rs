@@ -7,9 +7,9 @@ use tenure_proto::{
 
 use super::{Buffers, Driver, Interest, Key, Lane, Lanes, Partial, Port, Transmitted, fit, rest};
 #[cfg(feature = "alloc")]
-use crate::open::undelivered::Publication;
+use crate::open::{history::Resume, undelivered::Publication};
 use crate::{
-    ConnectionId, Deadlines, EndReason,
+    ConnectionId, Deadline, Deadlines, EndReason,
     engine::{
         state::{CLOSED, Change, ConnectionState, EVENTS, Order, State},
         table::{NONE, OpenSlot, Slot, Stage},
@@ -303,14 +303,16 @@ impl<P: Port> Driver<P> {
             at = next;
             match act {
                 Act::Publish => {
-                    self.port.published(topic, content);
-                    self.publish(topic, content);
-                    // Whoever publishes gets it before what it is told next.
-                    self.hurry(key);
+                    if self.port.published(topic, content) {
+                        self.publish(topic, content);
+                        // Whoever publishes gets it before what it is told next.
+                        self.hurry(key);
+                    }
                 }
                 Act::Leave => self.hub.topics.leave(topic, key),
                 // One that did not open after all joins nothing.
-                Act::Join if connection.route == CLOSED => {}
+                Act::Join | Act::Resume if connection.route == CLOSED => {}
+                Act::Resume => self.obey_resume(key, topic, content),
                 Act::Join => {
                     self.hurry(key);
                     if !self.hub.topics.join(topic, key) {
@@ -323,6 +325,61 @@ impl<P: Port> Driver<P> {
         journal.clear();
         if let Some(lane) = self.lanes.get(number) {
             *lane.wire.shared.open.journal.borrow_mut() = journal;
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    fn obey_resume(&mut self, key: Key, topic: TopicKey, resume: &[u8]) {
+        let Some(Resume { events, .. }) = Resume::read(resume) else { return };
+        if self.port.resumes(key, topic, events, resume) {
+            self.resume(key, topic, resume);
+        }
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    #[expect(clippy::unused_self, reason = "as with a heap")]
+    fn obey_resume(&mut self, _: Key, _: TopicKey, _: &[u8]) {}
+
+    /// Lets a stream of events join a topic that keeps its last ones, behind those that it has missed. `resume` is what
+    /// [`Port::resumes`] was told.
+    #[cfg(feature = "alloc")]
+    pub fn resume(&mut self, key: Key, topic: TopicKey, resume: &[u8]) {
+        let Some(resume) = Resume::read(resume) else { return };
+        self.hurry(key);
+        self.keep(topic, resume.events);
+        if let Some(id) = resume.id {
+            let (is_kept, events) = self.hub.topics.kept_after(topic, id.as_bytes());
+            if !is_kept && !resume.if_missed.is_empty() {
+                let _ = self.push_to(key, topic.kind, resume.if_missed, &mut Copied::default());
+            }
+            for event in events {
+                let _ = self.push_to(key, topic.kind, &event, &mut Copied::of(&event));
+            }
+        }
+        if self.table.get(key.index, key.generation).is_some() {
+            self.hub.topics.join(topic, key);
+            self.joined_changed();
+        }
+    }
+
+    /// Begins to keep the last events of a topic, so many, if they are not kept.
+    #[cfg(feature = "alloc")]
+    pub fn keep(&mut self, topic: TopicKey, events: u16) {
+        self.hub.topics.keep(topic, events);
+    }
+
+    /// Keeps no events of a topic any more.
+    #[cfg(feature = "alloc")]
+    pub fn keep_none(&mut self, topic: TopicKey) {
+        self.hub.topics.keep_none(topic);
+    }
+
+    /// Keeps an event, where its topic keeps some.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn keep_event(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
+        if self.hub.topics.keeps(topic) {
+            self.hub.topics.keep_event(topic, &copied.get(bytes));
         }
     }
 
@@ -349,6 +406,7 @@ impl<P: Port> Driver<P> {
 
     #[cfg(feature = "alloc")]
     fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
+        self.keep_event(topic, bytes, copied);
         let mut after = None;
         if self.hub.undelivered.is_empty() {
             let room = self.hub.undelivered.room();
@@ -498,7 +556,7 @@ impl<P: Port> Driver<P> {
                     return Pushed::Gone;
                 }
             };
-            return self.keep_waiting(key.index, bytes, sent, copied);
+            return self.keep_waiting(key.index, kind, bytes, sent, copied);
         }
         self.push_else(key.index, kind, bytes, copied)
     }
@@ -518,14 +576,14 @@ impl<P: Port> Driver<P> {
         if !takes || stage == Stage::Closing {
             return Pushed::Gone;
         }
-        let Some(lane) = lane else { return self.keep_waiting(index, bytes, 0, copied) };
+        let Some(lane) = lane else { return self.keep_waiting(index, kind, bytes, 0, copied) };
         let shared = &lane.wire.shared;
         if matches!(shared.state.get(), State::Close | State::Abort) {
             return Pushed::Gone;
         }
         // What waits goes first.
         if self.hub.backlogs.has(index) {
-            return self.keep_waiting(index, bytes, 0, copied);
+            return self.keep_waiting(index, kind, bytes, 0, copied);
         }
         if P::SHRINK && lane.buffers == Buffers::Few {
             fit(self.lanes.lane_mut(number), &mut self.spares);
@@ -538,7 +596,7 @@ impl<P: Port> Driver<P> {
         if P::SHRINK && self.idle.attached > 1 && stage == Stage::Busy {
             self.slim_down(number);
         }
-        if is_put { Pushed::Taken } else { self.keep_waiting(index, bytes, 0, copied) }
+        if is_put { Pushed::Taken } else { self.keep_waiting(index, kind, bytes, 0, copied) }
     }
 
     /// Sends what was put into the output of a lane that waits for something else.
@@ -571,14 +629,15 @@ impl<P: Port> Driver<P> {
     /// Lets a message, of which so many bytes are sent, wait for its peer; without a heap, or beyond the bound, it is left out.
     #[cold]
     #[inline(never)]
-    fn keep_waiting(&mut self, index: u32, bytes: &[u8], sent: usize, copied: &mut Copied) -> Pushed {
+    fn keep_waiting(&mut self, index: u32, kind: Kind, bytes: &[u8], sent: usize, copied: &mut Copied) -> Pushed {
         let is_kept = self.hub.backlogs.push(index, bytes, sent, copied);
         let slot = self.table.slot_mut(index);
         if !is_kept {
             slot.open.missed = slot.open.missed.saturating_add(1);
             if slot.open.flags.closes_behind() {
                 let close = Close { code: Some(CloseCode::TRY_AGAIN_LATER), reason: "too slow" }.frame();
-                self.hub.backlogs.push_last(index, close.as_bytes());
+                // A stream just ends: its client comes again.
+                self.hub.backlogs.push_last(index, if kind == Kind::Events { KEEP_ALIVE } else { close.as_bytes() });
             }
         }
         let slot = self.table.slot_mut(index);
@@ -627,7 +686,9 @@ impl<P: Port> Driver<P> {
         slot.since_ms = *now_ms;
         if hub.backlogs.remove(index) {
             let code = CloseCode::TRY_AGAIN_LATER.code();
-            self.end_session(index, EndReason::WebSocket { code, by_peer: false });
+            let is_stream = self.table.slot(index).open.route == EVENTS;
+            let behind = EndReason::WebSocket { code, by_peer: false };
+            self.end_session(index, if is_stream { EndReason::Deadline(Deadline::Response) } else { behind });
             return self.linger(index);
         }
         self.lie_open(index);

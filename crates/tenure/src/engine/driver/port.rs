@@ -262,9 +262,18 @@ pub trait Port: Sized {
     fn topics(&mut self) -> Self::Topics {
         Self::Topics::default()
     }
-    /// A handler has published something: the port tells its other workers.
-    fn published(&mut self, topic: TopicKey, bytes: &[u8]) {
+    /// A handler has published something: the port tells its other workers. `false`: the driver is not to deliver it, for the port
+    /// will [`publish`](super::Driver::publish) it here, too, in the order in which all workers do.
+    fn published(&mut self, topic: TopicKey, bytes: &[u8]) -> bool {
         let _ = (topic, bytes);
+        true
+    }
+    /// A stream joins a topic that keeps so many events. `false`: it is not to join at once, for the port will let it
+    /// [`resume`](super::Driver::resume), behind what other workers have published by now.
+    #[cfg(feature = "alloc")]
+    fn resumes(&mut self, key: Key, topic: TopicKey, events: u16, resume: &[u8]) -> bool {
+        let _ = (key, topic, events, resume);
+        true
     }
     /// Closes the sending side.
     fn shut(&mut self, socket: &mut Self::Socket);
