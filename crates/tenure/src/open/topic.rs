@@ -172,18 +172,18 @@ pub trait Topics: Default {
     /// Whether a connection has joined.
     fn has_joined(&self, topic: TopicKey, key: Key) -> bool;
 
-    /// Asks for each connection that has joined and comes behind `after` whether it is still there, in their order, and forgets those
-    /// that are not; it asks for `most` at the most. Returns for how many it has asked.
+    /// Asks for each connection that has joined, from that one on, whether it is still there, in their order, and forgets those that
+    /// are not; it asks for `most` at the most. Returns for how many it has asked.
     ///
     /// # Errors
-    /// There are more behind that one.
+    /// There are more, from that one on.
     fn visit(
         &mut self,
         topic: TopicKey,
-        after: Option<Key>,
+        from: Option<Key>,
         most: u32,
         is_there: impl FnMut(Key) -> bool,
-    ) -> Result<u32, Option<Key>>;
+    ) -> Result<u32, Key>;
 
     /// A connection that had joined something is gone. `is_there` tells of any.
     fn ended(&mut self, key: Key, is_there: impl Fn(Key) -> bool);
@@ -247,7 +247,7 @@ impl Topics for () {
         false
     }
 
-    fn visit(&mut self, _: TopicKey, _: Option<Key>, _: u32, _: impl FnMut(Key) -> bool) -> Result<u32, Option<Key>> {
+    fn visit(&mut self, _: TopicKey, _: Option<Key>, _: u32, _: impl FnMut(Key) -> bool) -> Result<u32, Key> {
         Ok(0)
     }
 
@@ -307,20 +307,20 @@ impl<const N: usize> Topics for FixedTopics<N> {
     fn visit(
         &mut self,
         topic: TopicKey,
-        after: Option<Key>,
+        from: Option<Key>,
         most: u32,
         mut is_there: impl FnMut(Key) -> bool,
-    ) -> Result<u32, Option<Key>> {
-        let (bit, mut asked, mut last) = (bit(topic), 0, after);
+    ) -> Result<u32, Key> {
+        let (bit, mut asked) = (bit(topic), 0);
         for (index, (joined, &generation)) in (0..).zip(self.joined.iter_mut().zip(&self.generations)) {
             let key = Key { index, generation };
-            if *joined & bit == 0 || after.is_some_and(|after| key <= after) {
+            if *joined & bit == 0 || from.is_some_and(|from| key < from) {
                 continue;
             }
             if asked == most {
-                return Err(last);
+                return Err(key);
             }
-            (asked, last) = (asked + 1, Some(key));
+            asked += 1;
             if !is_there(key) {
                 // It is gone, and so from all topics.
                 *joined = 0;
@@ -478,23 +478,22 @@ mod heap {
         fn visit(
             &mut self,
             topic: TopicKey,
-            after: Option<Key>,
+            from: Option<Key>,
             most: u32,
             mut is_there: impl FnMut(Key) -> bool,
-        ) -> Result<u32, Option<Key>> {
+        ) -> Result<u32, Key> {
             let Some(keys) = self.topics.get_mut(&topic) else { return Ok(0) };
-            let (mut left, mut last, mut gone) = (most, after, Vec::new());
-            let mut visited = Ok(());
-            for &key in keys.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)) {
-                if left == 0 {
-                    visited = Err(last);
-                    break;
-                }
-                (left, last) = (left - 1, Some(key));
+            let (mut left, mut gone) = (most, Vec::new());
+            let mut range = keys.range((from.map_or(Bound::Unbounded, Bound::Included), Bound::Unbounded));
+            while left > 0
+                && let Some(&key) = range.next()
+            {
+                left -= 1;
                 if !is_there(key) {
                     gone.push(key);
                 }
             }
+            let next = range.next().copied();
             self.joined -= gone.len();
             for key in gone {
                 keys.remove(&key);
@@ -502,7 +501,7 @@ mod heap {
             if keys.is_empty() {
                 self.remove(topic);
             }
-            visited.map(|()| most - left)
+            next.map_or(Ok(most - left), Err)
         }
 
         /// Those who have left are forgotten once they may be as many as those who are there: so each costs two looks at the most.

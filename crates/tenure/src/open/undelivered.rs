@@ -26,8 +26,8 @@ mod with {
     pub(crate) struct Publication {
         pub(crate) topic: TopicKey,
         pub(crate) bytes: Arc<[u8]>,
-        /// Those up to that one have it.
-        pub(crate) after: Option<Key>,
+        /// Who is to get it next: those before have it.
+        pub(crate) from: Option<Key>,
     }
 
     /// From which publication on connections get any, where that is not the first.
@@ -138,7 +138,7 @@ mod with {
             let begins = self.begins.0.get(&key).map_or(self.first, |begins| self.first.max(*begins));
             let skipped = (begins - self.first) as usize;
             let is_next = |waiting: &&Publication| {
-                waiting.after.is_none_or(|after| key > after) && topics.has_joined(waiting.topic, key)
+                waiting.from.is_none_or(|from| key >= from) && topics.has_joined(waiting.topic, key)
             };
             let found = self.waiting.iter().skip(skipped).position(|waiting| is_next(&waiting));
             let Some(at) = found.map(|at| skipped + at) else {

@@ -350,10 +350,10 @@ impl<P: Port> Driver<P> {
         if let Some(id) = resume.id {
             let (is_kept, events) = self.hub.topics.kept_after(topic, id.as_bytes());
             if !is_kept && !resume.if_missed.is_empty() {
-                let _ = self.push_to(key, topic.kind, resume.if_missed, &mut Copied::default());
+                let _ = self.push_one(key, topic.kind, resume.if_missed, &mut Copied::default());
             }
             for event in events {
-                let _ = self.push_to(key, topic.kind, &event, &mut Copied::of(&event));
+                let _ = self.push_one(key, topic.kind, &event, &mut Copied::of(&event));
             }
         }
         if self.table.get(key.index, key.generation).is_some() {
@@ -390,7 +390,7 @@ impl<P: Port> Driver<P> {
         }
         let key = Key { index: id.index(), generation: id.generation() };
         self.hurry(key);
-        self.push_to(key, kind, bytes, &mut Copied::default())
+        self.push_one(key, kind, bytes, &mut Copied::default())
     }
 
     /// Sends bytes, a whole message or event, to all of this worker's connections that have joined a topic.
@@ -407,16 +407,16 @@ impl<P: Port> Driver<P> {
     #[cfg(feature = "alloc")]
     fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
         self.keep_event(topic, bytes, copied);
-        let mut after = None;
+        let mut from = None;
         if self.hub.undelivered.is_empty() {
             let room = self.hub.undelivered.room();
             match self.deliver(u64::MAX, (topic, bytes), None, room, copied) {
                 Ok(deliveries) => return self.hub.undelivered.count(deliveries),
-                Err(last) => after = last,
+                Err(next) => from = Some(next),
             }
             self.hub.undelivered.count(room);
         }
-        self.deliver_later(Publication { topic, bytes: copied.get(bytes), after });
+        self.deliver_later(Publication { topic, bytes: copied.get(bytes), from });
     }
 
     /// Without a heap there are few connections: all of them in one turn.
@@ -425,28 +425,35 @@ impl<P: Port> Driver<P> {
         let _ = self.deliver(u64::MAX, (topic, bytes), None, u32::MAX, copied);
     }
 
-    /// Delivers to those who have joined, come behind that one, and get publications of that number: so many at the most.
+    /// Delivers to those who have joined, from that one on, and get publications of that number: so many at the most.
     #[inline(never)]
     fn deliver(
         &mut self,
         number: u64,
         (topic, bytes): (TopicKey, &[u8]),
-        after: Option<Key>,
+        from: Option<Key>,
         most: u32,
         copied: &mut Copied,
-    ) -> Result<u32, Option<Key>> {
+    ) -> Result<u32, Key> {
         let mut topics = core::mem::take(&mut self.hub.topics);
         let begins = self.hub.undelivered.take_begins();
         // In the order of the keys, as those who have joined.
-        let mut others = begins.later_than(number);
-        let mut other = others.next();
-        let visited = topics.visit(topic, after, most, |key| {
-            while other.is_some_and(|other| other < key) {
-                other = others.next();
+        let mut later = begins.later_than(number);
+        let mut next = later.next();
+        let mut from_index = next.map_or(NONE, |next| next.index);
+        let visited = topics.visit(topic, from, most, |key| {
+            if key.index >= from_index {
+                while next.is_some_and(|next| next < key) {
+                    next = later.next();
+                }
+                from_index = next.map_or(NONE, |next| next.index);
+                if next == Some(key) {
+                    return true;
+                }
             }
-            other == Some(key) || self.push_to(key, topic.kind, bytes, copied) != Pushed::Gone
+            self.push_to(key, topic.kind, bytes, copied) != Pushed::Gone
         });
-        drop(others);
+        drop(later);
         self.hub.undelivered.put_begins(begins);
         self.hub.topics = topics;
         visited
@@ -468,13 +475,13 @@ impl<P: Port> Driver<P> {
     #[cfg(feature = "alloc")]
     fn deliver_first(&mut self, most: u32) {
         let Some((number, publication)) = self.hub.undelivered.pop() else { return };
-        let Publication { topic, bytes, after } = publication;
+        let Publication { topic, bytes, from } = publication;
         let mut copied = Copied::of(&bytes);
-        match self.deliver(number, (topic, &bytes), after, most, &mut copied) {
+        match self.deliver(number, (topic, &bytes), from, most, &mut copied) {
             Ok(deliveries) => self.hub.undelivered.count(deliveries),
-            Err(after) => {
+            Err(next) => {
                 self.hub.undelivered.count(most);
-                self.hub.undelivered.put_back(Publication { topic, bytes, after });
+                self.hub.undelivered.put_back(Publication { topic, bytes, from: Some(next) });
             }
         }
         if self.hub.undelivered.is_empty() {
@@ -516,7 +523,7 @@ impl<P: Port> Driver<P> {
     #[inline(never)]
     fn hurry_up(&mut self, key: Key) {
         while let Some((topic, bytes)) = self.hub.undelivered.next_of(key, &self.hub.topics) {
-            let _ = self.push_to(key, topic.kind, &bytes, &mut Copied::of(&bytes));
+            let _ = self.push_one(key, topic.kind, &bytes, &mut Copied::of(&bytes));
         }
     }
 
@@ -532,7 +539,14 @@ impl<P: Port> Driver<P> {
     #[expect(clippy::unused_self, reason = "as with a heap")]
     pub(super) fn hurry(&mut self, _: Key) {}
 
-    #[inline]
+    /// Pushes to one connection alone.
+    #[inline(never)]
+    fn push_one(&mut self, key: Key, kind: Kind, bytes: &[u8], copied: &mut Copied) -> Pushed {
+        self.push_to(key, kind, bytes, copied)
+    }
+
+    /// Pushes to a connection: part of the loop over those who have joined.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn push_to(&mut self, key: Key, kind: Kind, bytes: &[u8], copied: &mut Copied) -> Pushed {
         let Driver { port, table, .. } = self;
         let Some(slot) = table.get(key.index, key.generation) else { return Pushed::Gone };
