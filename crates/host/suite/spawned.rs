@@ -73,7 +73,9 @@ fn its_stop_is_graceful_and_its_end_is_told() {
             assert!(!stopped.is_finished(), "{way}: a request is being answered");
             gate.open();
             let answer = busy.answer();
-            assert_eq!((answer.text(), answer.closes()), ("waited", true), "{way}: {answer:?}");
+            assert_eq!(answer.text(), "waited", "{way}");
+            // Another worker may not have heard of the stop yet when it answers.
+            assert!(answer.closes() || threads > 1, "{way}: {answer:?}");
             busy.expect_end();
             drop(busy);
             stopped.join().unwrap().unwrap_or_else(|error| panic!("{way}: {error}"));
