@@ -287,14 +287,12 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         self.driver.count() == 0
     }
 
-    /// Serves sockets whose bytes the net holds: no readiness reports those. `true`: there may be more to do, here or of what was
-    /// published, so do not sleep.
+    /// Serves sockets whose bytes the net holds: no readiness reports those. `true`: there may be more, so do not sleep.
     pub fn serve_held(&mut self) -> bool {
         for _ in 0..BATCH_MAX {
-            let Some(key) = self.net().next_held() else { return self.driver.turn_ended() };
+            let Some(key) = self.net().next_held() else { return false };
             self.driver.ready(key, false);
         }
-        self.driver.turn_ended();
         true
     }
 

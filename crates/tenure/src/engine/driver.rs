@@ -126,6 +126,12 @@ fn awaiting(wants_body: bool) -> Interest {
     if wants_body { Interest::BOTH } else { Interest::SEND }
 }
 
+/// The same, and the peer's close where that has not come: few ask for it.
+#[cold]
+fn or_close(interest: Interest, has_come: bool) -> Interest {
+    if has_come { interest } else { interest.and_close() }
+}
+
 impl<P: Port> Driver<P> {
     /// A driver without connections.
     pub fn new(mut port: P, slots: P::Slots, lanes: P::Lanes, settings: DriverSettings) -> Self {
@@ -159,8 +165,8 @@ impl<P: Port> Driver<P> {
         self.now_ms = now_ms;
     }
 
-    /// To be called once in each turn of the port, when all else is done. `true`: what was published has more connections to reach than
-    /// one turn delivers to, and [`expire`](Driver::expire) goes on with it: do not sleep.
+    /// Begins to count deliveries anew. `true`: what was published has more connections to reach than one turn delivers to, and
+    /// [`expire`](Driver::expire) goes on with it, which is due at once. A port need not call this: `expire` does, when it is due.
     #[inline]
     pub fn turn_ended(&mut self) -> bool {
         self.hub.undelivered.turn_ended()
@@ -618,8 +624,8 @@ impl<P: Port> Driver<P> {
         } else {
             Interest::NONE
         };
-        if turn.wants.close() && !connection.ended && !connection.peer_closed {
-            interest = interest.and_close();
+        if turn.wants.close() {
+            interest = or_close(interest, connection.ended || connection.peer_closed);
         }
         self.watch_exchange(index, number);
         self.report(index, interest);

@@ -56,14 +56,16 @@ pub(crate) struct Output {
 pub(crate) struct Exchange {
     /// The request is a HEAD: no body is sent.
     pub(crate) head_only: bool,
-    /// What is unusual of it.
-    form: Form,
+    /// Something is unusual of its form.
+    is_special: bool,
     /// The connection may go on after it.
     pub(crate) persistent: bool,
     /// The response head is in the output.
     pub(crate) begun: bool,
     /// The response is complete.
     pub(crate) done: bool,
+    /// What is unusual of it.
+    form: Form,
     pub(crate) status: StatusCode,
     /// Bytes of the body that the head has announced. Where fields are kept for the head: their bytes at the output's end, lines, an
     /// empty one behind those of each layer, the innermost layer first.
@@ -74,7 +76,7 @@ pub(crate) struct Exchange {
     pub(crate) bytes: u64,
 }
 
-/// The request is of HTTP/1.0, or fields are kept for the response: one byte for both, so that both are looked at at once.
+/// The request is of HTTP/1.0, or fields are kept for the response.
 #[derive(Clone, Copy, Debug)]
 struct Form(u8);
 
@@ -87,10 +89,11 @@ impl Exchange {
     pub(crate) const fn new(head_only: bool, http10: bool, persistent: bool) -> Self {
         Exchange {
             head_only,
-            form: Form(if http10 { Form::HTTP10 } else { 0 }),
+            is_special: http10,
             persistent,
             begun: false,
             done: false,
+            form: Form(if http10 { Form::HTTP10 } else { 0 }),
             status: StatusCode::OK,
             announced: 0,
             progress: 0,
@@ -101,7 +104,7 @@ impl Exchange {
     /// Whether its head is the usual one.
     pub(crate) fn is_plain(&self) -> bool {
         // Adjacent fields, compared at once.
-        [self.head_only.into(), self.form.0, self.persistent.into(), self.begun.into()] == [0, 0, 1, 0]
+        [self.head_only, self.is_special, self.persistent, self.begun] == [false, false, true, false]
     }
 
     /// Whether the request is of HTTP/1.0.
@@ -118,6 +121,7 @@ impl Exchange {
     pub(crate) fn drop_fields(&mut self) {
         if self.has_fields() {
             self.form.0 &= !Form::FIELDS;
+            self.is_special = self.is_http10();
             self.announced = 0;
         }
     }
@@ -225,6 +229,7 @@ impl Output {
         self.exchange.announced = self.kept_bytes() + bytes;
         FIELDS.set(true);
         self.exchange.form.0 |= Form::FIELDS;
+        self.exchange.is_special = true;
         Ok(true)
     }
 
