@@ -4,7 +4,7 @@
 //! - `curl http://127.0.0.1:8080/api/config`: 401;
 //! - `curl --oauth2-bearer open http://127.0.0.1:8080/api/config`: the settings;
 //! - `curl --oauth2-bearer open --json '{"name":"lamp","wifi":{"ssid":"home","port":70000}}' -X PUT http://127.0.0.1:8080/api/config`:
-//!   400, which says that the port is above 65535;
+//!   400, which says that the port is above 65535, and at which byte;
 //! - `curl --oauth2-bearer open -X POST 'http://127.0.0.1:8080/api/pins/4?on=true'`: the pin.
 
 use std::sync::Mutex;
@@ -55,7 +55,7 @@ async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_,
 }
 
 fn problem(failed: &Failed<'_>) -> Json<Problem> {
-    Json(Problem { status: failed.status().code(), error: failed.message().to_owned() })
+    Json(Problem { status: failed.status().code(), error: failed.to_string() })
 }
 
 fn app(config: &Mutex<Config>) -> impl Handler<()> + '_ {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(answer("PUT", "/api/config", &of(65_535)), "200".to_owned() + &of(65_535));
         assert_eq!(
             answer("PUT", "/api/config", &of(65_536)),
-            r#"400{"status":400,"error":"\"wifi.port\": 65536 is above 65535"}"#
+            r#"400{"status":400,"error":"\"wifi.port\": 65536 is above 65535 (byte 43)"}"#
         );
         assert_eq!(answer("GET", "/api/config", ""), "200".to_owned() + &of(65_535));
         assert_eq!(answer("POST", "/api/pins/4?on=1&level=100", ""), r#"200[4,{"on":true,"level":100}]"#);

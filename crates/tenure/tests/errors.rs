@@ -86,8 +86,10 @@ fn an_error_carries_fields_whatever_its_page_is() {
 
 /// What a service says of every error.
 fn problem(failed: &Failed<'_>) -> ([(&'static str, &'static str); 1], String) {
-    let (status, message) = (failed.status().code(), failed.message());
-    ([("Content-Type", "application/json")], format!("{{{status} {:?} {message}}}", failed.target()))
+    let status = failed.status().code();
+    // Displayed, it tells a number behind the message.
+    assert!(failed.to_string().starts_with(failed.message()));
+    ([("Content-Type", "application/json")], format!("{{{status} {:?} {failed}}}", failed.target()))
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn one_page_answers_every_error() {
         (get("/ok"), 200, "ok", false),
         (get("/made"), 404, "made", false),
         (get("/none"), 404, "{404 \"/none\" there is nothing here}", false),
-        (get("/?number"), 409, "{409 \"/?number\" pin 12 is taken}", false),
+        (get("/?number"), 409, "{409 \"/?number\" pin 12 is taken (byte 4)}", false),
         (get("/?internal"), 500, "{500 \"/?internal\" Internal Server Error}", false),
         (get("/nothing"), 404, "{404 \"/nothing\" there is no such target here}", false),
         (get("/nest/nothing?x=y"), 404, "{404 \"/nest/nothing?x=y\" there is no such target here}", false),
@@ -116,12 +118,22 @@ fn one_page_answers_every_error() {
         (get("/nest/deep"), 405, "{405 \"/nest/deep\" this target has no such method: see Allow}", false),
         (request("FOO", "/ok", "", ""), 501, "{501 \"/ok\" this method is not known here}", false),
         (post("/body", "12"), 200, "12", false),
-        (post("/body", "1x"), 400, "{400 \"/body\" this is not a whole number", false),
-        (post("/body", &"1".repeat(21)), 413, "{413 \"/body\" ", false),
+        (
+            post("/body", "1x"),
+            400,
+            "{400 \"/body\" this is not a whole number: send an optional sign and decimal digits only, such as 42 (byte 1)}",
+            false,
+        ),
+        (
+            post("/body", &"1".repeat(21)),
+            413,
+            "{413 \"/body\" the body is larger than this target takes (at most 20 bytes)}",
+            false,
+        ),
         (get("/").replace("Host", "Host "), 400, "{400 \"\" no space may stand", true),
         (request("GET", "/", &format!("X: {}\r\n", text(200)), ""), 431, "{431 \"\" ", true),
         (get("/").replace("1.1", "2.0"), 505, "{505 \"\" only HTTP/1.0 and HTTP/1.1", true),
-        (get("/a<b"), 400, "{400 \"/a<b\" ", false),
+        (get("/a<b"), 400, "{400 \"/a<b\" a target cannot have this byte: percent-encode it (byte 2: %3C)}", false),
     ] {
         for settings in [Settings { limits, ..Settings::default() }, Settings { limits, ..small(64) }] {
             let answers = every_way(app, settings, &bytes);

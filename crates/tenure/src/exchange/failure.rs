@@ -1,6 +1,9 @@
 //! How an exchange ends that is not plainly done: an error as a response, and what is left of the body.
 
-use core::task::{Context, Poll};
+use core::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use tenure_proto::{head::TargetForm, response::check_field, status::StatusCode, target};
 
@@ -106,7 +109,8 @@ impl<'a> Failed<'a> {
 
     /// What a client may see of the error: what [`because`](Error::because) was given, else its reason, else the status's phrase; of an
     /// internal one (500) only that something failed.
-    /// It may have text in it that a client has sent: a page of HTML escapes it.
+    /// It may have text in it that a client has sent: a page of HTML escapes it. Displayed, the value tells more: which byte was wrong, or how
+    /// many are allowed.
     pub fn message(&self) -> &'a str {
         let status = self.status();
         if status == StatusCode::INTERNAL_SERVER_ERROR { status.phrase() } else { self.words.of(self.told) }
@@ -126,6 +130,19 @@ impl<'a> Failed<'a> {
     /// The same for a router that is nested in the one at hand.
     pub(crate) fn below(&self, path: &'a [u8]) -> Self {
         Failed { path, ..*self }
+    }
+}
+
+/// What a client may see: the [`message`](Failed::message), and which byte was wrong, or how many are allowed.
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = f.write_str(self.message());
+        if self.status() != StatusCode::INTERNAL_SERVER_ERROR {
+            self.told.tell_detail(&mut |part| {
+                written = written.and_then(|()| f.write_str(str::from_utf8(part).unwrap_or_default()));
+            });
+        }
+        written
     }
 }
 

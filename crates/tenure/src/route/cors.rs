@@ -33,7 +33,7 @@ use crate::{
 /// }
 ///
 /// fn problem(failed: &Failed<'_>) -> ([(&'static str, &'static str); 1], String) {
-///     ([("Content-Type", "application/json")], format!(r#"{{"error":{:?}}}"#, failed.message()))
+///     ([("Content-Type", "application/json")], format!(r#"{{"error":{:?}}}"#, failed.to_string()))
 /// }
 ///
 /// // Invalid origins do not compile.
