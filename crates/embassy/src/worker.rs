@@ -161,7 +161,7 @@ where
         {
             return Poll::Ready(());
         }
-        if self.driver.turn_ended() || self.bell.is_rung() {
+        if self.driver.has_undelivered() || self.bell.is_rung() {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -296,16 +296,23 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         true
     }
 
-    /// Milliseconds until the next deadline, or until the next look for newcomers.
+    /// Milliseconds until the next deadline, or until the next look for newcomers: 0 only where what was published has more connections to
+    /// reach, so do not sleep. Otherwise at least 1, because a coarse clock may stand still for a few milliseconds.
     pub fn due_within(&mut self) -> Option<u32> {
         if !self.visitors.is_empty() {
             self.visit_again();
         }
         let due_ms = self.driver.due_within();
-        match self.acceptance.due_within(self.now_ms) {
+        let due_ms = match self.acceptance.due_within(self.now_ms) {
             Some(accept_ms) => Some(due_ms.map_or(accept_ms, |ms| ms.min(accept_ms))),
             None => due_ms,
-        }
+        };
+        if due_ms == Some(0) { Some(self.soonest_ms()) } else { due_ms }
+    }
+
+    #[cold]
+    fn soonest_ms(&self) -> u32 {
+        u32::from(!self.driver.has_undelivered())
     }
 
     /// Whether anything may have changed what [`accepts`](Worker::accepts) says.

@@ -113,6 +113,7 @@ impl<'a, A: Service> Worker<'a, A> {
                 return Ok(());
             }
             let timeout = if self.host.serve_held() || self.spins(&events) { AT_ONCE } else { self.timeout() };
+            debug_assert!(timeout == AT_ONCE || !self.host.driver.has_undelivered(), "sleeps, and has more to deliver");
             events.clear();
             match epoll::wait(&self.host.net().0, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -187,8 +188,7 @@ impl<'a, A: Service> Worker<'a, A> {
 
     /// The longest wait.
     fn timeout(&mut self) -> Timespec {
-        // At least 1 ms: the coarse clock may stand still for a few milliseconds.
-        let Some(ms) = self.host.due_within().map(|ms| ms.max(1)) else { return ASLEEP };
+        let Some(ms) = self.host.due_within() else { return ASLEEP };
         if ms > FAR_MS {
             return FAR;
         }

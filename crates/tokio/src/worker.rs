@@ -145,7 +145,7 @@ impl<'a, A: Service> Worker<'a, A> {
         self.host.set_now(now_ms());
         let mut room = MARKS_MAX;
         while room > 0 {
-            let held = self.host.serve_held();
+            let held = self.host.serve_held() || self.host.driver.has_undelivered();
             let called = self.host.is_last_call();
             if !self.has_news(context.waker()) && !held && !called {
                 self.set_timer();

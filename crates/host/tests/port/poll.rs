@@ -186,7 +186,8 @@ pub(crate) fn run<N: Net, A: Service>(
             return Ok(());
         }
         let held = host.serve_held();
-        let timeout = host.due_within().map(|ms| if held { 0 } else { ms.max(1) });
+        let timeout = host.due_within().map(|ms| if held { 0 } else { ms });
+        assert!(timeout == Some(0) || !host.driver.has_undelivered(), "sleeps, and has more to deliver");
         let timeout = timeout
             .or(held.then_some(0))
             .map(|ms| Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 });

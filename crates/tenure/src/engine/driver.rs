@@ -165,11 +165,18 @@ impl<P: Port> Driver<P> {
         self.now_ms = now_ms;
     }
 
-    /// Begins to count deliveries anew. `true`: what was published has more connections to reach than one turn delivers to, and
-    /// [`expire`](Driver::expire) goes on with it, which is due at once. A port need not call this: `expire` does, when it is due.
+    /// Whether what was published has more connections to reach than one turn delivers to. [`expire`](Driver::expire) goes on with it, which
+    /// is due at once: do not sleep.
     #[inline]
+    pub fn has_undelivered(&self) -> bool {
+        self.hub.undelivered.waits()
+    }
+
+    /// For tests of ports: begins a turn, and so to count deliveries anew, which otherwise `expire` does. Returns the same.
+    #[cfg(feature = "kit")]
     pub fn turn_ended(&mut self) -> bool {
-        self.hub.undelivered.turn_ended()
+        self.hub.undelivered.begin_turn();
+        self.has_undelivered()
     }
 
     /// For tests of ports: lets one turn deliver to so many connections, not 256.

@@ -66,11 +66,6 @@ mod with {
     }
 
     impl Undelivered {
-        #[inline]
-        pub(crate) fn is_empty(&self) -> bool {
-            self.waiting.is_empty()
-        }
-
         /// For tests: so many deliveries in a turn at the most.
         #[cfg(feature = "kit")]
         pub(crate) fn set_deliveries_max(&mut self, deliveries_max: u32) {
@@ -82,14 +77,15 @@ mod with {
             self.delivered
         }
 
-        /// A turn has ended. Returns whether something waits for the next one.
+        /// Whether something waits for the next turn.
         #[inline]
-        pub(crate) fn turn_ended(&mut self) -> bool {
-            // What waits has used up a turn.
-            self.delivered != 0 && {
-                self.delivered = 0;
-                !self.waiting.is_empty()
-            }
+        pub(crate) fn waits(&self) -> bool {
+            !self.waiting.is_empty()
+        }
+
+        /// Another turn begins.
+        pub(crate) fn begin_turn(&mut self) {
+            self.delivered = 0;
         }
 
         /// How many deliveries this turn has room for.
@@ -177,9 +173,11 @@ mod without {
     #[expect(clippy::unused_self, reason = "as with a heap")]
     impl Undelivered {
         #[inline]
-        pub(crate) fn turn_ended(&self) -> bool {
+        pub(crate) fn waits(&self) -> bool {
             false
         }
+
+        pub(crate) fn begin_turn(&mut self) {}
 
         pub(crate) fn take_begins(&self) -> Begins {
             Begins

@@ -32,7 +32,7 @@ impl<P: Port> Driver<P> {
 
     /// What is published goes on at once.
     fn check_undelivered(&self) {
-        let waits = cfg!(feature = "alloc") && !self.hub.undelivered.is_empty();
+        let waits = self.hub.undelivered.waits();
         assert!(!waits || self.due_within() == Some(0), "what is published waits for nothing");
     }
 

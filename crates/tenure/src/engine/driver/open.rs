@@ -408,7 +408,7 @@ impl<P: Port> Driver<P> {
     fn publish_copied(&mut self, topic: TopicKey, bytes: &[u8], copied: &mut Copied) {
         self.keep_event(topic, bytes, copied);
         let mut from = None;
-        if self.hub.undelivered.is_empty() {
+        if !self.hub.undelivered.waits() {
             let room = self.hub.undelivered.room();
             match self.deliver(u64::MAX, (topic, bytes), None, room, copied) {
                 Ok(deliveries) => return self.hub.undelivered.count(deliveries),
@@ -484,7 +484,7 @@ impl<P: Port> Driver<P> {
                 self.hub.undelivered.put_back(Publication { topic, bytes, from: Some(next) });
             }
         }
-        if self.hub.undelivered.is_empty() {
+        if !self.hub.undelivered.waits() {
             self.hub.undelivered.forget();
         }
     }
@@ -492,7 +492,7 @@ impl<P: Port> Driver<P> {
     /// Goes on with what has been published, as far as this turn has room for it.
     #[cfg(feature = "alloc")]
     pub(super) fn deliver_waiting(&mut self) {
-        while !self.hub.undelivered.is_empty() {
+        while self.hub.undelivered.waits() {
             let room = self.hub.undelivered.room();
             if room == 0 {
                 return self.due(self.now_ms, 0);
@@ -504,7 +504,7 @@ impl<P: Port> Driver<P> {
     /// Delivers all that has been published.
     #[cfg(feature = "alloc")]
     pub(super) fn deliver_all(&mut self) {
-        while !self.hub.undelivered.is_empty() {
+        while self.hub.undelivered.waits() {
             self.deliver_first(u32::MAX);
         }
     }
@@ -513,7 +513,7 @@ impl<P: Port> Driver<P> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(super) fn hurry(&mut self, key: Key) {
-        if !self.hub.undelivered.is_empty() {
+        if self.hub.undelivered.waits() {
             self.hurry_up(key);
         }
     }

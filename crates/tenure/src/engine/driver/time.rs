@@ -104,7 +104,7 @@ impl<P: Port> Driver<P> {
     fn expire_lists(&mut self) {
         self.due_ms = None;
         if opens() {
-            self.turn_ended();
+            self.hub.undelivered.begin_turn();
             self.deliver_waiting();
         }
         if let Some(stopped_ms) = self.stopping() {
