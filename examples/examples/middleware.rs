@@ -33,9 +33,9 @@ async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_,
     }
 }
 
-/// A page for every error: the status is set already.
+/// A page for every error: the status is set already. An error may say what a client has sent, so it is escaped.
 fn page(failed: &Failed<'_>) -> Html<String> {
-    let (phrase, message) = (failed.status().phrase(), failed.message());
+    let (phrase, message) = (failed.status().phrase(), failed.to_string().replace('&', "&amp;").replace('<', "&lt;"));
     Html(format!("<!doctype html><title>{phrase}</title><h1>{phrase}</h1><p>{message}</p>\n"))
 }
 

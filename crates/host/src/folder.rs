@@ -15,7 +15,7 @@ use std::{
 
 use tenure::{
     Encoded, Error, Handler, Method, Request, Responder, Sent, StatusCode,
-    files::{Begun, Coding, Entity, IMMUTABLE, REVALIDATED, ToFolder, accepted, media, path},
+    files::{Begun, Coding, Entity, IMMUTABLE, REVALIDATED, SETTLED_S, ToFolder, accepted, media, path},
 };
 
 #[cfg(unix)]
@@ -190,9 +190,6 @@ fn served(path: &str) -> Option<String> {
 fn since_1970(time: SystemTime) -> (u64, u32) {
     time.duration_since(UNIX_EPOCH).map_or((0, 0), |time| (time.as_secs(), time.subsec_nanos()))
 }
-
-/// Seconds after a change in which a file system may not tell a further one from it.
-const SETTLED_S: u64 = 2;
 
 /// Its entity tag, and the second of its last change where that says something.
 fn validators(opened: &Opened, now: u64) -> (String, Option<u64>) {

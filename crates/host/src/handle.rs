@@ -8,7 +8,7 @@ use std::{
 
 use tenure::{
     Command, CommandError, ConnectionId, Frame, PushError, Topic,
-    port::{Audience, Key, Kind, TopicKey, content_bytes, framed},
+    port::{Audience, Keeping, Key, Kind, TopicKey, content_bytes, framed},
 };
 
 use crate::{
@@ -31,15 +31,7 @@ pub(crate) struct Shared {
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     /// Topics whose last events are kept, by several workers. Whoever has it locked may tell all of them of something, which they hear
     /// in one order then: they keep the same, and whoever has heard of an event by one finds it kept by any other.
-    pub(crate) kept: Mutex<BTreeMap<TopicKey, Kept>>,
-}
-
-/// How many events of a topic are kept.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    events: u16,
-    /// So many of them nobody has heard.
-    unheard: u16,
+    pub(crate) kept: Mutex<BTreeMap<TopicKey, Keeping>>,
 }
 
 impl Shared {
@@ -56,11 +48,9 @@ impl Shared {
         if is_new {
             self.audience.come(topic);
         }
-        if of_topic.events < events {
-            of_topic.events = events;
+        if of_topic.join(events) {
             self.tell_all(topic, events);
         }
-        of_topic.unheard = 0;
         // One that has ended has no streams any more.
         let _ = worker.order(Order::Resume(key, topic, resume.into()));
     }
@@ -84,9 +74,7 @@ impl Shared {
         }
         let mut kept = lock(&self.kept);
         let of_topic = kept.get_mut(&topic)?;
-        of_topic.unheard = if self.audience.hears_beside_kept(topic) { 0 } else { of_topic.unheard.saturating_add(1) };
-        if of_topic.unheard > of_topic.events {
-            // Nobody can come again who has heard one that is kept.
+        if !of_topic.publish(self.audience.hears_beside_kept(topic)) {
             kept.remove(&topic);
             self.audience.gone(topic);
             self.tell_all(topic, 0);

@@ -12,7 +12,7 @@ mod redirect;
 mod storage;
 mod table;
 
-pub use entity::{Begun, Entity, EntityResponse};
+pub use entity::{Begun, Entity, EntityResponse, SETTLED_S};
 pub use redirect::ToFolder;
 pub use storage::{PATH_BYTES_MAX, Storage, remove, upload};
 pub use table::{File, Table};

@@ -8,6 +8,7 @@ pub use crate::engine::contain::contain;
 #[cfg(feature = "alloc")]
 pub use crate::open::{
     audience::Audience,
+    history::Keeping,
     topic::{HeapTopics, content_bytes, framed},
 };
 pub use crate::{

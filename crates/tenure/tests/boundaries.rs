@@ -5,15 +5,11 @@ mod support;
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    pin::pin,
+    task::Poll,
 };
 
-use support::{every_way, get, post, request, responses, responses_to, small};
+use support::{every_way, get, post, request, responses, responses_to, small, when_woken::when_woken};
 use tenure::{
     Deadline, EndReason, Error, Handler, Limits, Method, Refusal, Request, Responder, Router, Sent, StatusCode, any,
     kit::{Client, Event, Server, Settings},
@@ -348,43 +344,6 @@ fn a_write_that_goes_nowhere_yields() {
     server.run();
     assert!(other.received_text().ends_with("open"));
     assert_eq!(responses(&writer.received())[0].status, 200);
-}
-
-/// A flag that a waker sets, and the waker of what polls for it.
-struct Flag {
-    woken: AtomicBool,
-    outer: Waker,
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Relaxed);
-        self.outer.wake_by_ref();
-    }
-}
-
-/// Polls its future only when that has been woken, as `FuturesUnordered` does.
-struct WhenWoken<F> {
-    future: Pin<Box<F>>,
-    flag: Option<Arc<Flag>>,
-}
-
-fn when_woken<F: Future>(future: F) -> WhenWoken<F> {
-    WhenWoken { future: Box::pin(future), flag: None }
-}
-
-impl<F: Future> Future for WhenWoken<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = &mut *self;
-        let first = || Arc::new(Flag { woken: AtomicBool::new(true), outer: context.waker().clone() });
-        let flag = this.flag.get_or_insert_with(first).clone();
-        if !flag.woken.swap(false, Ordering::Relaxed) {
-            return Poll::Pending;
-        }
-        this.future.as_mut().poll(&mut Context::from_waker(&flag.into()))
-    }
 }
 
 /// What waits for bytes, for room or for the end registers its own waker.

@@ -2,17 +2,15 @@
 #![cfg(feature = "kit")]
 
 mod common;
+#[path = "support/when_woken.rs"]
+mod when_woken;
 
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    task::Poll,
     time::Duration,
 };
 
@@ -23,6 +21,7 @@ use tenure::{
     kit::{Client, Server, Settings},
     post, respond, websocket,
 };
+use when_woken::when_woken;
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -187,32 +186,6 @@ fn several_of_one_handler() {
     }
     server.advance(1);
     assert_slept(&client);
-}
-
-struct Flag {
-    woken: AtomicBool,
-    outer: Waker,
-}
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Relaxed);
-        self.outer.wake_by_ref();
-    }
-}
-
-/// Polls its future only when that has been woken, as `FuturesUnordered` does.
-async fn when_woken<F: Future>(future: F) -> F::Output {
-    let (mut future, mut flag) = (pin!(future), None);
-    poll_fn(|context| {
-        let first = || Arc::new(Flag { woken: AtomicBool::new(true), outer: context.waker().clone() });
-        let flag = flag.get_or_insert_with(first).clone();
-        if !flag.woken.swap(false, Ordering::Relaxed) {
-            return Poll::Pending;
-        }
-        future.as_mut().poll(&mut Context::from_waker(&flag.into()))
-    })
-    .await
 }
 
 /// Under wakers of their own, beside a body that comes byte by byte.

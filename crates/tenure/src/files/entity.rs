@@ -20,7 +20,7 @@ use crate::{
 static DATED: Switch = Switch::off();
 
 /// Seconds without a change after which a date tells one state of a file from the next: file systems keep time that coarsely.
-const SETTLED_S: u64 = 2;
+pub const SETTLED_S: u64 = 2;
 
 /// What is served under a target: bytes of a known length, and what a response says of them. It answers GET and HEAD with conditions
 /// (If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range) and with one range of bytes, by RFC 9110: 200, 206, 304,

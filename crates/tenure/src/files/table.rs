@@ -1,17 +1,12 @@
 //! Files in memory, as a build script embeds them.
 
-use core::{
-    cmp::Ordering,
-    convert::Infallible,
-    future::{Future, poll_fn},
-};
+use core::{cmp::Ordering, convert::Infallible};
 
 use tenure_proto::{accept::Coding, status::StatusCode, target::Encoded};
 
 use crate::{
     Error, Handler, Method, Request, Responder,
     exchange::reply::{IntoResponse, Outcome, Reply, Sent},
-    exchange::responder::Answer,
     files::{Entity, EntityResponse, ToFolder, accepted, path},
 };
 
@@ -247,23 +242,8 @@ impl<S> Handler<S> for Table {
 
     const HAS_PAGES: bool = false;
 
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "it would keep its arguments twice, as they were given and as they are used"
-    )]
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        async move {
-            let mut response = match responder.opened.send_now(self.answer(request)) {
-                Ok(result) => return result,
-                Err(response) => response,
-            };
-            let mut answer = Answer::new(&mut request.inner.reader);
-            poll_fn(|context| answer.poll(context, &mut response)).await
-        }
+    async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
+        responder.send(self.answer(request)).await
     }
 
     fn methods(&self, _: &[u8], tell: &mut dyn FnMut(&str)) {

@@ -9,6 +9,8 @@ pub(crate) const HISTORY_BYTES_MAX: usize = crate::open::backlog::BACKLOG_BYTES_
 
 #[cfg(feature = "alloc")]
 pub(crate) use with::Histories;
+#[cfg(feature = "alloc")]
+pub use with::Keeping;
 
 /// A stream joins a topic that keeps its last events: a journal's bytes for that.
 pub(crate) struct Resume<'r> {
@@ -63,9 +65,32 @@ mod with {
     struct History {
         events: VecDeque<Arc<[u8]>>,
         bytes: usize,
+        keeping: Keeping,
+    }
+
+    /// How many events of a topic are kept, and for how long: once as many have been published while nobody listened, nobody can come
+    /// again who has heard one that is kept.
+    #[derive(Debug, Default)]
+    pub struct Keeping {
         events_max: u16,
         /// So many of them nobody has heard.
         unheard: u16,
+    }
+
+    impl Keeping {
+        /// A stream joins a topic that keeps so many. Returns whether it has kept fewer.
+        pub fn join(&mut self, events_max: u16) -> bool {
+            self.unheard = 0;
+            let is_more = events_max > self.events_max;
+            self.events_max = self.events_max.max(events_max);
+            is_more
+        }
+
+        /// One more is published. `false`: none need be kept any more.
+        pub fn publish(&mut self, is_heard: bool) -> bool {
+            self.unheard = if is_heard { 0 } else { self.unheard.saturating_add(1) };
+            self.unheard <= self.events_max
+        }
     }
 
     /// The last events of each topic that keeps some.
@@ -80,8 +105,7 @@ mod with {
                 is_new = true;
                 History::default()
             });
-            history.events_max = history.events_max.max(events_max);
-            history.unheard = 0;
+            history.keeping.join(events_max);
             is_new
         }
 
@@ -96,13 +120,12 @@ mod with {
         /// Keeps one more. `false`: nobody has heard any that is kept, and nobody can come again that has.
         pub(crate) fn add(&mut self, topic: TopicKey, event: &Arc<[u8]>, is_heard: bool) -> bool {
             let Some(history) = self.0.get_mut(&topic) else { return true };
-            history.unheard = if is_heard { 0 } else { history.unheard.saturating_add(1) };
-            if history.unheard > history.events_max {
+            if !history.keeping.publish(is_heard) {
                 return false;
             }
             history.bytes += event.len();
             history.events.push_back(event.clone());
-            while history.events.len() > history.events_max.into() || history.bytes > HISTORY_BYTES_MAX {
+            while history.events.len() > history.keeping.events_max.into() || history.bytes > HISTORY_BYTES_MAX {
                 let Some(oldest) = history.events.pop_front() else { break };
                 history.bytes -= oldest.len();
             }

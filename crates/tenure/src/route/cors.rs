@@ -21,10 +21,12 @@ use crate::{
 /// # Examples
 /// A service of JSON for one page, with its cookies:
 /// ```
-/// use tenure::{Cors, Error, Failed, Request, Router, get, kit::Server};
+/// use std::collections::BTreeMap;
 ///
-/// async fn read(_: &mut Request<'_, ()>) -> ([(&'static str, &'static str); 1], &'static str) {
-///     ([("Content-Type", "application/json")], r#"{"led":true}"#)
+/// use tenure::{Cors, Error, Failed, Json, Request, Router, get, kit::Server};
+///
+/// async fn read(_: &mut Request<'_, ()>) -> Json<BTreeMap<&'static str, bool>> {
+///     Json(BTreeMap::from([("led", true)]))
 /// }
 ///
 /// async fn write(request: &mut Request<'_, ()>) -> Result<(), Error> {
@@ -32,8 +34,8 @@ use crate::{
 ///     Ok(())
 /// }
 ///
-/// fn problem(failed: &Failed<'_>) -> ([(&'static str, &'static str); 1], String) {
-///     ([("Content-Type", "application/json")], format!(r#"{{"error":{:?}}}"#, failed.to_string()))
+/// fn problem(failed: &Failed<'_>) -> Json<BTreeMap<&'static str, String>> {
+///     Json(BTreeMap::from([("error", failed.to_string())]))
 /// }
 ///
 /// // Invalid origins do not compile.

@@ -1,7 +1,5 @@
 //! What stands around a handler: middleware, and error responses of the application's own.
 
-use core::future::Future;
-
 use tenure_proto::status::StatusCode;
 
 use crate::{
@@ -42,6 +40,20 @@ impl<'r, H> Next<'_, 'r, H> {
         self.responder
     }
 }
+
+/// Lets `$inner` answer. Not an `async fn`: a layer less for every request.
+macro_rules! passes_requests {
+    ($self:ident => $inner:expr) => {
+        fn handle<'r>(
+            &$self,
+            request: &mut $crate::Request<'r, S>,
+            responder: $crate::Responder<'r>,
+        ) -> impl core::future::Future<Output = Result<$crate::Sent, $crate::Error>> {
+            $inner.handle(request, responder)
+        }
+    };
+}
+pub(crate) use passes_requests;
 
 /// What a handler that wraps another one, `$inner` of type `$held`, passes on in any case.
 macro_rules! passes_all {
@@ -135,14 +147,7 @@ where
 
     passes_fields!(H, self => self.handler);
 
-    // Not an `async fn`: a layer less for every request.
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        self.handler.handle(request, responder)
-    }
+    passes_requests!(self => self.handler);
 
     fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
         if let Some(page) = self.handler.error(failed) {
@@ -177,14 +182,7 @@ where
 
     passes_fields!(H, self => self.handler);
 
-    // Not an `async fn`: a layer less for every request.
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        self.handler.handle(request, responder)
-    }
+    passes_requests!(self => self.handler);
 
     fn error(&self, failed: &Failed<'_>) -> Option<Self::Page> {
         if let Some(page) = self.handler.error(failed) {

@@ -19,7 +19,7 @@ use crate::{
     route::fields::{Made, Same, WithFields},
     route::handler::{Handler, not_found},
     route::hears::{Hears, passes_on},
-    route::layers::{Next, OnError, OnErrors, Wrapped},
+    route::layers::{Next, OnError, OnErrors, Wrapped, passes_requests},
     route::list::{Append, End, Link},
     route::parameters::Parameters,
     route::pattern::Pattern,
@@ -93,6 +93,25 @@ pub trait Entry<S>: Hears<S> {
     fn error(&self, failed: &Failed<'_>) -> Option<Self::Page>;
 }
 
+/// What an entry of one handler leaves to it.
+macro_rules! answers {
+    () => {
+        passes_requests!(self => self.handler);
+
+        fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
+            self.handler.methods(path, tell);
+        }
+
+        const HAS_PAGES: bool = H::HAS_PAGES;
+
+        type Page = H::Page;
+
+        fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
+            self.handler.error(failed)
+        }
+    };
+}
+
 impl<S, H: Handler<S>> Hears<S> for Target<H> {
     passes_on!(H, self => self.handler);
 }
@@ -107,26 +126,7 @@ impl<S, H: Handler<S>> Entry<S> for Target<H> {
         self.handler.is_on() && self.pattern.taken(target, found).is_some()
     }
 
-    // Not an `async fn`: a layer less for every request.
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        self.handler.handle(request, responder)
-    }
-
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
-    const HAS_PAGES: bool = H::HAS_PAGES;
-
-    type Page = H::Page;
-
-    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
-        self.handler.error(failed)
-    }
+    answers!();
 }
 
 impl<H> Nested<H> {
@@ -187,25 +187,7 @@ impl<S, H: Handler<S>> Entry<S> for Fallback<H> {
         self.handler.is_on()
     }
 
-    fn handle<'r>(
-        &self,
-        request: &mut Request<'r, S>,
-        responder: Responder<'r>,
-    ) -> impl Future<Output = Result<Sent, Error>> {
-        self.handler.handle(request, responder)
-    }
-
-    fn methods(&self, path: &[u8], tell: &mut dyn FnMut(&str)) {
-        self.handler.methods(path, tell);
-    }
-
-    const HAS_PAGES: bool = H::HAS_PAGES;
-
-    type Page = H::Page;
-
-    fn error(&self, failed: &Failed<'_>) -> Option<H::Page> {
-        self.handler.error(failed)
-    }
+    answers!();
 }
 
 /// Routes, numbered from 0 in the order in which they were added.
@@ -473,16 +455,23 @@ impl<S, N> Router<S, N> {
     ///
     /// # Examples
     /// ```
-    /// use tenure::{Error, Failed, Request, Router, get, kit::Server};
+    /// use serde::Serialize;
+    /// use tenure::{Error, Failed, Json, Request, Router, get, kit::Server};
     ///
     /// async fn pin(_: &mut Request<'_, ()>) -> Result<(), Error> {
     ///     Err(Error::conflict("the pin is taken"))
     /// }
     ///
-    /// fn problem(failed: &Failed<'_>) -> ([(&'static str, &'static str); 1], String) {
-    ///     let (status, message) = (failed.status().code(), failed.message());
-    ///     let json = format!(r#"{{"status":{status},"target":{:?},"error":{message:?}}}"#, failed.target());
-    ///     ([("Content-Type", "application/problem+json")], json)
+    /// #[derive(Serialize)]
+    /// struct Problem {
+    ///     status: u16,
+    ///     target: String,
+    ///     error: String,
+    /// }
+    ///
+    /// fn problem(failed: &Failed<'_>) -> Json<Problem> {
+    ///     let (target, error) = (failed.target().to_owned(), failed.to_string());
+    ///     Json(Problem { status: failed.status().code(), target, error })
     /// }
     ///
     /// let app = Router::new().route("/pin", get(pin)).errors(problem);

@@ -1,6 +1,8 @@
 //! What the request-level tests share: bytes fed in every way, and responses taken apart.
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part")]
 
+pub(crate) mod when_woken;
+
 use std::fmt::Write as _;
 
 use tenure::{

@@ -11,7 +11,7 @@ use serde_core::de::{
 
 use crate::exchange::values::{
     mismatch::{Mismatch, Place},
-    scalar::{self, Integer, scalars},
+    scalar::{self, Integer, for_integers, scalars},
 };
 
 #[cfg(test)]
@@ -465,16 +465,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         self.placed(offset, read)
     }
 
-    integers! {
-        deserialize_i8 visit_i8 i8: i8::MIN.into();
-        deserialize_i16 visit_i16 i16: i16::MIN.into();
-        deserialize_i32 visit_i32 i32: i32::MIN.into();
-        deserialize_i64 visit_i64 i64: i64::MIN;
-        deserialize_u8 visit_u8 u8: 0;
-        deserialize_u16 visit_u16 u16: 0;
-        deserialize_u32 visit_u32 u32: 0;
-        deserialize_u64 visit_u64 u64: 0;
-    }
+    for_integers! { integers }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         let offset = self.next_offset();

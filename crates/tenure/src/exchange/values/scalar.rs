@@ -69,10 +69,10 @@ pub(crate) fn boolean(text: &str) -> Result<bool, Mismatch> {
     }
 }
 
-/// The methods of a deserializer whose value is one text: `$with(self, |text| …)` has it.
-macro_rules! scalars {
-    ($de:lifetime) => {
-        scalars! { $de
+/// `$then! { $before … }` with a method, its visitor's, the type and its least value for each kind of integer.
+macro_rules! for_integers {
+    ($then:ident $($before:tt)*) => {
+        $then! { $($before)*
             deserialize_i8 visit_i8 i8: i8::MIN.into();
             deserialize_i16 visit_i16 i16: i16::MIN.into();
             deserialize_i32 visit_i32 i32: i32::MIN.into();
@@ -82,6 +82,14 @@ macro_rules! scalars {
             deserialize_u32 visit_u32 u32: 0;
             deserialize_u64 visit_u64 u64: 0;
         }
+    };
+}
+pub(crate) use for_integers;
+
+/// The methods of a deserializer whose value is one text: `$with(self, |text| …)` has it.
+macro_rules! scalars {
+    ($de:lifetime) => {
+        $crate::exchange::values::scalar::for_integers! { scalars $de }
     };
     ($de:lifetime $($method:ident $visit:ident $type:ty: $least:expr;)*) => {
         $(fn $method<V: Visitor<$de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
