@@ -77,7 +77,8 @@ pub(crate) fn socket(mut stream: &TcpStream, calm: bool, numbers: &mut Numbers) 
             break;
         }
         let is_all = heard.came.len() == said.len();
-        if leaves == Leaves::Closes && is_all && !std::mem::replace(&mut has_closed, true) {
+        // Behind a frame that was cut a close would be that frame's rest.
+        if leaves == Leaves::Closes && is_all && !is_cut && !std::mem::replace(&mut has_closed, true) {
             let _ = stream.write_all(&frame(0x88, &1_000_u16.to_be_bytes()));
         }
     }
