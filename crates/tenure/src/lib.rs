@@ -72,6 +72,7 @@ pub mod port;
 mod route;
 mod session;
 mod settings;
+pub mod types;
 
 pub use command::{Command, CommandError, PushError};
 pub use exchange::body::Body;

@@ -3,12 +3,12 @@
 #[cfg(feature = "alloc")]
 pub(crate) mod boxed;
 pub(crate) mod cors;
-mod either;
+pub(crate) mod either;
 pub(crate) mod fields;
 pub(crate) mod handler;
 mod hears;
 pub(crate) mod layers;
-mod list;
+pub(crate) mod list;
 pub(crate) mod methods;
 pub(crate) mod parameters;
 mod pattern;

@@ -29,12 +29,10 @@ pub trait Source<S> {
 
 /// Fields that are the same for all requests.
 #[derive(Debug)]
-#[doc(hidden)]
 pub struct Same<F>(pub(crate) F);
 
 /// Fields that a function makes of the request.
 #[derive(Debug)]
-#[doc(hidden)]
 pub struct Made<F>(pub(crate) F);
 
 impl<F: IntoFields> Same<F> {

@@ -2,19 +2,16 @@
 
 /// The end of a list.
 #[derive(Debug)]
-#[doc(hidden)]
 pub struct End;
 
 /// A value in front of others. The first that was added stands outermost: it is asked first, and the cheapest to reach.
 #[derive(Debug)]
-#[doc(hidden)]
 pub struct Link<T, N> {
     pub(crate) value: T,
     pub(crate) next: N,
 }
 
 /// A list that can be added to at its end.
-#[doc(hidden)]
 pub trait Append {
     /// The same with one more.
     type With<T>;

@@ -393,8 +393,8 @@ fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
 const NONE: Methods<End> =
     Methods { chain: End, switch: None, plain: true, handler_ms: None, body_ms: None, waits_long: false };
 
-/// The first method of a chain of them.
-type First<H> = Methods<Link<On<H>, End>>;
+/// A target with one handler so far, of one method.
+pub type First<H> = Methods<Link<On<H>, End>>;
 
 /// A target with a handler for that method. [`Method::Other`] stands for every method.
 pub fn on<S, F, R>(method: Method, handler: F) -> First<Function<S, F, R>>
