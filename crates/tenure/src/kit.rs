@@ -541,6 +541,11 @@ impl<S: Session + 'static> Server<S> {
     /// Connects a client. It is accepted in the next [`run`](Server::run) in which there is room.
     pub fn connect(&mut self) -> Client {
         self.connected = self.connected.wrapping_add(1);
+        self.connect_from(PeerAddress::Ip((Ipv4Addr::LOCALHOST, self.connected).into()))
+    }
+
+    /// The same of a client at that address; those of [`connect`](Server::connect) are at 127.0.0.1, each with a port of its own.
+    pub fn connect_from(&mut self, peer: PeerAddress) -> Client {
         let pipe = Rc::new(Pipe {
             to_server: RefCell::default(),
             to_client: RefCell::default(),
@@ -556,7 +561,7 @@ impl<S: Session + 'static> Server<S> {
             withheld: Cell::new(false),
             key: Cell::new(None),
             interest: Cell::new(Interest::RECEIVE),
-            peer: PeerAddress::Ip((Ipv4Addr::LOCALHOST, self.connected).into()),
+            peer,
         });
         self.backlog.push_back(pipe.clone());
         self.run();

@@ -68,6 +68,7 @@ pub mod kit;
 mod observer;
 mod open;
 mod peer;
+mod per_peer;
 pub mod port;
 mod route;
 mod session;
@@ -95,6 +96,7 @@ pub use open::{
     websocket::Upgrade,
 };
 pub use peer::PeerAddress;
+pub use per_peer::PerPeer;
 #[cfg(feature = "alloc")]
 pub use route::boxed::Boxed;
 pub use route::cors::{AnyOrigin, Cors, OriginIf};
@@ -104,6 +106,7 @@ pub use route::layers::Next;
 pub use route::methods::{
     Methods, any, delete, events, extension, files, get, on, options, patch, post, put, respond, websocket,
 };
+pub use route::rate::Rate;
 pub use route::router::Router;
 pub use route::switch::Switch;
 pub use session::{Deadline, EndReason, Session};

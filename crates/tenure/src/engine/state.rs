@@ -97,6 +97,13 @@ pub(crate) struct RouteDeadlines {
     pub(crate) body_ms: Option<u32>,
 }
 
+impl RouteDeadlines {
+    /// Those, and of what they leave open the ones around them.
+    pub(crate) fn or(self, around: Self) -> Self {
+        RouteDeadlines { handler_ms: self.handler_ms.or(around.handler_ms), body_ms: self.body_ms.or(around.body_ms) }
+    }
+}
+
 impl RequestState {
     /// A request whose head has been read. `received`: all bytes that came with it. `waited_ms`: how long it waited for a lane.
     pub(crate) const fn new(unread: Framing, received: u32, expects_continue: bool, waited_ms: u32) -> Self {

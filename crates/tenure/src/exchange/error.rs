@@ -325,8 +325,8 @@ impl Error {
     /// The same error, with a field that its response carries, whatever page the application has for it: `WWW-Authenticate` or
     /// `Retry-After`, for example. A field that must not be set (see [`Reply::field`](crate::Reply::field)) is logged and left out.
     ///
-    /// It is kept as [`because`](Error::because) says. On boards a page sets such fields: [`Router::error`](crate::Router::error) for the
-    /// status.
+    /// It is kept as [`because`](Error::because) says. On boards a handler sets such fields by
+    /// [`Request::response_fields`](crate::Request::response_fields), or a page does: [`Router::error`](crate::Router::error) for the status.
     ///
     /// # Examples
     /// ```

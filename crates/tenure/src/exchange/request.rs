@@ -17,7 +17,7 @@ use tenure_proto::{
 };
 
 use crate::{
-    Body, ConnectionId, EndReason, Error, PeerAddress, RequestLine, Session, Topic,
+    Body, ConnectionId, EndReason, Error, IntoFields, PeerAddress, RequestLine, Session, Topic,
     engine::{
         interest::await_close,
         state::Change,
@@ -238,6 +238,44 @@ impl<'r, S> Request<'r, S> {
     #[doc(alias = "httpd_sess_trigger_close")]
     pub fn close(&mut self) {
         self.shared().cannot_go_on(EndReason::Handler);
+    }
+
+    /// Lets the response to this request carry fields, whoever makes it: this handler, a page for errors, the server where the handler
+    /// panics. So an error has fields on boards, too, where [`Error::field`] does not exist. As with [`Router::fields`](crate::Router::fields), one
+    /// that the response sets itself goes first, and `Vary`, `Set-Cookie` and `Link` add up. Call it before the response begins; of what has
+    /// begun it changes nothing.
+    ///
+    /// # Errors
+    /// A field that must not be set, or that has no room in an empty output buffer.
+    ///
+    /// # Cancellation safety
+    /// Safe: all of the fields are kept, or none.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Error, Request, Router, get, kit::Server};
+    ///
+    /// async fn secret(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
+    ///     if request.field("authorization") != Some("Bearer open") {
+    ///         request.response_fields([("WWW-Authenticate", "Bearer")]).await?;
+    ///         return Err(Error::unauthorized("send a token"));
+    ///     }
+    ///     Ok("the secret")
+    /// }
+    ///
+    /// let mut server = Server::new(Router::new().route("/", get(secret)));
+    /// let client = server.connect();
+    /// client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// let answer = client.received_text();
+    /// assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("\r\nWWW-Authenticate: Bearer\r\n"));
+    /// ```
+    pub async fn response_fields(&mut self, fields: impl IntoFields) -> Result<(), Error> {
+        let shared = self.shared();
+        if shared.output.borrow().exchange.begun {
+            return Ok(());
+        }
+        shared.keep_fields(&mut |writer| fields.put(writer)).await
     }
 
     /// Sends an event, or a message, to all who have joined a topic, on every worker: on this one once the handler waits for

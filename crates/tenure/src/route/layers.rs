@@ -7,10 +7,12 @@ use crate::{
     exchange::failure::Failed,
     exchange::reply::{IntoResponse, Sent},
     route::cors::{Origins, WithCors},
+    route::deadlines::WithDeadlines,
     route::either::OneOf,
     route::fields::{Made, Same, WithFields},
     route::handler::Handler,
     route::methods::Methods,
+    route::rate::{Rated, WithRate},
 };
 
 /// What a middleware wraps: the handler behind it and the right to answer.
@@ -250,6 +252,11 @@ macro_rules! layers {
                 crate::Boxed::new(self)
             }
 
+            /// Lets each peer send it so many requests, as [`Router::rate`](crate::Router::rate).
+            pub fn rate<R: Rated>(self, rate: R) -> WithRate<R, Self> {
+                WithRate::new(rate, self)
+            }
+
             /// Says which other sites' pages may use it, as [`Router::cors`](crate::Router::cors).
             pub fn cors<G: Origins>(self, cors: Cors<G>) -> WithCors<G, Self> {
                 WithCors::new(cors, self)
@@ -264,5 +271,7 @@ layers! {
     [F, H] OnErrors<F, H>;
     [F, H] WithFields<F, H>;
     [O, H] WithCors<O, H>;
+    [B, H] WithRate<B, H>;
+    [H] WithDeadlines<H>;
     [C] Methods<C>;
 }

@@ -20,6 +20,7 @@ use crate::{
         events::{EventRoute, IntoEvents},
         websocket::WebSocket,
     },
+    route::deadlines::milliseconds,
     route::either::Either,
     route::handler::{Function, Handler, Responding},
     route::hears::{Hears, passes_on},
@@ -279,7 +280,8 @@ impl<C> Methods<C> {
     }
 
     /// Sets how long the handlers here may take to their response head, instead of
-    /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms).
+    /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms) and of what the routers around them set: see
+    /// [`Router::handler_deadline`](crate::Router::handler_deadline).
     #[must_use]
     pub fn handler_deadline(mut self, deadline: Duration) -> Self {
         self.plain = false;
@@ -288,7 +290,8 @@ impl<C> Methods<C> {
     }
 
     /// Sets how long the handlers here may wait for a body, beyond what its rate grants, instead of
-    /// [`Deadlines::body_ms`](crate::Deadlines::body_ms).
+    /// [`Deadlines::body_ms`](crate::Deadlines::body_ms) and of what the routers around them set: see
+    /// [`Router::body_deadline`](crate::Router::body_deadline).
     #[must_use]
     pub fn body_deadline(mut self, deadline: Duration) -> Self {
         self.plain = false;
@@ -306,10 +309,6 @@ impl<C> Methods<C> {
         self.waits_long = true;
         self
     }
-}
-
-fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(crate::NEVER)
 }
 
 fn verb(method: Method) -> Verb {
@@ -363,7 +362,7 @@ impl<C> Methods<C> {
     #[cold]
     fn prepare(&self, shared: &Shared) -> bool {
         let deadlines = RouteDeadlines { handler_ms: self.handler_ms, body_ms: self.body_ms };
-        shared.request.change(|request| request.route_deadlines = deadlines);
+        shared.request.change(|request| request.route_deadlines = deadlines.or(request.route_deadlines));
         !self.waits_long || !shared.turn.get().crowd.has_all_lanes()
     }
 }

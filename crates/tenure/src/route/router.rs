@@ -23,6 +23,7 @@ use crate::{
     route::list::{Append, End, Link},
     route::parameters::Parameters,
     route::pattern::Pattern,
+    route::rate::{Rated, WithRate},
     route::unrouted::{Unrouted, routed_path},
 };
 
@@ -607,6 +608,43 @@ impl<S, N> Router<S, N> {
         O: Origins,
     {
         WithCors::new(cors, self)
+    }
+
+    /// Lets each peer send these routes so many requests: one more is answered 429 with `Retry-After`, before a handler or a body is
+    /// looked at; session and connection stay. Those of layers further in count for themselves. Of whom the port knows no IP address, as of
+    /// the clients of a Unix socket, nothing is counted. On Linux the address takes a system call per request.
+    ///
+    /// Several layers may share one [`Rate`](crate::Rate): give each a reference.
+    ///
+    /// # Examples
+    /// ```
+    /// use tenure::{Rate, Request, Router, get, kit::Server};
+    ///
+    /// async fn search(_: &mut Request<'_, ()>) -> &'static str {
+    ///     "found"
+    /// }
+    ///
+    /// /// Two at once, one more each second; 256 peers are remembered.
+    /// static RATE: Rate<256> = Rate::per_s(1).at_once(2);
+    ///
+    /// let mut server = Server::new(Router::new().route("/search", get(search)).rate(&RATE));
+    /// let client = server.connect();
+    /// client.send("GET /search HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3));
+    /// server.run();
+    /// let received = client.received_text();
+    /// assert_eq!(received.matches("\r\n\r\nfound").count(), 2);
+    /// assert!(received.contains("HTTP/1.1 429 Too Many Requests\r\n") && received.contains("\r\nRetry-After: 1\r\n"));
+    /// server.advance(1_000); // milliseconds of the test's own clock
+    /// client.send("GET /search HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// server.run();
+    /// assert!(client.received_text().ends_with("\r\n\r\nfound"));
+    /// ```
+    pub fn rate<R>(self, rate: R) -> WithRate<R, Self>
+    where
+        N: Routes<S>,
+        R: Rated,
+    {
+        WithRate::new(rate, self)
     }
 
     /// Wraps a middleware around all routes: an async function of the request and of what is [`Next`]. The repository's example
