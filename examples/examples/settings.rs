@@ -33,6 +33,7 @@ fn main() -> Result<(), tenure_linux::Error> {
         listeners: Vec::new(), // or sockets that listen already, as of a supervisor
         threads: NonZeroUsize::new(1),
         connections_max: 4,
+        connections_per_peer_max: Some(2), // one more is closed at once
         backlog: 16,
         eviction: Eviction::LeastRecentlyUsed, // an idle one goes, its session with it; a request at work never does
         lanes_max: Some(2),                    // requests at once per thread: each takes the three buffers below

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
+mod admission;
 mod answer;
 mod delivery;
 #[cfg(unix)]

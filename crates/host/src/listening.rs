@@ -10,7 +10,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tenure::port::Audience;
 
-use crate::{Error, Handle, Settings, handle::Shared, inbox::Inbox, sync::Mutex};
+use crate::{Error, Handle, Settings, admission::Peers, handle::Shared, inbox::Inbox, sync::Mutex};
 
 /// A server that listens, as its workers see it.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Listening {
     listeners: Vec<TcpListener>,
     /// How many of the listeners, the first ones, belong to this server alone.
     own: usize,
+    /// The connections of each peer, where they have a bound.
+    peers: Option<Peers>,
     pub(crate) handle: Handle,
 }
 
@@ -56,7 +58,8 @@ impl Listening {
         let audience = Audience::default();
         let shared = Shared { open: AtomicU32::new(0), connections_max, audience, inboxes, kept: Mutex::default() };
         let handle = Handle { shared: Arc::new(shared), addresses: addresses?.into() };
-        Ok(Listening { settings, listeners, own, handle })
+        let peers = settings.connections_per_peer_max.map(Peers::new);
+        Ok(Listening { settings, listeners, own, peers, handle })
     }
 
     /// What it is set to; the listeners are [`listeners`](Listening::listeners).
@@ -72,6 +75,10 @@ impl Listening {
     /// A worker's inbox.
     pub fn inbox(&self, worker: usize) -> &Arc<Inbox> {
         &self.handle.shared.inboxes[worker]
+    }
+
+    pub(crate) fn peers(&self) -> Option<&Peers> {
+        self.peers.as_ref()
     }
 
     pub(crate) fn workers(&self) -> usize {

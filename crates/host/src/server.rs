@@ -93,7 +93,7 @@ impl<P: Platform> Server<P> {
         tell_started(listening, observer);
         let serve = &|number| {
             let _closing = Closing(listening, number);
-            let result = P::run(listening, number, watched(app, observer));
+            let result = P::run(listening, number, watched(app, observer, listening.peers()));
             if result.is_err() {
                 listening.handle.stop_now();
             }
@@ -136,7 +136,7 @@ impl<P: TaskPlatform> Server<P> {
         let _stopped = Stopped(observer);
         tell_started(&self.listening, observer);
         let _closing = Closing(&self.listening, 0);
-        P::serve(&self.listening, 0, watched(app, observer)).await
+        P::serve(&self.listening, 0, watched(app, observer, self.listening.peers())).await
     }
 }
 

@@ -7,6 +7,8 @@ use tenure::{
     port::{Wire, lane},
 };
 
+use crate::admission::{Admitting, Peers};
+
 /// What is served: it makes the lanes' futures, and has the observer.
 pub trait Service {
     /// The application's session.
@@ -23,23 +25,31 @@ pub trait Service {
 }
 
 /// An application, watched by an observer.
-pub(crate) fn watched<S, A, O>(app: &A, observer: &O) -> impl Service<Session = S, Observer = O>
+pub(crate) fn watched<'a, S, A, O>(
+    app: &'a A,
+    observer: &'a O,
+    peers: Option<&'a Peers>,
+) -> impl Service<Session = S, Observer = Admitting<'a, O>>
 where
     S: Session,
     A: Handler<S>,
     O: Observer,
 {
     // A closure, because only here is the future's unnamed type known.
-    Watched { make: move |wire: Rc<Wire<S>>| lane(wire, app, observer), observer, types: PhantomData }
+    Watched {
+        make: move |wire: Rc<Wire<S>>| lane(wire, app, observer),
+        observer: Admitting { observer, peers },
+        types: PhantomData,
+    }
 }
 
 struct Watched<'a, S, F, M, O> {
     make: M,
-    observer: &'a O,
+    observer: Admitting<'a, O>,
     types: PhantomData<fn(S) -> F>,
 }
 
-impl<S, F, M, O> Service for Watched<'_, S, F, M, O>
+impl<'a, S, F, M, O> Service for Watched<'a, S, F, M, O>
 where
     S: Session,
     F: Future<Output = Infallible>,
@@ -48,13 +58,13 @@ where
 {
     type Session = S;
     type Future = F;
-    type Observer = O;
+    type Observer = Admitting<'a, O>;
 
     fn lane(&self, wire: Rc<Wire<S>>) -> F {
         (self.make)(wire)
     }
 
-    fn observer(&self) -> &O {
-        self.observer
+    fn observer(&self) -> &Admitting<'a, O> {
+        &self.observer
     }
 }

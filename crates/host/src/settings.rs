@@ -33,6 +33,10 @@ pub struct Settings {
     /// The most connections at once, divided among the workers.
     #[doc(alias = "max_open_sockets")]
     pub connections_max: u32,
+    /// The most connections of one peer, counted over all workers; `None`: as many as there may be. One more is closed at once, before
+    /// anything is read, and [`Observer::turned_away`](tenure::Observer::turned_away) is told. What a peer is says
+    /// [`PerPeer`](tenure::PerPeer): behind a proxy, or a router that translates addresses, many clients are one. Those of a Unix socket are none.
+    pub connections_per_peer_max: Option<u32>,
     /// Connections that the kernel queues until they are accepted.
     #[doc(alias = "backlog_conn")]
     pub backlog: u32,
@@ -91,6 +95,7 @@ impl Default for Settings {
             listeners: Vec::new(),
             threads: None,
             connections_max: 10_000,
+            connections_per_peer_max: None,
             backlog: 1_024,
             eviction: Eviction::default(),
             lanes_max: None,
@@ -162,6 +167,10 @@ impl Settings {
             (
                 self.limits.target_bytes_max > self.limits.head_bytes_max,
                 "`limits.target_bytes_max` is above `limits.head_bytes_max`, which includes the target: lower one or raise the other",
+            ),
+            (
+                self.connections_per_peer_max == Some(0),
+                "`connections_per_peer_max` is 0: nobody could connect; give 1 at least, or `None` for no bound",
             ),
             (self.backlog == 0, "`backlog` is 0: no connection could wait to be accepted; set at least 1"),
             (

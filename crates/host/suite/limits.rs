@@ -1,6 +1,14 @@
 //! How many are served at once, and what becomes of the others.
 
-use std::{fs::File, thread};
+use std::{
+    fs::File,
+    net::IpAddr,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 
 use crate::common::port::{Server, Settings};
 use crate::common::{
@@ -8,7 +16,7 @@ use crate::common::{
     with_threads,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use tenure::{EndReason, Eviction, Request, Router, get};
+use tenure::{Admission, ConnectionId, EndReason, Eviction, Observer, PeerAddress, Request, Router, get};
 
 #[test]
 fn one_more_than_there_may_be_waits_until_one_leaves() {
@@ -275,4 +283,125 @@ fn without_descriptors_those_that_there_are_go_on() {
     process.end();
     assert_eq!(process.count("connections_max is lowered"), 1, "{:#?}", process.told);
     assert_eq!(process.count("no connection can be accepted"), 1, "said once: {:#?}", process.told);
+}
+
+const HERE: [u8; 4] = [127, 0, 0, 1];
+const THERE: [u8; 4] = [127, 0, 0, 2];
+
+/// Notes who was turned away, and counts the others.
+struct Door(Tally, Mutex<Vec<IpAddr>>);
+
+impl Observer for Door {
+    fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
+        self.0.connected(id, peer)
+    }
+
+    fn turned_away(&self, peer: PeerAddress) {
+        self.1.lock().unwrap().extend(peer.ip());
+    }
+
+    fn evicted(&self, id: ConnectionId, by: ConnectionId) {
+        self.0.evicted(id, by);
+    }
+
+    fn disconnected(&self, id: ConnectionId, reason: EndReason, session: bool) {
+        self.0.disconnected(id, reason, session);
+    }
+}
+
+fn door(settings: Settings) -> (Running, &'static Door) {
+    let door = forever(Door(Tally::default(), Mutex::default()));
+    (Running::start(settings, app(forever(Tally::default())), door), door)
+}
+
+/// As many as a peer may have are served, one more is closed, and all that however many workers there are; others do not notice.
+#[test]
+fn a_peer_has_so_many_connections() {
+    for threads in [1, 2, 3] {
+        let (server, door) = door(Settings { connections_per_peer_max: Some(3), ..with_threads(threads) });
+        let from = |source| {
+            let mut client = Client::connect_from(source, server.address);
+            assert_eq!(client.add(1), 1, "with {threads} threads");
+            client
+        };
+        let mut clients: Vec<_> = (0..3).map(|_| from(HERE)).collect();
+        Client::connect_from(HERE, server.address).expect_gone();
+        let mut others: Vec<_> = (0..3).map(|_| from(THERE)).collect();
+        Client::connect_from(THERE, server.address).expect_gone();
+        assert_eq!(*door.1.lock().unwrap(), [HERE, THERE].map(IpAddr::from), "with {threads} threads");
+        // Whoever leaves makes room for one more.
+        for gone in 1..=3 {
+            drop(clients.remove(0));
+            door.0.wait(|counts| counts.disconnected.len() == gone);
+            clients.push(from(HERE));
+            Client::connect_from(HERE, server.address).expect_gone();
+        }
+        for client in clients.iter_mut().chain(&mut others) {
+            assert_eq!(client.add(1), 2, "nobody else was touched, with {threads} threads");
+        }
+        assert_eq!((door.0.counts().connected, door.1.lock().unwrap().len()), (9, 5));
+        server.stop();
+    }
+}
+
+/// One that is evicted is gone; who is turned away evicts nobody.
+#[test]
+fn who_is_turned_away_takes_no_place() {
+    let eviction = Eviction::LeastRecentlyUsed;
+    let (server, door) =
+        door(Settings { connections_max: 4, connections_per_peer_max: Some(3), eviction, ..settings() });
+    let from = |source| {
+        let mut client = Client::connect_from(source, server.address);
+        assert_eq!(client.add(1), 1);
+        client
+    };
+    let mut here: Vec<_> = (0..3).map(|_| from(HERE)).collect();
+    let there = from(THERE);
+    Client::connect_from(HERE, server.address).expect_gone();
+    assert_eq!(door.0.counts().evicted, 0);
+    let another = from(THERE);
+    assert_eq!(door.0.counts().evicted, 1);
+    here.remove(0).expect_gone();
+    let again = from(HERE);
+    assert_eq!((door.0.counts().evicted, door.1.lock().unwrap().len()), (2, 1));
+    drop((there, another, again));
+    server.stop();
+}
+
+/// Without a bound a peer has as many as there may be.
+#[test]
+fn without_a_bound_per_peer() {
+    let (server, door) = door(Settings { connections_max: 8, ..settings() });
+    let mut clients: Vec<_> = (0..8).map(|_| server.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.add(1), 1);
+    }
+    assert!(door.1.lock().unwrap().is_empty());
+    server.stop();
+}
+
+/// What the application's observer refuses does not count.
+#[test]
+fn who_is_refused_otherwise_is_not_counted() {
+    #[derive(Default)]
+    struct Refuses(AtomicU32);
+
+    impl Observer for Refuses {
+        fn connected(&self, _: ConnectionId, _: Option<PeerAddress>) -> Admission {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => Admission::Refuse,
+                2 => panic!("on purpose"),
+                _ => Admission::Accept,
+            }
+        }
+    }
+
+    let tally = forever(Tally::default());
+    let settings = Settings { connections_per_peer_max: Some(1), ..settings() };
+    let server = Running::start(settings, app(tally), forever(Refuses::default()));
+    for _ in 0..3 {
+        server.client().expect_gone();
+    }
+    assert_eq!(server.client().add(1), 1);
+    server.stop();
 }

@@ -173,6 +173,11 @@ const WRONG: &[Wrong] = &[
         |settings| settings.limits.target_bytes_max = 16_384,
         "`limits.target_bytes_max` is above",
     ),
+    (
+        |settings| settings.connections_per_peer_max = Some(0),
+        |settings| settings.connections_per_peer_max = Some(1),
+        "`connections_per_peer_max` is 0",
+    ),
     (|settings| settings.backlog = 0, |settings| settings.backlog = 1, "`backlog` is 0"),
     (
         |settings| (settings.keep_alive, settings.keep_alive_idle_s) = (true, 0),

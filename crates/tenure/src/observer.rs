@@ -58,6 +58,10 @@ pub trait Observer {
         Admission::Accept
     }
 
+    /// A connection from that address was closed at once, because its peer has as many as it may have (`connections_per_peer_max` of a
+    /// host's settings). Nothing else is told of it.
+    fn turned_away(&self, peer: PeerAddress) {}
+
     /// A request's head is complete.
     fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {}
 
@@ -92,6 +96,10 @@ impl<O: Observer + ?Sized> Observer for &O {
 
     fn connected(&self, id: ConnectionId, peer: Option<PeerAddress>) -> Admission {
         (**self).connected(id, peer)
+    }
+
+    fn turned_away(&self, peer: PeerAddress) {
+        (**self).turned_away(peer);
     }
 
     fn head_received(&self, id: ConnectionId, line: RequestLine<'_>) {

@@ -114,7 +114,7 @@ impl<T, const N: usize> fmt::Debug for PerPeer<T, N> {
 
 /// A peer as one number, as [`PerPeer`] tells them apart: the first 64 bits of an IPv6 address, or an IPv4 address where no IPv6 address is (RFC 4291 section 4 keeps
 /// `0000::/8`).
-pub(crate) fn number(peer: IpAddr) -> u64 {
+pub fn number(peer: IpAddr) -> u64 {
     match peer.to_canonical() {
         IpAddr::V4(address) => 1 << 32 | u64::from(address.to_bits()),
         IpAddr::V6(address) => (address.to_bits() >> 64) as u64,

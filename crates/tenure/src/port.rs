@@ -25,6 +25,7 @@ pub use crate::{
         topic::{FixedTopics, Kind, TopicKey, Topics, frame_into},
     },
     peer::Peer,
+    per_peer::number as peer_number,
 };
 pub use tenure_proto::{
     date::{DATE_BYTES, imf_fixdate},
