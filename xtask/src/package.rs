@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, process::Command};
 
 use crate::{Failure, server::root};
 
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "tenure-proto",
     "tenure",
     "tenure-host",
@@ -12,6 +12,7 @@ const CRATES: [&str; 10] = [
     "tenure-tokio",
     "tenure-embassy",
     "tenure-files",
+    "tenure-compress",
     "tenure-adder",
     "tenure-load",
     "tenure-cli",

@@ -9,6 +9,8 @@ pub(crate) mod fields;
 #[cfg(feature = "json")]
 pub mod json;
 pub(crate) mod reasons;
+#[cfg(feature = "alloc")]
+pub(crate) mod rendered;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod responder;

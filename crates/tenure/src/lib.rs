@@ -82,6 +82,8 @@ pub use exchange::failure::Failed;
 pub use exchange::fields::{CacheControl, FieldWriter, IntoFields, SameSite, SetCookie};
 #[cfg(feature = "json")]
 pub use exchange::json::{self, Json};
+#[cfg(feature = "alloc")]
+pub use exchange::rendered::Rendered;
 pub use exchange::reply::{Html, IntoResponse, Outcome, Redirect, Reply, Sent, Text};
 pub use exchange::request::Request;
 pub use exchange::responder::{Responder, Stream};

@@ -112,6 +112,12 @@ impl<'o> Reply<'o> {
         self.status = status;
     }
 
+    /// The type of responses that set none, where there is one for all.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn default_type(&self) -> Option<&'static str> {
+        self.output.content_type
+    }
+
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.output.exchange
     }
