@@ -47,11 +47,19 @@ impl Client {
 
     /// Reads one response: its status and its body.
     pub(crate) fn answer(&mut self) -> Result<(u16, Vec<u8>), Error> {
+        let (head, body) = self.response()?;
+        let status = status_of(&head).ok_or_else(|| Error::other(format!("no response: {head:?}")))?;
+        Ok((status, body))
+    }
+
+    /// Reads one response: its head, with the empty line, and its body.
+    pub(crate) fn response(&mut self) -> Result<(String, Vec<u8>), Error> {
         loop {
-            if let Some((status, from, to)) = parse(&self.received) {
-                let body = self.received[from..to].to_vec();
+            if let Some((head, to)) = parse(&self.received) {
+                let body = self.received[head.len()..to].to_vec();
+                let head = head.to_owned();
                 self.received.drain(..to);
-                return Ok((status, body));
+                return Ok((head, body));
             }
             let mut bytes = [0; 16_384];
             match self.stream.read(&mut bytes)? {
@@ -82,13 +90,15 @@ impl Client {
     }
 }
 
-/// The status of a response that is here whole, and where its body begins and ends.
-fn parse(bytes: &[u8]) -> Option<(u16, usize, usize)> {
-    let head = bytes.windows(4).position(|end| end == b"\r\n\r\n")?;
-    let text = str::from_utf8(&bytes[..head]).ok()?;
-    let status = text.split(' ').nth(1)?.parse().ok()?;
-    let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+/// The head of a response that is here whole, and where its body ends.
+fn parse(bytes: &[u8]) -> Option<(&str, usize)> {
+    let end = bytes.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let head = str::from_utf8(&bytes[..end]).ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
     let length: usize = length.map_or(Some(0), |length| length.parse().ok())?;
-    let (from, to) = (head + 4, head + 4 + length);
-    (bytes.len() >= to).then_some((status, from, to))
+    (bytes.len() >= end + length).then_some((head, end + length))
+}
+
+fn status_of(head: &str) -> Option<u16> {
+    head.split(' ').nth(1)?.parse().ok()
 }

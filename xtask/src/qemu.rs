@@ -5,6 +5,7 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
+    fs,
     net::SocketAddr,
     path::Path,
     process::{Command, Output},
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use object::{Object, ObjectSymbol};
 use rustix::net::sockopt::set_socket_linger;
 
 use crate::{
@@ -36,36 +38,57 @@ const LINK_DOWN: Duration = Duration::from_secs(5);
 /// Longer than the roaming guest is patient with its link.
 const LINK_LOST: Duration = Duration::from_secs(9);
 
+/// The programs, the features that each needs, and what is tested of it.
+const PROGRAMS: [(&str, &[&str], fn(&Guest) -> Result<(), Failure>); 5] = [
+    ("tenure-qemu", &[], adder),
+    ("crowd", &[], crowd),
+    ("roaming", &["--features", "dhcp"], |guest| {
+        timed("an address by DHCP, lost and changed with the link", || roaming(guest))
+    }),
+    ("live", &[], |guest| timed("events and a chat for three, beside sums", || live::test(guest))),
+    ("device", &[], |guest| {
+        timed("the service of a device answers as on Linux, byte by byte, too", || device(guest.address))
+    }),
+];
+
 pub(crate) fn run() -> Result<(), Failure> {
-    let program = program()?;
-    let image = guest::build("qemu", "tenure-qemu", &[])?;
-    with_guest(&image, |guest| {
-        test(guest, &program)?;
-        wait_for_ends(guest)?;
-        guest.shut_down()?;
-        check_log(&guest.log())
-    })?;
-    let image = guest::build("qemu", "crowd", &[])?;
-    with_guest(&image, |guest| {
-        crowd(guest)?;
-        guest.shut_down()
-    })?;
-    let image = guest::build("qemu", "roaming", &["--features", "dhcp"])?;
-    with_guest(&image, |guest| {
-        timed("an address by DHCP, lost and changed with the link", || roaming(guest))?;
-        guest.shut_down()
-    })?;
-    let image = guest::build("qemu", "live", &[])?;
-    with_guest(&image, |guest| {
-        timed("events and a chat for three, beside sums", || live::test(guest))?;
-        guest.shut_down()
-    })
+    for (program, features, test) in PROGRAMS {
+        let image = guest::build("qemu", program, features)?;
+        with_guest(&image, test)?;
+    }
+    println!("no image has an allocator");
+    Ok(())
 }
 
-/// Boots an image, and shows its log where what is done with it fails.
-fn with_guest(image: &Path, body: impl FnOnce(&Guest) -> Result<(), Failure>) -> Result<(), Failure> {
+fn adder(guest: &Guest) -> Result<(), Failure> {
+    test(guest, &program()?)?;
+    wait_for_ends(guest)?;
+    check_log(&guest.log())
+}
+
+/// What the application's own tests ask on the kit and on Linux.
+fn device(address: SocketAddr) -> Result<(), Failure> {
+    for piece_bytes in [usize::MAX, 1] {
+        let mut client = Client::connect(address)?;
+        for exchange in tenure_device::exchanges::ALL {
+            let request = exchange.to_string();
+            request.as_bytes().chunks(piece_bytes).try_for_each(|piece| client.send(piece))?;
+            let (head, body) = client.response()?;
+            if !exchange.is_answered_by(&head, &body) {
+                return Err(format!("{request}\n---\n{head}{}", body.escape_ascii()).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Boots an image, which must have no allocator, and shows its log where what is done with it fails.
+fn with_guest(image: &Path, body: fn(&Guest) -> Result<(), Failure>) -> Result<(), Failure> {
+    if let Some(symbol) = allocator_in(&fs::read(image)?)? {
+        return Err(format!("{} has an allocator: {symbol}", image.display()).into());
+    }
     let guest = Guest::boot(image, &[])?;
-    let done = guest.wait_for("Starting server", BOOT).and_then(|()| body(&guest));
+    let done = guest.wait_for("Starting server", BOOT).and_then(|()| body(&guest)).and_then(|()| guest.shut_down());
     if done.is_err() {
         eprintln!("{}", guest.report());
     }
@@ -77,6 +100,15 @@ fn timed(name: &str, test: impl FnOnce() -> Result<(), Failure>) -> Result<(), F
     test().map_err(|error| format!("{name}: {error}"))?;
     println!("{name}: {} ms", from.elapsed().as_millis());
     Ok(())
+}
+
+/// A symbol by which the compiler reaches the allocator of a program, where it has one.
+fn allocator_in(image: &[u8]) -> Result<Option<String>, Failure> {
+    let image = object::File::parse(image)?;
+    let mut names = image.symbols().filter_map(|symbol| symbol.name().ok());
+    Ok(names
+        .find(|name| ["rust_alloc", "rust_realloc", "rust_dealloc"].iter().any(|of| name.contains(of)))
+        .map(Into::into))
 }
 
 /// Waits until every session that was made has been ended: their clients are gone.
@@ -471,4 +503,16 @@ fn check_log(log: &str) -> Result<(), Failure> {
 fn sessions_in(log: &str) -> (usize, usize) {
     let count = |end: &str| log.lines().filter(|line| line.ends_with(end)).count();
     (count("allocating new session"), count("Free Context function called"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allocator_is_seen() {
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(allocator_in(&own).unwrap().is_some());
+        assert!(allocator_in(b"no image").is_err());
+    }
 }
