@@ -29,7 +29,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask NAME
 
-  memory                  bytes that an idle session takes: from 1,000 to 10,000 connections
+  memory [stalled]        bytes that an idle session takes, from 1,000 to 10,000 connections; or that 1,000 stalled bodies take
   instructions [--check]  instructions of a request, by callgrind (valgrind must be installed);
                           --check: fails where one is 3 % off the record in xtask/instructions.txt, or above its bound
   instructions --record   writes that record anew
@@ -62,6 +62,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         ["memory"] => memory::run(),
+        ["memory", "stalled"] => memory::stalled(),
         ["nginx"] => nginx::run(),
         ["package"] => package::run(),
         ["qemu"] => qemu::run(),

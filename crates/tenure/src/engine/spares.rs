@@ -105,6 +105,15 @@ mod with {
             }
         }
 
+        /// Takes the buffers of a wire that serves nobody: nobody asks for what was left of a body.
+        #[cold]
+        pub(crate) fn strip_unused(&mut self, shared: &Shared) {
+            if let Ok(mut body) = shared.body.try_borrow_mut() {
+                body.forget();
+            }
+            self.strip(shared);
+        }
+
         /// Takes the buffers that have nothing in them.
         #[cold]
         #[inline(never)]
@@ -157,6 +166,11 @@ mod with {
     }
 
     impl BodyInput {
+        fn forget(&mut self) {
+            self.fresh = false;
+            (self.at, self.state.end, self.state.collected) = (0, 0, 0);
+        }
+
         /// Whether nothing is in the buffer that anybody may still ask for; then its bytes begin at the front again.
         fn is_drained(&mut self) -> bool {
             if self.state.spilled && self.state.collected == 0 && self.at == self.state.end {
@@ -168,6 +182,11 @@ mod with {
         /// Whether what has been collected fills less than half of the buffer.
         pub(crate) fn is_roomy(&self) -> bool {
             self.state.spilled && self.state.end > 0 && self.state.end < self.buffer.len() / 2
+        }
+
+        /// Whether what has been collected takes no more than a head: it may be moved each time that its rest is waited for.
+        pub(crate) fn has_hardly_begun(&self) -> bool {
+            self.state.end <= HEAD_BYTES
         }
     }
 

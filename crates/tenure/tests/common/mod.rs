@@ -55,6 +55,11 @@ pub fn sessions_ended() -> Vec<(i64, EndReason)> {
     ENDED.with_borrow(Clone::clone)
 }
 
+/// Forgets them, and frees what they took.
+pub fn forget_sessions_ended() {
+    ENDED.take();
+}
+
 /// Why the only session that there was has ended.
 #[track_caller]
 pub fn session_end() -> (i64, EndReason) {

@@ -10,7 +10,8 @@ use crate::engine::table::{NONE, is_due};
 /// A lane that has not been used for so long is given back, when that is looked for: once in that time.
 #[cfg(feature = "alloc")]
 const UNUSED_MS: u32 = 30_000;
-/// A body of which nothing has come for so long keeps no larger a buffer than what has come of it.
+/// A body of which nothing has come for so long keeps no larger a buffer than what has come of it. One that has hardly begun
+/// keeps none larger at any time.
 #[cfg(feature = "alloc")]
 const STALLED_MS: u32 = 1_000;
 
@@ -27,7 +28,7 @@ pub(super) fn fit<P: Port>(lane: &mut Lane<P>, spares: &mut Spares) {
 #[cold]
 pub(super) fn rest<P: Port>(lane: &mut Lane<P>, spares: &mut Spares) {
     if lane.slot != NONE {
-        spares.strip(&lane.wire.shared);
+        spares.strip_unused(&lane.wire.shared);
         lane.buffers = Buffers::Few;
     } else if lane.buffers == Buffers::AllAgain {
         lane.buffers = Buffers::All;
@@ -82,7 +83,11 @@ impl<P: Port> Driver<P> {
         self.spares.strip(&lane.wire.shared);
         lane.buffers = Buffers::Few;
         if lane.has_roomy_body() {
-            self.look_within(STALLED_MS);
+            if lane.has_hardly_begun() {
+                self.spares.shrink_body(&lane.wire.shared);
+            } else {
+                self.look_within(STALLED_MS);
+            }
         }
     }
 
@@ -155,5 +160,9 @@ impl<P: Port> Driver<P> {
 impl<P: Port> Lane<P> {
     fn has_roomy_body(&self) -> bool {
         self.wire.shared.body.try_borrow().is_ok_and(|body| body.is_roomy())
+    }
+
+    fn has_hardly_begun(&self) -> bool {
+        self.wire.shared.body.try_borrow().is_ok_and(|body| body.has_hardly_begun())
     }
 }
