@@ -1,9 +1,9 @@
 //! A value for each peer, for as many peers as there are places.
 
-#[cfg(any(not(feature = "std"), tenure_narrow))]
+#[cfg(not(feature = "std"))]
 use core::cell::RefCell;
 use core::{fmt, net::IpAddr};
-#[cfg(all(feature = "std", not(tenure_narrow)))]
+#[cfg(feature = "std")]
 use std::sync::{Mutex, PoisonError};
 
 /// A value of type `T` for each of `N` peers, in memory of a fixed size: for whoever counts what a client does, by its address. A peer that
@@ -39,9 +39,9 @@ pub struct PerPeer<T, const N: usize> {
     table: Table<Places<T, N>>,
 }
 
-#[cfg(all(feature = "std", not(tenure_narrow)))]
+#[cfg(feature = "std")]
 type Table<T> = Mutex<T>;
-#[cfg(any(not(feature = "std"), tenure_narrow))]
+#[cfg(not(feature = "std"))]
 type Table<T> = RefCell<T>;
 
 struct Places<T, const N: usize> {
@@ -77,9 +77,9 @@ impl<T: Copy, const N: usize> PerPeer<T, N> {
     /// # Panics
     /// When `look` does: what it has changed stays. When `look` uses the same table: on hosts it may wait for ever instead.
     pub fn with<R>(&self, peer: IpAddr, look: impl FnOnce(&mut T) -> R) -> R {
-        #[cfg(all(feature = "std", not(tenure_narrow)))]
+        #[cfg(feature = "std")]
         let mut places = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        #[cfg(any(not(feature = "std"), tenure_narrow))]
+        #[cfg(not(feature = "std"))]
         let mut places = self.table.borrow_mut();
         look(places.value(number(peer)))
     }
@@ -183,14 +183,7 @@ mod tests {
     #[test]
     fn looks_are_counted_for_ever() {
         let table = PerPeer::<u32, 2>::new(0);
-        #[cfg(not(tenure_narrow))]
-        {
-            table.table.lock().unwrap().looks = u32::MAX - 2;
-        }
-        #[cfg(tenure_narrow)]
-        {
-            table.table.borrow_mut().looks = u32::MAX - 2;
-        }
+        table.table.lock().unwrap().looks = u32::MAX - 2;
         assert_eq!([0, 1, 0, 2, 0, 1].map(|number| visit(&table, number)), [1, 1, 2, 1, 3, 1]);
     }
 
