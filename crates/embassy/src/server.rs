@@ -205,6 +205,9 @@ impl<S: Session + 'static, const CONNECTIONS: usize, const LANES: usize, const S
         if settings.eviction != Eviction::Never {
             used::EVICTION.set(true);
         }
+        if settings.connections_per_peer_max.is_some() {
+            used::PER_PEER.set(true);
+        }
         if settings.keep_alive {
             used::KEEP_ALIVE.set(true);
         }

@@ -13,6 +13,10 @@ pub struct Settings {
     /// [`Eviction::Never`], a connection without a session is closed after its response if there is no room.
     #[doc(alias = "lru_purge_enable")]
     pub eviction: Eviction,
+    /// The most connections of one peer, those that wait for a place included; `None`: as many as there may be. One more is closed at
+    /// once, before anything is read, and [`Observer::turned_away`](tenure::Observer::turned_away) is told. What a peer is says
+    /// [`PerPeer`](tenure::PerPeer).
+    pub connections_per_peer_max: Option<u32>,
     /// Whether silent peers are probed (RFC 9293 section 3.8.4). A connection whose peer does not answer counts as reset.
     #[doc(alias = "keep_alive_enable")]
     pub keep_alive: bool,
@@ -40,6 +44,7 @@ impl Default for Settings {
         Settings {
             port: 80,
             eviction: Eviction::default(),
+            connections_per_peer_max: None,
             keep_alive: true,
             keep_alive_interval_s: 15,
             keep_alive_probes: 4,

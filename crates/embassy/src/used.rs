@@ -15,5 +15,8 @@ pub(crate) static PUSHES: Switch = Switch::off();
 /// A newcomer may take the place of an idle connection.
 pub(crate) static EVICTION: Switch = Switch::off();
 
+/// Each peer may have so many connections.
+pub(crate) static PER_PEER: Switch = Switch::off();
+
 /// Peers that are silent are probed.
 pub(crate) static KEEP_ALIVE: Switch = Switch::off();

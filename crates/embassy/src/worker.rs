@@ -12,8 +12,8 @@ use embassy_net::IpAddress;
 use embassy_net::{Stack, tcp::State};
 use embassy_time::{Duration, Timer};
 use tenure::{
-    Observer, Session,
-    port::{Driver, DriverSettings, Kind, Wire},
+    Observer, PeerAddress, Session,
+    port::{Driver, DriverSettings, Kind, Port, Wire, peer_number},
 };
 
 use crate::{
@@ -56,6 +56,8 @@ where
     link_ms: u32,
     link_down_ms: u32,
     stopped: Stop,
+    /// The most connections of one peer; there are no more sockets than a byte counts.
+    per_peer_max: u8,
 }
 
 /// Closes the bell however the run ends, so that nobody waits for an answer.
@@ -117,6 +119,7 @@ where
             link_ms: now_ms,
             link_down_ms: settings.link_down_ms,
             stopped: Stop::Not,
+            per_peer_max: settings.connections_per_peer_max.map_or(u8::MAX, |max| max.min(u8::MAX.into()) as u8),
         }
     }
 
@@ -262,11 +265,36 @@ where
 
     #[inline(never)]
     fn admit_newcomers(&mut self) {
+        if used::PER_PEER.is_on() {
+            self.turn_away(self.per_peer_max.into());
+        }
         while self.driver.port.places.newcomers() > 0 && self.driver.has_room() {
             let Some(number) = self.driver.port.places.oldest(Role::Newcomer) else { return };
             let peer = self.driver.port.places.all[number].peer();
             if self.driver.connected(number as u8, peer).is_err() {
                 self.driver.port.places.give_up(number, false);
+            }
+        }
+    }
+
+    /// Closes newcomers whose peer has more than so many connections, also where no place is free: one peer must not take all sockets.
+    #[inline(never)]
+    fn turn_away(&mut self, max: usize) {
+        for number in 0..SOCKETS {
+            let places = &mut self.driver.port.places;
+            let Some(peer) = places.all[number].peer().filter(|_| places.all[number].role == Role::Newcomer) else {
+                continue;
+            };
+            let is_peers = |other: Option<PeerAddress>| {
+                other.and_then(PeerAddress::ip).map(peer_number) == peer.ip().map(peer_number)
+            };
+            let count = places
+                .all
+                .iter()
+                .filter(|place| matches!(place.role, Role::Newcomer | Role::Served(_)) && is_peers(place.peer()));
+            if count.count() > max {
+                places.give_up(number, false);
+                let _ = self.driver.port.tell(|observer| observer.turned_away(peer));
             }
         }
     }

@@ -188,6 +188,36 @@ fn newcomers_who_are_refused() {
     });
 }
 
+/// As many as a peer may have are served; one more is closed, whether or not there are places, until one has left.
+#[test]
+fn so_many_of_one_peer() {
+    for (max, eviction) in [(1, Eviction::LeastRecentlyUsed), (2, Eviction::Never), (SESSIONS as u32, Eviction::Never)]
+    {
+        let own = Settings { connections_per_peer_max: Some(max), eviction, ..settings() };
+        with_server(Runs::of(own), async move |world| {
+            let mut clients = Vec::new();
+            for _ in 0..max {
+                clients.push(Client::connect(world).await);
+                assert_eq!(clients.last_mut().unwrap().add(1).await, 1);
+            }
+            for round in 1..=3 {
+                let mut one_more = Client::connect(world).await;
+                assert!(one_more.is_ended().await);
+                assert_eq!(world.ends.turned_away.get(), round);
+                one_more.socket.close();
+                assert_eq!(one_more.socket.flush().await, Ok(()));
+                let mut gone = clients.remove(0);
+                assert_eq!(gone.add(1).await, 2, "it was not touched");
+                gone.socket.close();
+                assert_eq!(gone.socket.flush().await, Ok(()));
+                clients.push(Client::connect(world).await);
+                assert_eq!(clients.last_mut().unwrap().add(1).await, 1);
+            }
+            assert_eq!(world.ends.turned_away.get(), 3);
+        });
+    }
+}
+
 /// A server that stops ends within bounds, also where nobody acknowledges anything.
 #[test]
 fn stopped_while_nobody_answers() {

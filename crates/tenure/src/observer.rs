@@ -58,8 +58,8 @@ pub trait Observer {
         Admission::Accept
     }
 
-    /// A connection from that address was closed at once, because its peer has as many as it may have (`connections_per_peer_max` of a
-    /// host's settings). Nothing else is told of it.
+    /// A connection from that address was closed at once, because its peer has as many as it may have (`connections_per_peer_max` of the
+    /// settings). Nothing else is told of it.
     fn turned_away(&self, peer: PeerAddress) {}
 
     /// A request's head is complete.

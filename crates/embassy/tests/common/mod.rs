@@ -242,11 +242,16 @@ pub(crate) struct Ends {
     pub(crate) sessions: Cell<u32>,
     /// Newcomers are refused.
     pub(crate) refuses: Cell<bool>,
+    pub(crate) turned_away: Cell<u32>,
 }
 
 impl Observer for Ends {
     fn connected(&self, _: ConnectionId, _: Option<PeerAddress>) -> Admission {
         if self.refuses.get() { Admission::Refuse } else { Admission::Accept }
+    }
+
+    fn turned_away(&self, _: PeerAddress) {
+        self.turned_away.set(self.turned_away.get() + 1);
     }
 
     fn disconnected(&self, _: ConnectionId, reason: EndReason, session: bool) {
