@@ -45,8 +45,8 @@
 //! attacker sees the length of a page with both a token and text of his own, leave the page as it is (BREACH).
 //!
 //! # What it costs
-//! The body is in memory twice, and compressing takes the processor some 10 to 20 ns per byte, in which its worker does nothing else. A
-//! stream keeps about 300 KiB until it ends. Files need none of this: `tenure-files` packs them when the program is built.
+//! The body is in memory twice, and compressing takes the processor some 8 to 24 ns per byte, in which its worker does nothing else: of
+//! 1 MiB up to 25 ms. A stream keeps about 300 KiB until it ends. Files need none of this: `tenure-files` packs them when the program is built.
 #![forbid(unsafe_code)]
 
 mod response;
@@ -59,8 +59,8 @@ use flate2::Compression;
 use tenure::Request;
 use tenure_proto::accept::{AcceptEncoding, Coding};
 
-/// Above it each byte saved costs several times as much.
-const LEVEL: Compression = Compression::new(4);
+/// The next one takes up to twelve times as long, for 3 to 7 percent less: of JSON 95 ns per byte instead of 8, of prose 32 instead of 24.
+const LEVEL: Compression = Compression::new(2);
 
 const ACCEPT_ENCODING: &str = "Accept-Encoding";
 
