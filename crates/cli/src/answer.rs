@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tenure_load::content_length;
+
 /// Bytes of a response head, and of a body, at the most.
 const BYTES_MAX: usize = 16_384;
 
@@ -183,22 +185,15 @@ impl Head {
         let mut head = Head { status, closes, ..Head::default() };
         for field in response.headers.iter() {
             head.fields.push((field.name.to_owned(), field.value.trim_ascii().to_vec()));
-            if field.name.eq_ignore_ascii_case("content-length") {
-                head.length =
-                    Some(content_length(field.value).ok_or_else(|| foreign("its Content-Length is not a number"))?);
-            } else if field.name.eq_ignore_ascii_case("connection") {
+            if field.name.eq_ignore_ascii_case("connection") {
                 let options = field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
                 head.closes |= options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
             }
         }
+        let fields = response.headers.iter().map(|field| (field.name, field.value));
+        head.length = content_length(fields).map_err(foreign)?;
         Ok(Some((head, bytes)))
     }
-}
-
-/// A Content-Length's value: digits alone (RFC 9110 section 8.6), without the sign that the standard library allows.
-fn content_length(value: &[u8]) -> Option<usize> {
-    let digits = str::from_utf8(value.trim_ascii()).ok()?;
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 fn foreign(why: &str) -> Trouble {
@@ -230,9 +225,17 @@ mod tests {
 
     #[test]
     fn a_length_is_digits_with_space_around() {
-        for (value, wanted) in
-            [("5", Some(5)), (" 5 ", Some(5)), ("05", Some(5)), ("+5", None), ("-5", None), ("", None)]
-        {
+        for (value, wanted) in [
+            ("5", Some(5)),
+            (" 5 ", Some(5)),
+            ("05", Some(5)),
+            ("+5", None),
+            ("-5", None),
+            ("", None),
+            ("5\r\nContent-Length: 5", Some(5)),
+            ("5\r\nContent-Length: 6", None),
+            ("6\r\nContent-Length: 5", None),
+        ] {
             let said = format!("HTTP/1.1 200 OK\r\nContent-Length:{value}\r\n\r\n");
             let parsed = Head::parse(said.as_bytes()).ok().flatten();
             assert_eq!(parsed.and_then(|(head, _)| head.length), wanted, "{value:?}");

@@ -1,6 +1,6 @@
 //! Answers in what was received: as much of RFC 9112 as a number in a 200 needs.
 
-use crate::failure::Why;
+use crate::{failure::Why, length::content_length};
 
 /// Bytes of a response, head and body, at the most.
 pub(crate) const BYTES_MAX: usize = 16_384;
@@ -54,10 +54,9 @@ impl Reader {
             if status != 200 {
                 return Err(Why::Status(status));
             }
-            let length = response.headers.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"));
-            let length = length.ok_or_else(|| Why::Foreign("its answer has no Content-Length".into()))?;
-            self.length = content_length(length.value)
-                .ok_or_else(|| Why::Foreign("its Content-Length is not a number".into()))?;
+            let fields = response.headers.iter().map(|field| (field.name, field.value));
+            let length = content_length(fields).map_err(|why| Why::Foreign(why.into()))?;
+            self.length = length.ok_or_else(|| Why::Foreign("its answer has no Content-Length".into()))?;
             if self.length > BYTES_MAX - end.min(BYTES_MAX) {
                 return Err(Why::Foreign("its answer is far longer than a number".into()));
             }
@@ -66,12 +65,6 @@ impl Reader {
             return Ok(Some(from));
         }
     }
-}
-
-/// A Content-Length's value: digits alone (RFC 9110 section 8.6), without the sign that the standard library allows.
-fn content_length(value: &[u8]) -> Option<usize> {
-    let digits = str::from_utf8(value.trim_ascii()).ok()?;
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// The number that a body is.
@@ -119,6 +112,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n1", "its Content-Length is not a number"),
             ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n1", "its Content-Length is not a number"),
             ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n1", "its Content-Length is not a number"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n1", "two values of Content-Length"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n1", "far longer than a number"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe\x1bll", "it answers no number: he\\u{1b}ll"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "it answers no number: "),
@@ -130,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_length_is_digits_with_space_around() {
-        for value in ["1", " 1 ", "\t01\t"] {
+        for value in ["1", " 1 ", "\t01\t", "1\r\ncontent-length: 01"] {
             let said = format!("HTTP/1.1 200 OK\r\nContent-Length:{value}\r\n\r\n7");
             let read = Reader::default().read(said.as_bytes());
             assert_eq!(read.unwrap(), Some((7, said.len())), "{value:?}");

@@ -29,6 +29,7 @@ mod connection;
 mod descriptors;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod failure;
+mod length;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod load;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -43,6 +44,7 @@ mod websocket;
 pub use descriptors::raise_descriptors;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use failure::{Failure, Why};
+pub use length::content_length;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use load::{Load, Plan, Until};
 #[cfg(any(target_os = "linux", target_os = "android"))]
