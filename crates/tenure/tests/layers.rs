@@ -196,6 +196,101 @@ fn fields_are_made_of_the_request() {
     assert_eq!(answers.responses()[0].text(), "Internal Server Error\n");
 }
 
+/// A middleware's fields are on what the handler behind it answers, whatever that is; layers have theirs beside them.
+#[test]
+fn a_request_lets_its_response_carry_fields() {
+    async fn marks<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
+        request.response_fields([("X-Mark", "1"), ("Vary", "A")]).await?;
+        request.response_fields(None::<[(&str, &str); 1]>).await?;
+        match request.query() {
+            Some("refuse") => Err(Error::new(StatusCode::FORBIDDEN, "keep out")),
+            Some("again") => {
+                request.response_fields((vec![("X-Mark", "2".to_owned())], [("Set-Cookie", "a=1")])).await?;
+                next.run(request).await
+            }
+            Some("bad") => {
+                request.response_fields([("Connection", "close")]).await?;
+                next.run(request).await
+            }
+            _ => next.run(request).await,
+        }
+    }
+    let app = || service!().wrap(marks);
+    let layered = || {
+        service!()
+            .wrap(marks)
+            .errors(|failed: &Failed<'_>| failed.message().to_owned())
+            .fields([("Vary", "B"), ("X-Mark", "0")])
+    };
+    for (bytes, status) in [
+        (get("/"), 200),
+        (get("/number"), 200),
+        (get("/long"), 200),
+        (get("/stream"), 200),
+        (get("/fails"), 409),
+        (get("/nothing"), 404),
+        (get("/nest/put"), 405),
+        (get("/?refuse"), 403),
+        (post("/body", "12"), 200),
+        (post("/body", "x"), 400),
+        (post_chunked("/echo", "123456789", &[4]), 200),
+        ("GET /stream HTTP/1.0\r\n\r\n".to_owned(), 200),
+    ] {
+        for settings in [Settings::default(), small(64)] {
+            for before in ["", "/long"] {
+                let bytes = if before.is_empty() { bytes.clone() } else { get(before) + &bytes };
+                for (answers, vary) in [
+                    (every_way(app, settings, &bytes), &["A"][..]),
+                    (every_way(layered, settings, &bytes), &["A", "B"]),
+                ] {
+                    let response = answers.responses().pop().unwrap();
+                    assert_eq!(response.status, status, "{bytes}");
+                    assert_eq!((&*values(&response, "x-mark")), ["1"], "{bytes}: {response:?}");
+                    assert_eq!(values(&response, "vary"), vary, "{bytes}: {response:?}");
+                    assert!(!answers.reset, "{bytes}");
+                }
+            }
+        }
+    }
+    // What is added later goes first, as an inner layer's does; what is a list adds up.
+    let again = every_way(layered, Settings::default(), get("/?again")).response();
+    assert_eq!((values(&again, "x-mark"), again.field("set-cookie")), (vec!["2".to_owned()], Some("a=1")));
+    let bad = every_way(app, Settings::default(), get("/?bad") + &get("/"));
+    assert_eq!(bad.statuses(), [500, 200]);
+    assert_eq!(values(&bad.responses()[0], "x-mark"), ["1"]);
+    // A panic, and a handler that is too late.
+    for settings in [Settings::default(), small(64)] {
+        let mut server = Server::with(app(), settings);
+        let client = server.connect();
+        client.send(get("/panics") + &get("/waits") + &get("/"));
+        server.advance(60_000);
+        let responses = responses(&client.received());
+        assert_eq!(responses.iter().map(|response| response.status).collect::<Vec<_>>(), [500, 503, 200]);
+        assert!(responses.iter().all(|response| values(response, "x-mark") == ["1"]), "{responses:?}");
+    }
+}
+
+/// Of the next request nothing is left, and what has begun is not changed.
+#[test]
+fn a_requests_fields_are_of_its_own_response() {
+    async fn late<'r>(request: &mut Request<'r, ()>, responder: Responder<'r>) -> Result<Sent, Error> {
+        let mut stream = responder.stream(StatusCode::OK, &[]).await?;
+        let added = request.response_fields([("X-Mark", "1")]).await;
+        stream.write(added.map_or_else(|error| error.reason(), |()| "added").as_bytes()).await?;
+        stream.finish().await
+    }
+    let once = async |request: &mut Request<'_, ()>| request.response_fields([("X-Mark", text(100))]).await;
+    let app = || service!().route("/late", respond(Method::Get, late)).route("/once", any(once));
+    let answers = every_way(app, small(64), get("/once") + &get("/") + &get("/late") + &get("/once"));
+    let marks: Vec<_> = answers.responses().iter().map(|response| values(response, "x-mark").len()).collect();
+    assert_eq!(marks, [1, 0, 0, 1]);
+    assert_eq!(answers.responses()[2].text(), "added");
+    // Of more room than there is.
+    let large = async |request: &mut Request<'_, ()>| request.response_fields([("X-Mark", text(300))]).await;
+    let app = || service!().route("/large", any(large));
+    assert_eq!(every_way(app, small(64), get("/large") + &get("/")).statuses(), [500, 200]);
+}
+
 /// With the head of a plain response around it the field just fits the output of 256 bytes, or does not.
 #[test]
 fn fields_have_the_room_that_a_head_leaves() {
