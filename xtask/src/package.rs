@@ -4,7 +4,7 @@ use std::{fmt::Write, fs, process::Command};
 
 use crate::{Failure, server::root};
 
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "tenure-proto",
     "tenure",
     "tenure-host",
@@ -12,6 +12,7 @@ const CRATES: [&str; 11] = [
     "tenure-tokio",
     "tenure-embassy",
     "tenure-files",
+    "tenure-login",
     "tenure-compress",
     "tenure-adder",
     "tenure-load",
