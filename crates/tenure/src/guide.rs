@@ -23,6 +23,10 @@ pub mod answers {}
 #[doc = include_str!("guide/layers.md")]
 pub mod layers {}
 
+#[doc(alias("authentication", "authorization", "csrf", "cookie"))]
+#[doc = include_str!("guide/logins.md")]
+pub mod logins {}
+
 #[doc(alias("httpd_resp_send_file", "ServeDir", "Directory"))]
 #[doc = include_str!("guide/files.md")]
 pub mod files {}
