@@ -11,6 +11,7 @@ mod failure;
 pub mod files;
 pub mod head;
 pub mod json;
+pub mod login;
 pub mod open;
 pub mod response;
 pub mod target;

@@ -12,14 +12,14 @@ pub(crate) const HELP: &str = "\
 cargo xtask fuzz [TARGET] [OPTIONS]        looks for faults in that target, or in each
 cargo xtask fuzz TARGET [OPTIONS] FILE …   runs these inputs alone: reproduces what was found
 
-  TARGET         head, chunked, target, connection, response, files, websocket, open, json or values: see fuzz/src
+  TARGET         head, chunked, target, connection, response, files, websocket, open, json, values or login: see fuzz/src
   --minutes N    how long each target is fuzzed, 1 minute otherwise
   --narrow       built as boards are (--cfg tenure_narrow)
   --asan         with the address sanitizer
   --check        runs each target a fixed number of times from a fixed seed, on inputs of the repository alone";
 
 /// The targets, with how often a check runs each: all together take less than a minute.
-const TARGETS: [(&str, u32); 10] = [
+const TARGETS: [(&str, u32); 11] = [
     ("head", 60_000),
     ("chunked", 40_000),
     ("target", 60_000),
@@ -30,6 +30,7 @@ const TARGETS: [(&str, u32); 10] = [
     ("open", 5_000),
     ("json", 20_000),
     ("values", 20_000),
+    ("login", 20_000),
 ];
 
 /// Bytes of an input at the most. Longer ones show nothing else, and take longer.
