@@ -19,15 +19,16 @@ pub(crate) fn run() -> Result<(), Failure> {
     // The adder counts its visitors with a read-modify-write: on one core a critical section makes it atomic.
     let status = cargo()?
         .current_dir(root())
-        .args(["build", "--release", "--package", "tenure-adder", "--features", "portable-atomic/critical-section"])
+        .args(["build", "--release", "--package", "tenure-adder", "--package", "tenure-login"])
+        .args(["--features", "portable-atomic/critical-section"])
         .args(["--target", TARGET, "--target-dir"])
         .arg(target_dir(root()))
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !status.success() {
-        return Err(format!("tenure-adder does not compile for {TARGET}").into());
+        return Err(format!("what boards run does not compile for {TARGET}").into());
     }
-    println!("tenure-proto, tenure and tenure-adder compile for {TARGET}");
+    println!("tenure-proto, tenure, tenure-login and tenure-adder compile for {TARGET}");
     Ok(())
 }
 
