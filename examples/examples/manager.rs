@@ -5,7 +5,7 @@
 //! - `head -c 2000000 /dev/zero | curl -i -T - http://127.0.0.1:8080/files/zeros`: 413, and nothing of it stays;
 //! - `curl -i -X DELETE http://127.0.0.1:8080/files/Cargo.toml`: 204.
 //!
-//! Whoever reaches it may change the folder: a program of yours asks first who it is, as the example `device` does.
+//! Whoever reaches it may change the folder: a program of yours asks first who it is, as the example `login` does.
 
 use serde::Serialize;
 use tenure::{
