@@ -599,6 +599,35 @@ fn a_chunked_body_announces_nothing() {
     assert_eq!(said, ["None Some(0) Body(Some(0) bytes unread)", "Some(3) Some(0) Body(Some(0) bytes unread)"]);
 }
 
+/// What a cancelled `whole` has collected is unread.
+#[test]
+fn what_was_collected_is_announced() {
+    let counts = async |request: &mut Request<'_, ()>| -> Answer {
+        let mut said = String::new();
+        assert!(whole_at_once(request).await.is_none());
+        loop {
+            said += &format!("{:?} ", request.body().announced());
+            if request.body().read_up_to(3).await?.is_none() {
+                return Ok(said.into());
+            }
+        }
+    };
+    let app = || Router::new().route("/", any(counts));
+    for (bytes, wanted) in [
+        (post("/", "abcdefgh"), "Some(8) Some(5) Some(3) Some(0) "),
+        (post_chunked("/", "abcdefgh", &[8]), "None None None None "),
+    ] {
+        let mut server = Server::with(app(), small(64));
+        let client = server.connect();
+        let cut = bytes.find("defgh").unwrap() + 2;
+        client.send(&bytes[..cut]);
+        server.run();
+        client.send(&bytes[cut..]);
+        server.run();
+        assert_eq!(responses(&client.received()).remove(0).text(), wanted);
+    }
+}
+
 /// What was passed over above a bound is not missing from a body that is asked for with a wider one.
 #[test]
 fn a_wider_bound_comes_too_late() {

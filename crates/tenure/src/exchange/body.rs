@@ -420,6 +420,12 @@ impl<'r> Reader<'r> {
         self.lease = None;
     }
 
+    /// Bytes that a cancelled `whole` has collected and nobody has read.
+    fn held(&self) -> u64 {
+        let held = self.lease.as_ref().map(|body| body.held());
+        held.or_else(|| Some(self.shared.body.try_borrow().ok()?.held())).unwrap_or(0) as u64
+    }
+
     fn with_body(&mut self, change: impl FnOnce(&mut BodyInput)) {
         let is_held = self.lease.is_some();
         if !self.borrow() {
@@ -502,12 +508,14 @@ impl<'a, 'r> Body<'a, 'r> {
         self
     }
 
-    /// The bytes that the head announced and that are still unread; `None` for a chunked body.
+    /// The bytes that the head announced and that are still unread, those included that a cancelled [`whole`](Body::whole) has collected;
+    /// `None` for a chunked body that is still to end.
     #[doc(alias = "content_len")]
     pub fn announced(&self) -> Option<u64> {
+        let held = self.reader.held();
         match self.reader.shared.request.get().unread {
-            Framing::Empty => Some(0),
-            Framing::Length(bytes) => Some(bytes),
+            Framing::Empty => Some(held),
+            Framing::Length(bytes) => Some(held + bytes),
             Framing::Chunked => None,
         }
     }
