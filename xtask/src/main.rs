@@ -42,7 +42,8 @@ cargo xtask NAME
   riscv                   compiles all that a board runs for riscv32imc
   systems [--all]         compiles the ports for hosts for 32-bit Linux and OpenBSD, with Debian's compiler; --all: for ARM, FreeBSD
                           and macOS, too
-  qemu                    boots the adder in QEMU on riscv32imc and tests it (qemu-system-riscv32 must be installed)
+  qemu [PROGRAM …]        boots the adder and a device's service in QEMU on riscv32imc and tests them (qemu-system-riscv32 must be
+                          installed); PROGRAM: those of them alone, such as device
   qemu --show             boots the live page there, for a browser on this machine
   board                   builds and links the adder's image for the ESP32-C3, by Wi-Fi and by Ethernet, and tells its sizes
   nginx                   asks nginx (nginx-light must be installed) the cases of conformance/files, and compares its answers with what
@@ -50,6 +51,7 @@ cargo xtask NAME
   package                 packs every crate as it would be published, and builds each from its archive
   size [PROGRAM …]        flash, RAM and instructions of a request of the images for riscv32imc, beside other servers; PROGRAM:
                           those of them alone, such as tenure or picoserve, with one boot each
+  size --parts            flash of an image by the parts of tenure that it uses
   bench [--quick]         measures tenure beside other servers; `cargo xtask bench --help` has all options
   fuzz [TARGET]           looks for faults by fuzzing; `cargo xtask fuzz --help` has all options
   close                   1 MiB sent 1,000 times to a target that answers 413 at once";
@@ -65,9 +67,10 @@ fn main() -> ExitCode {
         ["memory", "stalled"] => memory::stalled(),
         ["nginx"] => nginx::run(),
         ["package"] => package::run(),
-        ["qemu"] => qemu::run(),
         ["qemu", "--show"] => live::show(),
+        ["qemu", ..] => qemu::run(&args[1..]),
         ["board"] => board::run(),
+        ["size", "--parts"] => size::parts(),
         ["size", ..] => size::run(&args[1..]),
         ["riscv"] => riscv::run(),
         ["systems"] => systems::run(false),

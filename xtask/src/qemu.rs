@@ -51,10 +51,17 @@ const PROGRAMS: [(&str, &[&str], fn(&Guest) -> Result<(), Failure>); 5] = [
     }),
 ];
 
-pub(crate) fn run() -> Result<(), Failure> {
+/// `only`: programs to be tested; all of them where it is empty.
+pub(crate) fn run(only: &[&str]) -> Result<(), Failure> {
+    if let Some(unknown) = only.iter().find(|name| !PROGRAMS.iter().any(|(program, ..)| program == *name)) {
+        let known = PROGRAMS.map(|(program, ..)| program).join(", ");
+        return Err(format!("there is no program {unknown} for QEMU: there are {known}").into());
+    }
     for (program, features, test) in PROGRAMS {
-        let image = guest::build("qemu", program, features)?;
-        with_guest(&image, test)?;
+        if only.is_empty() || only.contains(&program) {
+            let image = guest::build("qemu", program, features)?;
+            with_guest(&image, test)?;
+        }
     }
     println!("no image has an allocator");
     Ok(())

@@ -46,6 +46,22 @@ const TENURE_LANES: usize = 7;
 const CONNECTIONS_MORE: u64 = 32 - 7;
 const LANES_MORE: u64 = 4 - 2;
 
+/// Parts of tenure, each used once beside the adder, and the features of `firmware/compare` that use them.
+const PARTS: [(&str, &str); 12] = [
+    ("the adder alone", "tenure"),
+    ("all parts available, none used", "parts"),
+    ("a reply in JSON, `Json`", "reply"),
+    ("JSON read, `Body::json`", "read"),
+    ("JSON both ways", "reply,read"),
+    ("a form read, `Body::form`", "form"),
+    ("a query read, `query_as`", "query"),
+    ("fields on every response, `Router::fields`", "fields"),
+    ("other sites' pages, `Router::cors`", "cors"),
+    ("one page for all errors, `Router::errors`", "errors"),
+    ("files in flash, `files(&TABLE)`, without their bytes", "files"),
+    ("all of these", "reply,read,form,query,fields,cors,errors,files"),
+];
+
 /// Bytes of an image.
 struct Sizes {
     text: u64,
@@ -178,6 +194,23 @@ pub(crate) fn run(only: &[&str]) -> Result<(), Failure> {
     println!("RAM of a lane more: {} bytes", (ram(TENURE_LANES) - ram(TENURE)) / LANES_MORE);
     println!();
     board::images()
+}
+
+/// Flash by parts of tenure: nothing is booted.
+pub(crate) fn parts() -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for (name, features) in PARTS {
+        let image = guest::build("compare", "tenure", &["--features", features])?;
+        rows.push((name, Sizes::of(&object::File::parse(&*fs::read(image)?)?).flash().cast_signed()));
+    }
+    let alone = rows[0].1;
+    println!();
+    println!("| | flash | beyond the adder alone |");
+    println!("|---|--:|--:|");
+    for (name, flash) in rows {
+        println!("| {name} | {flash} | {} |", flash - alone);
+    }
+    Ok(())
 }
 
 fn measure(name: &str, path: &Path) -> Result<Counts, Failure> {
