@@ -8,34 +8,46 @@ use std::{
 
 use crate::{
     Failure,
-    server::{program, root},
+    server::{program, root, target},
 };
 
 pub(crate) const HELP: &str = "\
-cargo xtask bench [--websockets] [--quick] [--only NAME,NAME] [--pairs N] [--rates-only|--costs-only] [--record]
+cargo xtask bench [--websockets|--json|--files] [--quick] [--only NAME,NAME] [--pairs N] [--rates-only|--costs-only] [--record]
 
   --websockets     WebSockets instead of the adder: echoes and broadcasts
+  --json           instructions of a POST of JSON instead
+  --files          files of a folder instead, beside nginx
   --quick          fewer and shorter measurements: a few minutes
   --only NAMES     these servers alone, such as tenure,hyper
   --pairs N        how often each pair is measured, 1 to 99
   --rates-only     neither memory nor instructions
   --costs-only     memory and instructions alone
-  --record         writes bench/results.md, bench/results.svg; with --websockets bench/websockets.md
+  --record         writes bench/results.md, bench/results.svg; with --websockets, --json, --files
+                   bench/websockets.md, json.md, files.md
 
 Needs two cores. Takes nginx, valgrind and wrk along where they are installed, and uWebSockets where there is g++:
   apt-get install nginx-light valgrind wrk g++";
+
+/// What of the bench is enough for an option.
+const ONLY: [(&str, &[&str]); 2] =
+    [("--json", &["bench-json-tenure", "bench-json-axum", "bench-json-actix"]), ("--files", &["bench-files-tenure"])];
 
 pub(crate) fn run(args: &[&str]) -> Result<(), Failure> {
     if args.iter().any(|argument| ["--help", "-h"].contains(argument)) {
         println!("{HELP}");
         return Ok(());
     }
-    let tenure = program()?;
+    let only = ONLY.iter().find(|(option, _)| args.contains(option));
+    let tenure = if only.is_some() { PathBuf::new() } else { program()? };
     let bench = root().join("bench");
     // Its programs are never mixed with those of the workspace, wherever cargo has been told to build.
-    let target = tenure.parent().and_then(|release| release.parent()).ok_or("no target directory")?.join("bench");
+    let target = target().join("bench");
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     build.current_dir(&bench).args(["build", "--release", "--locked", "--target-dir"]).arg(&target);
+    // Of the servers only those that take part.
+    if let Some((_, servers)) = only {
+        build.args(["--package", "bench-runner"]).args(servers.iter().flat_map(|server| ["--package", server]));
+    }
     eprintln!("building the servers (the first time takes some minutes) …");
     if !build.status()?.success() {
         return Err("the bench cannot be built".into());

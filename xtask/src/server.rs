@@ -40,9 +40,12 @@ pub(crate) fn released(package: &str, name: &str) -> Result<PathBuf, Failure> {
     if !build.status()?.success() {
         return Err(format!("{package} cannot be built").into());
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target));
-    Ok(target.join("release").join(name))
+    Ok(target().join("release").join(name))
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target))
 }
 
 /// The arguments that let the program serve on one thread and say little.

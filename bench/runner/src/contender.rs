@@ -18,7 +18,11 @@ pub(crate) enum Kind {
     Tenure(&'static [&'static str]),
     /// A program of this workspace.
     Own(&'static str),
+    /// The same, with the folder of files as its argument.
+    Files(&'static str),
     Nginx,
+    /// It serves that folder.
+    NginxFiles,
 }
 
 /// What the others are measured against.
@@ -56,6 +60,17 @@ pub(crate) const WEBSOCKETS: [Contender; 4] = [
     Contender { name: "tokio-tungstenite", kind: Kind::Own("bench-websocket-tungstenite") },
 ];
 
+/// Servers of JSON.
+pub(crate) const JSON: [Contender; 3] = [
+    Contender { name: "tenure", kind: Kind::Own("bench-json-tenure") },
+    Contender { name: "axum", kind: Kind::Own("bench-json-axum") },
+    Contender { name: "actix-web", kind: Kind::Own("bench-json-actix") },
+];
+
+/// Servers of files, and what they are measured against.
+pub(crate) const FILES: [Contender; 1] = [Contender { name: "tenure", kind: Kind::Files("bench-files-tenure") }];
+pub(crate) const FILES_NGINX: Contender = Contender { name: "nginx", kind: Kind::NginxFiles };
+
 /// Where the programs are.
 pub(crate) struct Programs {
     pub(crate) tenure: PathBuf,
@@ -77,8 +92,8 @@ impl Contender {
     /// Whether it can be started here.
     pub(crate) fn is_there(self, programs: &Programs) -> bool {
         match self.kind {
-            Kind::Nginx => Command::new("nginx").arg("-v").output().is_ok(),
-            Kind::Own(program) => programs.own.join(program).exists(),
+            Kind::Nginx | Kind::NginxFiles => Command::new("nginx").arg("-v").output().is_ok(),
+            Kind::Own(program) | Kind::Files(program) => programs.own.join(program).exists(),
             Kind::Tenure([]) => true,
             Kind::Tenure(options) => {
                 let help = Command::new(&programs.tenure).args(["serve", "--help"]).output();

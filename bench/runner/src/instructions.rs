@@ -16,8 +16,8 @@ use crate::{
     server::Server,
 };
 
-const FEW: u32 = 400;
-const MANY: u32 = 1_600;
+pub(crate) const FEW: u32 = 400;
+pub(crate) const MANY: u32 = 1_600;
 const PIPELINED: u32 = 16;
 pub(crate) const CALLGRIND: [&str; 5] =
     ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-file={}/log", "--max-stackframe=8000000"];

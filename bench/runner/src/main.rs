@@ -4,7 +4,9 @@
 mod client;
 mod contender;
 mod figures;
+mod files;
 mod instructions;
+mod json;
 mod machine;
 mod measure;
 mod memory;

@@ -14,6 +14,10 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// WebSockets instead of the adder.
     pub(crate) websockets: bool,
+    /// JSON instead of the adder.
+    pub(crate) json: bool,
+    /// Files instead of the adder.
+    pub(crate) files: bool,
     pub(crate) only: Vec<String>,
     pub(crate) pairs: Option<u32>,
     pub(crate) rates_only: bool,
@@ -35,6 +39,8 @@ impl Options {
             match &*name {
                 "--quick" => options.quick = true,
                 "--websockets" => options.websockets = true,
+                "--json" => options.json = true,
+                "--files" => options.files = true,
                 "--rates-only" => options.rates_only = true,
                 "--costs-only" => options.costs_only = true,
                 "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
@@ -50,6 +56,15 @@ impl Options {
         }
         if options.rates_only && options.costs_only {
             return Err(format!("--rates-only and --costs-only leave nothing: give one of them; {HELP}").into());
+        }
+        if u32::from(options.websockets) + u32::from(options.json) + u32::from(options.files) > 1 {
+            return Err(format!("--websockets, --json and --files: give one of them; {HELP}").into());
+        }
+        if options.json {
+            options.typed += " --json";
+        }
+        if options.files {
+            options.typed += " --files";
         }
         if options.websockets {
             options.typed += " --websockets";
@@ -90,6 +105,11 @@ mod tests {
         let only = |line| of(line).map(|options| (options.rates_only, options.costs_only));
         assert_eq!((only("--rates-only"), only("--costs-only")), (Ok((true, false)), Ok((false, true))));
         assert_eq!(of("--pairs 3 --rates-only").unwrap().typed, "cargo xtask bench --rates-only --pairs 3");
+        assert_eq!(
+            of("--json").map(|options| (options.json, options.typed)),
+            Ok((true, "cargo xtask bench --json".into()))
+        );
+        assert_eq!(of("--quick --files").unwrap().typed, "cargo xtask bench --files --quick");
         assert_eq!(of("--costs-only").unwrap().typed, "cargo xtask bench --costs-only");
         for (line, wanted) in [
             ("--pairs 0", "from 1 to 99"),
@@ -97,6 +117,8 @@ mod tests {
             ("--pairs", "--pairs wants a value"),
             ("--fast", "--fast: no such option"),
             ("--rates-only --costs-only", "leave nothing"),
+            ("--json --files", "give one of them"),
+            ("--files --websockets", "give one of them"),
         ] {
             assert!(of(line).unwrap_err().contains(wanted), "{line}");
         }

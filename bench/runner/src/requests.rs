@@ -11,6 +11,9 @@ pub(crate) const PUT: &[u8] = include_bytes!("../../requests/put.http");
 /// A POST of -7.
 pub(crate) const NEGATIVE: &[u8] = include_bytes!("../../requests/negative.http");
 
+/// A POST of a JSON object with three fields.
+pub(crate) const JSON: &[u8] = include_bytes!("../../requests/json.http");
+
 /// A request's head and body, apart.
 pub(crate) fn split(request: &[u8]) -> (&[u8], &[u8]) {
     let end = request.windows(4).position(|end| end == b"\r\n\r\n").expect("a head has an end");

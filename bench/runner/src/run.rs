@@ -6,7 +6,9 @@ use crate::{
     Failure,
     contender::{ALL, Contender, HYPER, LIMIT, MAY, Programs, SPIN, TENURE, TOKIO},
     figures::{Figures, thousands},
+    files,
     instructions::{self, Case},
+    json,
     machine::{self, Cores},
     measure::{BESIDE_IDLE, Bench, MANY, ONE, PAUSING, PIPELINED, PLAIN, Shape},
     memory,
@@ -33,9 +35,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         time: Duration::from_millis(ms),
         pairs: options.pairs.unwrap_or(pairs),
     };
-    if options.websockets {
-        return websocket::run(&bench, options);
+    match options {
+        Options { json: true, .. } => json::run(&bench.programs, options),
+        Options { files: true, .. } => files::run(&bench, options),
+        Options { websockets: true, .. } => websocket::run(&bench, options),
+        _ => adder(&bench, options),
     }
+}
+
+/// The adder: rates, memory and instructions.
+fn adder(bench: &Bench, options: &Options) -> Result<(), Failure> {
     let shapes = match options {
         Options { costs_only: true, .. } => &[],
         Options { quick: true, .. } => &SHAPES[..QUICK_SHAPES],
@@ -72,13 +81,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         all.push(Measured { contender, rates, memory: [None; 2], instructions: Vec::new() });
     }
-    let directs = directs(&bench, &contenders, options, &mut failures);
+    let directs = directs(bench, &contenders, options, &mut failures);
     // What it costs is worth knowing, too.
     all.push(Measured { contender: LIMIT, rates: Vec::new(), memory: [None; 2], instructions: Vec::new() });
-    let wrk = if options.costs_only { None } else { wrk::compare(&bench)? };
+    let wrk = if options.costs_only { None } else { wrk::compare(bench)? };
     let cases: &[Case] = if options.quick { &[Case::Small, Case::Pipelined] } else { &Case::TABLE };
     if !options.rates_only {
-        costs(&bench, &mut all, cases);
+        costs(bench, &mut all, cases);
     }
     all.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
 

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     Failure,
     contender::{Contender, Kind, Programs},
+    files,
     machine::{self, Ns},
 };
 
@@ -56,11 +57,21 @@ impl Server {
                 line.extend(options.iter().map(|&option| option.to_owned()));
             }
             Kind::Own(program) => line.push(path(&programs.own.join(program))),
-            Kind::Nginx => {
+            Kind::Files(program) => {
+                line.extend([path(&programs.own.join(program)), path(&files::folder(&programs.own))]);
+            }
+            Kind::Nginx | Kind::NginxFiles => {
                 // It does not tell which port it has got, so that one is chosen that was free a moment ago.
                 let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
                 address = Some(free);
-                fs::write(directory.join("nginx.conf"), nginx(free))?;
+                let is_files = contender.kind == Kind::NginxFiles;
+                let serves = if is_files {
+                    // As Debian's nginx.conf has it.
+                    format!("sendfile on; tcp_nopush on; root {};", files::folder(&programs.own).display())
+                } else {
+                    "location = /adder { return 200 1; }".to_owned()
+                };
+                fs::write(directory.join("nginx.conf"), nginx(free, &serves))?;
                 let own = path(&directory);
                 line.extend(["nginx", "-p", &own, "-c", "nginx.conf", "-e", "stderr"].map(str::to_owned));
             }
@@ -156,15 +167,15 @@ impl Drop for Server {
     }
 }
 
-/// One process that answers a constant.
-fn nginx(address: SocketAddr) -> String {
+/// One process that serves that.
+fn nginx(address: SocketAddr, serves: &str) -> String {
     format!(
         "daemon off; master_process off; pid nginx.pid;
 events {{ worker_connections {CONNECTIONS}; }}
 http {{
   access_log off; default_type text/plain; keepalive_requests 1000000000; keepalive_timeout 1h; tcp_nodelay on;
   client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-  server {{ listen {address} backlog=4096; location = /adder {{ return 200 1; }} }}
+  server {{ listen {address} backlog=4096; {serves} }}
 }}
 "
     )
