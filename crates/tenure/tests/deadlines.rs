@@ -422,6 +422,61 @@ fn handler_that_has_begun() {
     assert!(client.received_text().ends_with("\r\n5\r\nxxxxx\r\n5\r\nxxxxx\r\n0\r\n\r\n"));
 }
 
+/// Of routers and targets within each other the innermost counts, longer or shorter, and of the two kinds each for itself.
+#[test]
+fn deadlines_of_routers() {
+    async fn waits(request: &mut Request<'_, Tally>) -> Result<usize, Error> {
+        let bytes = request.body().whole().await?.len();
+        std::future::pending::<()>().await;
+        Ok(bytes)
+    }
+    let seconds = Duration::from_secs;
+    let app = || {
+        let inner = Router::new()
+            .route("/own", post(waits).handler_deadline(seconds(9)))
+            .route("/body", post(waits).body_deadline(seconds(4)))
+            .route("/waits", post(waits).waits_long())
+            .route("/", post(waits));
+        let longer = Router::new().route("/", post(waits)).handler_deadline(seconds(7)).fields([("X-A", "1")]);
+        let outer = inner.nest("/longer", longer).handler_deadline(seconds(2)).body_deadline(seconds(5));
+        outer.handler_deadline(seconds(20))
+    };
+    for (target, body_ms, handler_ms) in [
+        ("/own", 5_000, 9_000),
+        ("/body", 4_000, 2_000),
+        ("/waits", 5_000, 2_000),
+        ("/", 5_000, 2_000),
+        ("/longer", 5_000, 7_000),
+    ] {
+        for (length, ms, status) in [(0, handler_ms, "503"), (1, body_ms, "408")] {
+            let mut server = Server::with(app(), settings());
+            let client = server.connect();
+            client.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+            server.advance(ms - 1);
+            assert_eq!(client.received_text(), "", "{target} {status}");
+            server.advance(1 + LATE_MS);
+            assert_eq!(status_of(&client.received_text()), status, "{target}");
+            assert_eq!(client.is_closed(), status == "408", "{target}");
+        }
+    }
+}
+
+/// Nor does a router's deadline end a handler that has begun to answer.
+#[test]
+fn handler_that_has_begun_below_a_router() {
+    let router = Router::new().nest("/", app()).handler_deadline(Duration::from_millis(500));
+    let mut server = Server::with(router, settings());
+    let (stream, waits) = (server.connect(), server.connect());
+    stream.send(get_of("/stream/5"));
+    waits.send(get_of("/wait"));
+    server.advance(500 + LATE_MS);
+    assert_eq!(status_of(&waits.received_text()), "503");
+    server.advance(60_000);
+    open_gate();
+    server.run();
+    assert!(stream.received_text().ends_with("\r\n5\r\nxxxxx\r\n5\r\nxxxxx\r\n0\r\n\r\n"));
+}
+
 /// Where the body stalls after the response has begun there is no 408: the peer must see that something is missing.
 #[test]
 fn body_after_the_response_has_begun() {

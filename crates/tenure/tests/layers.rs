@@ -562,3 +562,32 @@ fn invalid_origins_and_names_are_not_built() {
     built(Cors::origins(&["https://a", "https://b"]));
     built(Cors::any().fields(&["X-A", "X-B"]).exposed(&["X-A"]));
 }
+
+/// Fields for whatever the response will be.
+#[test]
+fn fields_that_a_handler_adds() {
+    async fn secret(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
+        request.response_fields([("WWW-Authenticate", "Bearer"), ("Vary", "Authorization")]).await?;
+        match request.query() {
+            Some("open") => Ok("the secret"),
+            Some("wrong") => request.response_fields([("Content-Length", "1")]).await.map(|()| "not reached"),
+            Some("panics") => panic!("on purpose"),
+            _ => Err(Error::unauthorized("send a token")),
+        }
+    }
+    let plain = || Router::new().route("/", any(secret));
+    let layered = || plain().fields([("WWW-Authenticate", "Basic"), ("X-A", "1")]).errors(|_: &Failed<'_>| "page");
+    for (target, status) in [("/", 401), ("/?open", 200), ("/?wrong", 500), ("/?panics", 500)] {
+        for settings in [Settings::default(), small(64)] {
+            for (layers, answers) in
+                [(0, every_way(plain, settings, get(target))), (1, every_way(layered, settings, get(target)))]
+            {
+                let response = answers.response();
+                assert_eq!(response.status, status, "{target}");
+                let fields = ["www-authenticate", "vary"].map(|name| response.field(name));
+                assert_eq!(fields, [Some("Bearer"), Some("Authorization")], "{target} {layers}");
+                assert_eq!(response.field("x-a").is_some(), layers > 0, "{target}");
+            }
+        }
+    }
+}

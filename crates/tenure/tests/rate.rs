@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::{every_way, get, post, post_chunked, request, responses, small};
 use tenure::{
     Error, Failed, Handler, Next, PeerAddress, Rate, Request, Router, Sent, any,
@@ -149,75 +147,4 @@ fn what_stays_open_is_rated_where_it_begins() {
     }
     let client = server.connect();
     assert_eq!(statuses(&mut server, &client, &get("/chat")), [429]);
-}
-
-/// Deadlines of layers: the innermost counts, longer or shorter, and of two kinds each for itself.
-#[test]
-fn deadlines_of_layers() {
-    async fn waits(request: &mut Request<'_, ()>) -> Result<usize, Error> {
-        let bytes = request.body().whole().await?.len();
-        std::future::pending::<()>().await;
-        Ok(bytes)
-    }
-    let seconds = Duration::from_secs;
-    let app = || {
-        let inner = Router::new()
-            .route("/own", any(waits).handler_deadline(seconds(9)))
-            .route("/body", any(waits).body_deadline(seconds(4)))
-            .route("/waits", any(waits).waits_long())
-            .route("/", any(waits));
-        let longer = Router::new().route("/", any(waits)).handler_deadline(seconds(7)).fields([("X-A", "1")]);
-        inner
-            .nest("/longer", longer)
-            .handler_deadline(seconds(2))
-            .body_deadline(seconds(3))
-            .handler_deadline(seconds(20))
-    };
-    for (target, body_ms, handler_ms) in [
-        ("/own", 3_000, 9_000),
-        ("/body", 4_000, 2_000),
-        ("/waits", 3_000, 2_000),
-        ("/", 3_000, 2_000),
-        ("/longer", 3_000, 7_000),
-    ] {
-        for (fields, ms, status) in [("", handler_ms, 503), ("Content-Length: 1\r\n", body_ms, 408)] {
-            let mut server = Server::new(app());
-            let client = server.connect();
-            client.send(request("GET", target, fields, ""));
-            server.advance(ms - 1);
-            assert_eq!(client.received_text(), "", "{target} {status}");
-            server.advance(1);
-            assert_eq!(responses(&client.received())[0].status, status, "{target}");
-            assert_eq!(client.is_closed(), status == 408, "{target}");
-        }
-    }
-}
-
-/// Fields for whatever the response will be.
-#[test]
-fn fields_that_a_handler_adds() {
-    async fn secret(request: &mut Request<'_, ()>) -> Result<&'static str, Error> {
-        request.response_fields([("WWW-Authenticate", "Bearer"), ("Vary", "Authorization")]).await?;
-        match request.query() {
-            Some("open") => Ok("the secret"),
-            Some("wrong") => request.response_fields([("Content-Length", "1")]).await.map(|()| "not reached"),
-            Some("panics") => panic!("on purpose"),
-            _ => Err(Error::unauthorized("send a token")),
-        }
-    }
-    let plain = || Router::new().route("/", any(secret));
-    let layered = || plain().fields([("WWW-Authenticate", "Basic"), ("X-A", "1")]).errors(|_: &Failed<'_>| "page");
-    for (target, status) in [("/", 401), ("/?open", 200), ("/?wrong", 500), ("/?panics", 500)] {
-        for settings in [Settings::default(), small(64)] {
-            for (layers, answers) in
-                [(0, every_way(plain, settings, get(target))), (1, every_way(layered, settings, get(target)))]
-            {
-                let response = answers.response();
-                assert_eq!(response.status, status, "{target}");
-                let fields = ["www-authenticate", "vary"].map(|name| response.field(name));
-                assert_eq!(fields, [Some("Bearer"), Some("Authorization")], "{target} {layers}");
-                assert_eq!(response.field("x-a").is_some(), layers > 0, "{target}");
-            }
-        }
-    }
 }
