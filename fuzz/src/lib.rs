@@ -11,9 +11,17 @@ mod failure;
 pub mod files;
 pub mod head;
 pub mod json;
+#[path = "../../crates/load/src/length.rs"]
+#[allow(unreachable_pub, reason = "the load generator's own")]
+mod length;
 pub mod login;
 pub mod open;
 pub mod response;
 pub mod target;
 pub mod values;
 pub mod websocket;
+
+// What the program's reader of answers takes of the load generator.
+extern crate self as tenure_load;
+#[doc(hidden)]
+pub use length::content_length;
