@@ -15,6 +15,7 @@
 //! | [`accept`] | in which coding |
 //! | [`date`] | how dates are written and read |
 //! | [`media`] | which type a file's name tells |
+//! | [`multipart`] | where the parts of a form lie, and what their heads say (RFC 7578) |
 //! | [`response`] | how a response head is written |
 //! | [`refusal`] | why a request is not taken, and with which status |
 //! | [`events`] | how server-sent events are written and read (WHATWG) |
@@ -33,6 +34,7 @@ pub mod framing;
 pub mod head;
 pub mod media;
 pub mod method;
+pub mod multipart;
 pub mod range;
 pub mod refusal;
 pub mod response;
