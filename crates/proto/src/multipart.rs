@@ -55,7 +55,7 @@ pub struct Bounds {
 ///     read.found
 /// };
 /// assert_eq!(next(), Found::Part);
-/// assert_eq!(next(), Found::Content(b"1"));
+/// assert_eq!(next(), Found::Content { skip: 0, length: 1 });
 /// assert_eq!(next(), Found::PartEnd);
 /// assert_eq!(next(), Found::Partial);
 /// assert_eq!(reader.finish(), Ok(()));
@@ -87,22 +87,29 @@ pub struct FormReader<'b, const HEAD_BYTES: usize> {
 
 /// What was found, and how much of the input has been read for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Read<'a> {
+pub struct Read<'b> {
     /// Bytes of the input that have been read.
     pub used: usize,
     /// What was found.
-    pub found: Found<'a>,
+    pub found: Found<'b>,
 }
 
 /// What a [`FormReader`] finds next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum Found<'b> {
     /// All of the input has been read, and more must come, if it does not end here.
     Partial,
     /// A part, whose head is whole: see [`part`](FormReader::part).
     Part,
-    /// The next bytes of its content, at least one.
-    Content(&'a [u8]),
+    /// Its next bytes of content, at least one, in the input.
+    Content {
+        /// Bytes in front of them.
+        skip: usize,
+        /// How many they are.
+        length: usize,
+    },
+    /// Its next bytes of content, which were at the end of earlier input: they looked like the front of a delimiter.
+    Earlier(&'b [u8]),
     /// The end of the part.
     PartEnd,
 }
@@ -175,10 +182,7 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
     ///
     /// # Errors
     /// [`Refused`], which is final: further calls answer the same.
-    pub fn read<'a>(&mut self, bytes: &'a [u8]) -> Result<Read<'a>, Refused>
-    where
-        'b: 'a,
-    {
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Read<'b>, Refused> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
@@ -208,14 +212,14 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
         }
     }
 
-    fn read_on<'a>(&mut self, bytes: &'a [u8]) -> Result<Read<'a>, Refused>
-    where
-        'b: 'a,
-    {
+    fn read_on(&mut self, bytes: &[u8]) -> Result<Read<'b>, Refused> {
         let mut used = 0;
         loop {
             if !self.held.is_empty() {
-                return self.content(used, self.held_content(), None);
+                let held = self.held_content();
+                let length = self.content(held.len())?;
+                self.held.start += length;
+                return Ok(Read { used, found: Found::Earlier(held.get(..length).unwrap_or_default()) });
             }
             if self.state == State::Ended {
                 self.state = State::Boundary;
@@ -226,11 +230,13 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
             match self.state {
                 State::Preamble | State::Content => {
                     let is_content = self.state == State::Content;
-                    let (content, passed) = self.next_delimiter(rest);
-                    if is_content && !content.is_empty() {
-                        return self.content(used, content, Some(passed));
-                    }
+                    let (before, passed) = self.next_delimiter(rest);
+                    let skip = used;
                     used += passed;
+                    if is_content && before > 0 {
+                        let length = self.content(before)?;
+                        return Ok(Read { used, found: Found::Content { skip, length } });
+                    }
                 }
                 State::Epilogue => used = bytes.len(),
                 state => {
@@ -293,21 +299,21 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
         Ok(())
     }
 
-    /// Goes on to the next delimiter, and past it. Returns what stands in front of it, or of what may become one, and how many bytes
+    /// Goes on to the next delimiter, and past it. Returns how many bytes stand in front of it, or of what may become one, and how many
     /// have been passed.
-    fn next_delimiter<'a>(&mut self, rest: &'a [u8]) -> (&'a [u8], usize) {
+    fn next_delimiter(&mut self, rest: &[u8]) -> (usize, usize) {
         if self.matched > 0 {
             let passed = self.matches(rest, self.matched);
             if passed == rest.len() || self.matched + passed == self.delimiter_bytes() {
                 self.matched += passed;
                 self.close_part();
-                return (&[], passed);
+                return (0, passed);
             }
             // It was none: what has been passed earlier is content. What has come now is looked at anew, and begins none.
             self.held = if self.state == State::Content { self.from..self.matched } else { 0..0 };
             (self.matched, self.from) = (0, 0);
             if !self.held.is_empty() {
-                return (&[], 0);
+                return (0, 0);
             }
         }
         let mut at = 0;
@@ -318,7 +324,7 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
             if matched == behind.len() || matched == self.delimiter_bytes() {
                 self.matched = matched;
                 self.close_part();
-                return (rest.get(..at).unwrap_or_default(), at + matched);
+                return (at, at + matched);
             }
             at += matched;
         }
@@ -353,23 +359,19 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
         held.unwrap_or_default()
     }
 
-    /// Tells content, as far as it is within the part's bound. So many bytes of the input are passed with it, none where it was held.
-    fn content<'a>(&mut self, used: usize, content: &'a [u8], passed: Option<usize>) -> Result<Read<'a>, Refused> {
+    /// Content of that many bytes is to be told. Returns how many of them are within the part's bound.
+    fn content(&mut self, bytes: usize) -> Result<usize, Refused> {
         let room = self.bounds.part_bytes_max.saturating_sub(self.part_bytes);
-        let told = content.get(..usize::try_from(room).unwrap_or(usize::MAX)).unwrap_or(content);
-        let too_large =
-            Refused { fault: Fault::PartTooLarge, byte: self.part_at + self.part_bytes + told.len() as u64 };
-        if told.is_empty() {
+        let told = usize::try_from(room).unwrap_or(usize::MAX).min(bytes);
+        self.part_bytes += told as u64;
+        let too_large = Refused { fault: Fault::PartTooLarge, byte: self.part_at + self.part_bytes };
+        if told == 0 {
             return Err(too_large);
         }
-        if told.len() < content.len() {
+        if told < bytes {
             self.refused = Some(too_large);
         }
-        self.part_bytes += told.len() as u64;
-        if passed.is_none() {
-            self.held.start += told.len();
-        }
-        Ok(Read { used: used + passed.unwrap_or(0), found: Found::Content(told) })
+        Ok(told)
     }
 }
 

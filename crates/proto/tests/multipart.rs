@@ -71,6 +71,7 @@ fn events<'a>(boundary: &str, bounds: Bounds, pieces: impl IntoIterator<Item = &
                     return events;
                 }
             };
+            let piece = rest;
             rest = &rest[read.used..];
             match read.found {
                 Found::Partial => {
@@ -88,7 +89,11 @@ fn events<'a>(boundary: &str, bounds: Bounds, pieces: impl IntoIterator<Item = &
                     }
                     events.push(event);
                 }
-                Found::Content(bytes) => {
+                Found::Content { skip, length } => {
+                    assert!(length > 0 && skip + length <= read.used, "content has at least one byte");
+                    content.extend_from_slice(&piece[skip..skip + length]);
+                }
+                Found::Earlier(bytes) => {
                     assert!(!bytes.is_empty(), "content has at least one byte");
                     content.extend_from_slice(bytes);
                 }
