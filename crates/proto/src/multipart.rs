@@ -173,6 +173,11 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
         self.bounds
     }
 
+    /// Bytes of content of the part at hand that have been told.
+    pub const fn part_bytes(&self) -> u64 {
+        self.part_bytes
+    }
+
     /// What the head of the part at hand says. Nothing in front of the first one.
     pub fn part(&self) -> PartHead<'_> {
         PartHead::new(&self.head, &self.said)

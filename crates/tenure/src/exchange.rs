@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod fields;
 #[cfg(feature = "json")]
 pub mod json;
+pub(crate) mod multipart;
 pub(crate) mod reasons;
 #[cfg(feature = "alloc")]
 pub(crate) mod rendered;

@@ -14,7 +14,7 @@ mod table;
 
 pub use entity::{Begun, Entity, EntityResponse, SETTLED_S};
 pub use redirect::ToFolder;
-pub use storage::{PATH_BYTES_MAX, Storage, remove, upload};
+pub use storage::{PATH_BYTES_MAX, Storage, create, file_name, remove, upload};
 pub use table::{File, Table};
 pub use tenure_proto::{
     accept::{AcceptEncoding, Coding},

@@ -1,7 +1,7 @@
 //! The guide: how to build an application on tenure, chapter by chapter.
 #![doc = include_str!("guide/index.md")]
-// Without the features there is no kit and no JSON to link to.
-#![cfg_attr(not(all(feature = "kit", feature = "json")), allow(rustdoc::broken_intra_doc_links))]
+// Without the features there is no kit, no JSON and no digest to link to.
+#![cfg_attr(not(all(feature = "kit", feature = "json", feature = "digest")), allow(rustdoc::broken_intra_doc_links))]
 #![allow(clippy::doc_markdown, reason = "products have capitals in their names")]
 
 #[doc = include_str!("guide/first_steps.md")]
@@ -30,6 +30,10 @@ pub mod logins {}
 #[doc(alias("httpd_resp_send_file", "ServeDir", "Directory"))]
 #[doc = include_str!("guide/files.md")]
 pub mod files {}
+
+#[doc(alias("Multipart", "form-data", "multer"))]
+#[doc = include_str!("guide/uploads.md")]
+pub mod uploads {}
 
 #[doc = include_str!("guide/bounds.md")]
 pub mod bounds {}

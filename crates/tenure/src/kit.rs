@@ -213,6 +213,11 @@ impl Client {
         self.pipe.to_server.borrow_mut().extend(bytes.as_ref());
     }
 
+    /// How many bytes of those that were sent the server has not received: they wait where it takes no more for now.
+    pub fn unreceived(&self) -> usize {
+        self.pipe.to_server.borrow().len()
+    }
+
     /// Closes the sending side.
     pub fn close(&self) {
         self.pipe.client_closed.set(true);

@@ -73,6 +73,7 @@ pub mod port;
 mod route;
 mod session;
 mod settings;
+pub mod sink;
 pub mod types;
 
 pub use command::{Command, CommandError, PushError};
@@ -82,6 +83,7 @@ pub use exchange::failure::Failed;
 pub use exchange::fields::{CacheControl, FieldWriter, IntoFields, SameSite, SetCookie};
 #[cfg(feature = "json")]
 pub use exchange::json::{self, Json};
+pub use exchange::multipart::{Multipart, PART_HEAD_BYTES_MAX, PART_NAME_BYTES_MAX, PARTS_MAX, Part};
 #[cfg(feature = "alloc")]
 pub use exchange::rendered::Rendered;
 pub use exchange::reply::{Html, IntoResponse, Outcome, Redirect, Reply, Sent, Text};

@@ -8,6 +8,7 @@ use tenure::{
     files::{PATH_BYTES_MAX, Storage, remove, upload},
     kit::{Client, Server},
     put,
+    sink::Sink,
 };
 
 const BYTES_MAX: u64 = 20;
@@ -22,6 +23,7 @@ struct Memory {
 struct Written {
     path: String,
     bytes: Vec<u8>,
+    files: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     begun: Rc<RefCell<i32>>,
 }
 
@@ -31,28 +33,31 @@ impl Drop for Written {
     }
 }
 
+impl Sink for Written {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.contains(&b'!') {
+            return Err(Error::new(StatusCode::new(507).unwrap(), "there is no room"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        self.files.borrow_mut().insert(self.path.clone(), self.bytes.clone());
+        Ok(())
+    }
+}
+
 impl Storage for Memory {
-    type Upload = Written;
+    type Upload<'s> = Written;
 
     async fn create(&self, path: &str) -> Result<Written, Error> {
         if self.files.borrow().contains_key(path) {
             return Err(Error::conflict("there is such a file"));
         }
         *self.begun.borrow_mut() += 1;
-        Ok(Written { path: path.to_owned(), bytes: Vec::new(), begun: self.begun.clone() })
-    }
-
-    async fn write(&self, upload: &mut Written, bytes: &[u8]) -> Result<(), Error> {
-        if bytes.contains(&b'!') {
-            return Err(Error::new(StatusCode::new(507).unwrap(), "there is no room"));
-        }
-        upload.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    async fn finish(&self, upload: Written) -> Result<(), Error> {
-        self.files.borrow_mut().insert(upload.path.clone(), upload.bytes.clone());
-        Ok(())
+        let (files, begun) = (self.files.clone(), self.begun.clone());
+        Ok(Written { path: path.to_owned(), bytes: Vec::new(), files, begun })
     }
 
     async fn remove(&self, path: &str) -> Result<(), Error> {

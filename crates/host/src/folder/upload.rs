@@ -15,7 +15,7 @@ use rustix::{
     fs::{AtFlags, Mode, OFlags, linkat, openat, statat, unlinkat},
     io::Errno,
 };
-use tenure::{Error, StatusCode, files::Storage};
+use tenure::{Error, StatusCode, files::Storage, sink::Sink};
 
 use super::{
     Folder, MISSING, NO_THREAD,
@@ -111,9 +111,46 @@ fn refused(path: &str, error: &io::Error) -> Error {
     }
 }
 
+const GIVEN_UP: Error = Error::internal("an upload has been given up");
+
+impl Sink for Upload {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(draft) = self.draft.take() else { return Err(GIVEN_UP) };
+        // Dropped meanwhile, the thread gives it back to be removed.
+        let mut held = Upload { draft: Some(draft), pool: self.pool.clone() };
+        let bytes = bytes.to_vec();
+        let written = self.pool.run(move || {
+            let written = held.draft.as_mut().map_or(Ok(()), |draft| draft.file.write_all(&bytes));
+            (written.map_err(|error| refused("an upload", &error)), held)
+        });
+        let (written, mut held) = written.await.ok_or(NO_THREAD)?;
+        self.draft = held.draft.take();
+        written
+    }
+
+    /// Gives the file its name.
+    async fn finish(&mut self) -> Result<(), Error> {
+        let Some(draft) = self.draft.take() else { return Err(GIVEN_UP) };
+        let finished = self.pool.run(move || {
+            draft.publish().map_err(|error| {
+                draft.remove();
+                refused(&draft.name, &error)
+            })
+        });
+        finished.await.ok_or(NO_THREAD)?
+    }
+
+    /// Removes it, before the client learns that it is not there.
+    async fn abort(&mut self) {
+        if let Some(draft) = self.draft.take() {
+            self.pool.run(move || draft.remove()).await;
+        }
+    }
+}
+
 /// Files that are new get the permissions that the process gives them (umask). Folders are not made. Removing a link removes the link.
 impl Storage for Folder {
-    type Upload = Upload;
+    type Upload<'s> = Upload;
 
     async fn create(&self, path: &str) -> Result<Upload, Error> {
         let path = super::served(path).filter(|path| !path.ends_with('/') && !path.is_empty()).ok_or(MISSING)?;
@@ -124,31 +161,6 @@ impl Storage for Folder {
             made.map(|draft| Upload { draft: Some(draft), pool }).map_err(|error| refused(&path, &error))
         });
         made.await.ok_or(NO_THREAD)?
-    }
-
-    async fn write(&self, upload: &mut Upload, bytes: &[u8]) -> Result<(), Error> {
-        let Some(draft) = upload.draft.take() else { return Err(Error::internal("an upload has been given up")) };
-        // Dropped meanwhile, the thread gives it back to be removed.
-        let mut held = Upload { draft: Some(draft), pool: self.pool.clone() };
-        let bytes = bytes.to_vec();
-        let written = self.pool.run(move || {
-            let written = held.draft.as_mut().map_or(Ok(()), |draft| draft.file.write_all(&bytes));
-            (written.map_err(|error| refused("an upload", &error)), held)
-        });
-        let (written, mut held) = written.await.ok_or(NO_THREAD)?;
-        upload.draft = held.draft.take();
-        written
-    }
-
-    async fn finish(&self, mut upload: Upload) -> Result<(), Error> {
-        let finished = self.pool.run(move || {
-            let Some(draft) = upload.draft.take() else { return Err(Error::internal("an upload has been given up")) };
-            draft.publish().map_err(|error| {
-                draft.remove();
-                refused(&draft.name, &error)
-            })
-        });
-        finished.await.ok_or(NO_THREAD)?
     }
 
     async fn remove(&self, path: &str) -> Result<(), Error> {

@@ -242,7 +242,7 @@ impl<'r> Reader<'r> {
     }
 
     /// What was read last.
-    fn piece(&self) -> Option<&[u8]> {
+    pub(crate) fn piece(&self) -> Option<&[u8]> {
         let Piece { spilled, from, to } = self.piece?;
         let bytes = if spilled { &self.lease.as_ref()?.buffer } else { self.bytes };
         bytes.get(from..to)
@@ -421,7 +421,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Bytes that a cancelled `whole` has collected and nobody has read.
-    fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         let held = self.lease.as_ref().map(|body| body.held());
         held.or_else(|| Some(self.shared.body.try_borrow().ok()?.held())).unwrap_or(0) as u64
     }
@@ -441,7 +441,7 @@ impl<'r> Reader<'r> {
     }
 
     /// The next piece, `None` at the body's end.
-    async fn read(&mut self, bytes_max: usize) -> Result<Option<&[u8]>, Error> {
+    pub(crate) async fn read(&mut self, bytes_max: usize) -> Result<Option<&[u8]>, Error> {
         match poll_fn(|context| self.poll(context, Mode::Piece, bytes_max)).await {
             Ok(()) => Ok(self.piece()),
             Err(fault) => Err(self.error(fault, Mode::Piece)),
@@ -473,24 +473,16 @@ impl<'r> Reader<'r> {
 pub struct Body<'a, 'r> {
     pub(crate) reader: &'a mut Reader<'r>,
     /// What says how it is encoded.
-    #[cfg(feature = "serde")]
     head: &'r Head,
 }
 
 impl<'a, 'r> Body<'a, 'r> {
     #[inline]
     pub(crate) fn new(reader: &'a mut Reader<'r>, head: &'r Head) -> Self {
-        #[cfg(not(feature = "serde"))]
-        let _ = head;
-        Body {
-            reader,
-            #[cfg(feature = "serde")]
-            head,
-        }
+        Body { reader, head }
     }
 
     /// The value of the first field of that name.
-    #[cfg(feature = "serde")]
     pub(crate) fn field(&self, name: &str) -> Option<&'r [u8]> {
         tenure_proto::head::Fields::new(self.head.fields.of(self.reader.bytes)).first(name)
     }

@@ -3,7 +3,7 @@
 use tenure_proto::status::StatusCode;
 
 use super::leaves_folder;
-use crate::{Encoded, Error, Request};
+use crate::{Encoded, Error, Request, sink::Sink};
 
 /// Bytes of an uploaded file's path at the most.
 pub const PATH_BYTES_MAX: usize = 128;
@@ -13,35 +13,19 @@ pub const PATH_BYTES_MAX: usize = 128;
 /// Paths are below the storage, without a slash at either end, and none of their parts is empty or begins with a dot.
 #[allow(async_fn_in_trait)]
 pub trait Storage {
-    /// A file that is being written. Nobody sees it before it is finished; dropped before, it is removed.
-    type Upload;
+    /// A file that is being written. Nobody sees it before it is [finished](Sink::finish); dropped before, it is removed.
+    type Upload<'s>: Sink
+    where
+        Self: 's;
 
     /// Begins a new file.
     ///
     /// # Errors
-    /// 409: there is one of that name. 404: there is no such folder.
+    /// 409: there is one of that name. 404: there is no such folder. [`Sink::finish`] says 409, too, where there is one meanwhile.
     ///
     /// # Cancellation safety
     /// Dropped, there is no file.
-    async fn create(&self, path: &str) -> Result<Self::Upload, Error>;
-
-    /// Writes bytes behind those before.
-    ///
-    /// # Errors
-    /// They cannot be written, for lack of room (507) for one.
-    ///
-    /// # Cancellation safety
-    /// Dropped, the file is to be dropped, too.
-    async fn write(&self, upload: &mut Self::Upload, bytes: &[u8]) -> Result<(), Error>;
-
-    /// Puts the file under its name.
-    ///
-    /// # Errors
-    /// 409: meanwhile there is one of that name.
-    ///
-    /// # Cancellation safety
-    /// Dropped, the file is there or not.
-    async fn finish(&self, upload: Self::Upload) -> Result<(), Error>;
+    async fn create(&self, path: &str) -> Result<Self::Upload<'_>, Error>;
 
     /// Removes a file.
     ///
@@ -60,8 +44,7 @@ pub trait Storage {
 /// A page that is uploaded can do in a browser whatever other pages of this host may do. So ask who it is before you call this.
 ///
 /// # Errors
-/// 201 is what it returns; 409: there is such a file, 404: no such folder; 413: the body has more than `bytes_max` bytes; 400: a path that is
-/// none, or a part of a file (section 14.5); 412: a condition that a new file cannot meet; and what the storage says.
+/// 201 is what it returns; as [`create`], 413: the body has more than `bytes_max` bytes; and what the storage says.
 ///
 /// # Cancellation safety
 /// Dropped, there is no file.
@@ -81,6 +64,36 @@ pub async fn upload<S, T: Storage>(
     storage: &T,
     bytes_max: u64,
 ) -> Result<StatusCode, Error> {
+    // Where this is known, there need be no file.
+    if request.body().announced().is_some_and(|bytes| bytes > bytes_max) {
+        return Err(Error::too_large("this file is too large").at_most(bytes_max));
+    }
+    let mut file = create(request, storage).await?;
+    request.body().limit(bytes_max).save_to(&mut file).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// Begins the file that a request is to put: what [`upload`] writes the body to, for handlers that put something around it.
+///
+/// # Errors
+/// 409: there is such a file, 404: no such folder; 400: a path that is none, or a part of a file (RFC 9110 section 14.5); 412: a condition
+/// that a new file cannot meet; and what the storage says.
+///
+/// # Cancellation safety
+/// Dropped, there is no file.
+///
+/// # Examples
+/// ```
+/// use tenure::{Error, Request, StatusCode, files::{Storage, create}, sink::{Sha256, Sink}};
+///
+/// async fn put(request: &mut Request<'_, ()>, storage: &impl Storage) -> Result<StatusCode, Error> {
+///     let announced = Sha256::announced(request)?;
+///     let mut file = create(request, storage).await?.sha256().check(announced);
+///     request.body().limit(1 << 20).save_to(&mut file).await?;
+///     Ok(StatusCode::CREATED)
+/// }
+/// ```
+pub async fn create<'s, S, T: Storage>(request: &Request<'_, S>, storage: &'s T) -> Result<T::Upload<'s>, Error> {
     let buffer = &mut [0; PATH_BYTES_MAX];
     let path = name(request, buffer)?;
     if request.field("content-range").is_some() {
@@ -89,15 +102,7 @@ pub async fn upload<S, T: Storage>(
     if has_conditions(request) {
         return Err(Error::new(StatusCode::PRECONDITION_FAILED, "a file that is new has neither a tag nor a date"));
     }
-    if request.body().announced().is_some_and(|bytes| bytes > bytes_max) {
-        return Err(Error::too_large("this file is too large").at_most(bytes_max));
-    }
-    let mut upload = storage.create(path).await?;
-    while let Some(piece) = request.body().limit(bytes_max).read().await? {
-        storage.write(&mut upload, piece).await?;
-    }
-    storage.finish(upload).await?;
-    Ok(StatusCode::CREATED)
+    storage.create(path).await
 }
 
 /// Removes the file whose path is the innermost parameter of the route: for DELETE.
@@ -134,10 +139,40 @@ fn name<'b, 'r: 'b, S>(request: &Request<'r, S>, buffer: &'b mut [u8; PATH_BYTES
     if is_long {
         return Err(Error::bad_request("the path of a file is too long").at_most(PATH_BYTES_MAX as u64));
     }
-    let is_name = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(char::is_control);
     let path = path?;
     if is_outside || !path.split(['/', '\\']).all(is_name) {
         return Err(Error::bad_request("this cannot be the path of a file"));
     }
     Ok(path)
+}
+
+/// Whether that may be a part of a file's path.
+fn is_name(part: &str) -> bool {
+    !part.is_empty() && !part.starts_with('.') && !part.contains(char::is_control)
+}
+
+/// The name under which a file may be kept that a form has under that [`filename`](crate::Part::filename): what stands behind its last
+/// slash or backslash (RFC 7578 section 4.2).
+///
+/// # Errors
+/// 400: nothing stands there, it begins with a dot, has a control character, a colon (on Windows those of a drive or a stream), or more
+/// than [`PATH_BYTES_MAX`] bytes.
+///
+/// # Examples
+/// ```
+/// use tenure::files::file_name;
+///
+/// assert_eq!(file_name("C:\\photos\\a b.png")?, "a b.png");
+/// assert!(file_name("../..").is_err() && file_name("").is_err());
+/// # Ok::<(), tenure::Error>(())
+/// ```
+pub fn file_name(filename: &str) -> Result<&str, Error> {
+    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    if name.len() > PATH_BYTES_MAX {
+        return Err(Error::bad_request("the name of a file is too long").at_most(PATH_BYTES_MAX as u64));
+    }
+    if !is_name(name) || name.contains(':') {
+        return Err(Error::bad_request("this cannot be the name of a file"));
+    }
+    Ok(name)
 }
