@@ -15,6 +15,7 @@ pub mod json;
 #[allow(unreachable_pub, reason = "the load generator's own")]
 mod length;
 pub mod login;
+pub mod multipart;
 pub mod open;
 pub mod response;
 pub mod target;

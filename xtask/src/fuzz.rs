@@ -12,14 +12,14 @@ pub(crate) const HELP: &str = "\
 cargo xtask fuzz [TARGET] [OPTIONS]        looks for faults in that target, or in each
 cargo xtask fuzz TARGET [OPTIONS] FILE …   runs these inputs alone: reproduces what was found
 
-  TARGET         head, chunked, target, connection, response, files, websocket, open, json, values or login: see fuzz/src
+  TARGET         head, chunked, target, connection, response, files, websocket, open, json, values, login or multipart: see fuzz/src
   --minutes N    how long each target is fuzzed, 1 minute otherwise
   --narrow       built as boards are (--cfg tenure_narrow)
   --asan         with the address sanitizer
   --check        runs each target a fixed number of times from a fixed seed, on inputs of the repository alone";
 
 /// The targets, with how often a check runs each: all together take less than a minute.
-const TARGETS: [(&str, u32); 11] = [
+const TARGETS: [(&str, u32); 12] = [
     ("head", 60_000),
     ("chunked", 40_000),
     ("target", 60_000),
@@ -31,6 +31,7 @@ const TARGETS: [(&str, u32); 11] = [
     ("json", 20_000),
     ("values", 20_000),
     ("login", 20_000),
+    ("multipart", 30_000),
 ];
 
 /// Bytes of an input at the most. Longer ones show nothing else, and take longer.
