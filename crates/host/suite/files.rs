@@ -1,6 +1,7 @@
 //! A folder that is served.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::PathBuf,
     process,
@@ -408,7 +409,10 @@ fn a_folder_that_is_none_is_refused() {
 
 #[cfg(unix)]
 mod uploads {
-    use tenure::files::{remove, upload};
+    use tenure::{
+        files::{Storage, file_name, remove, upload},
+        post,
+    };
 
     use super::*;
 
@@ -534,6 +538,67 @@ mod uploads {
         client.send(format!("PUT /large.txt HTTP/1.1\r\nHost: test\r\nContent-Length: {large}\r\n\r\n"));
         assert_eq!(client.answer().status, 413);
         assert_eq!(names(&site), ["half.txt", "old.txt"]);
+        server.stop();
+    }
+
+    async fn take(request: &mut Request<'_, ()>, folder: &Folder) -> Result<String, Error> {
+        let mut taken = String::new();
+        let mut form = request.body().limit(BYTES_MAX).multipart()?;
+        while let Some(mut part) = form.next().await? {
+            let name = file_name(part.filename().unwrap_or_default())?.to_owned();
+            let bytes = part.save_to(&mut folder.create(&name).await?).await?;
+            let _ = write!(taken, "{name} {bytes};");
+        }
+        Ok(taken)
+    }
+
+    /// The head of a form of that many bytes, and a part's head.
+    fn form_head(bytes: usize) -> String {
+        format!(
+            "POST / HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {bytes}\r\n\r\n"
+        )
+    }
+
+    fn part(filename: &str, content: &str) -> String {
+        format!("--b\r\nContent-Disposition: form-data; name=f; filename=\"{filename}\"\r\n\r\n{content}\r\n")
+    }
+
+    #[test]
+    fn files_of_forms_are_kept_whole_or_not_at_all() {
+        let site = Site::new(&[("old.txt", b"old")]);
+        let folder: &'static Folder = Box::leak(Box::new(site.folder().threads(2)));
+        let handler = post(async |request: &mut Request<'_, ()>| take(request, folder).await);
+        let server = Running::start::<(), _, _>(settings(), Router::new().route("/", handler), ());
+        let mut client = server.client();
+        let send = |client: &mut Client, form: &str| {
+            client.send(form_head(form.len()) + form);
+            client.answer()
+        };
+        let content = "line\r\n--".repeat(10_000);
+        let form = part("C:\\a.txt", &content) + &part("b.txt", "") + "--b--\r\n";
+        let answer = send(&mut client, &form);
+        assert_eq!((answer.status, answer.text()), (200, "a.txt 80000;b.txt 0;"));
+        assert_eq!(fs::read(site.0.join("site/a.txt")).unwrap(), content.as_bytes());
+        for (form, status) in [
+            (part("old.txt", "new") + "--b--\r\n", 409),
+            (part("../old", "new") + "--b--\r\n", 200),
+            (part("..", "new") + "--b--\r\n", 400),
+            (part(".hidden", "new") + "--b--\r\n", 400),
+            // The file does not end, or the form is broken: nothing stays, and it is gone before the answer.
+            (part("cut.txt", "new")[..60].to_owned(), 400),
+            (part("cut.txt", "new").trim_end().to_owned(), 400),
+        ] {
+            assert_eq!(send(&mut client, &form).status, status, "{form}");
+            let names = names(&site);
+            assert!(!names.iter().any(|name| name.starts_with(".upload-") || name == "cut.txt"), "{form}: {names:?}");
+        }
+        assert_eq!(names(&site), ["a.txt", "b.txt", "old", "old.txt"]);
+        // A client that goes in the middle of a file.
+        let mut gone = server.client();
+        gone.send(form_head(100_000) + &part("gone.txt", &"x".repeat(50_000)));
+        until(|| names(&site).iter().any(|name| name.starts_with(".upload-")));
+        gone.reset();
+        until(|| names(&site) == ["a.txt", "b.txt", "old", "old.txt"]);
         server.stop();
     }
 }

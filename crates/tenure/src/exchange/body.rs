@@ -512,8 +512,8 @@ impl<'a, 'r> Body<'a, 'r> {
         }
     }
 
-    /// The next bytes, waiting for some if none are here; `None` at the body's end. The repository's example `upload` reads a body of
-    /// any size with it.
+    /// The next bytes, waiting for some if none are here; `None` at the body's end.
+    /// [`save_to`](Body::save_to) writes all of them to a sink.
     ///
     /// # Errors
     /// 400: the framing is broken, or the peer closed before the end. 413: the body is above its bound.
