@@ -70,8 +70,9 @@ pub async fn lane<S, A: Handler<S>, O: Observer>(
         let is_reset = 'done: {
             let read = if let Some(order) = shared.take_order() {
                 if A::OPENS > 0 && shared.is_open() {
+                    let Some(listening) = A::listen(app, wire, observer) else { break 'serving true };
                     drop(input);
-                    let left = A::listen(app, wire, observer).await;
+                    let left = listening.await;
                     input = shared.input.borrow_mut();
                     if left == Left::Elsewhere {
                         continue 'serving;

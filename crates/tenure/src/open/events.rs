@@ -185,8 +185,8 @@ where
         app: &'a A,
         wire: &'a Wire<S>,
         observer: &'a O,
-    ) -> impl Future<Output = Left> {
-        hear(wire, app, observer)
+    ) -> Option<impl Future<Output = Left>> {
+        Some(hear(wire, app, observer))
     }
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {

@@ -14,7 +14,7 @@ use crate::{
     exchange::reply::{IntoResponse, Sent},
     exchange::responder::Answer,
     route::either::Either,
-    route::hears::passes_on,
+    route::hears::{Never, passes_on},
 };
 
 /// Answers requests on connections whose sessions are `S`.
@@ -70,16 +70,16 @@ pub trait Handler<S> {
         Err(Error::internal("a handler that wraps others passes `hear` on"))
     }
 
-    /// Hears the messages of connections that are open, for the whole application `app`. What wraps a handler returns that handler's.
-    /// So what only answers requests takes neither code nor memory for messages.
+    /// Hears the messages of connections that are open, for the whole application `app`; `None`: nothing in it ever does. What wraps a
+    /// handler returns that handler's. So what only answers requests takes neither code nor memory for messages.
     #[doc(hidden)]
     fn listen<'a, A: Handler<S>, O: Observer>(
         app: &'a A,
         wire: &'a Wire<S>,
         observer: &'a O,
-    ) -> impl Future<Output = Left> {
+    ) -> Option<impl Future<Output = Left>> {
         let _ = (app, wire, observer);
-        core::future::ready(Left::Reset)
+        None::<Never>
     }
 
     /// Tells the methods that the target at `path` has, for Allow fields.
@@ -279,7 +279,7 @@ impl<S, H: Handler<S>> Handler<S> for Option<H> {
         app: &'a A,
         wire: &'a Wire<S>,
         observer: &'a O,
-    ) -> impl Future<Output = Left> {
+    ) -> Option<impl Future<Output = Left>> {
         H::listen(app, wire, observer)
     }
 

@@ -1,6 +1,10 @@
 //! What hears the messages of open connections, and how lists of routes and what wraps a handler pass it on.
 
-use core::future::{Future, ready};
+use core::{
+    future::{Future, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use crate::{
     Error, Handler, Message, Observer,
@@ -8,6 +12,17 @@ use crate::{
     route::either::Either,
     route::list::{End, Link},
 };
+
+/// What hears messages where nothing does. No value of it is ever made, so the compiler leaves out whatever would wait for one.
+pub(crate) enum Never {}
+
+impl Future for Never {
+    type Output = Left;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Left> {
+        match *self {}
+    }
+}
 
 /// What a list of routes, or of a target's methods, hears: as the items of those names of [`Handler`].
 #[allow(async_fn_in_trait)]
@@ -27,7 +42,7 @@ pub trait Hears<S> {
         app: &'a A,
         wire: &'a Wire<S>,
         observer: &'a O,
-    ) -> impl Future<Output = Left>;
+    ) -> Option<impl Future<Output = Left>>;
 }
 
 impl<S> Hears<S> for End {
@@ -41,8 +56,12 @@ impl<S> Hears<S> for End {
         ready(Ok(()))
     }
 
-    fn listen<'a, A: Handler<S>, O: Observer>(_: &'a A, _: &'a Wire<S>, _: &'a O) -> impl Future<Output = Left> {
-        ready(Left::Reset)
+    fn listen<'a, A: Handler<S>, O: Observer>(
+        _: &'a A,
+        _: &'a Wire<S>,
+        _: &'a O,
+    ) -> Option<impl Future<Output = Left>> {
+        None::<Never>
     }
 }
 
@@ -67,11 +86,11 @@ impl<S, T: Hears<S>, N: Hears<S>> Hears<S> for Link<T, N> {
         app: &'a A,
         wire: &'a Wire<S>,
         observer: &'a O,
-    ) -> impl Future<Output = Left> {
+    ) -> Option<impl Future<Output = Left>> {
         if T::OPENS > 0 {
-            Either::First { future: T::listen(app, wire, observer) }
+            Some(Either::First { future: T::listen(app, wire, observer)? })
         } else {
-            Either::Second { future: N::listen(app, wire, observer) }
+            Some(Either::Second { future: N::listen(app, wire, observer)? })
         }
     }
 }
@@ -98,7 +117,7 @@ macro_rules! passes_on {
             app: &'a A,
             wire: &'a $crate::engine::wire::Wire<S>,
             observer: &'a O,
-        ) -> impl core::future::Future<Output = $crate::engine::hear::Left> {
+        ) -> Option<impl core::future::Future<Output = $crate::engine::hear::Left>> {
             $held::listen(app, wire, observer)
         }
     };
