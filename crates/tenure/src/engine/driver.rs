@@ -214,6 +214,7 @@ impl<P: Port> Driver<P> {
     }
 
     /// Call after a place has been taken or left: while all are taken, each turn asks how crowded it is.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn count_places(&mut self) {
         let is_full = self.evicts() && self.table.is_full();
         self.idle.many = if is_full { 0 } else { MANY };
@@ -375,7 +376,8 @@ impl<P: Port> Driver<P> {
     }
 
     /// Gives free lanes to waiting connections, first come, first served.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     fn serve_waiting(&mut self) {
         while self.table.oldest(Stage::Waiting) != NONE {
             let index = self.table.oldest(Stage::Waiting);

@@ -239,6 +239,7 @@ impl Shared {
 
     /// Whether bytes have come after the current request. Bytes of an unread chunked body may be its own, but count; so does a body that
     /// a handler has borrowed.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     pub(crate) fn has_behind(&self) -> bool {
         let request = self.request.get();
         let Ok(body) = self.body.try_borrow() else { return true };
