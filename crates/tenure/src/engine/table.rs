@@ -160,6 +160,13 @@ impl<S, K> Nodes for [Slot<S, K>] {
     }
 }
 
+/// What never happens, in one place: all checks of indices share it.
+#[cold]
+#[inline(never)]
+pub(crate) fn absent() -> ! {
+    panic!("a connection in use has a slot, and its lane is there")
+}
+
 /// Whether `then` is not after `now`; times wrap.
 pub(crate) fn is_due(then_ms: u32, now_ms: u32) -> bool {
     now_ms.wrapping_sub(then_ms) < 1 << 31
@@ -274,7 +281,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             return Err(socket);
         }
         let index = self.vacant;
-        let slot = &mut self.slots[index as usize];
+        let slot = self.slots.get_mut(index as usize).unwrap_or_else(|| absent());
         self.vacant = slot.links.behind;
         slot.socket = Some(socket);
         slot.since_ms = now_ms;
@@ -287,10 +294,11 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     /// Vacates a slot whose socket and session have been taken out. Its next connection has another generation.
     pub(crate) fn vacate(&mut self, index: u32) {
         self.unlink(index);
-        let slot = &mut self.slots[index as usize];
+        let vacant = self.vacant;
+        let slot = self.slot_mut(index);
         slot.generation = slot.generation.wrapping_add(1);
         slot.stage = Stage::Vacant;
-        slot.links.behind = self.vacant;
+        slot.links.behind = vacant;
         self.vacant = index;
         self.count -= 1;
     }
@@ -301,11 +309,11 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     pub(crate) fn slot(&self, index: u32) -> &Slot<S, K> {
-        &self.slots[index as usize]
+        self.slots.get(index as usize).unwrap_or_else(|| absent())
     }
 
     pub(crate) fn slot_mut(&mut self, index: u32) -> &mut Slot<S, K> {
-        &mut self.slots[index as usize]
+        self.slots.get_mut(index as usize).unwrap_or_else(|| absent())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &Slot<S, K>)> {
@@ -318,13 +326,13 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     /// The slot behind this one on its list, used more recently.
     pub(crate) fn newer(&self, index: u32) -> u32 {
-        self.slots[index as usize].links.behind
+        self.slot(index).links.behind
     }
 
     /// Moves a slot to the recent end of a stage's list.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn move_to(&mut self, index: u32, stage: Stage) {
-        if self.slots[index as usize].is_newest(stage) {
+        if self.slot(index).is_newest(stage) {
             return;
         }
         self.unlink(index);
@@ -335,7 +343,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     /// place. Returns whether it has been moved.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn watch(&mut self, index: u32, stage: Stage, due_ms: u32) -> bool {
-        let slot = &mut self.slots[index as usize];
+        let slot = self.slot_mut(index);
         let stays = matches!(slot.stage, Stage::Pinned | Stage::Head | Stage::Behind | Stage::Busy)
             && is_due(slot.mark, due_ms);
         if stays {
@@ -350,7 +358,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn put_off(&mut self, index: u32, stage: Stage, due_ms: u32) {
         self.unlink(index);
-        let slot = &mut self.slots[index as usize];
+        let slot = self.slot_mut(index);
         (slot.stage, slot.mark) = (stage, due_ms);
         if WORDS {
             self.first = heap::insert(&mut *self.slots, self.first, index);
@@ -381,7 +389,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     fn link_between(&mut self, index: u32, stage: Stage, before: u32, behind: u32) {
-        let slot = &mut self.slots[index as usize];
+        let slot = self.slot_mut(index);
         (slot.links.before, slot.links.behind, slot.stage) = (before, behind, stage);
         let list = &mut self.lists[list_of(stage)];
         match self.slots.get_mut(before as usize) {
@@ -391,13 +399,13 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
         if behind == NONE {
             list.newest = index;
         } else {
-            self.slots[behind as usize].links.before = index;
+            self.slot_mut(behind).links.before = index;
         }
     }
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     fn unlink(&mut self, index: u32) {
-        let Slot { links: Links { before, behind, .. }, stage, .. } = self.slots[index as usize];
+        let Slot { links: Links { before, behind, .. }, stage, .. } = *self.slot(index);
         let Some(list) = self.lists.get_mut(list_of(stage)) else {
             self.first = heap::remove(&mut *self.slots, self.first, index);
             return;
