@@ -223,7 +223,7 @@ impl<S, A: Handler<S>> Failure<'_, S, A> {
 
     fn write(&mut self, reply: &mut Reply<'_>) -> Outcome {
         let status = self.told.error.status();
-        if let Page::Unasked = self.page {
+        if A::HAS_PAGES && matches!(self.page, Page::Unasked) {
             let ask = |words: Words<'_>| self.app.error(&Failed::new(&self.told, words, self.target));
             self.page = self.lent.with(ask).map_or(Page::None, Page::Made);
         }
