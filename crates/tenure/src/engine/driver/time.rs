@@ -52,6 +52,18 @@ impl Due {
     }
 }
 
+/// The stages that have lists. The last three are of connections that stay open.
+static LISTS: [Stage; 8] = [
+    Stage::Fresh,
+    Stage::Idle,
+    Stage::Spare,
+    Stage::Waiting,
+    Stage::Closing,
+    Stage::Open,
+    Stage::Pinged,
+    Stage::Listening,
+];
+
 impl<P: Port> Lane<P> {
     /// Counts what a lane that is held has waited for its peer. `goes_on`: it has been held before, for the same connection.
     pub(super) fn count_wait(&mut self, goes_on: bool, awaits_peer: bool, now_ms: u32, bytes_per_s: u32) {
@@ -115,18 +127,16 @@ impl<P: Port> Driver<P> {
             self.due(stopped_ms, flush_ms);
         }
         let deadlines = self.settings.deadlines;
-        let stages = [
-            (Stage::Fresh, deadlines.first_byte_ms),
-            (Stage::Idle, deadlines.idle_ms),
-            (Stage::Spare, deadlines.idle_ms),
-            (Stage::Waiting, deadlines.handler_ms),
-            (Stage::Closing, deadlines.linger_ms),
-            (Stage::Open, deadlines.ping_ms),
-            (Stage::Pinged, deadlines.pong_ms),
-            (Stage::Listening, deadlines.ping_ms),
-        ];
-        let lists = if opens() { &stages[..] } else { &stages[..5] };
-        for &(stage, ms) in lists {
+        let lists = if opens() { &LISTS[..] } else { &LISTS[..5] };
+        for &stage in lists {
+            let ms = match stage {
+                Stage::Fresh => deadlines.first_byte_ms,
+                Stage::Waiting => deadlines.handler_ms,
+                Stage::Closing => deadlines.linger_ms,
+                Stage::Open | Stage::Listening if opens() => deadlines.ping_ms,
+                Stage::Pinged if opens() => deadlines.pong_ms,
+                _ => deadlines.idle_ms,
+            };
             if !is_bound(ms) {
                 continue;
             }
