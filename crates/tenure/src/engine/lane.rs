@@ -12,7 +12,7 @@ use core::{
 use tenure_proto::{
     chunked::ChunkedDecoder,
     framing::Framing,
-    head::{Head, TargetForm, Version},
+    head::{Head, HeadLimits, TargetForm, Version},
     method::Method,
     refusal::Refusal,
     status::StatusCode,
@@ -224,12 +224,12 @@ impl Shared {
     fn take_up(&self, observer: &impl Observer, order: Order) -> Error {
         self.request.change(|request| request.drain = Drain::None);
         let refusal = match order {
-            Order::Failed => return Error::internal("a handler panicked"),
+            Order::Hear if opens() => return Error::internal("a handler that wraps others must pass `OPENS` on"),
+            Order::Failed | Order::Hear => return Error::internal("a handler panicked"),
             Order::Overdue | Order::Reset => {
                 return Error::unavailable("the answer took too long: try again later");
             }
             Order::Refuse(refusal) => refusal,
-            Order::Hear => return Error::internal("a handler that wraps others must pass `OPENS` on"),
         };
         observer.refused(self.id.get(), refusal);
         let mut output = self.output.borrow_mut();
@@ -251,13 +251,13 @@ impl Shared {
                 };
             });
         }
-        let error = Error::from(refusal);
-        let bytes_max = match refusal {
-            Refusal::HeadTooLarge => self.head_limits.head_bytes_max,
-            Refusal::TargetTooLong => self.head_limits.target_bytes_max,
-            _ => return error,
-        };
-        error.at_most(bytes_max.into())
+        let mut error = Error::from(refusal);
+        if let Refusal::HeadTooLarge | Refusal::TargetTooLong = refusal {
+            let HeadLimits { head_bytes_max, target_bytes_max, .. } = self.head_limits;
+            error =
+                error.at_most(if refusal == Refusal::HeadTooLarge { head_bytes_max } else { target_bytes_max }.into());
+        }
+        error
     }
 
     /// Answers without the application: a head that comes with a refusal, and OPTIONS of the server as a whole, with an empty
