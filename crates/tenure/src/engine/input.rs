@@ -10,7 +10,7 @@ use tenure_proto::{
 
 use crate::{
     engine::{buffer::Buffer, driver::Partial},
-    open::message::MessageInput,
+    open::{message::MessageInput, opens},
 };
 
 /// Bytes of requests: heads, and what came with them.
@@ -84,7 +84,9 @@ impl Input {
     pub(crate) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
         self.parser = HeadParser::new();
-        self.message = MessageInput::NEW;
+        if opens() {
+            self.message = MessageInput::NEW;
+        }
     }
 }
 
