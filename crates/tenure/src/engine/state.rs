@@ -1,7 +1,7 @@
 //! What lane and driver share about a connection at work, in three values: the request's, the connection's and the turn's. Each is
 //! replaced as a whole at its boundary, so nothing outlives it.
 
-use core::cell::Cell;
+use core::{cell::Cell, num::NonZeroU32};
 
 use tenure_proto::{framing::Framing, refusal::Refusal};
 
@@ -93,11 +93,13 @@ pub(crate) enum Drain {
 /// A route's own deadlines in milliseconds, if it has some.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteDeadlines {
-    pub(crate) handler_ms: Option<u32>,
-    pub(crate) body_ms: Option<u32>,
+    pub(crate) handler_ms: Option<NonZeroU32>,
+    pub(crate) body_ms: Option<NonZeroU32>,
 }
 
 impl RouteDeadlines {
+    pub(crate) const NONE: RouteDeadlines = RouteDeadlines { handler_ms: None, body_ms: None };
+
     /// Those, and of what they leave open the ones around them.
     pub(crate) fn or(self, around: Self) -> Self {
         RouteDeadlines { handler_ms: self.handler_ms.or(around.handler_ms), body_ms: self.body_ms.or(around.body_ms) }
@@ -112,7 +114,7 @@ impl RequestState {
             received,
             body_waited_ms: 0,
             handler_waited_ms: waited_ms,
-            route_deadlines: RouteDeadlines { handler_ms: None, body_ms: None },
+            route_deadlines: RouteDeadlines::NONE,
             expects_continue,
             panicked: false,
             drain: Drain::None,

@@ -7,6 +7,7 @@
 use core::{
     cell::{Cell, RefCell},
     fmt,
+    num::NonZeroU32,
 };
 
 use tenure_proto::{framing::Framing, head::HeadLimits, websocket::CloseCode};
@@ -253,13 +254,13 @@ impl Shared {
 
     /// How long this request's handler may take.
     pub(crate) fn handler_ms(&self, default_ms: u32) -> u32 {
-        self.request.get().route_deadlines.handler_ms.unwrap_or(default_ms)
+        self.request.get().route_deadlines.handler_ms.map_or(default_ms, NonZeroU32::get)
     }
 
     /// How long the body may take, with the time that received bytes have granted.
     pub(crate) fn body_ms(&self, default_ms: u32, bytes_per_s: u32) -> u32 {
         let request = self.request.get();
-        let base_ms = request.route_deadlines.body_ms.unwrap_or(default_ms);
+        let base_ms = request.route_deadlines.body_ms.map_or(default_ms, NonZeroU32::get);
         // An answer that is ready waits only `body_ms`, not as long as a slow body may take.
         if request.drain == Drain::Runs {
             return base_ms;

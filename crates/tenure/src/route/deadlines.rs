@@ -1,6 +1,6 @@
 //! How long the handlers of some routes may take.
 
-use core::{future::Future, time::Duration};
+use core::{future::Future, num::NonZeroU32, time::Duration};
 
 use crate::{
     Error, FieldWriter, Request, Responder, Router,
@@ -27,8 +27,10 @@ impl<H> WithDeadlines<H> {
     }
 }
 
-pub(crate) fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(crate::NEVER)
+/// One at least: nothing is due sooner.
+pub(crate) fn milliseconds(duration: Duration) -> NonZeroU32 {
+    let ms = u32::try_from(duration.as_millis()).unwrap_or(crate::NEVER);
+    NonZeroU32::new(ms).unwrap_or(NonZeroU32::MIN)
 }
 
 impl<S, H: Handler<S>> Handler<S> for WithDeadlines<H> {
@@ -100,7 +102,7 @@ macro_rules! deadlines {
             #[must_use]
             pub fn handler_deadline(self, deadline: Duration) -> WithDeadlines<Self> {
                 let handler_ms = Some(milliseconds(deadline));
-                WithDeadlines::new(RouteDeadlines { handler_ms, body_ms: None }, self)
+                WithDeadlines::new(RouteDeadlines { handler_ms, ..RouteDeadlines::NONE }, self)
             }
 
             /// Sets how long the handlers of all routes here may wait for a body, beyond what its rate grants, instead of
@@ -109,7 +111,7 @@ macro_rules! deadlines {
             #[must_use]
             pub fn body_deadline(self, deadline: Duration) -> WithDeadlines<Self> {
                 let body_ms = Some(milliseconds(deadline));
-                WithDeadlines::new(RouteDeadlines { handler_ms: None, body_ms }, self)
+                WithDeadlines::new(RouteDeadlines { body_ms, ..RouteDeadlines::NONE }, self)
             }
         })*
     };

@@ -51,8 +51,7 @@ pub struct Methods<C> {
     switch: Option<&'static Switch>,
     /// None of what follows is set.
     plain: bool,
-    handler_ms: Option<u32>,
-    body_ms: Option<u32>,
+    deadlines: RouteDeadlines,
     waits_long: bool,
 }
 
@@ -227,8 +226,7 @@ impl<C> Methods<C> {
             chain: self.chain.with(On { verb, selector, handler }),
             switch: self.switch,
             plain: self.plain,
-            handler_ms: self.handler_ms,
-            body_ms: self.body_ms,
+            deadlines: self.deadlines,
             waits_long: self.waits_long,
         }
     }
@@ -285,7 +283,7 @@ impl<C> Methods<C> {
     #[must_use]
     pub fn handler_deadline(mut self, deadline: Duration) -> Self {
         self.plain = false;
-        self.handler_ms = Some(milliseconds(deadline));
+        self.deadlines.handler_ms = Some(milliseconds(deadline));
         self
     }
 
@@ -295,7 +293,7 @@ impl<C> Methods<C> {
     #[must_use]
     pub fn body_deadline(mut self, deadline: Duration) -> Self {
         self.plain = false;
-        self.body_ms = Some(milliseconds(deadline));
+        self.deadlines.body_ms = Some(milliseconds(deadline));
         self
     }
 
@@ -361,8 +359,7 @@ impl<C> Methods<C> {
     /// Sets what a request here goes by; returns whether it may begin now.
     #[cold]
     fn prepare(&self, shared: &Shared) -> bool {
-        let deadlines = RouteDeadlines { handler_ms: self.handler_ms, body_ms: self.body_ms };
-        shared.request.change(|request| request.route_deadlines = deadlines.or(request.route_deadlines));
+        shared.request.change(|request| request.route_deadlines = self.deadlines.or(request.route_deadlines));
         !self.waits_long || !shared.turn.get().crowd.has_all_lanes()
     }
 }
@@ -390,7 +387,7 @@ fn tell_all(verbs: Verbs<'_>, tell: &mut dyn FnMut(&str)) {
 }
 
 const NONE: Methods<End> =
-    Methods { chain: End, switch: None, plain: true, handler_ms: None, body_ms: None, waits_long: false };
+    Methods { chain: End, switch: None, plain: true, deadlines: RouteDeadlines::NONE, waits_long: false };
 
 /// A target with one handler so far, of one method.
 pub type First<H> = Methods<Link<On<H>, End>>;
