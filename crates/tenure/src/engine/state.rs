@@ -3,9 +3,9 @@
 
 use core::{cell::Cell, num::NonZeroU32};
 
-use tenure_proto::{framing::Framing, refusal::Refusal};
+use tenure_proto::{bytes::WORDS, framing::Framing, refusal::Refusal};
 
-use crate::EndReason;
+use crate::{EndReason, Switch};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,21 @@ pub(crate) enum Drain {
     Runs,
     /// The rest has not come in time: answer without it.
     Overdue,
+}
+
+/// Some route of this program has deadlines of its own, or waits long. Where registers are narrow and none has, the compiler leaves out
+/// what looks for that.
+static SPECIAL_ROUTES: Switch = Switch::off();
+
+/// Some route is special from now on.
+pub(crate) fn tell_special_routes() {
+    SPECIAL_ROUTES.set(true);
+}
+
+/// Whether any may be.
+#[inline(always)]
+pub(crate) fn has_special_routes() -> bool {
+    WORDS || SPECIAL_ROUTES.is_on()
 }
 
 /// A route's own deadlines in milliseconds, if it has some.

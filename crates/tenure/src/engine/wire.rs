@@ -20,7 +20,7 @@ use crate::{
         buffer::Buffer,
         input::{BodyInput, Input},
         output::Output,
-        state::{Change, ConnectionState, Crowd, Drain, RequestState, State, Turn},
+        state::{Change, ConnectionState, Crowd, Drain, RequestState, RouteDeadlines, State, Turn, has_special_routes},
         waiters::Waiters,
     },
     exchange::reasons::Reasons,
@@ -252,15 +252,19 @@ impl Shared {
         }
     }
 
+    fn route_deadlines(&self) -> RouteDeadlines {
+        if has_special_routes() { self.request.get().route_deadlines } else { RouteDeadlines::NONE }
+    }
+
     /// How long this request's handler may take.
     pub(crate) fn handler_ms(&self, default_ms: u32) -> u32 {
-        self.request.get().route_deadlines.handler_ms.map_or(default_ms, NonZeroU32::get)
+        self.route_deadlines().handler_ms.map_or(default_ms, NonZeroU32::get)
     }
 
     /// How long the body may take, with the time that received bytes have granted.
     pub(crate) fn body_ms(&self, default_ms: u32, bytes_per_s: u32) -> u32 {
         let request = self.request.get();
-        let base_ms = request.route_deadlines.body_ms.map_or(default_ms, NonZeroU32::get);
+        let base_ms = self.route_deadlines().body_ms.map_or(default_ms, NonZeroU32::get);
         // An answer that is ready waits only `body_ms`, not as long as a slow body may take.
         if request.drain == Drain::Runs {
             return base_ms;

@@ -4,7 +4,7 @@ use core::{future::Future, num::NonZeroU32, time::Duration};
 
 use crate::{
     Error, FieldWriter, Request, Responder, Router,
-    engine::state::{Change, RouteDeadlines},
+    engine::state::{Change, RouteDeadlines, tell_special_routes},
     exchange::failure::Failed,
     exchange::reply::Sent,
     route::cors::WithCors,
@@ -29,6 +29,7 @@ impl<H> WithDeadlines<H> {
 
 /// One at least: nothing is due sooner.
 pub(crate) fn milliseconds(duration: Duration) -> NonZeroU32 {
+    tell_special_routes();
     let ms = u32::try_from(duration.as_millis()).unwrap_or(crate::NEVER);
     NonZeroU32::new(ms).unwrap_or(NonZeroU32::MIN)
 }

@@ -12,7 +12,7 @@ use tenure_proto::{method::Method, status::StatusCode};
 use crate::{
     Error, Message, Request, Responder, Switch, Upgrade,
     engine::{
-        state::{Change, RouteDeadlines},
+        state::{Change, RouteDeadlines, has_special_routes, tell_special_routes},
         wire::Shared,
     },
     exchange::reply::{IntoResponse, Sent},
@@ -305,6 +305,7 @@ impl<C> Methods<C> {
     pub fn waits_long(mut self) -> Self {
         self.plain = false;
         self.waits_long = true;
+        tell_special_routes();
         self
     }
 }
@@ -337,7 +338,7 @@ impl<S, C: Chain<S>> Handler<S> for Methods<C> {
         if selector == Selector::of(Method::Head) && !self.chain.answers(selector) {
             selector = Selector::of(Method::Get);
         }
-        if !self.plain && !self.prepare(request.inner.shared()) {
+        if has_special_routes() && !self.plain && !self.prepare(request.inner.shared()) {
             selector = Selector::LATER;
         }
         if !self.chain.answers(selector) {
