@@ -10,6 +10,11 @@ pub(crate) fn await_close() {
     CLOSE_AWAITED.set(true);
 }
 
+/// Whether one ever may have. Where none does, the compiler sees that it never is so.
+pub(crate) fn is_close_awaited() -> bool {
+    CLOSE_AWAITED.is_on()
+}
+
 /// What a port must report of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest(u8);
@@ -39,7 +44,7 @@ impl Interest {
 
     /// Whether it is about the peer's close. Where no handler ever waits for that, the compiler sees that it never is.
     pub fn closes(self) -> bool {
-        self.0 & 4 != 0 && CLOSE_AWAITED.is_on()
+        self.0 & 4 != 0 && is_close_awaited()
     }
 
     /// The same, and [`Interest::CLOSE`].

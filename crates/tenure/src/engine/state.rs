@@ -5,7 +5,7 @@ use core::{cell::Cell, num::NonZeroU32};
 
 use tenure_proto::{bytes::WORDS, framing::Framing, refusal::Refusal};
 
-use crate::{EndReason, Switch};
+use crate::{EndReason, Switch, engine::interest::is_close_awaited};
 
 /// Where a lane stands between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +281,7 @@ impl Wants {
 
     /// The peer's close.
     pub(crate) fn close(self) -> bool {
-        self.0 & Self::CLOSE != 0
+        self.0 & Self::CLOSE != 0 && is_close_awaited()
     }
 
     pub(crate) fn add_close(&mut self) {
