@@ -849,7 +849,7 @@ mod tests {
         ];
         // Boards remember shorter heads, and why a value was refused where values are read.
         let reasons = if cfg!(feature = "serde") { 192 } else { 0 };
-        let wire = if tenure_proto::bytes::WORDS { 1624 } else { 1304 + reasons };
+        let wire = if tenure_proto::bytes::WORDS { 1616 } else { 1296 + reasons };
         assert_eq!(sizes, [56, 40, wire, 64], "slot, slot without a session, wire, lane");
     }
 
