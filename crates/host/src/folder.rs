@@ -58,8 +58,9 @@ const THREADS: usize = 4;
 ///
 /// # What waits for the disk
 /// Threads of the folder's own, started when they are needed, four at the most: they open and read, 64 KiB at a time, and the worker that
-/// serves the client goes on with others. On Linux a worker reads by itself what is in memory already (`RWF_NOWAIT`). A request keeps one such piece, and
-/// reads the next when its client has taken this one. A download holds a lane for as long as it takes: where they may take long, say
+/// serves the client goes on with others. On Linux a worker opens and reads by itself what is in memory already (`RESOLVE_CACHED`, where the
+/// file system is one of this machine, and `RWF_NOWAIT`). A request keeps one such piece, and reads the next when its client has taken this
+/// one. A download holds a lane for as long as it takes: where they may take long, say
 /// [`waits_long`](tenure::Methods::waits_long).
 ///
 /// # Examples
@@ -79,6 +80,8 @@ pub struct Folder {
     fallback: Option<String>,
     immutable: Vec<String>,
     pool: Arc<Pool>,
+    /// Its files may be opened by who must not wait, where the kernel knows their names by heart.
+    is_local: bool,
 }
 
 impl Folder {
@@ -90,7 +93,9 @@ impl Folder {
         let failed = |error| crate::Error::Folder(path.as_ref().to_owned(), error);
         let root = std::path::absolute(&path).map_err(failed)?;
         std::fs::read_dir(&root).map_err(failed)?;
-        Ok(Folder { root: root.into(), fallback: None, immutable: Vec::new(), pool: Arc::new(Pool::new(THREADS)) })
+        let is_local = open::is_local(&root);
+        let pool = Arc::new(Pool::new(THREADS));
+        Ok(Folder { root: root.into(), fallback: None, immutable: Vec::new(), pool, is_local })
     }
 
     /// Answers with that file where there is none, at a path whose last segment has no dot: for applications of one page, which have
@@ -217,7 +222,11 @@ impl Folder {
             path,
             accepted,
         };
-        let found = self.pool.run(move || wanted.find()).await.ok_or(NO_THREAD)?;
+        let now = if self.is_local { wanted.find_now() } else { None };
+        let found = match now {
+            Some(found) => found,
+            None => self.pool.run(move || wanted.find()).await.ok_or(NO_THREAD)?,
+        };
         found.map_err(|error| match error {
             None => MISSING,
             Some(error) => {

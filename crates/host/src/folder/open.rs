@@ -58,18 +58,34 @@ impl Wanted {
     ///
     /// # Errors
     /// `None`: there is nothing that is served.
-    pub(crate) fn find(self) -> Result<Found, Option<io::Error>> {
-        let root = Root::open(&self.root)?;
+    pub(crate) fn find(&self) -> Result<Found, Option<io::Error>> {
+        self.find_below(&Root::open(&self.root)?)
+    }
+
+    /// The same without waiting for a disk. `None`: only who waits can tell.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn find_now(&self) -> Option<Result<Found, Option<io::Error>>> {
+        let found = self.find_below(&Root::open_now(&self.root)?);
+        // What has gone wrong, and is logged, may have been that alone.
+        (!matches!(found, Err(Some(_)))).then_some(found)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn find_now(&self) -> Option<Result<Found, Option<io::Error>>> {
+        None
+    }
+
+    fn find_below(&self, root: &Root<'_>) -> Result<Found, Option<io::Error>> {
         if self.path.is_empty() || self.path.ends_with('/') {
             let name = format!("{}{INDEX}", self.path);
             if let Some(file) = root.file(&name)? {
-                return if self.has_slash { self.opened(&root, name, file) } else { Ok(Found::Folder) };
+                return if self.has_slash { self.opened(root, name, file) } else { Ok(Found::Folder) };
             }
         } else {
             match root.open_below(&self.path)? {
                 Some((file, kind)) if kind.is_file() => {
                     let name = self.path.clone();
-                    return self.opened(&root, name, (file, kind));
+                    return self.opened(root, name, (file, kind));
                 }
                 Some((_, kind)) if kind.is_dir() && root.file(&format!("{}/{INDEX}", self.path))?.is_some() => {
                     return Ok(Found::Folder);
@@ -79,7 +95,7 @@ impl Wanted {
         }
         let Some(name) = self.fallback.clone() else { return Err(None) };
         let file = root.file(&name)?.ok_or(None)?;
-        self.opened(&root, name, file)
+        self.opened(root, name, file)
     }
 
     /// A file that is there, or the best of its packed variants.
@@ -145,6 +161,40 @@ pub(super) struct Root<'p> {
     path: &'p Path,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     folder: rustix::fd::OwnedFd,
+    /// Nothing may wait for a disk: what the kernel does not know by heart is `WouldBlock`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    is_now: bool,
+}
+
+/// File systems that open a file at once whose name the kernel knows (statfs(2)): those of this machine. Of others, FUSE or NFS for one,
+/// opening asks somebody else.
+#[cfg(target_os = "linux")]
+const LOCAL: [i64; 12] = [
+    0xef53,      // ext2, ext3, ext4
+    0x5846_5342, // XFS
+    0x9123_683e, // Btrfs
+    0xf2f5_2010, // F2FS
+    0xca45_1a4e, // bcachefs
+    0x2fc1_2fc1, // ZFS
+    0x0102_1994, // tmpfs
+    0x8584_58f6, // ramfs
+    0x794c_7630, // overlayfs
+    0x7371_7368, // SquashFS
+    0xe0f5_e1e2, // EROFS
+    0x4d44,      // FAT
+];
+
+/// Whether files there may be opened by who must not wait.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_local(_: &Path) -> bool {
+    false
+}
+
+/// Whether files there may be opened by who must not wait.
+#[cfg(target_os = "linux")]
+pub(super) fn is_local(path: &Path) -> bool {
+    // As wide as the system has it.
+    rustix::fs::statfs(path).is_ok_and(|kind| LOCAL.iter().any(|&local| kind.f_type == local as _))
 }
 
 impl<'p> Root<'p> {
@@ -156,7 +206,18 @@ impl<'p> Root<'p> {
                 use rustix::fs::{Mode, OFlags, open};
                 open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?
             },
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            is_now: false,
         })
+    }
+
+    /// The same for who must not wait. `None`: the kernel does not know it by heart, or is older than 5.12.
+    #[cfg(target_os = "linux")]
+    fn open_now(path: &'p Path) -> Option<Self> {
+        use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
+        Some(Root { path, folder, is_now: true })
     }
 
     /// The regular file at that path.
@@ -189,7 +250,15 @@ impl<'p> Root<'p> {
             io::Errno,
         };
         let flags = flags | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        if self.is_now {
+            // What is mounted below may be another kind of file system.
+            resolve |= ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+            return openat2(&self.folder, path, flags, Mode::empty(), resolve).map(Some).map_err(|error| match error {
+                Errno::XDEV | Errno::NOSYS | Errno::PERM => ErrorKind::WouldBlock.into(),
+                error => error.into(),
+            });
+        }
         for _ in 0..TRIES {
             match openat2(&self.folder, path, flags, Mode::empty(), resolve) {
                 Ok(file) => return Ok(Some(file)),
@@ -342,6 +411,54 @@ mod tests {
         for path in ["a", "a/b", "folder"] {
             assert!(root.open_resolved(path).unwrap().metadata().unwrap().is_dir());
             assert!(root.open_below(path).unwrap().is_some() && root.file(path).unwrap().is_none(), "{path}");
+        }
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    /// What is found at once is what is found by who may wait; and on the file systems of this machine it is found.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_in_memory_is_found_at_once() {
+        let base = std::env::temp_dir().join(format!("tenure-now-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&base);
+        fs::create_dir_all(base.join("site/docs")).unwrap();
+        fs::write(base.join("secret"), b"secret").unwrap();
+        for file in ["index.html", "app.js", "app.js.gz", "docs/index.html"] {
+            fs::write(base.join("site").join(file), file).unwrap();
+        }
+        symlink("../secret", base.join("site/out")).unwrap();
+        symlink("app.js", base.join("site/inside")).unwrap();
+        let knows = Root::open_now(&base).is_some() && is_local(&base);
+        for (path, has_slash) in [
+            ("", true),
+            ("index.html", false),
+            ("app.js", false),
+            ("inside", false),
+            ("docs", false),
+            ("docs/", true),
+            ("none", false),
+            ("none/none", false),
+            ("app.js/none", false),
+            ("out", false),
+        ] {
+            let wanted = Wanted {
+                root: base.join("site").into(),
+                path: path.to_owned(),
+                has_slash,
+                fallback: None,
+                accepted: AcceptEncoding::new(),
+            };
+            let told = |found: Result<Found, Option<io::Error>>| match found {
+                Ok(Found::File(file)) => format!("{} {} {}", file.name, file.bytes, file.varies),
+                Ok(Found::Folder) => "a folder".to_owned(),
+                Err(None) => "nothing".to_owned(),
+                Err(Some(error)) => panic!("{path}: {error}"),
+            };
+            let waited = told(wanted.find());
+            let now = wanted.find_now().map(told);
+            assert!(now.as_ref().is_none_or(|now| *now == waited), "{path}: {now:?}, {waited}");
+            // Behind a file, and out of the folder, the kernel leaves the refusal to who may wait.
+            assert!(now.is_some() || !knows || ["app.js/none", "out"].contains(&path), "{path}");
         }
         fs::remove_dir_all(&base).unwrap();
     }
