@@ -302,17 +302,14 @@ impl<'a, N: Net, A: Service> Worker<'a, N, A> {
         if !self.visitors.is_empty() {
             self.visit_again();
         }
-        let due_ms = self.driver.due_within();
-        let due_ms = match self.acceptance.due_within(self.now_ms) {
-            Some(accept_ms) => Some(due_ms.map_or(accept_ms, |ms| ms.min(accept_ms))),
+        let due_ms = self.driver.sleeps_within();
+        match self.acceptance.due_within(self.now_ms) {
+            Some(accept_ms) => {
+                let accept_ms = accept_ms.max(1);
+                Some(due_ms.map_or(accept_ms, |ms| ms.min(accept_ms)))
+            }
             None => due_ms,
-        };
-        if due_ms == Some(0) { Some(self.soonest_ms()) } else { due_ms }
-    }
-
-    #[cold]
-    fn soonest_ms(&self) -> u32 {
-        u32::from(!self.driver.has_undelivered())
+        }
     }
 
     /// Whether anything may have changed what [`accepts`](Worker::accepts) says.

@@ -281,7 +281,7 @@ impl Wants {
 
     /// The peer's close.
     pub(crate) fn close(self) -> bool {
-        self.0 & Self::CLOSE != 0 && is_close_awaited()
+        self.0 & Self::CLOSE != 0 && (WORDS || is_close_awaited())
     }
 
     pub(crate) fn add_close(&mut self) {

@@ -160,10 +160,21 @@ impl<S, K> Nodes for [Slot<S, K>] {
     }
 }
 
-/// What never happens, in one place: all checks of indices share it.
+/// The value at that index, where one is. Where code is dear, all checks of indices share what never happens.
+#[inline(always)]
+pub(crate) fn at<T>(values: &[T], index: u32) -> &T {
+    if WORDS { &values[index as usize] } else { values.get(index as usize).unwrap_or_else(|| absent()) }
+}
+
+/// The same, to change.
+#[inline(always)]
+pub(crate) fn at_mut<T>(values: &mut [T], index: u32) -> &mut T {
+    if WORDS { &mut values[index as usize] } else { values.get_mut(index as usize).unwrap_or_else(|| absent()) }
+}
+
 #[cold]
 #[inline(never)]
-pub(crate) fn absent() -> ! {
+fn absent() -> ! {
     panic!("a connection in use has a slot, and its lane is there")
 }
 
@@ -281,7 +292,7 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
             return Err(socket);
         }
         let index = self.vacant;
-        let slot = self.slots.get_mut(index as usize).unwrap_or_else(|| absent());
+        let slot = at_mut(&mut self.slots, index);
         self.vacant = slot.links.behind;
         slot.socket = Some(socket);
         slot.since_ms = now_ms;
@@ -309,11 +320,11 @@ impl<S, K, V: Store<Slot<S, K>>> Table<S, K, V> {
     }
 
     pub(crate) fn slot(&self, index: u32) -> &Slot<S, K> {
-        self.slots.get(index as usize).unwrap_or_else(|| absent())
+        at(&self.slots, index)
     }
 
     pub(crate) fn slot_mut(&mut self, index: u32) -> &mut Slot<S, K> {
-        self.slots.get_mut(index as usize).unwrap_or_else(|| absent())
+        at_mut(&mut self.slots, index)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &Slot<S, K>)> {

@@ -13,7 +13,7 @@ use tenure_proto::head::HeadParser;
 use crate::{
     EndReason, Observer, Session,
     engine::interest::Interest,
-    engine::table::{NONE, Slot, Store, absent},
+    engine::table::{NONE, Slot, Store, at, at_mut},
     engine::wire::{Received, Wire},
     open::{
         message::MessageInput,
@@ -152,11 +152,11 @@ impl<P: Port, const N: usize> Lanes<P> for heapless::Vec<Lane<P>, N> {
     }
 
     fn lane(&self, number: u32) -> &Lane<P> {
-        self.as_slice().get(number as usize).unwrap_or_else(|| absent())
+        at(self.as_slice(), number)
     }
 
     fn lane_mut(&mut self, number: u32) -> &mut Lane<P> {
-        self.as_mut_slice().get_mut(number as usize).unwrap_or_else(|| absent())
+        at_mut(self.as_mut_slice(), number)
     }
 }
 

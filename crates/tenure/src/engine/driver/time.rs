@@ -104,6 +104,19 @@ impl<P: Port> Driver<P> {
         Some(if is_due(due_ms, self.now_ms) { 0 } else { due_ms.wrapping_sub(self.now_ms) })
     }
 
+    /// Milliseconds that a port with a coarse clock may sleep: as [`due_within`](Driver::due_within), but at least 1 where a deadline is
+    /// due, because its clock may stand still for a few milliseconds. 0 where what was published has more connections to reach.
+    #[inline]
+    pub fn sleeps_within(&self) -> Option<u32> {
+        let due_ms = self.due_ms?;
+        Some(if is_due(due_ms, self.now_ms) { self.soonest_ms() } else { due_ms.wrapping_sub(self.now_ms) })
+    }
+
+    #[cold]
+    fn soonest_ms(&self) -> u32 {
+        u32::from(!self.has_undelivered())
+    }
+
     /// Acts on every deadline that has been missed. Cheap where none is due.
     #[inline]
     pub fn expire(&mut self) {
