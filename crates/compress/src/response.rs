@@ -18,6 +18,8 @@ const HEAD_BYTES_MAX: usize = 16_384;
 const FIXED: [&str; 6] =
     ["content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"];
 
+const NO_TRANSFORM: &[u8] = b"no-transform";
+
 /// Compresses what a handler returns, where the client accepts that. [The crate](crate) says what is compressed.
 ///
 /// # Examples
@@ -40,7 +42,7 @@ where
 {
     async move |request: &mut Request<'_, S>| {
         let accepts = accepts_gzip(request);
-        Compressed { response: handler(request).await, accepts, made: None }
+        Compressed { response: handler(request).await, accepts, made: Made::Nothing }
     }
 }
 
@@ -50,8 +52,18 @@ where
 pub struct Compressed<R> {
     response: R,
     accepts: bool,
-    /// What it has become.
-    made: Option<Rendered>,
+    made: Made,
+}
+
+/// What has become of it.
+#[derive(Clone, Debug)]
+enum Made {
+    /// It has not been asked.
+    Nothing,
+    /// Compressed, or not.
+    Whole(Rendered),
+    /// It is too long, and goes out by itself.
+    TooLong,
 }
 
 impl<R: IntoResponse> Compressed<R> {
@@ -70,20 +82,24 @@ impl<R: IntoResponse> Compressed<R> {
     /// # let _ = app;
     /// ```
     pub fn new<S>(request: &Request<'_, S>, response: R) -> Self {
-        Compressed { response, accepts: accepts_gzip(request), made: None }
+        Compressed { response, accepts: accepts_gzip(request), made: Made::Nothing }
     }
 }
 
 impl<R: IntoResponse> IntoResponse for Compressed<R> {
     fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
-        if let Some(made) = &mut self.made {
-            return made.respond(reply);
+        if matches!(self.made, Made::Nothing) {
+            // Once: the output may have no room for all of it, and then this is called again.
+            self.made = match reply.render(&mut self.response, BYTES_MAX + HEAD_BYTES_MAX) {
+                Ok(Some(rendered)) => Made::Whole(made(rendered, self.accepts)),
+                Ok(None) => Made::TooLong,
+                Err(error) => return Outcome::Failed(error),
+            };
         }
-        match reply.render(&mut self.response, BYTES_MAX + HEAD_BYTES_MAX) {
-            Ok(Some(rendered)) => self.made.insert(made(rendered, self.accepts)).respond(reply),
+        match &mut self.made {
+            Made::Whole(made) => made.respond(reply),
             // It stays as it is, whatever the client accepts.
-            Ok(None) => self.response.respond(reply),
-            Err(error) => Outcome::Failed(error),
+            Made::Nothing | Made::TooLong => self.response.respond(reply),
         }
     }
 }
@@ -113,12 +129,13 @@ fn made(mut rendered: Rendered, accepts: bool) -> Rendered {
 fn may_be_compressed(response: &Rendered) -> bool {
     let text = |name| response.field(name).and_then(|value| str::from_utf8(value).ok());
     let content_type = text("content-type").unwrap_or_default().to_ascii_lowercase();
-    let says_no = text("cache-control").is_some_and(|value| value.to_ascii_lowercase().contains("no-transform"));
+    let says_no = |value: &[u8]| value.to_ascii_lowercase().windows(NO_TRANSFORM.len()).any(|part| part == NO_TRANSFORM);
+    let mut caching = response.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
     (BYTES_MIN..=BYTES_MAX).contains(&response.body.len())
         && response.status != StatusCode::PARTIAL_CONTENT
         && is_compressible(&content_type)
         && !content_type.starts_with("text/event-stream")
-        && !says_no
+        && !caching.any(|(_, value)| says_no(value))
         && FIXED.iter().all(|name| response.field(name).is_none())
 }
 

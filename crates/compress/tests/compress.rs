@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use serde::Serialize;
 use tenure::{
-    Error, Html, IntoResponse, Json, Method, Request, Responder, Router, Sent, StatusCode, any, get,
+    Error, Html, IntoResponse, Json, Method, Outcome, Reply, Request, Responder, Router, Sent, StatusCode, any, get,
     kit::{Client, Server, Settings},
     respond,
 };
@@ -153,6 +153,8 @@ fn what_is_left_as_it_is() {
     of(|| with("Repr-Digest", "sha-256=:AA==:"), false);
     of(|| with("Cache-Control", "max-age=5, No-Transform"), false);
     of(|| with("Cache-Control", "max-age=5"), true);
+    of(|| ([("Cache-Control", "public"), ("cache-control", "no-transform")], text(1_000)), false);
+    of(|| ([("Cache-Control", "public"), ("cache-control", "no-cache")], text(1_000)), true);
     of(|| (StatusCode::CONFLICT, text(1_000)), true);
     of(|| StatusCode::NO_CONTENT, false);
     of(|| StatusCode::NOT_MODIFIED, false);
@@ -240,6 +242,41 @@ fn json() {
             assert_eq!(own.field("content-type"), Some("application/json"), "{count}");
             assert_eq!(own.field("content-encoding").is_some(), !accepted.is_empty() && (10..60_000).contains(&count));
         }
+    }
+}
+
+/// Too long a response is looked at once; then it is asked as often as without us.
+#[test]
+fn what_is_too_long_is_looked_at_once() {
+    /// Tells how often it is asked.
+    struct Asked(usize, std::rc::Rc<std::cell::Cell<usize>>);
+    impl IntoResponse for Asked {
+        fn respond(&mut self, reply: &mut Reply<'_>) -> Outcome {
+            self.1.set(self.1.get() + 1);
+            reply.text("a".repeat(self.0))
+        }
+    }
+    fn asked(bytes: usize, is_compressed: bool) -> usize {
+        let count = std::rc::Rc::<std::cell::Cell<usize>>::default();
+        let of = count.clone();
+        let plain = async move |_: &mut Request<'_, ()>| Asked(bytes, of.clone());
+        let router = Router::new();
+        let answer = if is_compressed {
+            let mut server = Server::new(router.route("/", get(compressed(plain))));
+            let client = server.connect();
+            ask(&mut server, &client, "GET", "/", GZIP)
+        } else {
+            let mut server = Server::new(router.route("/", get(plain)));
+            let client = server.connect();
+            ask(&mut server, &client, "GET", "/", GZIP)
+        };
+        assert_eq!(answer.decoded().len(), bytes);
+        count.get()
+    }
+    // To look at it takes as many pieces of 16 KiB as there are in 1 MiB, and one more.
+    for bytes in [1 << 20, (1 << 20) + 20_000, 3 << 20] {
+        let own = if bytes > 1 << 20 { asked(bytes, false) } else { 0 };
+        assert!(asked(bytes, true) <= own + 66, "{bytes}: {} {own}", asked(bytes, true));
     }
 }
 
