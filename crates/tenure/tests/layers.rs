@@ -196,6 +196,27 @@ fn fields_are_made_of_the_request() {
     assert_eq!(answers.responses()[0].text(), "Internal Server Error\n");
 }
 
+/// Of a cookie that several set, the response's own stands, else the innermost layer's; other cookies stand beside it.
+#[test]
+fn a_cookie_is_set_by_one_layer() {
+    async fn own(request: &mut Request<'_, ()>) -> Result<([(&'static str, &'static str); 2], &'static str), Error> {
+        request.response_fields([("Set-Cookie", "a=near"), ("set-cookie", "c=near"), ("Set-Cookie", "d=near")]).await?;
+        Ok(([("set-cookie", "a=own; Path=/"), ("Set-Cookie", "A=own")], "set"))
+    }
+    const FAR: [(&str, &str); 6] = [
+        ("Set-Cookie", "a=far"),
+        ("Set-Cookie", "ab=far"),
+        ("Set-Cookie", "c=far"),
+        ("Set-Cookie", "e=far"),
+        ("Set-Cookie", "e=far; Path=/e"),
+        ("Set-Cookie", "=far"),
+    ];
+    let app = || Router::new().route("/", tenure::get(own)).fields(FAR);
+    let set = values(&every_way(app, Settings::default(), get("/")).response(), "set-cookie");
+    let wanted = ["a=own; Path=/", "A=own", "c=near", "d=near", "ab=far", "e=far", "e=far; Path=/e", "=far"];
+    assert_eq!(set, wanted);
+}
+
 /// A middleware's fields are on what the handler behind it answers, whatever that is; layers have theirs beside them.
 #[test]
 fn a_request_lets_its_response_carry_fields() {

@@ -247,10 +247,9 @@ impl Output {
         while at < end {
             let line = self.buffer.get(at..end).unwrap_or_default();
             let length = line.iter().position(|&byte| byte == b'\n').map_or(line.len(), |at| at + 1);
-            let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
             if length == LINE_END.len() {
                 known = to;
-            } else if adds_up(name) || !has_field(self.buffer.get(self.end..known).unwrap_or_default(), name) {
+            } else if !is_replaced(self.buffer.get(self.end..known).unwrap_or_default(), line) {
                 self.buffer.copy_within(at..at + length, to);
                 to += length;
             }
@@ -345,18 +344,20 @@ impl Output {
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// Whether a field of that name is a list, so that those of several layers add up.
-fn adds_up(name: &[u8]) -> bool {
-    [&b"vary"[..], b"set-cookie", b"link"].iter().any(|list| name.eq_ignore_ascii_case(list))
+/// Whether a head has what takes the place of a layer's field: one of that name, of a cookie one of that cookie's (RFC 6265 section 4.1.1).
+/// Lists are not replaced: those of several layers add up.
+fn is_replaced(head: &[u8], line: &[u8]) -> bool {
+    let (name, cookie) = key(line);
+    let is_list = [&b"vary"[..], b"link"].iter().any(|list| name.eq_ignore_ascii_case(list));
+    let mut lines = head.split(|&byte| byte == b'\n').map(key);
+    !is_list && lines.any(|(found, of)| found.eq_ignore_ascii_case(name) && of == cookie)
 }
 
-/// Whether a head has a field of that name.
-fn has_field(head: &[u8], name: &[u8]) -> bool {
-    let is_of_name = |line: &[u8]| {
-        line.get(name.len()) == Some(&b':')
-            && line.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
-    };
-    head.split(|&byte| byte == b'\n').any(is_of_name)
+/// The name of a line's field, and that of the cookie that it sets, if it sets one.
+fn key(line: &[u8]) -> (&[u8], &[u8]) {
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    let cookie = line.get(name.len() + 1..).filter(|_| name.eq_ignore_ascii_case(b"set-cookie")).unwrap_or_default();
+    (name, cookie.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii())
 }
 
 #[cfg(test)]

@@ -242,7 +242,7 @@ impl<'r, S> Request<'r, S> {
 
     /// Lets the response to this request carry fields, whoever makes it: this handler, a page for errors, the server where the handler
     /// panics. So an error has fields on boards, too, where [`Error::field`] does not exist. As with [`Router::fields`](crate::Router::fields), one
-    /// that the response sets itself goes first, and `Vary`, `Set-Cookie` and `Link` add up. Call it before the response begins; of what has
+    /// that the response sets itself goes first, and `Vary`, `Link` and `Set-Cookie` of different cookies add up. Call it before the response begins; of what has
     /// begun it changes nothing.
     ///
     /// # Errors

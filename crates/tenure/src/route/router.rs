@@ -500,7 +500,8 @@ impl<S, N> Router<S, N> {
     /// Lets every response carry these fields, whoever it is from: a handler, a page for errors, the router (404, 405), the protocol
     /// (408, 413, 431). Of routers that are nested, each has its own.
     ///
-    /// A field that a response sets itself goes first, and so does that of a layer further in; `Vary`, `Set-Cookie` and `Link` add up.
+    /// A field that a response sets itself goes first, and so does that of a layer further in; `Vary`, `Link` and
+    /// `Set-Cookie` of different cookies add up.
     /// What is refused before there is a request carries the fields of the layers around the outermost router. They take room in the
     /// output buffer from the request's head on; an error for whose head there is no room with them goes out without. The handshake of a
     /// WebSocket has none.
