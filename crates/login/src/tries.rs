@@ -113,7 +113,7 @@ impl<const N: usize> Tries<N> {
     /// # Cancellation safety
     /// Safe. The try is taken when it is first polled.
     pub async fn take<S>(&self, request: &mut Request<'_, S>) -> Result<(), Error> {
-        match self.take_of(request.peer(), request.arrived_ms()) {
+        match self.take_of(request.peer(), request.now_ms()) {
             Ok(()) => Ok(()),
             Err(too_many) => {
                 let error = Error::new(
@@ -130,7 +130,8 @@ impl<const N: usize> Tries<N> {
         self.forget_of(request.peer());
     }
 
-    /// Takes one of a peer's tries, at that time ([`Request::arrived_ms`]): for who knows better than the socket who that is.
+    /// Takes one of a peer's tries, at that time ([`Request::now_ms`], not that of its arrival: its body may
+    /// have taken long): for who knows better than the socket who that is.
     ///
     /// # Errors
     /// It has none left. This counts as no try.

@@ -1,12 +1,12 @@
 //! Logins on sockets, by Basic, Bearer and cookie, and requests of other sites, through whole connections.
 
 use tenure::{
-    EndReason, Error, NEVER, Request, Router, Session, StatusCode, any, get,
+    EndReason, Error, Handler, NEVER, Next, Request, Router, Sent, Session, StatusCode, any, get,
     kit::{Client, Server},
     post,
 };
 use tenure_login::{
-    Basic, Bearer, CookieError, CrossOrigin, HasLogin, Key, Login, SignedCookie, VALID_S_MAX, log_in, log_out, require,
+    Basic, Bearer, CookieError, CrossOrigin, HasLogin, Key, Login, SignedCookie, Tries, VALID_S_MAX, log_in, log_out, require,
     same_origin, user,
 };
 
@@ -293,4 +293,55 @@ fn what_other_sites_pages_may() {
             }
         }
     }
+}
+
+/// A request whose body takes longer than a while of tries gives none back: it arrived before them, and is one of now.
+#[test]
+fn a_slow_body_gives_no_tries_back() {
+    let tries: &Tries<4> = Box::leak(Box::new(Tries::new(2, 60)));
+    let enter = async move |request: &mut Request<'_, ()>| -> Result<(), Error> {
+        while request.body().limit(100_000).read().await?.is_some() {}
+        tries.take(request).await?;
+        Err(Error::forbidden("wrong"))
+    };
+    let mut server = Server::new(Router::new().route("/enter", post(enter)));
+    let slow = server.connect();
+    slow.send("POST /enter HTTP/1.1\r\nHost: a\r\nContent-Length: 66000\r\n\r\n");
+    for _ in 0..130 {
+        slow.send("x".repeat(500));
+        server.advance(500);
+    }
+    let quick = server.connect();
+    let mut tried = || answer(&mut server, &quick, "POST /enter", "", "").get(9..12).unwrap_or_default().to_owned();
+    assert_eq!([(); 3].map(|()| tried()), ["403", "403", "429"]);
+    slow.send("x".repeat(1_000));
+    assert_eq!(tried(), "429");
+    assert!(slow.received_text().starts_with("HTTP/1.1 429 "));
+    assert_eq!(tried(), "429");
+}
+
+/// Where a middleware renews a cookie that the handler takes away, it is gone; else it is renewed.
+#[test]
+fn a_logout_behind_a_guard_that_renews_is_one() {
+    static COOKIE: SignedCookie = SignedCookie::new("login", Key::of([7; 32])).valid_s(10);
+    async fn guard<'r, H: Handler<()>>(request: &mut Request<'r, ()>, next: Next<'_, 'r, H>) -> Result<Sent, Error> {
+        let login = COOKIE.of(request, 1_005)?;
+        request.response_fields(COOKIE.renewed(&login, 1_005)).await?;
+        next.run(request).await
+    }
+    let leave = async |_: &mut Request<'_, ()>| (COOKIE.gone(), "bye");
+    let own = async |_: &mut Request<'_, ()>| "own";
+    let enter = async |_: &mut Request<'_, ()>| Ok::<_, Error>((COOKIE.set("ada", 1_000)?, "hello"));
+    let inside = Router::new().route("/own", get(own)).route("/leave", post(leave)).wrap(guard);
+    let mut server = Server::new(Router::new().route("/enter", post(enter)).nest("/in", inside));
+    let client = server.connect();
+    let set = |answer: String| {
+        let set = answer.lines().filter_map(|line| line.strip_prefix("Set-Cookie: login="));
+        set.map(|set| set.split("; SameSite").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let entered = set(answer(&mut server, &client, "POST /enter", "", "")).remove(0);
+    let cookie = format!("Cookie: login={}\r\n", entered.split(';').next().unwrap());
+    let renewed = set(answer(&mut server, &client, "GET /in/own", &cookie, ""));
+    assert!(renewed.len() == 1 && renewed[0].ends_with("; Path=/; Max-Age=10; HttpOnly"), "{renewed:?}");
+    assert_eq!(set(answer(&mut server, &client, "POST /in/leave", &cookie, "")), ["; Path=/; Max-Age=0; HttpOnly"]);
 }

@@ -200,6 +200,12 @@ impl<'r, S> Request<'r, S> {
         self.shared().connection.get().arrived_ms
     }
 
+    /// Milliseconds of the same clock now: of the turn in which the handler goes on. A body, or anything else that a handler has waited
+    /// for, may have come long after the head.
+    pub fn now_ms(&self) -> u32 {
+        self.shared().turn.get().now_ms
+    }
+
     /// The body.
     #[inline]
     pub fn body(&mut self) -> Body<'_, 'r> {

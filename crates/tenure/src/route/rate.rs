@@ -69,7 +69,7 @@ impl<const PEERS: usize> Rate<PEERS> {
     }
 
     /// Counts a request of a peer, for a middleware that knows better than the socket who that is: behind a proxy, say, which names its
-    /// client. `now_ms` is [`Request::arrived_ms`].
+    /// client. `now_ms` is [`Request::now_ms`].
     ///
     /// # Errors
     /// The peer has sent too many. It may come again after that many milliseconds; this request has not been counted.
@@ -157,7 +157,7 @@ impl<S, R: Rated, H: Handler<S>> Handler<S> for WithRate<R, H> {
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
         if let Some(peer) = request.peer().and_then(crate::PeerAddress::ip)
-            && let Err(wait_ms) = self.rate.asked(peer, request.arrived_ms())
+            && let Err(wait_ms) = self.rate.asked(peer, request.now_ms())
         {
             return self.refuse(request, wait_ms).await;
         }
