@@ -2,7 +2,7 @@
 
 use core::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
 /// Where a connection comes from.
@@ -55,6 +55,9 @@ impl fmt::Display for PeerAddress {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(Source);
 
+/// RFC 6666 keeps this address for what goes nowhere.
+const GONE: IpAddr = IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0));
+
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Known(Option<PeerAddress>),
@@ -70,6 +73,15 @@ impl Peer {
     /// A peer whose address `ask` looks up by the port's number for the socket.
     pub const fn asked(ask: fn(i64) -> Option<PeerAddress>, socket: i64) -> Self {
         Peer(Source::Asked(ask, socket))
+    }
+
+    /// The address that requests are counted by; `None`: by none. All whose peers are gone and cannot be asked any more are counted as
+    /// one: who resets a connection behind its requests must not send more of them.
+    pub(crate) fn counted(self) -> Option<IpAddr> {
+        match self.0 {
+            Source::Known(address) => address?.ip(),
+            Source::Asked(ask, socket) => ask(socket).map_or(Some(GONE), PeerAddress::ip),
+        }
     }
 
     pub(crate) fn address(self) -> Option<PeerAddress> {

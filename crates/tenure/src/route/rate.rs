@@ -156,7 +156,7 @@ impl<S, R: Rated, H: Handler<S>> Handler<S> for WithRate<R, H> {
     passes_all!(H, self => self.handler);
 
     async fn handle<'r>(&self, request: &mut Request<'r, S>, responder: Responder<'r>) -> Result<Sent, Error> {
-        if let Some(peer) = request.peer().and_then(crate::PeerAddress::ip)
+        if let Some(peer) = request.inner.shared().peer.get().counted()
             && let Err(wait_ms) = self.rate.asked(peer, request.now_ms())
         {
             return self.refuse(request, wait_ms).await;

@@ -613,7 +613,7 @@ impl<S, N> Router<S, N> {
 
     /// Lets each peer send these routes so many requests: one more is answered 429 with `Retry-After`, before a handler or a body is
     /// looked at; session and connection stay. Those of layers further in count for themselves. Of whom the port knows no IP address, as of
-    /// the clients of a Unix socket, nothing is counted. On Linux the address takes a system call per request.
+    /// the clients of a Unix socket, nothing is counted; all who are gone meanwhile are one. On Linux the address takes a system call per request.
     ///
     /// Several layers may share one [`Rate`](crate::Rate): give each a reference.
     ///
