@@ -129,7 +129,8 @@ fn made(mut rendered: Rendered, accepts: bool) -> Rendered {
 fn may_be_compressed(response: &Rendered) -> bool {
     let text = |name| response.field(name).and_then(|value| str::from_utf8(value).ok());
     let content_type = text("content-type").unwrap_or_default().to_ascii_lowercase();
-    let says_no = |value: &[u8]| value.to_ascii_lowercase().windows(NO_TRANSFORM.len()).any(|part| part == NO_TRANSFORM);
+    let says_no =
+        |value: &[u8]| value.to_ascii_lowercase().windows(NO_TRANSFORM.len()).any(|part| part == NO_TRANSFORM);
     let mut caching = response.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
     (BYTES_MIN..=BYTES_MAX).contains(&response.body.len())
         && response.status != StatusCode::PARTIAL_CONTENT

@@ -33,7 +33,8 @@ pub type CookieText = heapless::String<TEXT_BYTES_MAX>;
 /// expires, because the server keeps nothing. Let it be valid for a short time and [renew](SignedCookie::renewed) it; or let its value be the key of a
 /// table of yours, from which you remove it.
 ///
-/// Times are seconds since 1970 and come from the caller: from the system's clock, on a board from SNTP, in a test from the test.
+/// Times are seconds since 1970 and come from the caller: from the system's clock, on a board from SNTP, in a test from the test. A board that
+/// does not know the time yet refuses (503) instead of saying 0: then each cookie that was ever signed would count.
 ///
 /// # Examples
 /// ```

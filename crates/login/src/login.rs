@@ -62,8 +62,8 @@ impl Login {
 
     /// Who is logged in at that time ([`Request::arrived_ms`]).
     ///
-    /// The clock wraps after 49 days. One that has expired is taken for valid again where its connection has been silent for that
-    /// long: idle deadlines are shorter.
+    /// The clock wraps after 49 days: one that has expired is taken for valid again, for as long as it was, on a connection that is still
+    /// there by then. Where connections live that long, [`leave`](Login::leave) on what else they do, or close them when it has expired.
     pub fn user(&self, now_ms: u32) -> Option<&str> {
         let is_valid = self.valid_ms == NEVER || now_ms.wrapping_sub(self.since_ms) < self.valid_ms;
         (is_valid && !self.user.is_empty()).then_some(&self.user)

@@ -61,14 +61,14 @@ impl CrossOrigin {
     /// Pages of these origins may, too, written as browsers do: `https://app.example`, `http://localhost:5173`.
     ///
     /// # Panics
-    /// When one is not written that way: without a scheme, with a path or a slash at its end, with capitals. In a `const` that is an error
-    /// of compilation.
+    /// When one is not written that way: without a scheme, with a path or a slash at its end, with capitals, with the port that its scheme
+    /// means anyway. In a `const` that is an error of compilation.
     pub const fn allow(origins: &'static [&'static str]) -> Self {
         let mut at = 0;
         while at < origins.len() {
             assert!(
                 is_origin(origins[at].as_bytes()),
-                "an origin is a scheme, :// and a host in lower case, without a path: https://app.example"
+                "an origin is a scheme, :// and a host in lower case, without a path or the scheme's own port: https://app.example"
             );
             at += 1;
         }
@@ -145,7 +145,24 @@ const fn is_origin(origin: &[u8]) -> bool {
         }
         at += 1;
     }
-    host > 0
+    // Browsers leave the scheme's own port out.
+    host > 0 && !(stands_around(origin, b"http://", b":80") || stands_around(origin, b"https://", b":443"))
+}
+
+const fn stands_around(text: &[u8], begin: &[u8], end: &[u8]) -> bool {
+    let mut at = 0;
+    while at < begin.len() + end.len() {
+        let (place, wanted) = if at < begin.len() {
+            (at, begin[at])
+        } else {
+            (text.len() + at - begin.len() - end.len(), end[at - begin.len()])
+        };
+        if text.len() < begin.len() + end.len() || text[place] != wanted {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -159,6 +176,14 @@ mod tests {
             ("http://localhost:5173", true),
             ("http://[::1]:8080", true),
             ("capacitor://localhost", true),
+            ("https://a:80", true),
+            ("https://a:443", false),
+            ("https://a:4430", true),
+            ("http://a:443", true),
+            ("http://[::1]:80", false),
+            ("http://a:8080", true),
+            ("http://:80", false),
+            ("capacitor://a:80", true),
             ("https://", false),
             ("https:/a", false),
             ("https://a/", false),

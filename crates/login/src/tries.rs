@@ -125,7 +125,8 @@ impl<const N: usize> Tries<N> {
         }
     }
 
-    /// Gives the request's peer all of its tries again: it has logged in.
+    /// Gives the request's peer all of its tries again: it has logged in. Who has an account can get tries at others' that way, a right
+    /// password between wrong ones: where people do not trust each other, let them wait instead.
     pub fn forget<S>(&self, request: &Request<'_, S>) {
         self.forget_of(request.peer());
     }

@@ -6,8 +6,8 @@ use tenure::{
     post,
 };
 use tenure_login::{
-    Basic, Bearer, CookieError, CrossOrigin, HasLogin, Key, Login, SignedCookie, Tries, VALID_S_MAX, log_in, log_out, require,
-    same_origin, user,
+    Basic, Bearer, CookieError, CrossOrigin, HasLogin, Key, Login, SignedCookie, Tries, VALID_S_MAX, log_in, log_out,
+    require, same_origin, user,
 };
 
 #[derive(Default)]
