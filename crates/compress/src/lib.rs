@@ -1,6 +1,6 @@
 //! Compression of responses that are made at run time, for [`tenure`] on hosts: with gzip (RFC 1952), where the client accepts it.
 //!
-//! [`compressed`] goes around the function that makes a response: a text, [`Json`](struct@tenure::Json), a page, with or without status and
+//! [`compressed`] goes around the function that makes a response: a text, `Json`, a page, with or without status and
 //! fields.
 //! ```
 //! use serde::Serialize;
