@@ -267,7 +267,7 @@ impl<'b, const HEAD_BYTES: usize> FormReader<'b, HEAD_BYTES> {
             (State::Boundary, b'-') => Ok(State::Dash),
             (State::Boundary | State::Padding, byte) if is_blank(byte) => Ok(State::Padding),
             (State::Boundary | State::Padding, b'\r') => Ok(State::Lf),
-            (State::Lf, b'\n') if self.parts == self.bounds.parts_max => Err(Fault::TooManyParts),
+            (State::Lf, b'\n') if self.parts >= self.bounds.parts_max => Err(Fault::TooManyParts),
             (State::Lf, b'\n') => {
                 self.parts += 1;
                 (self.head_bytes, self.part_bytes, self.said) = (0, 0, head::Said::NOTHING);

@@ -251,6 +251,32 @@ fn boundaries_of_content_types() {
     }
 }
 
+/// A bound that is set below what has come already holds from there on.
+#[test]
+fn bounds_may_be_lowered_meanwhile() {
+    let part = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n";
+    for (parts_max, wanted) in [(3, 3), (2, 2), (1, 2), (0, 2)] {
+        let form = part.repeat(3) + "--b--";
+        let mut reader = FormReader::<HEAD_BYTES>::new(b"b", UNBOUNDED);
+        let (mut rest, mut parts) = (form.as_bytes(), 0);
+        let ended = loop {
+            match reader.read(rest) {
+                Ok(read) if read.found == Found::Partial => break Ok(()),
+                Ok(read) => {
+                    rest = &rest[read.used..];
+                    parts += u32::from(read.found == Found::Part);
+                    if parts == 2 {
+                        reader.bounds_mut().parts_max = parts_max;
+                    }
+                }
+                Err(refused) => break Err(refused.fault),
+            }
+        };
+        let is_within = if parts_max < 3 { Err(Fault::TooManyParts) } else { Ok(()) };
+        assert_eq!((parts, ended), (wanted, is_within), "{parts_max}");
+    }
+}
+
 /// Text for people, which tells the byte.
 #[test]
 fn what_is_refused_is_displayed() {
