@@ -242,6 +242,96 @@ fn a_slow_sink_holds_its_client_up() {
     }
 }
 
+/// What a sink takes is the handler's time; what the client takes is not.
+#[test]
+fn a_slow_sink_has_the_handlers_time() {
+    let deadlines = Deadlines { handler_ms: 1_000, ..Deadlines::HOST };
+    for (ms, is_late) in [(999, false), (1_000, true)] {
+        let mut site = Site::new(Settings { deadlines, ..Settings::default() });
+        let bytes = request("PUT", "/body", "", "12345");
+        let (front, back) = bytes.split_at(bytes.len() - 2);
+        site.send(front);
+        site.server.advance(5_000);
+        site.state.borrow_mut().is_full = true;
+        assert_eq!(site.send(back), "");
+        site.calls();
+        site.server.advance(ms);
+        let waker = {
+            let mut state = site.state.borrow_mut();
+            state.is_full = false;
+            state.waker.take().unwrap()
+        };
+        waker.wake();
+        site.server.run();
+        let (status, calls) =
+            if is_late { ("503", &["drop"][..]) } else { ("200", &["5 of Some(5)", "finish", "drop"][..]) };
+        assert!(site.client.received_text().starts_with(&format!("HTTP/1.1 {status} ")), "{ms}");
+        assert_eq!(site.calls(), calls, "{ms}");
+    }
+}
+
+/// A sink that panics is one whose handler does: it is dropped, and the connection goes on.
+#[test]
+fn a_sink_that_panics_is_dropped() {
+    struct Panics(&'static str, Recording);
+
+    impl Panics {
+        fn at(&self, call: &str) {
+            assert!(self.0 != call, "on purpose");
+        }
+    }
+
+    impl Sink for Panics {
+        async fn begin(&mut self, announced: Option<u64>) -> Result<(), Error> {
+            self.at("begin");
+            self.1.begin(announced).await
+        }
+
+        async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+            self.at("write");
+            self.1.write(bytes).await
+        }
+
+        async fn finish(&mut self) -> Result<(), Error> {
+            self.at("finish");
+            self.1.finish().await
+        }
+
+        async fn abort(&mut self) {
+            self.at("abort");
+            self.1.abort().await;
+        }
+    }
+
+    let form = |content: &str| form(content).replacen("/form", "/", 1);
+    for (call, content, status, calls) in [
+        ("begin", "1", 500, &["drop"][..]),
+        ("write", "1", 500, &["begin Some(10)", "drop"]),
+        ("finish", "1", 500, &["begin Some(10)", "drop"]),
+        ("abort", "!", 500, &["begin Some(10)", "drop"]),
+        ("abort", "1", 200, &["begin Some(10)", "finish", "drop"]),
+    ] {
+        let state: Rc<RefCell<State>> = Rc::default();
+        let kept = state.clone();
+        let handler = async move |request: &mut Request<'_, ()>| {
+            let mut form = request.body().multipart()?;
+            while let Some(mut part) = form.next().await? {
+                part.save_to(&mut Panics(call, Recording(kept.clone()))).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let mut server = Server::new(Router::new().route("/", post(handler)));
+        let client = server.connect();
+        for _ in 0..2 {
+            client.send(form(content));
+            server.run();
+            assert!(client.received_text().starts_with(&format!("HTTP/1.1 {status} ")), "{call}");
+            assert_eq!(std::mem::take(&mut state.borrow_mut().calls), calls, "{call}");
+            assert!(!client.is_closed(), "{call}");
+        }
+    }
+}
+
 #[cfg(feature = "digest")]
 mod digests {
     use tenure::sink::Sha256;
@@ -296,6 +386,30 @@ mod digests {
             }
             assert!(!site.client.is_closed());
         }
+    }
+
+    /// Finished twice, it has the digest of what was written, not of what was written since; begun anew, that of the new.
+    #[test]
+    fn a_digest_is_of_all_that_was_written() {
+        let handler = async |request: &mut Request<'_, ()>| {
+            let mut sink = Vec::new().sha256();
+            request.body().save_to(&mut sink).await?;
+            let first = sink.digest();
+            sink.finish().await?;
+            assert!(first.is_some() && sink.digest() == first);
+            sink.begin(None).await?;
+            assert_eq!(sink.digest(), None);
+            sink.write(b"ab").await?;
+            sink.write(b"c").await?;
+            sink.finish().await?;
+            Ok::<_, Error>(sink.digest().map(|digest| digest.to_string()).unwrap_or_default())
+        };
+        let mut server = Server::new(Router::new().route("/", put(handler)));
+        let client = server.connect();
+        client.send(request("PUT", "/", "", "else"));
+        server.run();
+        let answer = client.received_text();
+        assert!(answer.ends_with(&format!("\r\n\r\n{HEX}")), "{answer}");
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Part<'_, '_> {
     /// As [`Multipart::next`]; more than `buffer` holds is 413.
     ///
     /// # Cancellation safety
-    /// Not safe: what was copied before is lost to the next read.
+    /// Not safe: what was copied before is lost to the next read, for which the bound stays.
     pub async fn copy_into<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], Error> {
         let (mut filled, bytes_max) = (0, buffer.len() as u64);
         self.bound(bytes_max);
@@ -283,7 +283,7 @@ impl Part<'_, '_> {
     /// As [`copy_into`](Part::copy_into), and 400 where it is not UTF-8.
     ///
     /// # Cancellation safety
-    /// Not safe: what was copied before is lost to the next read.
+    /// Not safe: what was copied before is lost to the next read, for which the bound stays.
     pub async fn text_into<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b str, Error> {
         let bytes = self.copy_into(buffer).await?;
         str::from_utf8(bytes).map_err(|_| self.not_text())
@@ -295,7 +295,7 @@ impl Part<'_, '_> {
     /// As [`Multipart::next`], and 400 where the text is not such a value. More than 64 bytes are 413.
     ///
     /// # Cancellation safety
-    /// Not safe: what was read before is lost to the next read.
+    /// Not safe: what was read before is lost to the next read, for which the bound stays.
     pub async fn parse<T: FromText>(&mut self) -> Result<T, Error> {
         let mut buffer = [0; PARSED_BYTES_MAX];
         let read = T::from_text(self.copy_into(&mut buffer).await?);
@@ -308,7 +308,7 @@ impl Part<'_, '_> {
     /// As [`Multipart::next`], and 503 where there is no memory for it.
     ///
     /// # Cancellation safety
-    /// Not safe: what was read before is lost to the next read.
+    /// Not safe: what was read before is lost to the next read, for which the bound stays.
     #[cfg(feature = "alloc")]
     pub async fn to_vec(&mut self, bytes_max: usize) -> Result<alloc::vec::Vec<u8>, Error> {
         self.bound(bytes_max as u64);
@@ -325,7 +325,7 @@ impl Part<'_, '_> {
     /// As [`to_vec`](Part::to_vec), and 400 where it is not UTF-8.
     ///
     /// # Cancellation safety
-    /// Not safe: what was read before is lost to the next read.
+    /// Not safe: what was read before is lost to the next read, for which the bound stays.
     #[cfg(feature = "alloc")]
     pub async fn text(&mut self, bytes_max: usize) -> Result<alloc::string::String, Error> {
         let bytes = self.to_vec(bytes_max).await?;

@@ -198,7 +198,7 @@ impl<K: Sink> Sink for Hashed<K> {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        let digest = Sha256(self.hash.finalize_reset().into());
+        let digest = Sha256(self.hash.clone().finalize().into());
         if let Some(wanted) = self.wanted
             && wanted != digest
         {
