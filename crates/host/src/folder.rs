@@ -53,8 +53,10 @@ const THREADS: usize = 4;
 ///
 /// # Files that clients send
 /// On Unix a folder is a [`Storage`](tenure::files::Storage): [`upload`](tenure::files::upload) puts new files there, and
-/// [`remove`](tenure::files::remove) removes them. An upload has a name that is not served (`.upload-…`) until it is whole. Where the process
-/// is killed meanwhile, that file stays.
+/// [`remove`](tenure::files::remove) removes them. What is there is not written over; but who may put `app.js.gz` there has it sent for
+/// `app.js`, as above. An upload has a name that is not served (`.upload-…`) until it is whole. A folder that
+/// is dropped, behind a server's end, waits until those are removed that came to none. Where the process is killed, or ends with the folder
+/// in a `static`, such a file may stay; it is in the way of no other.
 ///
 /// # What waits for the disk
 /// Threads of the folder's own, started when they are needed, four at the most: they open and read, 64 KiB at a time, and the worker that
@@ -148,6 +150,13 @@ impl Folder {
     fn cache_control(&self, name: &str) -> &'static str {
         let is_immutable = media::has_digest(name) || self.immutable.iter().any(|path| name.starts_with(path));
         if is_immutable { IMMUTABLE } else { REVALIDATED }
+    }
+}
+
+/// Waits for what its threads are doing, so that unfinished uploads are gone when the program ends.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.pool.rest();
     }
 }
 

@@ -409,9 +409,11 @@ fn a_folder_that_is_none_is_refused() {
 
 #[cfg(unix)]
 mod uploads {
+    use std::sync::Arc;
+
     use tenure::{
         files::{Storage, file_name, remove, upload},
-        post,
+        post, put,
     };
 
     use super::*;
@@ -539,6 +541,45 @@ mod uploads {
         assert_eq!(client.answer().status, 413);
         assert_eq!(names(&site), ["half.txt", "old.txt"]);
         server.stop();
+    }
+
+    /// What a process left that was killed, or another one writes, whose number is the same: that of the first in a container, for one.
+    #[test]
+    fn unfinished_uploads_of_others_are_in_nobodys_way() {
+        let site = Site::new(&[]);
+        let left: Vec<_> = (0..200).map(|number| format!(".upload-{}-{number}", process::id())).collect();
+        for name in &left {
+            site.put(name, b"left");
+        }
+        let server = serve(&site);
+        let mut client = server.client();
+        assert_eq!(ask(&mut client, "PUT", "/new.txt", "new"), 201);
+        assert_eq!(ask(&mut client, "PUT", "/new.txt", "new"), 409);
+        assert_eq!(client.get("/new.txt").text(), "new");
+        // They are left as they are.
+        assert!(left.iter().all(|name| fs::read(site.0.join("site").join(name)).unwrap() == b"left"));
+        assert_eq!(names(&site).len(), left.len() + 1);
+        server.stop();
+    }
+
+    /// A server ends in the middle of an upload: nothing of it is there behind its folder.
+    #[test]
+    fn a_folder_that_is_dropped_has_removed_what_is_unfinished() {
+        let site = Site::new(&[]);
+        for _ in 0..20 {
+            let folder = Arc::new(site.folder());
+            let kept = folder.clone();
+            let handler = put(async move |request: &mut Request<'_, ()>| upload(request, &*kept, BYTES_MAX).await);
+            let server = Running::start::<(), _, _>(settings(), Router::new().route("/{*rest}", handler), ());
+            let mut client = server.client();
+            client.send("PUT /a.txt HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\nhalf");
+            until(|| !names(&site).is_empty());
+            server.handle.stop_now();
+            server.join();
+            until(|| Arc::strong_count(&folder) == 1);
+            drop(folder);
+            assert_eq!(names(&site), [""; 0]);
+        }
     }
 
     async fn take(request: &mut Request<'_, ()>, folder: &Folder) -> Result<String, Error> {

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use crate::sync::{Condvar, Mutex, lock};
+use crate::sync::{Condvar, Mutex, lock, wait_while};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -24,6 +24,8 @@ pub(crate) struct Pool {
 struct Shared {
     state: Mutex<State>,
     told: Condvar,
+    /// Told where somebody waits for all jobs, and a thread has none.
+    rested: Condvar,
 }
 
 #[derive(Default)]
@@ -33,6 +35,8 @@ struct State {
     threads_max: usize,
     /// Threads without a job.
     idle: usize,
+    /// How many wait for all jobs.
+    waiting: usize,
     /// The threads are to end.
     ended: bool,
 }
@@ -96,6 +100,14 @@ impl Pool {
         })
     }
 
+    /// Waits until all jobs have been done.
+    pub(crate) fn rest(&self) {
+        let mut state = lock(&self.shared.state);
+        state.waiting += 1;
+        state = wait_while(&self.shared.rested, state, |state| !state.jobs.is_empty() || state.idle < state.threads);
+        state.waiting -= 1;
+    }
+
     fn push(&self, job: Job) {
         let mut state = lock(&self.shared.state);
         state.jobs.push_back(job);
@@ -131,6 +143,9 @@ impl Shared {
                 return;
             } else {
                 state.idle += 1;
+                if state.waiting > 0 {
+                    self.rested.notify_all();
+                }
                 state = self.told.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
                 state.idle -= 1;
             }
@@ -156,7 +171,11 @@ impl fmt::Debug for Pool {
 mod tests {
     use std::{
         pin::pin,
-        sync::{Barrier, mpsc::channel},
+        sync::{
+            Barrier,
+            atomic::{AtomicU32, Ordering},
+            mpsc::channel,
+        },
         task::{Context, Wake},
     };
 
@@ -215,6 +234,28 @@ mod tests {
         let panics = pool.run(|| -> u8 { panic!("on purpose") });
         assert_eq!(block_on(panics), None);
         assert_eq!(block_on(pool.run(|| 1)), Some(1));
+    }
+
+    /// Jobs of jobs, too.
+    #[test]
+    fn all_jobs_may_be_awaited() {
+        let pool = Arc::new(Pool::new(2));
+        pool.rest();
+        let done = Arc::new(AtomicU32::new(0));
+        let (go, gone) = channel();
+        let (inner, told) = (pool.clone(), done.clone());
+        drop(pool.run(move || {
+            gone.recv().unwrap();
+            let count = told.clone();
+            drop(inner.run(move || count.fetch_add(1, Ordering::Relaxed)));
+            // Who did not wait would be ahead of it by then.
+            (0..1_000).for_each(|_| thread::yield_now());
+            told.fetch_add(1, Ordering::Relaxed);
+        }));
+        go.send(()).unwrap();
+        pool.rest();
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+        pool.rest();
     }
 
     #[test]

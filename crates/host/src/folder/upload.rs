@@ -53,10 +53,16 @@ impl Draft {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
-        let meanwhile = format!(".upload-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(openat(&parent, &meanwhile, flags, Mode::from_raw_mode(0o666))?);
-        Ok(Draft { file, parent, meanwhile, name: name.to_owned() })
+        loop {
+            let meanwhile = format!(".upload-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+            match openat(&parent, &meanwhile, flags, Mode::from_raw_mode(0o666)) {
+                Ok(file) => return Ok(Draft { file: file.into(), parent, meanwhile, name: name.to_owned() }),
+                // Of a process of the same number: one that was killed, or one of another container.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Gives it its name, unless that is taken.
