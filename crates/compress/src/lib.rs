@@ -1,4 +1,4 @@
-//! Compression of responses that are made at run time, for [`tenure`] on hosts: with gzip (RFC 1952), where the client accepts it.
+//! Compresses responses that are made at run time, for [`tenure`] on hosts: with gzip (RFC 1952), where the client accepts it.
 //!
 //! [`compressed`] goes around the function that makes a response: a text, `Json`, a page, with or without status and
 //! fields.
@@ -36,17 +36,18 @@
 //! - The status has a body and is not 206 (Partial Content). No field says that it must stay as it is: `Content-Encoding`, `Content-Range`, a
 //!   digest, or `Cache-Control: no-transform`.
 //!
-//! Whatever becomes of it, a response that might have been compressed says `Vary: Accept-Encoding`, so that caches keep both apart.
-//! A HEAD is answered with the fields that a GET would get. A strong entity tag becomes a weak one, because the bytes are others than those
-//! it was made for (RFC 9110 section 8.8.3.3); conditional requests compare weakly, so 304 works on. An error that a handler returns
-//! goes out as ever.
+//! Compressed or not, a response that might have been compressed says `Vary: Accept-Encoding`, so that caches keep both apart.
+//! A HEAD is answered with the fields that a GET would get. A strong entity tag becomes a weak one, because the bytes differ from those
+//! it was made for (RFC 9110 section 8.8.3.3); `If-None-Match` compares weakly, so 304 still works. An error that a handler returns
+//! goes out unchanged.
 //!
-//! It is said per route and not for a whole router, because what is compressed together with a secret may give it away: where an
-//! attacker sees the length of a page with both a token and text of his own, leave the page as it is (BREACH).
+//! You choose it per route and not for a whole router, because what is compressed together with a secret may give it away: where an
+//! attacker sees the length of a page with both a token and their own text, leave the page as it is (BREACH).
 //!
 //! # What it costs
-//! The body is in memory twice, and compressing takes the processor some 8 to 24 ns per byte, in which its worker does nothing else: of
-//! 1 MiB up to 25 ms. A stream keeps about 300 KiB until it ends. Files need none of this: `tenure-files` packs them when the program is built.
+//! The body is in memory twice, and compressing takes 8 to 24 ns of processor time per byte, in which its worker does nothing else:
+//! up to 25 ms for 1 MiB. A stream keeps about 300 KiB until it ends. Files need none of this: `tenure-files` compresses them when the
+//! program is built.
 #![forbid(unsafe_code)]
 
 mod response;

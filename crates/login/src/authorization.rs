@@ -1,4 +1,4 @@
-//! What a client says of who it is: the Authorization field, RFC 9110 section 11.6.2.
+//! Who a client says it is: the Authorization field, RFC 9110 section 11.6.2.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use tenure_proto::bytes::is_tchar;
 
 use crate::{is_same, proof::Proof};
 
-/// What a client says of who it is: the value of its Authorization field (RFC 9110 section 11.6.2).
+/// Who a client says it is: the value of its Authorization field (RFC 9110 section 11.6.2).
 ///
 /// [`Basic`](crate::Basic), [`Bearer`](crate::Bearer) and [`Digest`](crate::Digest) read it for their routes and answer with what a client
 /// must send. Read it yourself where one route takes several.
@@ -174,7 +174,7 @@ impl From<AuthorizationError> for Error {
 }
 
 impl<'r> Authorization<'r> {
-    /// What the request's client says of who it is; `None`: nothing.
+    /// Who the request's client says it is; `None`: it does not say.
     ///
     /// # Errors
     /// What it says cannot be read, or stands twice.

@@ -25,13 +25,13 @@ pub type CookieText = heapless::String<TEXT_BYTES_MAX>;
 /// both and of the cookie's name. It is for browsers, which have several sockets to one server, and for logins that outlive a
 /// connection or a restart.
 ///
-/// Scripts do not see it (`HttpOnly`), requests that another site causes do not carry it (`SameSite=Lax`: but for a link that a person follows),
-/// and it is for the whole site. A server behind TLS says [`secure`](SignedCookie::secure); without TLS whoever listens has the
+/// Scripts do not see it (`HttpOnly`), requests that another site causes do not carry it (`SameSite=Lax`: except for a link that a person
+/// follows), and it is for the whole site. Behind TLS call [`secure`](SignedCookie::secure); without TLS anyone who listens has the
 /// cookie, and is logged in.
 ///
-/// Everybody who has it can read the value: it is signed, not encrypted. A logout takes it from the browser; a copy of it counts until it
-/// expires, because the server keeps nothing. Let it be valid for a short time and [renew](SignedCookie::renewed) it; or let its value be the key of a
-/// table of yours, from which you remove it.
+/// Everybody who has it can read the value: it is signed, not encrypted. A logout removes it from the browser; a copy stays valid until it
+/// expires, because the server keeps nothing. Make it valid for a short time and [renew](SignedCookie::renewed) it; or let its value be
+/// a key of a table of your own, from which you remove it.
 ///
 /// Times are seconds since 1970 and come from the caller: from the system's clock, on a board from SNTP, in a test from the test. A board that
 /// does not know the time yet refuses (503) instead of saying 0: then each cookie that was ever signed would count.
@@ -131,8 +131,8 @@ impl SignedCookie {
         SignedCookie { name, key, before: None, valid_s: 3_600, path: "/", same_site: SameSite::Lax, secure: false }
     }
 
-    /// Takes cookies that another key has signed, too, the one before: so the key can be changed, and nobody is logged out. Once all of its
-    /// cookies have expired it is left out again.
+    /// Also takes cookies that the previous key has signed, so the key can be changed without logging anybody out. Leave it out once all of
+    /// its cookies have expired.
     #[must_use]
     pub const fn key_before(mut self, key: Key) -> Self {
         self.before = Some(key);
@@ -164,7 +164,7 @@ impl SignedCookie {
         self
     }
 
-    /// Only over TLS. Let its name begin with `__Host-` then: no other host can set it.
+    /// Only over TLS. Begin its name with `__Host-` then: no other host can set it.
     #[must_use]
     pub const fn secure(mut self) -> Self {
         self.secure = true;
@@ -245,7 +245,7 @@ impl SignedCookie {
         if left_s > u64::from(self.valid_s / 2) { None } else { self.set(&signed.value, now_s).ok() }
     }
 
-    /// Has the browser forget it.
+    /// Makes the browser forget it.
     pub const fn gone(&self) -> SetCookie<&'static str> {
         self.cookie_of(SetCookie::gone(self.name))
     }

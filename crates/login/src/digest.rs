@@ -19,19 +19,19 @@ const NONCE_TEXT_BYTES: usize = (NONCE_BYTES * 4).div_ceil(3);
 
 /// Digest (RFC 7616): each request proves that its client knows a password, and the password does not travel. `SHA-256` and `qop=auth`.
 ///
-/// - A **nonce** is of one connection, and for a while: five minutes, unless [`valid_s`](Digest::valid_s) says otherwise. A right proof of
-///   another connection's nonce, or of one that is too old, is answered with a new nonce and `stale=true`, so that the client sends it again
-///   without asking a person. A client that closes its connection after each response cannot come in, nor one behind a proxy that takes
+/// - A **nonce** is valid on one connection, and for a while: five minutes, unless [`valid_s`](Digest::valid_s) says otherwise. A correct proof for
+///   another connection's nonce, or for one that is too old, is answered with a new nonce and `stale=true`, so that the client tries again
+///   without asking a person. A client that closes its connection after each response cannot get in, nor one behind a proxy that takes
 ///   another connection for each request.
 /// - The **count** `nc` must grow from request to request, so that no request works twice. The session keeps it, in its
 ///   [`Login`](crate::Login). A client may leave numbers out. A nonce that is older than the one used last counts as too old.
 /// - **`uri`** must be the request's target, as it was sent.
-/// - **MD5** is not taken, `-sess` neither: a client that knows no SHA-256 cannot come. Firefox (93), Chromium (117), curl (7.57, with
+/// - **MD5** is not taken, nor is `-sess`: a client that knows no SHA-256 cannot get in. Firefox (93), Chromium (117), curl (7.57, with
 ///   OpenSSL) and Python's `requests` know it. Of the body nothing is proved (`auth-int` is not taken): who can change what travels can change
 ///   that. TLS is better; this is for networks without.
 /// - **Names** travel as they are: `userhash` is not offered.
 ///
-/// A right proof does not log its connection in: each request proves itself. [`log_in`](crate::log_in) there, if one is to be enough.
+/// A correct proof does not log its connection in: each request proves itself. Call [`log_in`](crate::log_in) if one proof is to be enough.
 ///
 /// The key is made at random at each start. Connections' ids begin anew then, and old nonces must not count.
 ///
@@ -166,7 +166,7 @@ impl Digest {
         self
     }
 
-    /// The name of who has sent the request, which it proves. `find` has the hash of that name's password, or `None`; a name that does not
+    /// The name of the request's sender, once proved. `find` returns the hash of that name's password, or `None`; a name that does not
     /// exist takes as long as a wrong password, but for the time that `find` takes.
     ///
     /// The session is made where there is none, once a proof is right.

@@ -8,12 +8,12 @@
 //! | people without a form, behind TLS | [`Basic`]: the browser asks |
 //! | people or programs without TLS | [`Digest`]: the password does not travel |
 //!
-//! [`Tries`] bounds how often a peer may guess. [`Authorization`] is what the field of that name says, for routes that take several.
+//! [`Tries`] bounds how often a peer may guess. [`Authorization`] is the parsed field of that name, for routes that take several schemes.
 //! The chapter *Logins* of `tenure`'s guide has whole programs, and says what the library does against other sites' requests and what it
 //! does not.
 //!
-//! Whatever is refused keeps its session and its connection. Secrets are compared in a time that tells nothing of them, and `Debug` shows none.
-//! Without unsafe code; hashes, HMAC, base64 and comparisons are those of well-known crates (`sha2`, `hmac`, `base64ct`, `subtle`).
+//! A refusal keeps the session and the connection. Secrets are compared in a time that reveals nothing of them, and `Debug` shows none.
+//! There is no unsafe code; hashes, HMAC, base64 and comparisons come from well-known crates (`sha2`, `hmac`, `base64ct`, `subtle`).
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

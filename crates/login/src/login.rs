@@ -17,7 +17,7 @@ pub const VALID_S_MAX: u32 = (u32::MAX / 2) / 1_000;
 /// Who is logged in on a connection, since when and for how long: a part of the application's session, which the session
 /// lends by [`HasLogin`]. At first nobody is.
 ///
-/// It ends when the connection does, at the latest: nothing is to be stolen, guessed or forgotten. That is for programs that keep their
+/// It ends when the connection does, at the latest: there is no token to steal, guess or forget. It is for programs that keep their
 /// socket. A browser has several sockets to one server and closes them as it likes: it needs a [`SignedCookie`](crate::SignedCookie).
 /// Behind a proxy that sends many clients' requests over one connection (one of HTTP, not of TCP) this login would be all those
 /// clients': do not use it there.
@@ -31,7 +31,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Logs somebody in, from `now_ms` on ([`Request::arrived_ms`]) and for `valid_s` seconds, or [`NEVER`] too long: for as long as the connection.
+    /// Logs somebody in from `now_ms` on ([`Request::arrived_ms`]), for `valid_s` seconds; with [`NEVER`], for as long as the connection.
     ///
     /// # Errors
     /// 422 where the name is empty or has more than [`USER_BYTES_MAX`] bytes, 500 where `valid_s` is 0 or more than [`VALID_S_MAX`]. Nothing has changed then.
@@ -62,8 +62,8 @@ impl Login {
 
     /// Who is logged in at that time ([`Request::arrived_ms`]).
     ///
-    /// The clock wraps after 49 days: one that has expired is taken for valid again, for as long as it was, on a connection that is still
-    /// there by then. Where connections live that long, [`leave`](Login::leave) on what else they do, or close them when it has expired.
+    /// The clock wraps after 49 days. On a connection that lives that long, a login that has expired counts as valid again, for as long as
+    /// it was. Where that may happen, [`leave`](Login::leave) or close the connection once the login has expired.
     pub fn user(&self, now_ms: u32) -> Option<&str> {
         let is_valid = self.valid_ms == NEVER || now_ms.wrapping_sub(self.since_ms) < self.valid_ms;
         (is_valid && !self.user.is_empty()).then_some(&self.user)
@@ -136,7 +136,7 @@ impl tenure::Session for Login {
     fn end(self, _: tenure::EndReason) {}
 }
 
-/// Logs somebody in on the request's connection, for `valid_s` seconds, or [`NEVER`] too long: for as long as the connection. Makes the
+/// Logs somebody in on the request's connection, for `valid_s` seconds; with [`NEVER`], for as long as the connection. Makes the
 /// session where there is none. The caller has checked that they are who they say.
 ///
 /// # Errors

@@ -19,9 +19,9 @@ use tenure::{Error, Handler, Method, Next, Request, Sent};
 ///
 /// To a server without TLS browsers send no `Sec-Fetch-Site`, but they send `Origin`. `Origin: null` and two of either field are refused.
 ///
-/// It keeps out nobody who is no browser, and does nothing against a page of this site that runs what others have written. A name that an
-/// attacker lets lead to this server's address (DNS rebinding) makes its pages this server's origin: check [`Request::authority`] where that matters. WebSockets
-/// begin with a GET; [`Upgrade`](tenure::Upgrade) looks at their origin by itself.
+/// It keeps out only browsers, and does nothing against a page of this site that runs what others have written. An attacker's name that
+/// resolves to this server's address (DNS rebinding) makes its pages this server's origin: check [`Request::authority`] where that matters.
+/// WebSockets begin with a GET; [`Upgrade`](tenure::Upgrade) checks their origin itself.
 ///
 /// # Examples
 /// [`same_origin`] is the middleware without exceptions; with some:
@@ -75,7 +75,7 @@ impl CrossOrigin {
         CrossOrigin { allowed: origins }
     }
 
-    /// Whether the request may do what it wants, as far as that goes.
+    /// Whether the request may go on, as far as its origin decides.
     ///
     /// # Errors
     /// 403: a page of another origin has caused it.

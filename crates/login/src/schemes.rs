@@ -82,8 +82,8 @@ impl Basic {
         Basic { realm: checked_realm(realm) }
     }
 
-    /// The name and password of the request, to be checked by the caller, who answers with [`refuse`](Basic::refuse) where they are wrong:
-    /// where that takes long, or waits for something, as a slow hash on a thread of its own.
+    /// The name and password of the request, to be checked by the caller, who answers with [`refuse`](Basic::refuse) where they are wrong. It is
+    /// for a check that takes long or waits, such as a slow hash on a thread of its own.
     ///
     /// # Errors
     /// 401 with the challenge where there is none; 400 where the field cannot be read.
@@ -201,7 +201,7 @@ impl Bearer {
         refuse(request, self.because(b"\", error=\"invalid_token\""), error).await
     }
 
-    /// The answer to a token that does not reach so far: 403 with the challenge and `insufficient_scope`.
+    /// The answer to a token that does not grant this: 403 with the challenge and `insufficient_scope`.
     ///
     /// # Cancellation safety
     /// Safe.

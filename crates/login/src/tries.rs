@@ -10,14 +10,14 @@ use tenure_proto::response::decimal;
 
 use crate::schemes::refuse;
 
-/// How often a peer may try to log in: some times in a while, then it waits. A table of `N` peers, without a heap.
+/// How often a peer may try to log in: so many times within a window, then it waits. A table of `N` peers, without a heap.
 ///
 /// Take a try *before* a password is looked at, so that a peer with many connections has no more tries than one with one, and
 /// [`forget`](Tries::forget) the peer when the password is right. [`PerPeer`] says what a peer is. Those over Unix sockets, and those
 /// whose port tells no address, are one peer together. All clients of a proxy are one as well: let the proxy count there.
 ///
-/// Where the table is full, the peer that has not tried for the longest time leaves it. So who has more than `N` addresses can try more
-/// often: this slows guessing down, and a good password does the rest. A [`Rate`](tenure::Rate) bounds all requests, right ones as well.
+/// Where the table is full, the peer that has not tried for the longest time leaves it. So whoever has more than `N` addresses can try more
+/// often: this slows guessing down, and a good password does the rest. A [`Rate`](tenure::Rate) bounds all requests, successful ones as well.
 ///
 /// # Examples
 /// On a host all workers share it (feature `std` of `tenure`), so it may be a `static`:
@@ -132,7 +132,7 @@ impl<const N: usize> Tries<N> {
     }
 
     /// Takes one of a peer's tries, at that time ([`Request::now_ms`], not that of its arrival: its body may
-    /// have taken long): for who knows better than the socket who that is.
+    /// have taken long): for a caller that knows better than the socket who the peer is.
     ///
     /// # Errors
     /// It has none left. This counts as no try.

@@ -6,13 +6,13 @@ use core::{fmt, net::IpAddr};
 #[cfg(feature = "std")]
 use std::sync::{Mutex, PoisonError};
 
-/// A value of type `T` for each of `N` peers, in memory of a fixed size: for whoever counts what a client does, by its address. A peer that
-/// is new takes the place of the one that has not been looked at for the longest time.
+/// A value of type `T` for each of `N` peers, in memory of a fixed size: to count what a client does, by its address. Where the table
+/// is full, a new peer takes the place of the one that has not been looked at for the longest time.
 ///
 /// A peer is an IPv4 address, or the first 64 bits of an IPv6 address: one host may take any address behind those (RFC 4291 section
 /// 2.5.4). An IPv4 address that is mapped to IPv6 counts as itself. Behind a proxy all clients have one address, that of the proxy.
 ///
-/// Each look takes a walk over `N` numbers, so a host may have thousands, and a board a dozen. A peer takes 12 bytes and those of `T`.
+/// Each look walks over up to `N` numbers, so a host may have thousands, and a board a dozen. A peer takes 12 bytes and those of `T`.
 /// On hosts (feature `std`) threads share the table, one at a time. On boards it is for one task, so it is no `static`: let the
 /// application own it, or lend it by [`with`](crate::with).
 ///
@@ -112,8 +112,8 @@ impl<T, const N: usize> fmt::Debug for PerPeer<T, N> {
     }
 }
 
-/// A peer as one number, as [`PerPeer`] tells them apart: the first 64 bits of an IPv6 address, or an IPv4 address where no IPv6 address is (RFC 4291 section 4 keeps
-/// `0000::/8`).
+/// A peer as one number, as [`PerPeer`] tells them apart: the first 64 bits of an IPv6 address, or an IPv4 address where no IPv6 address is
+/// (RFC 4291 section 4 keeps `0000::/8`).
 pub fn number(peer: IpAddr) -> u64 {
     match peer.to_canonical() {
         IpAddr::V4(address) => 1 << 32 | u64::from(address.to_bits()),

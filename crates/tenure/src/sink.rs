@@ -1,4 +1,4 @@
-//! Where bytes go that clients send.
+//! Where the bytes go that clients send.
 
 #[cfg(feature = "digest")]
 mod digest;
@@ -54,11 +54,11 @@ use crate::{Body, Error};
 /// ```
 #[allow(async_fn_in_trait)]
 pub trait Sink {
-    /// An upload begins. At the most so many bytes will come: exactly so many of a body of known length, fewer of a form's part.
-    /// `None`: the client does not say. Does nothing unless it is written.
+    /// An upload begins. At most `announced` bytes will come: exactly so many of a body of known length, fewer of a form's part.
+    /// `None`: the client does not say. Does nothing by default.
     ///
     /// # Errors
-    /// There is no room for them, for one.
+    /// For example: there is no room for them.
     ///
     /// # Cancellation safety
     /// Dropped, the sink is dropped, too.
@@ -70,7 +70,7 @@ pub trait Sink {
     /// Writes bytes behind those before.
     ///
     /// # Errors
-    /// They cannot be written, for lack of room (507) for one.
+    /// They cannot be written, for example for lack of room (507).
     ///
     /// # Cancellation safety
     /// Dropped, the sink is dropped, too.
@@ -85,14 +85,14 @@ pub trait Sink {
     /// Dropped, what was written is kept or not.
     async fn finish(&mut self) -> Result<(), Error>;
 
-    /// Gives up what was written; nothing follows. Does nothing unless it is written: dropping the sink is enough for what need not be
-    /// waited for.
+    /// Gives up what was written; nothing follows. Does nothing by default: dropping the sink is enough where nothing must be
+    /// awaited.
     ///
     /// # Cancellation safety
     /// Dropped, the sink is dropped, too.
     async fn abort(&mut self) {}
 
-    /// This sink, with a closure that is told of each piece which has been written: how many bytes so far, and how many come at the most.
+    /// This sink, with a closure that is called after each piece: with the bytes written so far, and with how many come at most.
     ///
     /// # Examples
     /// ```

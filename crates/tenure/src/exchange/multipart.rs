@@ -25,8 +25,8 @@ pub const PART_NAME_BYTES_MAX: usize = 255;
 const PARSED_BYTES_MAX: usize = 64;
 
 impl<'a, 'r> Body<'a, 'r> {
-    /// The body as the form that it is (`multipart/form-data`, RFC 7578), part by part, as it comes: [`Multipart`]. All of it is bounded
-    /// as any body: say [`limit`](Body::limit) first where files are to come.
+    /// Reads the body as a form (`multipart/form-data`, RFC 7578), part by part, as it comes: [`Multipart`]. The whole form is bounded
+    /// like any body: call [`limit`](Body::limit) first where files are to come.
     ///
     /// # Errors
     /// 415 (Unsupported Media Type): it is sent as something else, or without a Content-Type. 400: that has no boundary, or a bad one.
@@ -181,8 +181,8 @@ impl<'r> Multipart<'_, 'r> {
     /// The next part, `None` behind the last one: then all of the body has come. What has not been read of the part before is dropped.
     ///
     /// # Errors
-    /// 400: this is no form, or it ends too soon, which tells the byte; or as [`Body::read`]. 413: a bound. An error is final: all that
-    /// follow are the same.
+    /// 400, with the byte: this is no form, or it ends too soon. 413: a bound. Otherwise as [`Body::read`]. An error is final: all later
+    /// calls return it.
     ///
     /// # Cancellation safety
     /// Safe: the next call goes on where this one was.
@@ -289,7 +289,7 @@ impl Part<'_, '_> {
         str::from_utf8(bytes).map_err(|_| self.not_text())
     }
 
-    /// The part as a value: white space around it is taken away.
+    /// The part as a value; white space around it is ignored.
     ///
     /// # Errors
     /// As [`Multipart::next`], and 400 where the text is not such a value. More than 64 bytes are 413.

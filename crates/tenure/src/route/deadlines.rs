@@ -69,12 +69,12 @@ macro_rules! deadlines {
         $(impl<$($generics),*> $layer {
             /// Sets how long the handlers of all routes here may take to their response head, instead of
             /// [`Deadlines::handler_ms`](crate::Deadlines::handler_ms). Waiting for the request's body does not count. Then the handler is
-            /// dropped and the client gets 503; session and connection stay. A handler that has begun its response is not dropped: that it
-            /// gets on is for [`response_ms`](crate::Deadlines::response_ms).
+            /// dropped and the client gets 503; session and connection stay. A handler that has begun its response is not dropped:
+            /// [`response_ms`](crate::Deadlines::response_ms) bounds that.
             ///
-            /// Of several the innermost counts, be it longer or shorter: that of a target's [`Methods`](crate::Methods::handler_deadline)
-            /// before that of its router, that before that of the router around it. It is counted in milliseconds;
-            /// 2<sup>31</sup> of them (24 days) or more are for ever.
+            /// The innermost of several counts, longer or shorter: that of a target's [`Methods`](crate::Methods::handler_deadline)
+            /// before that of its router, and that before the one of the router around it. It is counted in
+            /// milliseconds; 2<sup>31</sup> of them (24 days) or more mean no deadline.
             ///
             /// # Examples
             /// ```

@@ -11,9 +11,9 @@ use crate::{
 
 /// How many requests each peer may send: a layer, see [`Router::rate`](crate::Router::rate), or what a handler
 /// [asks](Rate::ask) itself. It remembers `PEERS` peers, in memory of a fixed size: see [`PerPeer`] for what a peer is, and which
-/// one is forgotten. Who is forgotten begins anew, so let there be more places than clients at once.
+/// one is forgotten. A peer that is forgotten begins anew, so have more places than clients at once.
 ///
-/// It is a token bucket: so many requests at once, then so many per second. A request that is refused costs nothing.
+/// It is a token bucket: so many requests at once, then so many per second. A refused request does not count.
 #[derive(Debug)]
 #[must_use = "it is a layer: `router.rate(Rate::<64>::per_s(10))`"]
 pub struct Rate<const PEERS: usize> {
@@ -37,7 +37,7 @@ const AHEAD_MS_MAX: u32 = 60_000;
 const RETRY_S_MAX: u64 = 86_400;
 
 impl<const PEERS: usize> Rate<PEERS> {
-    /// So many requests per second, and as many [at once](Rate::at_once).
+    /// This many requests per second, and as many [at once](Rate::at_once).
     ///
     /// # Panics
     /// When it is 0. In a constant that does not compile.
@@ -45,7 +45,7 @@ impl<const PEERS: usize> Rate<PEERS> {
         Self::new(requests, 1_000)
     }
 
-    /// So many requests per minute, and as many [at once](Rate::at_once).
+    /// This many requests per minute, and as many [at once](Rate::at_once).
     ///
     /// # Panics
     /// As [`per_s`](Rate::per_s).
@@ -68,8 +68,8 @@ impl<const PEERS: usize> Rate<PEERS> {
         self
     }
 
-    /// Counts a request of a peer, for a middleware that knows better than the socket who that is: behind a proxy, say, which names its
-    /// client. `now_ms` is [`Request::now_ms`].
+    /// Counts a request of a peer, for a middleware that knows better than the socket who that is: behind a proxy that names its
+    /// client, say. `now_ms` is [`Request::now_ms`].
     ///
     /// # Errors
     /// The peer has sent too many. It may come again after that many milliseconds; this request has not been counted.

@@ -36,8 +36,8 @@ impl Sha256 {
     }
 
     /// What a request says of its body, in Content-Digest or Repr-Digest (RFC 9530 sections 2 and 3), which mean the same where the body
-    /// is all of a representation. `None` where neither has a `sha-256`; other algorithms are not looked at. That of a form is of the
-    /// form, not of a file in it.
+    /// is all of a representation. `None` where neither has a `sha-256`; other algorithms are not looked at. A form's digest is that
+    /// of the form, not of a file in it.
     ///
     /// # Errors
     /// 400: a digest is broken, or two differ.

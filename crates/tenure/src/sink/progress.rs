@@ -1,4 +1,4 @@
-//! How far an upload is.
+//! How far an upload has come.
 
 use core::fmt;
 
