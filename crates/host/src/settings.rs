@@ -36,8 +36,8 @@ pub struct Settings {
     /// The most connections of one peer, counted over all workers; `None`: as many as there may be. One more is closed at once, before
     /// anything is read, and [`Observer::turned_away`](tenure::Observer::turned_away) is told. What a peer is says
     /// [`PerPeer`](tenure::PerPeer): behind a proxy, or a router that translates addresses, many clients are one. Those of a Unix socket are none.
-    /// Nor are those that linger behind their last response ([`Deadlines::linger_ms`](tenure::Deadlines::linger_ms)): they keep their places
-    /// until their peers have closed, for that long at the most, and are not counted any more.
+    /// Nor are those that linger behind their last response ([`Deadlines::linger_ms`](tenure::Deadlines::linger_ms)): they give way to
+    /// newcomers.
     pub connections_per_peer_max: Option<u32>,
     /// Connections that the kernel queues until they are accepted.
     #[doc(alias = "backlog_conn")]

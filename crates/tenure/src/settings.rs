@@ -132,7 +132,8 @@ pub struct Deadlines {
     pub ping_ms: u32,
     /// How long after a ping something must come. Then the connection is reset.
     pub pong_ms: u32,
-    /// How long the server discards bytes after the last response, so that the peer can read all of it. Then a reset.
+    /// How long the server discards bytes after the last response, so that the peer can read all of it. Then a reset. Where all places are
+    /// taken, a newcomer takes that of the connection that has lingered for the longest time.
     pub linger_ms: u32,
     /// How long exchanges in flight may go on when the server stops.
     pub flush_ms: u32,

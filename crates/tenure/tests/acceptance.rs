@@ -184,7 +184,8 @@ fn leftover_data_is_purged() {
 
 #[test]
 fn as_many_clients_as_sockets_are_served() {
-    let (mut server, _) = server(Settings { connections_max: 7, lanes_max: 2, ..Settings::default() });
+    let settings = Settings { connections_max: 7, lanes_max: 2, eviction: Eviction::Never, ..Settings::default() };
+    let (mut server, _) = server(settings);
     let clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
     for client in &clients {
         client.send(get("/hello"));
@@ -195,6 +196,21 @@ fn as_many_clients_as_sockets_are_served() {
     clients[3].close();
     server.run();
     assert_eq!(responses(&clients[7].received()).remove(0).text(), "Hello World!");
+}
+
+/// By default those without a session make room with their answers.
+#[test]
+fn more_clients_than_sockets_are_served() {
+    let (mut server, _) = server(Settings { connections_max: 7, lanes_max: 2, ..Settings::default() });
+    let clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &clients {
+        client.send(get("/hello"));
+    }
+    server.run();
+    for client in &clients {
+        assert_eq!(responses(&client.received()).remove(0).text(), "Hello World!");
+        assert!(!client.is_reset());
+    }
 }
 
 #[test]

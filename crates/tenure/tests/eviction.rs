@@ -41,6 +41,49 @@ fn least_recently_used_first() {
     assert!(is_evicted(&server, &newcomers[0]));
 }
 
+/// Who has ended and lingers gives way before anybody who is idle, and where nobody is evicted, too: the one that has lingered for the
+/// longest time.
+#[test]
+fn who_lingers_gives_way_first() {
+    for eviction in [Eviction::LeastRecentlyUsed, Eviction::WithoutSession, Eviction::Never] {
+        let mut server = Server::with(app(), Settings { connections_max: 3, eviction, ..settings() });
+        let idle = with_session(&mut server);
+        let refused = [server.connect(), server.connect()];
+        for client in &refused {
+            client.send("no request\r\n\r\n");
+            server.advance(10);
+            assert!(client.received_text().starts_with("HTTP/1.1 400 "));
+        }
+        let ended = server.ended();
+        for gone in 1..=2 {
+            assert_eq!(ask(&mut server, &idle, get_of("/sum")).lines().next(), Some("HTTP/1.1 200 OK"));
+            assert!(is_accepted(&with_session(&mut server)), "{eviction:?} {gone}");
+            // Neither ends twice, and none is evicted.
+            assert_eq!(server.ended(), ended, "{eviction:?} {gone}");
+        }
+        // Nobody lingers any more, and all have sessions.
+        let newcomer = server.connect();
+        server.run();
+        assert_eq!(is_accepted(&newcomer), eviction == Eviction::LeastRecentlyUsed, "{eviction:?}");
+    }
+}
+
+/// A newcomer that is refused takes nobody's place.
+#[test]
+fn who_lingers_stays_where_the_newcomer_is_refused() {
+    let mut server = Server::with(app(), Settings { connections_max: 1, ..settings() });
+    let client = server.connect();
+    client.send("no request\r\n\r\n");
+    server.run();
+    server.refuse_connections(true);
+    let refused = server.connect();
+    server.run();
+    assert!(!is_accepted(&refused) && client.is_closed() && !client.is_reset());
+    server.refuse_connections(false);
+    let newcomer = server.connect();
+    assert!(ask(&mut server, &newcomer, get_of("/sum")).starts_with("HTTP/1.1 200 "));
+}
+
 /// A use counts also where it comes in the same millisecond.
 #[test]
 fn order_within_a_millisecond() {
@@ -400,16 +443,16 @@ fn a_pin_is_not_inherited() {
     assert!(is_accepted(&server.connect()) && is_evicted(&server, &next));
 }
 
-/// One that only waits for the peer's close has a place, too, and gives it up in time.
+/// One that only waits for the peer's close has a place, which a newcomer takes.
 #[test]
-fn a_closing_one_gives_way_in_time() {
+fn a_closing_one_gives_way() {
     let mut server = server_of(1);
     let client = server.connect();
     ask(&mut server, &client, get_of("/close"));
     let newcomer = server.connect();
-    assert!(!is_accepted(&newcomer));
-    server.advance(750);
-    assert!(is_accepted(&newcomer));
+    assert!(is_accepted(&newcomer) && client.is_closed());
+    server.advance(settings().deadlines.linger_ms);
+    assert!(!client.is_reset() && !newcomer.is_closed());
 }
 
 #[test]

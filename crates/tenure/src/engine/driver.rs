@@ -202,9 +202,9 @@ impl<P: Port> Driver<P> {
         self.table.is_full()
     }
 
-    /// Whether a new connection finds a place, if need be by eviction.
+    /// Whether a new connection finds a place, if need be that of one that has ended and lingers, or by eviction.
     pub fn has_room(&mut self) -> bool {
-        self.has_place() || self.victim().is_some()
+        self.has_place() || self.lingering().is_some() || self.victim().is_some()
     }
 
     fn has_place(&mut self) -> bool {
@@ -224,7 +224,8 @@ impl<P: Port> Driver<P> {
         self.port.evicts() && self.settings.eviction != Eviction::Never
     }
 
-    /// Takes a new connection from that peer. If no place is free, evicts the idle one that [`Eviction`] names.
+    /// Takes a new connection from that peer. If no place is free, it takes that of the connection that has lingered for the longest time
+    /// behind its last response; else it evicts the idle one that [`Eviction`] names.
     ///
     /// # Errors
     /// The socket: there is no place, or the observer refuses it.
@@ -232,7 +233,7 @@ impl<P: Port> Driver<P> {
         if self.stopping().is_some() {
             return Err(socket);
         }
-        let victim = if self.has_place() { None } else { self.victim() };
+        let victim = if self.has_place() { None } else { self.lingering().or_else(|| self.victim()) };
         if victim.is_none() && self.table.is_full() {
             return Err(socket);
         }
@@ -249,17 +250,31 @@ impl<P: Port> Driver<P> {
             return Err(socket);
         }
         if let Some(victim) = victim {
-            let slot = self.table.slot(victim);
-            let idle_ms = self.now_ms.wrapping_sub(slot.since_ms);
-            let evicted = self.id(victim, slot.generation);
-            let _ = self.port.tell(|observer| observer.evicted(evicted, by));
-            self.end_now(victim, EndReason::Evicted { by, idle_ms }, false);
+            self.give_way(victim, by);
         }
         let index = self.table.take(socket, self.now_ms)?;
         self.count_places();
         self.table.slot_mut(index).interest = Interest::RECEIVE;
         self.due(self.now_ms, self.settings.deadlines.first_byte_ms);
         Ok(key)
+    }
+
+    /// Frees the place of a connection that lingers or is idle, for a newcomer.
+    #[cold]
+    fn give_way(&mut self, victim: u32, by: ConnectionId) {
+        let slot = self.table.slot(victim);
+        if slot.stage == Stage::Closing {
+            return self.release(victim, false);
+        }
+        let idle_ms = self.now_ms.wrapping_sub(slot.since_ms);
+        let evicted = self.id(victim, slot.generation);
+        let _ = self.port.tell(|observer| observer.evicted(evicted, by));
+        self.end_now(victim, EndReason::Evicted { by, idle_ms }, false);
+    }
+
+    /// The connection that has lingered for the longest time. Its session has ended, and its last response is sent.
+    fn lingering(&self) -> Option<u32> {
+        Some(self.table.oldest(Stage::Closing)).filter(|index| *index != NONE)
     }
 
     /// The connection that a newcomer would evict now.

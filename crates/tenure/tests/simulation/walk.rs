@@ -224,10 +224,14 @@ impl Walk {
                 assert_eq!(pipe.key.get(), Some(key), "another key than was registered");
                 client.tell();
                 let is_full = before == self.setting.settings.connections_max;
-                if is_full {
-                    let (evicted, _) = with(|world| world.evicted).expect("someone was evicted");
+                let evicted = with(|world| world.evicted);
+                // Those that linger are not listed, and give way first.
+                if is_full && listed.len() == before as usize {
+                    let (evicted, _) = evicted.expect("someone was evicted");
                     let victim = listed.iter().find(|listed| listed.id == evicted).expect("who was evicted was there");
                     assert!(!victim.busy && !victim.pinned, "{victim:?} was evicted");
+                } else {
+                    assert_eq!(evicted, None, "evicted although there was a place, or somebody lingered");
                 }
                 assert_eq!(self.driver.count(), before + u32::from(!is_full));
                 if self.driver.is_full() {
