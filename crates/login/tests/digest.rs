@@ -1,31 +1,14 @@
 //! Digest through whole connections: RFC 7616, nonces that are a connection's, counts in its session.
 
+mod common;
+
+use common::Visit;
 use sha2::{Digest as _, Sha256};
 use tenure::{
-    EndReason, Error, Request, Router, Session, any,
+    Error, Request, Router, any,
     kit::{Client, Server},
 };
-use tenure_login::{Digest, HasLogin, Key, Login, PasswordHash};
-
-#[derive(Default)]
-struct Visit {
-    login: Login,
-    seen: u32,
-}
-
-impl HasLogin for Visit {
-    fn login(&self) -> &Login {
-        &self.login
-    }
-
-    fn login_mut(&mut self) -> &mut Login {
-        &mut self.login
-    }
-}
-
-impl Session for Visit {
-    fn end(self, _: EndReason) {}
-}
+use tenure_login::{Digest, Key, PasswordHash};
 
 fn server() -> Server<Visit> {
     let digest = Digest::new("lab", Key::of([7; 32])).valid_s(60);

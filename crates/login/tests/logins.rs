@@ -1,34 +1,17 @@
 //! Logins on sockets, by Basic, Bearer and cookie, and requests of other sites, through whole connections.
 
+mod common;
+
+use common::Visit;
 use tenure::{
-    EndReason, Error, Handler, NEVER, Next, Request, Router, Sent, Session, StatusCode, any, get,
+    Error, Handler, NEVER, Next, Request, Router, Sent, Session, StatusCode, any, get,
     kit::{Client, Server},
     post,
 };
 use tenure_login::{
-    Basic, Bearer, CookieError, CrossOrigin, HasLogin, Key, Login, SignedCookie, Tries, VALID_S_MAX, log_in, log_out,
-    require, same_origin, user,
+    Basic, Bearer, CookieError, CrossOrigin, Key, Login, SignedCookie, Tries, VALID_S_MAX, log_in, log_out, require,
+    same_origin, user,
 };
-
-#[derive(Default)]
-struct Visit {
-    login: Login,
-    seen: u32,
-}
-
-impl HasLogin for Visit {
-    fn login(&self) -> &Login {
-        &self.login
-    }
-
-    fn login_mut(&mut self) -> &mut Login {
-        &mut self.login
-    }
-}
-
-impl Session for Visit {
-    fn end(self, _: EndReason) {}
-}
 
 fn answer<S: Session + 'static>(
     server: &mut Server<S>,
