@@ -10,7 +10,7 @@ use crate::{
     route::cors::WithCors,
     route::fields::WithFields,
     route::handler::Handler,
-    route::layers::{OnError, OnErrors, Wrapped, passes_all},
+    route::layers::{OnError, OnErrors, Wrapped, for_layers, passes_all},
     route::rate::WithRate,
 };
 
@@ -118,13 +118,4 @@ macro_rules! deadlines {
     };
 }
 
-deadlines! {
-    [S, N] Router<S, N>;
-    [F, H] Wrapped<F, H>;
-    [F, H] OnError<F, H>;
-    [F, H] OnErrors<F, H>;
-    [F, H] WithFields<F, H>;
-    [O, H] WithCors<O, H>;
-    [R, H] WithRate<R, H>;
-    [H] WithDeadlines<H>;
-}
+for_layers! { deadlines! { [S, N] Router<S, N>; } }

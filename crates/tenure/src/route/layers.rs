@@ -265,13 +265,21 @@ macro_rules! layers {
     };
 }
 
-layers! {
-    [F, H] Wrapped<F, H>;
-    [F, H] OnError<F, H>;
-    [F, H] OnErrors<F, H>;
-    [F, H] WithFields<F, H>;
-    [O, H] WithCors<O, H>;
-    [B, H] WithRate<B, H>;
-    [H] WithDeadlines<H>;
-    [C] Methods<C>;
+/// Calls a macro for every layer there is, and for what else it names: a new layer is added here.
+macro_rules! for_layers {
+    ($for_each:ident! { $($more:tt)* }) => {
+        $for_each! {
+            [F, H] Wrapped<F, H>;
+            [F, H] OnError<F, H>;
+            [F, H] OnErrors<F, H>;
+            [F, H] WithFields<F, H>;
+            [O, H] WithCors<O, H>;
+            [B, H] WithRate<B, H>;
+            [H] WithDeadlines<H>;
+            $($more)*
+        }
+    };
 }
+pub(crate) use for_layers;
+
+for_layers! { layers! { [C] Methods<C>; } }
