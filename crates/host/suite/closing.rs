@@ -51,6 +51,25 @@ fn an_answer_that_is_refused_by_the_protocol_is_read_whole() {
     server.stop();
 }
 
+/// Who is refused and does not close keeps nobody out.
+#[test]
+fn who_lingers_gives_way_to_newcomers() {
+    let mut settings = settings();
+    settings.connections_max = 2;
+    settings.deadlines.linger_ms = tenure::NEVER;
+    let (server, _) = Running::adder(settings);
+    let mut refused = Vec::new();
+    for _ in 0..6 {
+        let mut client = server.client();
+        client.send("no request\r\n\r\n");
+        assert_eq!(client.answer().status, 400);
+        refused.push(client);
+    }
+    assert_eq!(server.client().add(5), 5);
+    drop(refused);
+    server.stop();
+}
+
 #[test]
 fn what_the_peer_asked_for_is_done() {
     let (server, tally) = Running::adder(settings());

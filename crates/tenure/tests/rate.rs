@@ -43,6 +43,25 @@ fn at_below_and_above_the_rate() {
     assert!(!client.is_closed());
 }
 
+/// A request counts when it is asked for, not when it arrived: one that had to wait for a lane gives its peer no second.
+#[test]
+fn a_request_counts_from_when_it_begins() {
+    let slow = async |request: &mut Request<'_, ()>| request.sleep(std::time::Duration::from_secs(5)).await;
+    let app = Router::new().route("/slow", any(slow)).route("/", any(hello).rate(Rate::<4>::per_s(1)));
+    let mut server = Server::with(app, Settings { lanes_max: 1, ..Settings::default() });
+    let (busy, waits) = (server.connect(), server.connect_from(peer("192.0.2.1")));
+    busy.send(get("/slow"));
+    waits.send(get("/"));
+    server.advance(4_999);
+    assert_eq!(waits.received_text(), "");
+    server.advance(1);
+    assert!(busy.received_text().starts_with("HTTP/1.1 200 ") && waits.received_text().starts_with("HTTP/1.1 200 "));
+    server.advance(999);
+    assert_eq!(statuses(&mut server, &waits, &get("/")), [429]);
+    server.advance(1);
+    assert_eq!(statuses(&mut server, &waits, &get("/")), [200]);
+}
+
 /// A peer may have many connections, and a port of its own on each.
 #[test]
 fn a_peer_is_an_address() {
